@@ -1,0 +1,118 @@
+"""The capture directory: what `otterize capture` writes and every other command reads.
+
+    <dir>/manifest.json    how it was recorded; optional for a directory made by hand
+    <dir>/snapshot.json    a Kubernetes List with the intervals observed while capturing
+    <dir>/pcap/<node>.pcap one or more parts a node; `<node>.pcap`, `<node>.1.pcapng.gz`, ...
+    <dir>/node/<node>/     conntrack-start, conntrack-end, addresses, ...; any may be absent
+
+A directory that holds `*.pcap*` files and a `snapshot.json` side by side is valid too.
+This module knows names and the manifest; it parses neither packets nor Kubernetes objects.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from otterize_pcap.errors import CaptureError
+
+MANIFEST_VERSION = 1
+
+
+class CapturedFile(msgspec.Struct, frozen=True, rename="camel"):
+    """One pcap file: `path` relative to the capture directory, size in bytes, SHA-256 in hex."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class PacketCounters(msgspec.Struct, frozen=True, rename="camel"):
+    """What tcpdump printed when it stopped (pcap_stats(3PCAP)); None where it printed nothing."""
+
+    captured: int | None = None
+    received: int | None = None
+    dropped: int | None = None
+
+
+class NodeCapture(msgspec.Struct, frozen=True, rename="camel"):
+    """One node's part of a capture.
+
+    `status` is `captured`, `failed` or `skipped`; the last two carry a `reason`.
+    `start` and `end` are RFC 3339 times between which packets were recorded; `end` is early
+    where the size limit stopped the capture, and `reason` then says so.
+    """
+
+    name: str
+    status: str
+    reason: str | None = None
+    start: str | None = None
+    end: str | None = None
+    files: tuple[CapturedFile, ...] = ()
+    packets: PacketCounters = PacketCounters()
+
+
+class Manifest(msgspec.Struct, frozen=True, rename="camel"):
+    """How a capture was made; times are RFC 3339 in UTC."""
+
+    version: int
+    tool: str
+    start: str
+    end: str
+    nodes: tuple[NodeCapture, ...]
+    cluster: str | None = None
+    server_version: str | None = None
+    profile: str | None = None
+    filter: str | None = None
+    snaplen: int | None = None
+    interface: str | None = None
+    namespaces: tuple[str, ...] = ()
+    pod_selector: str | None = None
+
+
+def decode_manifest(document: bytes, where: str) -> Manifest:
+    """Parse a manifest.
+
+    Args:
+        document: The bytes of manifest.json.
+        where: Names the file in errors.
+
+    Raises:
+        CaptureError: It is not a manifest, or one of a newer version.
+    """
+    try:
+        manifest = msgspec.json.decode(document, type=Manifest)
+    except msgspec.DecodeError as error:
+        message = f"{where}: not a capture manifest ({error}); delete it to use the directory as is"
+        raise CaptureError(message) from error
+    if manifest.version > MANIFEST_VERSION:
+        message = (
+            f"{where}: manifest version {manifest.version} is newer than this tool understands "
+            f"({MANIFEST_VERSION}); upgrade otterize-pcap"
+        )
+        raise CaptureError(message)
+    return manifest
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Render a manifest as indented JSON with a final newline."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def manifest_path(directory: Path) -> Path:
+    """Where a capture directory keeps its manifest."""
+    return directory / "manifest.json"
+
+
+def snapshot_path(directory: Path) -> Path:
+    """Where a capture directory keeps its snapshot."""
+    return directory / "snapshot.json"
+
+
+def pcap_dir(directory: Path) -> Path:
+    """Where a capture directory keeps its pcap files."""
+    return directory / "pcap"
+
+
+def node_dir(directory: Path, node: str) -> Path:
+    """Where a capture directory keeps what else was saved of one node."""
+    return directory / "node" / node

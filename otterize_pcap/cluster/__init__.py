@@ -1,0 +1,1 @@
+"""Live cluster: the only package that imports the Kubernetes client."""
