@@ -116,6 +116,13 @@ class Row:
         self.sides[1].append(later.sides[1])
 
 
+def too_many_connections(max_rows: int) -> CaptureError:
+    """The error for a capture that would not fit the bound on memory."""
+    return CaptureError(
+        f"more than {max_rows} connections; raise --max-connections, or read the capture in parts"
+    )
+
+
 class ConnectionTable:
     """The rows of one file or part of one, in the order they began.
 
@@ -153,11 +160,7 @@ class ConnectionTable:
             current.append(row)
             return
         if len(self._rows) >= self._max_rows:
-            message = (
-                f"more than {self._max_rows} connections; raise --max-connections, "
-                "or read the capture in parts"
-            )
-            raise CaptureError(message)
+            raise too_many_connections(self._max_rows)
         self._rows.append(row)
         self._current[key] = row
 
