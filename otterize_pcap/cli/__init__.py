@@ -1,1 +1,4 @@
-"""Command line: one module per command group; the only place that prints, exits or reads the environment."""
+"""Command line: one module per command group.
+
+The only package that prints, exits or reads the environment.
+"""
