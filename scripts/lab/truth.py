@@ -1,0 +1,85 @@
+"""What really happened in a run, said by the scenario that made it happen."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Who a pod is: the name, namespace and kind of what it belongs to at the root."""
+
+    name: str
+    namespace: str
+    kind: str
+
+    def document(self) -> dict[str, str]:
+        """As truth.json has it."""
+        return {"name": self.name, "namespace": self.namespace, "kind": self.kind}
+
+
+@dataclass(slots=True)
+class Truth:
+    """The true edges, what must not become one, external calls and hidden attempts."""
+
+    edges: list[dict[str, Any]] = field(default_factory=list)
+    not_edges: list[dict[str, Any]] = field(default_factory=list)
+    external: list[dict[str, Any]] = field(default_factory=list)
+    hidden: dict[str, int] = field(default_factory=dict)
+
+    def edge(
+        self,
+        client: Workload,
+        server: Workload,
+        port: int,
+        *,
+        protocol: str = "TCP",
+        service: str | None = None,
+    ) -> None:
+        """A call that was made and answered; `port` is the one reached at the server."""
+        self.edges.append(_call(client, server, protocol, port, service))
+
+    def no_edge(
+        self,
+        client: Workload,
+        server: Workload,
+        port: int,
+        why: str,
+        *,
+        protocol: str = "TCP",
+        service: str | None = None,
+    ) -> None:
+        """Packets that must not become a call, and why."""
+        self.not_edges.append(_call(client, server, protocol, port, service) | {"why": why})
+
+    def outside(self, client: Workload, address: str, port: int, name: str | None = None) -> None:
+        """A call to an address outside the cluster, by name where the client looked it up."""
+        call = {"client": client.document(), "address": address, "port": port}
+        self.external.append(call if name is None else call | {"name": name})
+
+    def document(self) -> dict[str, Any]:
+        """truth.json."""
+        parts: dict[str, Any] = {"edges": _sorted(self.edges)}
+        parts["notEdges"] = _sorted(self.not_edges)
+        parts["external"] = self.external
+        return parts | ({"hidden": self.hidden} if self.hidden else {})
+
+
+def _call(
+    client: Workload, server: Workload, protocol: str, port: int, service: str | None
+) -> dict[str, Any]:
+    return {
+        "client": client.document(),
+        "server": server.document(),
+        "protocol": protocol,
+        "port": port,
+        "service": service,
+    }
+
+
+def _sorted(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def key(call: dict[str, Any]) -> tuple[Any, ...]:
+        sides = (call["client"], call["server"])
+        names = [side[part] for side in sides for part in ("name", "namespace", "kind")]
+        return (*names, call["protocol"], call["port"], call.get("why", ""))
+
+    return sorted(calls, key=key)
