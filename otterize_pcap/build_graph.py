@@ -1,4 +1,4 @@
-"""Resolved connections → service graph: calls with their ports, counts and evidence (S41 to S51)."""
+"""Resolved connections → service graph: calls with ports, counts and evidence (S41 to S51)."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

@@ -51,7 +51,7 @@ class Rules:
     slack_ns: int = DEFAULT_SLACK_NS
     annotation: str = ANNOTATIONS[0]
     image_name_for_jobs: bool = False
-    inclusion: Inclusion = Inclusion()
+    inclusion: Inclusion = field(default_factory=Inclusion)
 
 
 @dataclass(frozen=True, slots=True)
