@@ -19,8 +19,8 @@ The compiled `_fastpath` keeps the same rows; tests hold the two equal.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from otterize_pcap.decode import Packet, Tunnel
 from otterize_pcap.errors import CaptureError
+from otterize_pcap.packet import Packet, Tunnel
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 TCP, UDP, SCTP = 6, 17, 132
@@ -79,7 +79,7 @@ class Row:
     """One row of the table; `low` and `high` are the endpoints (16-byte address, port) in order.
 
     Times are nanoseconds since the epoch, `number` the first packet's position in its file (from
-    1), `first_sender` the index of the side that sent it. `client` is the side whose SYN began a
+    1) and `part` which file of a recording in several, `first_sender` the side that sent it. `client` is the side whose SYN began a
     handshake row and `client_isn`/`server_isn` its initial sequence numbers; all None in a run.
     """
 
@@ -96,6 +96,7 @@ class Row:
     client: int | None = None
     client_isn: int | None = None
     server_isn: int | None = None
+    part: int = 0
     sides: tuple[Side, Side] = field(default_factory=lambda: (Side(), Side()))
 
     def continues(self, later: "Row") -> bool:
@@ -133,9 +134,11 @@ class ConnectionTable:
         """The rows, in the order in which their first packets came."""
         return iter(self._rows)
 
-    def add(self, packet: Packet, time_ns: int, number: int, interface: int) -> None:
+    def add(self, packet: Packet, time_ns: int, number: int, interface: int, part: int = 0) -> None:
         """Count one packet."""
-        self._place(_row_of(packet, time_ns, number, interface))
+        row = _row_of(packet, time_ns, number, interface)
+        row.part = part
+        self._place(row)
 
     def concat(self, later: "ConnectionTable") -> None:
         """Append the table of the part of the file that follows; `later` is used up."""

@@ -1,50 +1,155 @@
 """Record → packet headers: the readable reference decoder, on dpkt.
 
-`Packet` is what the connection table needs to know of the innermost IP packet of a frame.
+`Packet` is what the connection table needs to know of the innermost IP packet of a frame. A frame
+without one, or with one that cannot be trusted, is `Skipped` with the reason, never guessed at.
+`_fastpath` decodes the common frames to the same packets and leaves the rest to this module.
 """
 
 from dataclasses import dataclass
 
+from otterize_pcap.fragments import FirstFragment, FragmentKey, FragmentMemory
+from otterize_pcap.headers import UndecodableError
+from otterize_pcap.icmp import ICMP_V4, ICMP_V6, quoted_packet
+from otterize_pcap.link_layer import open_link
+from otterize_pcap.network import IpHeader, parse_ip, refuse_opaque
+from otterize_pcap.packet import ICMP, ORPHAN_FRAGMENT, TOO_DEEP, Packet, Skipped, Tunnel
+from otterize_pcap.records import Record
+from otterize_pcap.transport import SCTP, TCP, UDP, Segment, parse_segment
+from otterize_pcap.tunnels import TunnelPorts, open_ip_tunnel, open_udp_tunnel, refuse_encrypted
+
+__all__ = ["Decoded", "Decoder", "Packet", "Skipped", "Tunnel"]
+
+MAX_TUNNELS = 8
+
 
 @dataclass(frozen=True, slots=True)
-class Tunnel:
-    """One tunnel around a packet: its kind and its two outer addresses, lower one first.
+class Decoded:
+    """A packet, the interface it was seen on, and its payload as far as it was captured.
 
-    Direction-free, so that both directions of a connection share a path, and without the
-    identifier (VNI, key): Cilium puts the sender's identity there, which differs by direction.
+    `interface` is one number of pcapng's interface (high half) and what the link header adds to
+    it (low half): the index in Linux cooked v2, in or out in v1.
     """
 
-    kind: str
-    low: bytes
-    high: bytes
+    packet: Packet
+    interface: int
+    payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """The innermost IP packet of a frame.
+class Decoder:
+    """Decodes the records of one file in order; only IP fragments need memory."""
 
-    Addresses are 16 bytes, IPv4 as IPv4-mapped IPv6 (RFC 4291 2.5.5.2). `protocol` is 6 (TCP), 17
-    (UDP) or 132 (SCTP). `length` is the IP packet's size by its own header, in bytes. `flags`,
-    `seq` and `ack` are TCP's; SCTP's INIT and INIT-ACK are mapped to SYN and SYN|ACK with the
-    initiate tags as sequence numbers, ABORT to RST, other chunks to ACK; zero in UDP.
-    `timestamp` is the TCP timestamp value (RFC 7323) of a segment with SYN, else None. `hint` is
-    1 where the payload is a client's, 2 where it is a server's (S34), else 0. `tunnels` lists what
-    was opened, from the outside in. `unreachable` marks a packet that was only quoted by an ICMP
-    destination-unreachable error. `fragment` marks a later IP fragment, whose ports come from the
-    first one: it has neither flags nor sequence numbers.
-    """
+    def __init__(self, ports: TunnelPorts) -> None:
+        self.fragments = FragmentMemory()
+        self._ports = ports
 
-    protocol: int
-    source: bytes
-    destination: bytes
-    source_port: int
-    destination_port: int
-    length: int
-    flags: int = 0
-    seq: int = 0
-    ack: int = 0
-    timestamp: int | None = None
-    hint: int = 0
-    tunnels: tuple[Tunnel, ...] = ()
-    unreachable: bool = False
-    fragment: bool = False
+    def decode(self, record: Record) -> Decoded | Skipped:
+        """Decode one frame; its link type must be one that `link_layer` knows."""
+        try:
+            packet, link_interface = open_link(record.link_type, record.data)
+            missing = max(record.original_length - len(record.data), 0)
+            decoded, payload = self._open(packet, missing, record.number)
+        except UndecodableError as undecodable:
+            return undecodable.skipped
+        return Decoded(decoded, record.interface << 32 | link_interface, payload)
+
+    def _open(self, packet: bytes, missing: int, number: int) -> tuple[Packet, bytes]:
+        """Walk from tunnel to tunnel to the innermost packet."""
+        tunnels: tuple[Tunnel, ...] = ()
+        while True:
+            header = parse_ip(packet, missing)
+            if header.fragment_offset:
+                return self._later_fragment(header, tunnels, number), b""
+            opened = open_ip_tunnel(header.protocol, header.payload)
+            segment = None
+            if opened is None and header.protocol in (TCP, UDP, SCTP):
+                segment = parse_segment(header.protocol, header.payload, header.payload_length)
+                if header.protocol == UDP:
+                    opened = self._open_udp(segment)
+            if opened is None:
+                return self._innermost(header, segment, tunnels, number)
+            if len(tunnels) == MAX_TUNNELS:
+                raise UndecodableError(TOO_DEEP)
+            kind, packet = opened
+            low, high = sorted((header.source, header.destination))
+            tunnels += (Tunnel(kind, low, high),)
+
+    def _open_udp(self, segment: Segment) -> tuple[str, bytes] | None:
+        refuse_encrypted({segment.source_port, segment.destination_port}, segment.payload)
+        return open_udp_tunnel(self._ports, segment.destination_port, segment.payload)
+
+    def _innermost(
+        self,
+        header: IpHeader,
+        segment: Segment | None,
+        tunnels: tuple[Tunnel, ...],
+        number: int,
+    ) -> tuple[Packet, bytes]:
+        """The packet that holds no other one."""
+        if segment is None:
+            if header.protocol in (ICMP_V4, ICMP_V6):
+                return self._quoted(quoted_packet(header.protocol, header.payload), tunnels), b""
+            refuse_opaque(header.protocol)
+            raise AssertionError
+        if header.fragment_id is not None:
+            self.fragments.remember(
+                _fragment_key(header, tunnels),
+                FirstFragment(number, segment.source_port, segment.destination_port),
+            )
+        packet = Packet(
+            protocol=header.protocol,
+            source=header.source,
+            destination=header.destination,
+            source_port=segment.source_port,
+            destination_port=segment.destination_port,
+            length=header.length,
+            flags=segment.flags,
+            seq=segment.seq,
+            ack=segment.ack,
+            timestamp=segment.timestamp,
+            hint=segment.hint,
+            tunnels=tunnels,
+        )
+        return packet, segment.payload
+
+    def _later_fragment(self, header: IpHeader, tunnels: tuple[Tunnel, ...], number: int) -> Packet:
+        """A fragment without a transport header: the first one's ports are its ports."""
+        first = self.fragments.find(_fragment_key(header, tunnels), number)
+        if first is None:
+            raise UndecodableError(ORPHAN_FRAGMENT)
+        return Packet(
+            protocol=header.protocol,
+            source=header.source,
+            destination=header.destination,
+            source_port=first.source_port,
+            destination_port=first.destination_port,
+            length=header.length,
+            tunnels=tunnels,
+            fragment=True,
+        )
+
+    def _quoted(self, quote: bytes, tunnels: tuple[Tunnel, ...]) -> Packet:
+        """The packet that an ICMP error quotes: its ports are in the first 4 bytes (RFC 792)."""
+        header = parse_ip(quote, 0)
+        if header.protocol not in (TCP, UDP, SCTP) or header.fragment_offset:
+            raise UndecodableError(ICMP)
+        if len(header.payload) < 4:
+            raise UndecodableError(ICMP)
+        source_port = int.from_bytes(header.payload[:2])
+        destination_port = int.from_bytes(header.payload[2:4])
+        if header.protocol == UDP and self._ports.carries(destination_port):
+            raise UndecodableError(ICMP)
+        return Packet(
+            protocol=header.protocol,
+            source=header.source,
+            destination=header.destination,
+            source_port=source_port,
+            destination_port=destination_port,
+            length=header.length,
+            tunnels=tunnels,
+            unreachable=True,
+        )
+
+
+def _fragment_key(header: IpHeader, tunnels: tuple[Tunnel, ...]) -> FragmentKey:
+    assert header.fragment_id is not None
+    return (header.source, header.destination, header.protocol, header.fragment_id, tunnels)

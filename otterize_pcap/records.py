@@ -1,6 +1,30 @@
-"""Binary stream → records: pcap and pcapng framing, compression, link type, time in nanoseconds."""
+"""Binary stream → records: which container it is, and where the bytes come from.
+
+Every capture format becomes the same `Record`; `pcap` and `pcapng` hold the two framings and
+`compression` what may be wrapped around them. Framing is ours and not dpkt's, whose readers yield
+a cut last packet as if it were whole, turn times into floats and know one interface a file.
+"""
 
 from dataclasses import dataclass
+from typing import Protocol
+
+from otterize_pcap.errors import CaptureError
+
+MAX_CAPTURED = 262_144
+"""libpcap's MAXIMUM_SNAPLEN: no packet is longer, so a longer one is damage."""
+
+BLOCK_SIZE = 1 << 18
+"""Bytes read at a time; small enough to be in the second-level cache when they are decoded."""
+
+MAX_TIME_NS = (1 << 63) - 1
+"""Times are clamped to what a signed 64-bit count of nanoseconds holds (1970 to 2262)."""
+
+
+class ByteStream(Protocol):
+    """What captures are read from: any binary file object, seekable or not."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Read up to the buffer's size; 0 at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +42,110 @@ class Record:
     interface: int
     data: bytes
     original_length: int
+
+
+class Window:
+    """A stretch of a stream in one reused buffer: bytes `start` to `end` of `data` are unread."""
+
+    def __init__(self, stream: ByteStream, size: int = BLOCK_SIZE) -> None:
+        self._stream = stream
+        self._at_end = False
+        self.data = bytearray(size)
+        self.start = 0
+        self.end = 0
+        self.base = 0
+
+    @property
+    def offset(self) -> int:
+        """Position of the next unread byte in the (uncompressed) file."""
+        return self.base + self.start
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def has(self, count: int) -> bool:
+        """Make at least `count` bytes available; False where the stream ends before that."""
+        while self.end - self.start < count:
+            if not self.refill(count):
+                return False
+        return True
+
+    def refill(self, count: int = 0) -> bool:
+        """Read one block more behind what is unread, growing the buffer where `count` needs it."""
+        if self._at_end:
+            return False
+        if self.start:
+            unread = self.end - self.start
+            self.data[:unread] = self.data[self.start : self.end]
+            self.base += self.start
+            self.start, self.end = 0, unread
+        wanted = max(count, self.end + 1)
+        if wanted > len(self.data):
+            self.data.extend(bytes(wanted + BLOCK_SIZE - len(self.data)))
+        with memoryview(self.data) as view, view[self.end :] as room:
+            read = self._stream.readinto(room) or 0
+        self.end += read
+        self._at_end = read == 0
+        return read > 0
+
+    def peek(self, count: int) -> bytes:
+        """The next bytes without taking them; fewer at the end of the stream."""
+        self.has(count)
+        return bytes(self.data[self.start : min(self.end, self.start + count)])
+
+    def take(self, count: int) -> bytes:
+        """The next `count` bytes, which `has` must have promised."""
+        taken = bytes(self.data[self.start : self.start + count])
+        self.start += count
+        return taken
+
+    def skip(self, count: int) -> int:
+        """Pass over bytes without holding them; returns how many there were."""
+        left = count
+        while left:
+            step = min(left, self.end - self.start)
+            self.start += step
+            left -= step
+            if left and not self.refill():
+                break
+        return count - left
+
+
+@dataclass(slots=True)
+class Ending:
+    """How reading a file ended.
+
+    `truncated` counts the bytes of a last record that the file ends within. `damage` says what
+    stopped reading before the end of the file, None where nothing did. `dropped` sums what the
+    statistics blocks of a pcapng file say was lost, None where none says it.
+    """
+
+    truncated: int = 0
+    damage: str | None = None
+    dropped: int | None = None
+
+
+class RecordReader(Protocol):
+    """The records of one file, in order."""
+
+    window: Window
+    ending: Ending
+    number: int
+
+    def next(self) -> Record | None:
+        """The next record, or None at the end; `ending` then says why it ended."""
+
+
+def clamp_time(time_ns: int) -> int:
+    """The nearest time that fits 64 bits; only damaged or hostile captures need it."""
+    return min(max(time_ns, 0), MAX_TIME_NS)
+
+
+def damaged(name: str, offset: int, what: str) -> str:
+    """One line saying where a capture stops making sense."""
+    return f"{name}: {what} at byte {offset}; what comes after it was not read"
+
+
+def empty_file(name: str) -> CaptureError:
+    """The error for a capture without a single byte."""
+    return CaptureError(f"{name}: the file is empty, not even a capture header; capture again")

@@ -1,0 +1,207 @@
+"""Link layer → IP packet: what tcpdump.org/linktypes.html lists, as far as IP travels in it.
+
+Everything between the link header and IP is opened here too (VLAN, QinQ, MPLS, PPPoE, SNAP):
+none of it has IP addresses, so none of it is a tunnel that a connection should show.
+"""
+
+from collections.abc import Callable
+
+import dpkt
+
+from otterize_pcap.headers import UndecodableError, malformed, parse_header
+from otterize_pcap.packet import NOT_IP, TOO_DEEP, Skipped
+
+IPV4, IPV6 = 0x0800, 0x86DD
+VLAN_TYPES = frozenset({0x8100, 0x88A8, 0x9100, 0x9200})
+MPLS_TYPES = frozenset({0x8847, 0x8848})
+PPPOE_DISCOVERY, PPPOE_SESSION = 0x8863, 0x8864
+PPP_ETHERTYPE = 0x880B
+MACSEC = 0x88E5
+BACKBONE_BRIDGE = 0x88E7
+CISCO_METADATA = 0x8909
+TRANSPARENT_ETHERNET = 0x6558
+
+MAX_TAGS = 8
+"""Tags and labels followed in one frame; two are common, four are seen at providers."""
+
+PPP_IPV4, PPP_IPV6, PPP_MPLS = 0x0021, 0x0057, 0x0281
+
+_FAMILY_IPV6 = frozenset({24, 28, 30})
+"""AF_INET6 of NetBSD and OpenBSD, FreeBSD, and macOS; AF_INET is 2 everywhere."""
+
+
+class _Ethernet(dpkt.ethernet.Ethernet):  # type: ignore[misc]  # dpkt is untyped
+    """The 14 bytes alone."""
+
+    def unpack(self, buf: bytes) -> None:
+        dpkt.Packet.unpack(self, buf)
+
+
+class _Sll(dpkt.sll.SLL):  # type: ignore[misc]
+    _typesw: dict[int, type] = {}  # noqa: RUF012 - dpkt's own attribute, here emptied
+
+
+class _Sll2(dpkt.sll2.SLL2):  # type: ignore[misc]
+    _typesw: dict[int, type] = {}  # noqa: RUF012
+
+
+class _PppOverEthernet(dpkt.pppoe.PPPoE):  # type: ignore[misc]
+    def unpack(self, buf: bytes) -> None:
+        dpkt.Packet.unpack(self, buf)
+
+
+def open_link(link_type: int, frame: bytes) -> tuple[bytes, int]:
+    """Find the IP packet in a captured frame.
+
+    Returns:
+        The packet from its IP header on (trailing bytes included), and what the link header says
+        of the interface: its index in Linux cooked v2, 1 for outgoing in v1, else 0.
+
+    Raises:
+        UndecodableError: There is none, or a header on the way is malformed.
+    """
+    return LINK_TYPES[link_type](frame)
+
+
+def open_ethernet(frame: bytes) -> bytes:
+    """Find the IP packet in an Ethernet frame."""
+    header = parse_header(_Ethernet, frame, "Ethernet")
+    return open_ethertype(header.type, frame[14:])
+
+
+def open_ethertype(ethertype: int, payload: bytes, depth: int = 0) -> bytes:
+    """Find the IP packet in what an EtherType announces."""
+    if ethertype in (IPV4, IPV6):
+        return payload
+    if depth >= MAX_TAGS:
+        raise UndecodableError(TOO_DEEP)
+    if ethertype in VLAN_TYPES:
+        tag = parse_header(dpkt.ethernet.VLANtag8021Q, payload, "VLAN")
+        return open_ethertype(tag.type, payload[4:], depth + 1)
+    if ethertype in MPLS_TYPES:
+        return _open_mpls(payload)
+    if ethertype == PPPOE_SESSION:
+        return _open_pppoe(payload)
+    if ethertype == PPP_ETHERTYPE:
+        return _open_ppp(payload)
+    if ethertype < 0x0600:
+        return _open_llc(payload, depth + 1)
+    raise UndecodableError(NOT_IP)
+
+
+def _open_mpls(payload: bytes) -> bytes:
+    """RFC 3032; what follows the last label is told by its first nibble (RFC 4928)."""
+    for _ in range(MAX_TAGS):
+        label = parse_header(dpkt.ethernet.MPLSlabel, payload, "MPLS")
+        payload = payload[4:]
+        if label.s:
+            break
+    else:
+        raise UndecodableError(TOO_DEEP)
+    nibble = payload[0] >> 4 if payload else None
+    if nibble in (4, 6):
+        return payload
+    if nibble == 0:
+        return open_ethernet(payload[4:])
+    return open_ethernet(payload)
+
+
+def _open_pppoe(payload: bytes) -> bytes:
+    """RFC 2516, session stage."""
+    header = parse_header(_PppOverEthernet, payload, "PPPoE")
+    if header.code != 0:
+        raise UndecodableError(NOT_IP)
+    return _open_ppp(payload[6:])
+
+
+def _open_ppp(payload: bytes) -> bytes:
+    """RFC 1661, with or without HDLC framing; the protocol field may be one byte (RFC 1661, 6.5)."""
+    if payload[:2] == b"\xff\x03":
+        payload = payload[2:]
+    if len(payload) < 2:
+        raise malformed("PPP")
+    if payload[0] & 1:
+        protocol, payload = payload[0], payload[1:]
+    else:
+        protocol, payload = int.from_bytes(payload[:2]), payload[2:]
+    if protocol in (PPP_IPV4, PPP_IPV6):
+        return payload
+    if protocol == PPP_MPLS:
+        return _open_mpls(payload)
+    raise UndecodableError(NOT_IP)
+
+
+def _open_llc(payload: bytes, depth: int) -> bytes:
+    """IEEE 802.2 with a SNAP header that carries an EtherType (RFC 1042)."""
+    if payload[:3] != b"\xaa\xaa\x03":
+        raise UndecodableError(NOT_IP)
+    if len(payload) < 8:
+        raise malformed("SNAP")
+    if payload[3:6] not in (b"\x00\x00\x00", b"\x00\x00\xf8"):
+        raise UndecodableError(NOT_IP)
+    return open_ethertype(int.from_bytes(payload[6:8]), payload[8:], depth)
+
+
+def _ethernet(frame: bytes) -> tuple[bytes, int]:
+    return open_ethernet(frame), 0
+
+
+def _raw_ip(frame: bytes) -> tuple[bytes, int]:
+    return frame, 0
+
+
+def _cooked(frame: bytes) -> tuple[bytes, int]:
+    """LINKTYPE_LINUX_SLL; packet type 4 is outgoing, all others came in."""
+    header = parse_header(_Sll, frame, "SLL")
+    return _open_cooked(header.hrd, header.ethtype, frame[16:]), int(header.type == 4)
+
+
+def _cooked_2(frame: bytes) -> tuple[bytes, int]:
+    """LINKTYPE_LINUX_SLL2."""
+    header = parse_header(_Sll2, frame, "SLL2")
+    index = header.intindex & 0xFFFFFFFF
+    return _open_cooked(header.hrd, header.ethtype, frame[20:]), index
+
+
+def _open_cooked(hardware: int, protocol: int, payload: bytes) -> bytes:
+    """The protocol field is an EtherType, except on a few kinds of hardware and for 802.2."""
+    if protocol == 4:
+        return _open_llc(payload, 0)
+    if protocol < 0x0600 or hardware == 824:
+        raise UndecodableError(NOT_IP)
+    return open_ethertype(protocol, payload)
+
+
+def _loopback(frame: bytes) -> tuple[bytes, int]:
+    """LINKTYPE_NULL and LINKTYPE_LOOP: an address family in the capturing host's byte order."""
+    if len(frame) < 4:
+        raise malformed("NULL")
+    families = {int.from_bytes(frame[:4], "little"), int.from_bytes(frame[:4], "big")}
+    if families & (_FAMILY_IPV6 | {2}):
+        return frame[4:], 0
+    raise UndecodableError(NOT_IP)
+
+
+def _ppp(frame: bytes) -> tuple[bytes, int]:
+    return _open_ppp(frame), 0
+
+
+def _pppoe(frame: bytes) -> tuple[bytes, int]:
+    return _open_pppoe(frame), 0
+
+
+LINK_TYPES: dict[int, Callable[[bytes], tuple[bytes, int]]] = {
+    0: _loopback,
+    1: _ethernet,
+    9: _ppp,
+    12: _raw_ip,
+    14: _raw_ip,
+    50: _ppp,
+    51: _pppoe,
+    101: _raw_ip,
+    108: _loopback,
+    113: _cooked,
+    228: _raw_ip,
+    229: _raw_ip,
+    276: _cooked_2,
+}
