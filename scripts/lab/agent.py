@@ -12,6 +12,11 @@ import socket
 import struct
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
+
+Command = dict[str, Any]
+Answer = dict[str, Any]
 
 _HTTP_REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n"
 _ERRORS = {
@@ -35,7 +40,7 @@ def _reply(style: str, request: bytes) -> bytes:
     return _HTTP_REPLY if style == "http" else request
 
 
-def serve_tcp(command: dict) -> None:
+def serve_tcp(command: Command) -> None:
     """Listen; answer whatever comes with `reply`; `closes` says who sends the first FIN."""
     listener = socket.socket(_family(command["address"]), socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -52,7 +57,7 @@ def serve_tcp(command: dict) -> None:
     _accept_with(listener, answer)
 
 
-def _accept_with(listener: socket.socket, handler) -> None:  # noqa: ANN001 (a callable)
+def _accept_with(listener: socket.socket, handler: Callable[[socket.socket], None]) -> None:
     def accept() -> None:
         while True:
             peer, _ = listener.accept()
@@ -61,7 +66,7 @@ def _accept_with(listener: socket.socket, handler) -> None:  # noqa: ANN001 (a c
     threading.Thread(target=accept, daemon=True).start()
 
 
-def serve_udp(command: dict) -> None:
+def serve_udp(command: Command) -> None:
     """Answer each datagram with itself, or swallow it when `reply` is `none`."""
     server = socket.socket(_family(command["address"]), socket.SOCK_DGRAM)
     server.bind((command["address"], command["port"]))
@@ -75,13 +80,13 @@ def serve_udp(command: dict) -> None:
     threading.Thread(target=answer, daemon=True).start()
 
 
-def serve(command: dict) -> dict:
+def serve(command: Command) -> Answer:
     """Start a server; it lives as long as the agent."""
     (serve_udp if command["protocol"] == "UDP" else serve_tcp)(command)
     return {"ok": True}
 
 
-def open_socket(command: dict) -> dict:
+def open_socket(command: Command) -> Answer:
     """Connect; for UDP this only fixes the peer."""
     kind = socket.SOCK_DGRAM if command["protocol"] == "UDP" else socket.SOCK_STREAM
     client = socket.socket(_family(command["address"]), kind)
@@ -98,7 +103,7 @@ def open_socket(command: dict) -> dict:
     return {"ok": True, "local": client.getsockname()[:2]}
 
 
-def send(command: dict) -> dict:
+def send(command: Command) -> Answer:
     """Send a request and, where an answer is expected, wait for all of it that comes at once."""
     client = sockets[command["id"]]
     client.sendall(command["request"].encode())
@@ -107,7 +112,7 @@ def send(command: dict) -> dict:
     return {"ok": True, "bytes": len(client.recv(65536))}
 
 
-def close(command: dict) -> dict:
+def close(command: Command) -> Answer:
     """Close as asked: FIN and wait for the other's, or RST (SO_LINGER 0)."""
     client = sockets.pop(command["id"])
     if command["reset"]:

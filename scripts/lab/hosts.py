@@ -20,7 +20,9 @@ class Addressed(Protocol):
     """Anything with an address to call: a pod, a Service, a node."""
 
     @property
-    def address(self) -> str: ...
+    def address(self) -> str:
+        """The address a client connects to."""
+        ...
 
 
 class Connection:

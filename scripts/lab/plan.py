@@ -9,9 +9,32 @@ import uuid
 from dataclasses import dataclass
 
 _WORDS = (
-    "amber basil cedar delta ember fjord gable heron iris juniper kestrel larch maple nettle "
-    "ochre pine quartz rowan sorrel tamarack umber vetch willow yarrow zephyr"
-).split()
+    "amber",
+    "basil",
+    "cedar",
+    "delta",
+    "ember",
+    "fjord",
+    "gable",
+    "heron",
+    "iris",
+    "juniper",
+    "kestrel",
+    "larch",
+    "maple",
+    "nettle",
+    "ochre",
+    "pine",
+    "quartz",
+    "rowan",
+    "sorrel",
+    "tamarack",
+    "umber",
+    "vetch",
+    "willow",
+    "yarrow",
+    "zephyr",
+)
 # The letters Kubernetes uses in generated names (k8s.io/apimachinery/pkg/util/rand).
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"
 _UID_ROOT = uuid.UUID("6f1d4c1e-0000-5000-8000-07072e000000")

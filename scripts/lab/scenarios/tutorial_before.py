@@ -4,8 +4,10 @@ In namespace `shop`, checkout calls kafka and kafka calls zookeeper, each throug
 Service (ClusterIP).
 """
 
-from cluster import Group, Lab, Service, ServicePort
+from cluster import Lab
 from objects import Port
+from services import Service, ServicePort
+from workloads import Group
 
 
 def record(lab: Lab) -> None:

@@ -4,8 +4,10 @@ Within each namespace web calls api and api calls db. Across, staging's web call
 prod's api calls staging's db. Every call goes through the ClusterIP of a Service of the same name.
 """
 
-from cluster import Group, Lab, Service, ServicePort
+from cluster import Lab
 from objects import Port
+from services import Service, ServicePort
+from workloads import Group
 
 
 def record(lab: Lab) -> None:

@@ -5,9 +5,10 @@ CronJob's pod, and a UDP Service. Calls between the nodes go through VXLAN; ever
 `-i any` captures several times: veth, bridge, flannel.1, eth0, before and after NAT, on both nodes.
 """
 
-from cluster import Lab, ServicePort
+from cluster import Lab
 from hosts import HTTP_REQUEST
 from objects import Port
+from services import ServicePort
 
 
 def record(lab: Lab) -> None:
