@@ -1,17 +1,24 @@
 """The process in a lab pod: it serves and calls as told by JSON lines on stdin.
 
-One answer line per command: `{"ok": …}` or `{"error": "refused" | "timeout" | …}`. Servers run in
-threads; client sockets stay open under a number until a command closes them. Runs alone (standard
-library, nothing of the lab imported), as `ip netns exec POD python3 agent.py`.
+One answer line per command: `{"ok": …}` or `{"error": "refused" | "timeout" | …}`. A command
+`dns.lookup` is the function `lookup` of agent_dns.py; those without a dot are here. Servers run in
+threads; client sockets stay open under a number until a command closes them. Uses the standard
+library only, and starts as `ip netns exec POD python3 agent.py LABEL`.
 """
 
 import contextlib
 import errno
+import importlib
 import json
 import socket
 import struct
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
+
+Command = dict[str, Any]
+Answer = dict[str, Any]
 
 _HTTP_REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n"
 _ERRORS = {
@@ -26,21 +33,20 @@ _ERRORS = {
 sockets: dict[int, socket.socket] = {}
 
 
-def _family(address: str) -> socket.AddressFamily:
+def family(address: str) -> socket.AddressFamily:
+    """The address family of an address as text."""
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def _reply(style: str, request: bytes) -> bytes:
-    """What a server of this style answers: an HTTP response, or the request again."""
-    return _HTTP_REPLY if style == "http" else request
+    """What a server of this style answers: HTTP, its pod's name, or the request again."""
+    if style == "http":
+        return _HTTP_REPLY
+    return f"{sys.argv[1]}\n".encode() if style == "name" else request
 
 
-def serve_tcp(command: dict) -> None:
+def serve_tcp(command: Command) -> None:
     """Listen; answer whatever comes with `reply`; `closes` says who sends the first FIN."""
-    listener = socket.socket(_family(command["address"]), socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((command["address"], command["port"]))
-    listener.listen(64)
 
     def answer(peer: socket.socket) -> None:
         with peer, contextlib.suppress(OSError):
@@ -49,10 +55,30 @@ def serve_tcp(command: dict) -> None:
                 if command["closes"] == "server":
                     peer.shutdown(socket.SHUT_WR)
 
-    _accept_with(listener, answer)
+    accept_with(command["address"], command["port"], answer)
 
 
-def _accept_with(listener: socket.socket, handler) -> None:  # noqa: ANN001 (a callable)
+def proxy(command: Command) -> Answer:
+    """Listen; for each connection open one to the upstream and relay between the two."""
+
+    def relay(peer: socket.socket) -> None:
+        upstream = (command["upstream"], command["upstream_port"])
+        with peer, contextlib.suppress(OSError), socket.create_connection(upstream) as onward:
+            while request := peer.recv(65536):
+                onward.sendall(request)
+                peer.sendall(onward.recv(65536))
+
+    accept_with(command["address"], command["port"], relay)
+    return {"ok": True}
+
+
+def accept_with(address: str, port: int, handler: Callable[[socket.socket], None]) -> None:
+    """Listen, and run `handler` on every accepted connection in a thread of its own."""
+    listener = socket.socket(family(address), socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((address, port))
+    listener.listen(64)
+
     def accept() -> None:
         while True:
             peer, _ = listener.accept()
@@ -61,9 +87,9 @@ def _accept_with(listener: socket.socket, handler) -> None:  # noqa: ANN001 (a c
     threading.Thread(target=accept, daemon=True).start()
 
 
-def serve_udp(command: dict) -> None:
-    """Answer each datagram with itself, or swallow it when `reply` is `none`."""
-    server = socket.socket(_family(command["address"]), socket.SOCK_DGRAM)
+def serve_udp(command: Command) -> None:
+    """Answer each datagram, or swallow it when `reply` is `none`."""
+    server = socket.socket(family(command["address"]), socket.SOCK_DGRAM)
     server.bind((command["address"], command["port"]))
 
     def answer() -> None:
@@ -75,16 +101,16 @@ def serve_udp(command: dict) -> None:
     threading.Thread(target=answer, daemon=True).start()
 
 
-def serve(command: dict) -> dict:
+def serve(command: Command) -> Answer:
     """Start a server; it lives as long as the agent."""
     (serve_udp if command["protocol"] == "UDP" else serve_tcp)(command)
     return {"ok": True}
 
 
-def open_socket(command: dict) -> dict:
+def open_socket(command: Command) -> Answer:
     """Connect; for UDP this only fixes the peer."""
     kind = socket.SOCK_DGRAM if command["protocol"] == "UDP" else socket.SOCK_STREAM
-    client = socket.socket(_family(command["address"]), kind)
+    client = socket.socket(family(command["address"]), kind)
     client.settimeout(command["timeout"])
     if command["source_port"]:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -98,21 +124,23 @@ def open_socket(command: dict) -> dict:
     return {"ok": True, "local": client.getsockname()[:2]}
 
 
-def send(command: dict) -> dict:
-    """Send a request and, where an answer is expected, wait for all of it that comes at once."""
+def send(command: Command) -> Answer:
+    """Send a request and, where an answer is expected, return what comes at once."""
     client = sockets[command["id"]]
     client.sendall(command["request"].encode())
     if not command["answered"]:
         return {"ok": True}
-    return {"ok": True, "bytes": len(client.recv(65536))}
+    return {"ok": True, "answer": client.recv(65536).decode(errors="replace")}
 
 
-def close(command: dict) -> dict:
+def close(command: Command) -> Answer:
     """Close as asked: FIN and wait for the other's, or RST (SO_LINGER 0)."""
     client = sockets.pop(command["id"])
     if command["reset"]:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     elif client.type == socket.SOCK_STREAM:
+        if command["waits"]:
+            client.recv(65536)  # the other side closes first
         client.shutdown(socket.SHUT_WR)
         while client.recv(65536):
             pass
@@ -120,15 +148,23 @@ def close(command: dict) -> dict:
     return {"ok": True}
 
 
-COMMANDS = {"serve": serve, "open": open_socket, "send": send, "close": close}
+COMMANDS = {"serve": serve, "proxy": proxy, "open": open_socket, "send": send, "close": close}
+
+
+def obey(command: Command) -> Answer:
+    """Carry out one command."""
+    module, _, name = command["do"].rpartition(".")
+    if not module:
+        return COMMANDS[name](command)
+    answer: Answer = getattr(importlib.import_module(f"agent_{module}"), name)(command)
+    return answer
 
 
 def main() -> None:
     """Obey until stdin closes."""
     for line in sys.stdin:
-        command = json.loads(line)
         try:
-            answer = COMMANDS[command["do"]](command)
+            answer = obey(json.loads(line))
         except TimeoutError:
             answer = {"error": "timeout"}
         except OSError as error:
@@ -138,4 +174,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # agent_*.py import this module by its name; without this they would load a second copy.
+    sys.modules["agent"] = sys.modules["__main__"]
     main()

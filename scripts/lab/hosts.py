@@ -20,7 +20,9 @@ class Addressed(Protocol):
     """Anything with an address to call: a pod, a Service, a node."""
 
     @property
-    def address(self) -> str: ...
+    def address(self) -> str:
+        """The address a client connects to."""
+        ...
 
 
 class Connection:
@@ -29,14 +31,15 @@ class Connection:
     def __init__(self, host: "Host", number: int, local: tuple[str, int]) -> None:
         self._host, self._number, self.local = host, number, local
 
-    def send(self, request: str = "ping\n", *, answered: bool = True) -> None:
-        """Send a request; wait for an answer unless told that none comes."""
+    def send(self, request: str = "ping\n", *, answered: bool = True) -> str:
+        """Send a request; wait for an answer, and return it, unless told that none comes."""
         command = {"do": "send", "id": self._number, "request": request, "answered": answered}
-        self._host.tell(command)
+        return str(self._host.tell(command).get("answer", ""))
 
-    def close(self, *, reset: bool = False) -> None:
-        """Close with FIN, or with RST."""
-        self._host.tell({"do": "close", "id": self._number, "reset": reset})
+    def close(self, *, reset: bool = False, waits: bool = False) -> None:
+        """Close with FIN, or with RST; with `waits` only after the other side's FIN."""
+        command = {"do": "close", "id": self._number, "reset": reset, "waits": waits}
+        self._host.tell(command)
 
 
 class Host:
@@ -46,7 +49,9 @@ class Host:
         self.label, self.namespace = label, namespace
         self._sockets = 0
         self._agent = namespace.popen(
-            sys.executable, "-I", "-S", str(_AGENT), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            *(sys.executable, "-E", "-s", "-S", str(_AGENT), label),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
 
     def tell(self, command: dict[str, Any], expect: str = "ok") -> dict[str, Any]:
@@ -84,6 +89,18 @@ class Host:
                 }
             )
 
+    def proxy(self, port: int, upstream: Addressed, upstream_port: int) -> None:
+        """Serve on a port by relaying to another server over a connection of its own."""
+        self.tell(
+            {
+                "do": "proxy",
+                "address": "0.0.0.0",  # noqa: S104 (as in serve)
+                "port": port,
+                "upstream": upstream.address,
+                "upstream_port": upstream_port,
+            }
+        )
+
     def open(
         self,
         target: Addressed | str,
@@ -116,11 +133,19 @@ class Host:
         protocol: str = "TCP",
         request: str = "ping\n",
         source_port: int = 0,
+        server_closes: bool = False,
+        reached: "Host | None" = None,
     ) -> None:
-        """Connect, ask, take the answer, close: the usual call; it must succeed."""
+        """Connect, ask, take the answer, close: the usual call; it must succeed.
+
+        `reached` is who must have answered, where the server answers with its name.
+        """
         connection = self.open(target, port, protocol=protocol, source_port=source_port)
-        connection.send(request)
-        connection.close()
+        answer = connection.send(request).strip()
+        connection.close(waits=server_closes)
+        if reached is not None and answer != reached.label:
+            message = f"{self.label}: {answer} answered where {reached.label} should"
+            raise LabError(message)
 
     def stop(self) -> None:
         """End the agent, and with it every server and socket."""

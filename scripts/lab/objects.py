@@ -154,7 +154,7 @@ def end_pod(document: Object, moment: float, phase: str = "Running") -> None:
 def owner(
     api_version: str, kind: str, meta: Object, labels: dict[str, str], replicas: int
 ) -> Object:
-    """A controller with a pod template: Deployment, ReplicaSet, StatefulSet, DaemonSet, …"""
+    """A controller with a pod template: Deployment, ReplicaSet, and their like."""
     spec: Object = {
         "selector": {"matchLabels": labels},
         "template": {"metadata": {"labels": labels}},

@@ -9,9 +9,33 @@ import uuid
 from dataclasses import dataclass
 
 _WORDS = (
-    "amber basil cedar delta ember fjord gable heron iris juniper kestrel larch maple nettle "
-    "ochre pine quartz rowan sorrel tamarack umber vetch willow yarrow zephyr"
-).split()
+    "amber",
+    "basil",
+    "cedar",
+    "delta",
+    "ember",
+    "fjord",
+    "gable",
+    "heron",
+    "iris",
+    "juniper",
+    "kestrel",
+    "larch",
+    "maple",
+    "nettle",
+    "ochre",
+    "pine",
+    "quartz",
+    "rowan",
+    "sorrel",
+    "tamarack",
+    "umber",
+    "vetch",
+    "willow",
+    "yarrow",
+    "zephyr",
+)
+_TUNNEL_PORTS = (4789, 6081, 8472)  # a call to one of these would look like a tunnel
 # The letters Kubernetes uses in generated names (k8s.io/apimachinery/pkg/util/rand).
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"
 _UID_ROOT = uuid.UUID("6f1d4c1e-0000-5000-8000-07072e000000")
@@ -35,7 +59,8 @@ class Plan:
         """The port this run uses where the scenario says `number`; always below 30000."""
         if self.variant == 0:
             return number
-        return random.Random(f"port/{self.variant}/{number}").randrange(1024, 30000)
+        chosen = random.Random(f"port/{self.variant}/{number}").randrange(1024, 30000)
+        return chosen + (chosen in _TUNNEL_PORTS)
 
     def suffix(self, of: str, length: int) -> str:
         """A generated-looking name part, the same for the same object on every run."""

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import ModuleType
 
 import scenarios
-from cluster import Lab, Options, clean_up_after_dead_runs
+from cluster import Lab
+from nodes import Options, clean_up_after_dead_runs
 from shell import LabError
 
 

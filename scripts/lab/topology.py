@@ -23,8 +23,8 @@ FABRIC_OUTSIDE6 = "2001:db8:ffff::1"
 class Fabric:
     """The network between the nodes, and the way out of it."""
 
-    def __init__(self, prefix: str, plan: Plan, *, ipv6: bool) -> None:
-        self.namespace = Namespace(f"{prefix}-fabric")
+    def __init__(self, namespace: Namespace, plan: Plan, *, ipv6: bool) -> None:
+        self.namespace = namespace
         self._plan, self._ipv6 = plan, ipv6
         _disable_ipv6(self.namespace, disabled=not ipv6)
         self.namespace.sysctl(
@@ -53,9 +53,8 @@ class Fabric:
         """Send what is addressed to `destination` to a node, as a load balancer would."""
         self.namespace.ip(f"route add {destination} via {gateway}")
 
-    def add_outside(self, prefix: str, addresses: tuple[str, ...]) -> Namespace:
-        """A namespace with public-looking addresses: the Internet."""
-        outside = Namespace(f"{prefix}-outside")
+    def add_outside(self, outside: Namespace, addresses: tuple[str, ...]) -> None:
+        """Give a namespace public-looking addresses: the Internet."""
         _disable_ipv6(outside, disabled=not self._ipv6)
         self.namespace.ip(
             f"link add uplink type veth peer name eth0 netns {outside.name}",
@@ -76,18 +75,25 @@ class Fabric:
                 f"addr add {OUTSIDE6}/64 dev eth0 nodad",
                 f"-6 route add default via {FABRIC_OUTSIDE6}",
             )
-        return outside
 
 
 class NodeNetwork:
     """One node: eth0 on the fabric, cni0 for its pods, flannel.1 to the other nodes' pods."""
 
-    def __init__(self, prefix: str, name: str, index: int, plan: Plan, *, ipv6: bool) -> None:
-        self.name, self.index, self._plan, self._ipv6 = name, index, plan, ipv6
-        self.address, self.address6 = plan.node(index), plan.node6(index) if ipv6 else None
-        self.namespace = Namespace(f"{prefix}-{name}")
-        self._ports = 0
+    def __init__(
+        self, namespace: Namespace, name: str, index: int, plan: Plan, *, ipv6: bool
+    ) -> None:
+        self.namespace, self.name, self.index = namespace, name, index
+        self._plan, self._ipv6 = plan, ipv6
+        both = (plan.node(index), plan.node6(index))
+        self.addresses: tuple[str, ...] = both if ipv6 else both[:1]
+        self._ports = self._pods = 0
         self._set_sysctls()
+
+    @property
+    def address(self) -> str:
+        """The node's InternalIP."""
+        return self.addresses[0]
 
     def _set_sysctls(self) -> None:
         if not Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists():
@@ -124,7 +130,7 @@ class NodeNetwork:
         if self._ipv6:
             pod_net6 = self._plan.pod_net6(self.index)
             self.namespace.ip(
-                f"addr add {self.address6}/64 dev eth0 nodad",
+                f"addr add {self.addresses[1]}/64 dev eth0 nodad",
                 f"-6 route add default via {self._plan.node6(-10)}",
                 f"addr add {pod_net6}1/64 dev cni0 nodad",
                 f"addr add {pod_net6}/128 dev flannel.1 nodad",
@@ -137,9 +143,7 @@ class NodeNetwork:
             f"route add {pod_net}.0/24 via {pod_net}.0 dev flannel.1 onlink",
             f"neigh add {pod_net}.0 lladdr {mac} dev flannel.1 nud permanent",
         )
-        self.namespace.run(
-            *"bridge fdb append".split(), mac, "dev", "flannel.1", "dst", other.address
-        )
+        self.namespace.run("bridge", "fdb", "append", mac, "dev", "flannel.1", "dst", other.address)
         if self._ipv6:
             pod_net6 = self._plan.pod_net6(other.index)
             self.namespace.ip(
@@ -147,8 +151,11 @@ class NodeNetwork:
                 f"-6 route add {pod_net6}/64 via {pod_net6} dev flannel.1 onlink",
             )
 
-    def plug(self, pod: Namespace, host: int) -> tuple[str, ...]:
-        """Give a pod its eth0 on cni0; returns its addresses."""
+    def plug(self, pod: Namespace, host: int | None = None) -> tuple[str, ...]:
+        """Give a pod its eth0 on cni0, with the next address or a given one; returns them all."""
+        if host is None:
+            host = self._plan.pod_host(self._pods)
+            self._pods += 1
         self._ports += 1
         veth = f"veth{self.index}{self._ports:07x}"
         pod_net = self._plan.pod_net(self.index)

@@ -1,7 +1,12 @@
 """What really happened in a run, said by the scenario that made it happen."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+# Whether captures of the nodes' uplinks alone show who called whom: inside the tunnel between two
+# nodes they do, within a node they cannot, and where the source was rewritten on the way only the
+# nodes' conntrack tables still know it.
+Uplink = Literal["yes", "no", "conntrack"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +37,17 @@ class Truth:
         server: Workload,
         port: int,
         *,
+        uplink: Uplink,
         protocol: str = "TCP",
         service: str | None = None,
+        **details: object,
     ) -> None:
-        """A call that was made and answered; `port` is the one reached at the server."""
-        self.edges.append(_call(client, server, protocol, port, service))
+        """A call that was made and answered; `port` is the one reached at the server.
+
+        `details` go into the edge as they are, such as `connections` where the scenario counts.
+        """
+        call = _call(client, server, protocol, port, service)
+        self.edges.append(call | {"uplink": uplink} | details)
 
     def no_edge(
         self,

@@ -4,9 +4,11 @@ Everything of `tutorial-before`; in addition, in namespace `tutorial`, client as
 page over HTTP through server's Service (port 80, target port 8080).
 """
 
-from cluster import Lab, ServicePort
+from cluster import Lab
 from hosts import HTTP_REQUEST
 from objects import Port
+from services import ServicePort
+
 from scenarios.tutorial_before import build_shop, trade
 
 
@@ -22,5 +24,7 @@ def record(lab: Lab) -> None:
     lab.start_recording()
     trade(lab, *shop)
     client.host.call(server_service, 80, request=HTTP_REQUEST)
-    lab.truth.edge(client.workload, server.workload, http, service=server_service.name)
+    lab.truth.edge(
+        client.workload, server.workload, http, service=server_service.name, uplink="yes"
+    )
     lab.stop_recording()

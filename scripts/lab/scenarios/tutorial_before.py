@@ -4,8 +4,10 @@ In namespace `shop`, checkout calls kafka and kafka calls zookeeper, each throug
 Service (ClusterIP).
 """
 
-from cluster import Group, Lab, Service, ServicePort
+from cluster import Lab
 from objects import Port
+from services import Service, ServicePort
+from workloads import Group
 
 
 def record(lab: Lab) -> None:
@@ -44,7 +46,13 @@ def trade(
     kafka.host.call(zookeeper_service, zookeeper_port, request="ruok\n")
     checkout.host.call(kafka_service, kafka_port, request="order 1\n")
     checkout.host.call(kafka_service, kafka_port, request="order 2\n")
-    lab.truth.edge(checkout.workload, kafka.workload, kafka_port, service=kafka_service.name)
     lab.truth.edge(
-        kafka.workload, zookeeper.workload, zookeeper_port, service=zookeeper_service.name
+        checkout.workload, kafka.workload, kafka_port, service=kafka_service.name, uplink="no"
+    )
+    lab.truth.edge(
+        kafka.workload,
+        zookeeper.workload,
+        zookeeper_port,
+        service=zookeeper_service.name,
+        uplink="yes",
     )

@@ -4,8 +4,10 @@ Within each namespace web calls api and api calls db. Across, staging's web call
 prod's api calls staging's db. Every call goes through the ClusterIP of a Service of the same name.
 """
 
-from cluster import Group, Lab, Service, ServicePort
+from cluster import Lab
 from objects import Port
+from services import Service, ServicePort
+from workloads import Group
 
 
 def record(lab: Lab) -> None:
@@ -24,7 +26,7 @@ def record(lab: Lab) -> None:
         (prod.api, staging.db_service, staging.db, db_port),
     ):
         caller.host.call(service, port)
-        lab.truth.edge(caller.workload, server.workload, port, service=service.name)
+        lab.truth.edge(caller.workload, server.workload, port, service=service.name, uplink="yes")
     lab.stop_recording()
 
 

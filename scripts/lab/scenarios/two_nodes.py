@@ -5,9 +5,10 @@ CronJob's pod, and a UDP Service. Calls between the nodes go through VXLAN; ever
 `-i any` captures several times: veth, bridge, flannel.1, eth0, before and after NAT, on both nodes.
 """
 
-from cluster import Lab, ServicePort
+from cluster import Lab
 from hosts import HTTP_REQUEST
 from objects import Port
+from services import ServicePort
 
 
 def record(lab: Lab) -> None:
@@ -40,14 +41,15 @@ def record(lab: Lab) -> None:
     lab.stop_recording()
 
     edge = lab.truth.edge
-    edge(gateway.workload, orders.workload, http, service=orders_service.name)
+    edge(gateway.workload, orders.workload, http, service=orders_service.name, uplink="yes")
     edge(
         gateway.workload,
         metrics.workload,
         statsd,
         protocol="UDP",
         service=metrics_service.name,
+        uplink="yes",
     )
-    edge(orders.workload, ledger.workload, postgres, service=ledger_service.name)
-    edge(agent.workload, collector.workload, otlp, service=collector_service.name)
-    edge(report.workload, ledger.workload, postgres, service=ledger_service.name)
+    edge(orders.workload, ledger.workload, postgres, service=ledger_service.name, uplink="yes")
+    edge(agent.workload, collector.workload, otlp, service=collector_service.name, uplink="yes")
+    edge(report.workload, ledger.workload, postgres, service=ledger_service.name, uplink="no")
