@@ -77,7 +77,7 @@ class _Tally:
         self.rules[connection.rule] += 1
         self.services.update(resolved.services)
         leg = connection.legs[0]
-        found = Evidence(leg.recording.file, leg.row.number, connection.first_ns, connection.rule)
+        found = Evidence(leg.file, leg.row.number, connection.first_ns, connection.rule)
         if self.evidence is None or _earlier(found, self.evidence):
             self.evidence = found
         self.first_ns = min(self.first_ns, connection.first_ns)

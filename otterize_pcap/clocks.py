@@ -10,7 +10,7 @@ from otterize_pcap.legs import Recording
 NOTABLE_NS = 10_000_000
 
 
-def measure_offsets(recordings: Iterable[Recording]) -> dict[str | None, int]:
+def measure_offsets(recordings: Iterable[Recording]) -> dict[str, int]:
     """Node → how far its clock is ahead, in ns; nodes without a notable offset are left out.
 
     The same handshake (both initial sequence numbers) seen on two nodes gives one difference; the
@@ -18,11 +18,11 @@ def measure_offsets(recordings: Iterable[Recording]) -> dict[str | None, int]:
     reference; of equals, that of the node whose name sorts first.
     """
     seen: dict[tuple[int, int, int], dict[str, int]] = defaultdict(dict)
-    recordings = [recording for recording in recordings if recording.node is not None]
+    recordings = list(recordings)
     if len({recording.node for recording in recordings}) < 2:
         return {}
     for recording in recordings:
-        node = recording.node or ""
+        node = recording.node
         for row in recording.rows:
             if (
                 row.client_isn is None
@@ -40,14 +40,14 @@ def measure_offsets(recordings: Iterable[Recording]) -> dict[str | None, int]:
                 differences[node, other].append(times[other] - times[node])
     return _relative(
         {pair: median_low(found) for pair, found in differences.items()},
-        sorted({recording.node or "" for recording in recordings}),
+        sorted({recording.node for recording in recordings}),
     )
 
 
-def _relative(differences: dict[tuple[str, str], int], nodes: list[str]) -> dict[str | None, int]:
+def _relative(differences: dict[tuple[str, str], int], nodes: list[str]) -> dict[str, int]:
     """Offsets from pairwise differences, for each group of nodes that share handshakes."""
     ahead: dict[str, int] = {}
-    offsets: dict[str | None, int] = {}
+    offsets: dict[str, int] = {}
     for start in nodes:
         if start in ahead:
             continue

@@ -198,7 +198,7 @@ def _by_port(flow: Flow, known: Known) -> int | None:
 
 
 def _first_sender(flow: Flow) -> int:
-    first = min(flow.legs, key=lambda leg: (leg.first_ns, leg.recording.file, leg.row.number))
+    first = min(flow.legs, key=lambda leg: (leg.first_ns, leg.file, leg.row.number))
     return first.row.first_sender
 
 

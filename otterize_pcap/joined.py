@@ -45,7 +45,7 @@ def connect(
     recordings: Sequence[Recording],
     services: CapturedServices,
     dumps: Sequence[Dump] = (),
-) -> tuple[list[Connection], dict[str | None, int]]:
+) -> tuple[list[Connection], dict[str, int]]:
     """Join the rows of one capture's files into its connections.
 
     Returns:
@@ -116,7 +116,14 @@ def _fullest(
     for flow, client in zip(flows, sides, strict=True):
         for leg in flow.legs:
             row = leg.row
-            where = (leg.recording.file, row.interface, row.tunnels, row.low, row.high)
+            where = (
+                leg.recording.node,
+                leg.recording.files,
+                row.interface,
+                row.tunnels,
+                row.low,
+                row.high,
+            )
             counts = sums.setdefault(where, [0, 0, 0, 0])
             sent, answered = row.sides[client], row.sides[1 - client]
             for index, more in enumerate(

@@ -20,14 +20,14 @@ UDP_GAP_NS = 30 * SECOND_NS
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One file's rows. `node` is where it was recorded, None where nothing says.
+    """The rows of one node's recording, of one or several files in order of time.
 
-    `file` names a row's file where several parts make one recording. `first_ns` is the time of
-    the file's first packet, by the node's own clock.
+    `node` is where it was recorded, `Row.part` indexes `files`, and `first_ns` is the time of the
+    first packet by the node's own clock, None without packets.
     """
 
-    file: str
-    node: str | None
+    files: tuple[str, ...]
+    node: str
     rows: Iterable[Row]
     first_ns: int | None = None
 
@@ -40,6 +40,11 @@ class Leg:
     row: Row
     first_ns: int
     last_ns: int
+
+    @property
+    def file(self) -> str:
+        """The file that the row began in."""
+        return self.recording.files[self.row.part]
 
 
 class Flow:
@@ -110,7 +115,7 @@ class Flow:
 
 
 def collect_flows(
-    recordings: Iterable[Recording], offsets: Mapping[str | None, int]
+    recordings: Iterable[Recording], offsets: Mapping[str, int]
 ) -> dict[Tuple5, list[Flow]]:
     """All flows by their 5-tuple, each list by time. `offsets` are node clock offsets in ns."""
     legs: dict[Tuple5, list[Leg]] = {}
@@ -129,7 +134,7 @@ def collect_flows(
 
 def leg_order(leg: Leg) -> tuple[int, str, int]:
     """Order that no order of input files changes: time, file name, packet number."""
-    return leg.first_ns, leg.recording.file, leg.row.number
+    return leg.first_ns, leg.file, leg.row.number
 
 
 def _split(legs: list[Leg]) -> list[Flow]:

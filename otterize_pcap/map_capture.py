@@ -60,7 +60,7 @@ class MappedCapture:
 
     resolutions: tuple[Resolution, ...]
     graph: ServiceGraph
-    offsets: Mapping[str | None, int]
+    offsets: Mapping[str, int]
     cluster_dns: Mapping[Workload, frozenset[int]]
 
 
@@ -76,7 +76,7 @@ def map_capture(capture: Capture, rules: Rules = Rules()) -> MappedCapture:
     forged: Counter[str] = Counter()
     recordings = [
         Recording(
-            recording.file,
+            recording.files,
             recording.node,
             tuple(_believable(recording.rows, capture.snapshot, forged)),
             recording.first_ns,
@@ -143,11 +143,11 @@ def _held(snapshot: Snapshot, address: bytes, row: Row) -> bool:
 def _notes(
     capture: Capture,
     connections: Sequence[Connection],
-    offsets: Mapping[str | None, int],
+    offsets: Mapping[str, int],
     slack_ns: int,
 ) -> Iterator[str]:
     """What a reader must know to trust the result: clocks, and what the snapshot cannot say."""
-    for node, offset in sorted(offsets.items(), key=str):
+    for node, offset in sorted(offsets.items()):
         yield f"clock of {node} was {offset / SECOND_NS:+.3f} s off; corrected"
     snapshot = capture.snapshot
     if snapshot.watch_start_ns is not None and snapshot.watch_end_ns is not None:
