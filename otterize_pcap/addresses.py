@@ -3,7 +3,7 @@
 One form for both families makes an IPv4-mapped IPv6 address equal to the IPv4 one (S15).
 """
 
-from ipaddress import IPv4Network, ip_address, ip_network
+from ipaddress import IPv4Network, ip_network
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 MAPPED = bytes(10) + b"\xff\xff"
@@ -79,8 +79,12 @@ def is_not_a_call(address: bytes) -> bool:
     )
 
 
+PRIVATE = tuple(
+    parse_network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
+
+
 def is_private(address: bytes) -> bool:
-    """Whether an address is not globally reachable, as the IANA registries list them."""
-    if address == METADATA_SERVICE:
-        return False
-    return not ip_address(address[12:] if address.startswith(MAPPED) else address).is_global
+    """Whether an address is for use within one network (RFC 1918, RFC 4193, RFC 6598)."""
+    return any(in_network(address, network) for network in PRIVATE)

@@ -105,16 +105,16 @@ def _by_client_number(flow: Flow, same: list[Flow], services: Services) -> None:
     timestamp = flow.timestamp()
     if timestamp is None:
         return
-    candidates = [
-        other
+    candidates = {
+        id(_root(other)): other
         for other in same
-        if other is not flow
+        if _root(other) is not _root(flow)
         and other.timestamp() == timestamp
         and flow.overlaps(other)
         and _leads(flow, other, services)
-    ]
+    }
     if len(candidates) == 1:
-        _union(flow, candidates[0], "S20c")
+        _union(flow, candidates.popitem()[1], "S20c")
 
 
 def _leads(one: Flow, other: Flow, services: Services) -> bool:
@@ -139,14 +139,16 @@ def _by_service(flows: Flows, flow: Flow, services: Services) -> None:
         backends = services.backends(
             flow.endpoint(side), flow.protocol, flow.first_ns, flow.last_ns
         )
-        candidates = [
-            other
+        candidates = {
+            id(_root(other)): other
             for backend in backends
             for other in flows.get(tuple5(flow.protocol, client, backend), ())
-            if other.overlaps(flow, _patience(flow.protocol)) and _same_stream(flow, other, client)
-        ]
+            if _root(other) is not _root(flow)
+            and other.overlaps(flow, _patience(flow.protocol))
+            and _same_stream(flow, other, client)
+        }
         if len(candidates) == 1:
-            _union(flow, candidates[0], "S20")
+            _union(flow, candidates.popitem()[1], "S20")
 
 
 def tuple5(protocol: int, one: Address, other: Address) -> Tuple5:

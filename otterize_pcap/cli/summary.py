@@ -11,7 +11,10 @@ MALFORMED = "malformed"
 
 def summary_lines(coverage: Coverage, *, verbose: bool) -> list[str]:
     """The summary of one run, a few lines; with `verbose` every file and reason on its own."""
-    return [*_packet_lines(coverage, verbose=verbose), *_connection_lines(coverage, verbose=verbose)]
+    return [
+        *_packet_lines(coverage, verbose=verbose),
+        *_connection_lines(coverage, verbose=verbose),
+    ]
 
 
 def is_damaged(coverage: Coverage) -> bool:
