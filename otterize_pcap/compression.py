@@ -8,10 +8,13 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.records import Window
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
@@ -38,12 +41,13 @@ class _Compressed(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]  # narrower: only memoryviews come here
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer)
         window = self._window
         if not window.has(1):
             return 0
-        count = min(len(buffer), len(window))
-        buffer[:count] = window.take(count)
+        count = min(len(view), len(window))
+        view[:count] = window.take(count)
         return count
 
 
@@ -89,7 +93,9 @@ def _open_zstd(source: io.RawIOBase) -> tuple[_Decompressor, tuple[type[Exceptio
         import zstandard  # noqa: PLC0415 - an optional extra, and 20 ms of start-up
     except ImportError as error:
         raise _missing("zstd", "zstandard") from error
-    reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
+    reader = zstandard.ZstdDecompressor().stream_reader(
+        cast("BinaryIO", source), read_across_frames=True
+    )
     return cast("_Decompressor", reader), (zstandard.ZstdError,)
 
 

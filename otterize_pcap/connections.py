@@ -79,8 +79,9 @@ class Row:
     """One row of the table; `low` and `high` are the endpoints (16-byte address, port) in order.
 
     Times are nanoseconds since the epoch, `number` the first packet's position in its file (from
-    1) and `part` which file of a recording in several, `first_sender` the side that sent it. `client` is the side whose SYN began a
-    handshake row and `client_isn`/`server_isn` its initial sequence numbers; all None in a run.
+    1), `part` which file of the recording that is, `first_sender` the side that sent the packet.
+    `client` is the side whose SYN began a handshake row, `client_isn` and `server_isn` its initial
+    sequence numbers; all None in a run.
     """
 
     protocol: int

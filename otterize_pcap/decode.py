@@ -11,8 +11,17 @@ from otterize_pcap.fragments import FirstFragment, FragmentKey, FragmentMemory
 from otterize_pcap.headers import UndecodableError
 from otterize_pcap.icmp import ICMP_V4, ICMP_V6, quoted_packet
 from otterize_pcap.link_layer import open_link
-from otterize_pcap.network import IpHeader, parse_ip, refuse_opaque
-from otterize_pcap.packet import ICMP, ORPHAN_FRAGMENT, TOO_DEEP, Packet, Skipped, Tunnel
+from otterize_pcap.network import ESP, IpHeader, parse_ip
+from otterize_pcap.packet import (
+    ENCRYPTED,
+    ICMP,
+    NOT_TRANSPORT,
+    ORPHAN_FRAGMENT,
+    TOO_DEEP,
+    Packet,
+    Skipped,
+    Tunnel,
+)
 from otterize_pcap.records import Record
 from otterize_pcap.transport import SCTP, TCP, UDP, Segment, parse_segment
 from otterize_pcap.tunnels import TunnelPorts, open_ip_tunnel, open_udp_tunnel, refuse_encrypted
@@ -44,11 +53,13 @@ class Decoder:
 
     def decode(self, record: Record) -> Decoded | Skipped:
         """Decode one frame; its link type must be one that `link_layer` knows."""
+        missing = max(record.original_length - len(record.data), 0)
         try:
             packet, link_interface = open_link(record.link_type, record.data)
-            missing = max(record.original_length - len(record.data), 0)
             decoded, payload = self._open(packet, missing, record.number)
         except UndecodableError as undecodable:
+            if undecodable.short_of and missing:
+                return Skipped(f"cut off in {undecodable.short_of}")
             return undecodable.skipped
         return Decoded(decoded, record.interface << 32 | link_interface, payload)
 
@@ -57,8 +68,9 @@ class Decoder:
         tunnels: tuple[Tunnel, ...] = ()
         while True:
             header = parse_ip(packet, missing)
-            if header.fragment_offset:
-                return self._later_fragment(header, tunnels, number), b""
+            if header.fragment_id is not None and header.fragment_offset:
+                key = _fragment_key(header, header.fragment_id, tunnels)
+                return self._later_fragment(key, header, number), b""
             opened = open_ip_tunnel(header.protocol, header.payload)
             segment = None
             if opened is None and header.protocol in (TCP, UDP, SCTP):
@@ -75,7 +87,9 @@ class Decoder:
 
     def _open_udp(self, segment: Segment) -> tuple[str, bytes] | None:
         refuse_encrypted({segment.source_port, segment.destination_port}, segment.payload)
-        return open_udp_tunnel(self._ports, segment.destination_port, segment.payload)
+        return open_udp_tunnel(
+            self._ports, segment.source_port, segment.destination_port, segment.payload
+        )
 
     def _innermost(
         self,
@@ -88,11 +102,10 @@ class Decoder:
         if segment is None:
             if header.protocol in (ICMP_V4, ICMP_V6):
                 return self._quoted(quoted_packet(header.protocol, header.payload), tunnels), b""
-            refuse_opaque(header.protocol)
-            raise AssertionError
+            raise UndecodableError(ENCRYPTED if header.protocol == ESP else NOT_TRANSPORT)
         if header.fragment_id is not None:
             self.fragments.remember(
-                _fragment_key(header, tunnels),
+                _fragment_key(header, header.fragment_id, tunnels),
                 FirstFragment(number, segment.source_port, segment.destination_port),
             )
         packet = Packet(
@@ -111,9 +124,9 @@ class Decoder:
         )
         return packet, segment.payload
 
-    def _later_fragment(self, header: IpHeader, tunnels: tuple[Tunnel, ...], number: int) -> Packet:
+    def _later_fragment(self, key: FragmentKey, header: IpHeader, number: int) -> Packet:
         """A fragment without a transport header: the first one's ports are its ports."""
-        first = self.fragments.find(_fragment_key(header, tunnels), number)
+        first = self.fragments.find(key, number)
         if first is None:
             raise UndecodableError(ORPHAN_FRAGMENT)
         return Packet(
@@ -123,13 +136,16 @@ class Decoder:
             source_port=first.source_port,
             destination_port=first.destination_port,
             length=header.length,
-            tunnels=tunnels,
+            tunnels=key[-1],
             fragment=True,
         )
 
     def _quoted(self, quote: bytes, tunnels: tuple[Tunnel, ...]) -> Packet:
         """The packet that an ICMP error quotes: its ports are in the first 4 bytes (RFC 792)."""
-        header = parse_ip(quote, 0)
+        try:
+            header = parse_ip(quote, 0)
+        except UndecodableError as undecodable:
+            raise UndecodableError(ICMP) from undecodable
         if header.protocol not in (TCP, UDP, SCTP) or header.fragment_offset:
             raise UndecodableError(ICMP)
         if len(header.payload) < 4:
@@ -150,6 +166,5 @@ class Decoder:
         )
 
 
-def _fragment_key(header: IpHeader, tunnels: tuple[Tunnel, ...]) -> FragmentKey:
-    assert header.fragment_id is not None
-    return (header.source, header.destination, header.protocol, header.fragment_id, tunnels)
+def _fragment_key(header: IpHeader, fragment_id: int, tunnels: tuple[Tunnel, ...]) -> FragmentKey:
+    return (header.source, header.destination, header.protocol, fragment_id, tunnels)

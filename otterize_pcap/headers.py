@@ -17,16 +17,25 @@ _LEAKED = (dpkt.Error, IndexError, AttributeError, KeyError, TypeError, ValueErr
 
 
 class UndecodableError(Exception):
-    """A frame that is not followed any further; never leaves `decode`."""
+    """A frame that is not followed any further; never leaves `decode`.
 
-    def __init__(self, skipped: Skipped) -> None:
+    `short_of` names the layer whose header is not all there, if that is the reason.
+    """
+
+    def __init__(self, skipped: Skipped, short_of: str | None = None) -> None:
         super().__init__(skipped.reason)
         self.skipped = skipped
+        self.short_of = short_of
 
 
 def malformed(layer: str) -> UndecodableError:
-    """The header of this layer contradicts itself or its surroundings, or is not all there."""
+    """The header of this layer contradicts itself or its surroundings."""
     return UndecodableError(Skipped(f"malformed {layer}"))
+
+
+def too_short(layer: str) -> UndecodableError:
+    """The header of this layer is not all there: malformed, unless the capture cut it off."""
+    return UndecodableError(Skipped(f"malformed {layer}"), layer)
 
 
 def parse_header(header: type[_Header], packet: bytes, layer: str) -> _Header:
@@ -36,6 +45,9 @@ def parse_header(header: type[_Header], packet: bytes, layer: str) -> _Header:
         UndecodableError: It is cut short or invalid.
     """
     try:
-        return header(packet)
+        parsed: _Header = header(packet)
+    except dpkt.NeedData as error:
+        raise too_short(layer) from error
     except _LEAKED as error:
         raise malformed(layer) from error
+    return parsed

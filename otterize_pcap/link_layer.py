@@ -5,11 +5,12 @@ none of it has IP addresses, so none of it is a tunnel that a connection should 
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import dpkt
 
-from otterize_pcap.headers import UndecodableError, malformed, parse_header
-from otterize_pcap.packet import NOT_IP, TOO_DEEP, Skipped
+from otterize_pcap.headers import UndecodableError, parse_header, too_short
+from otterize_pcap.packet import ENCRYPTED, NOT_IP, TOO_DEEP
 
 IPV4, IPV6 = 0x0800, 0x86DD
 VLAN_TYPES = frozenset({0x8100, 0x88A8, 0x9100, 0x9200})
@@ -17,8 +18,11 @@ MPLS_TYPES = frozenset({0x8847, 0x8848})
 PPPOE_DISCOVERY, PPPOE_SESSION = 0x8863, 0x8864
 PPP_ETHERTYPE = 0x880B
 MACSEC = 0x88E5
+"""IEEE 802.1AE."""
 BACKBONE_BRIDGE = 0x88E7
+"""IEEE 802.1ah: an Ethernet frame behind a 4-byte service tag."""
 CISCO_METADATA = 0x8909
+"""Cisco TrustSec: 6 bytes, then the EtherType."""
 TRANSPARENT_ETHERNET = 0x6558
 
 MAX_TAGS = 8
@@ -28,6 +32,8 @@ PPP_IPV4, PPP_IPV6, PPP_MPLS = 0x0021, 0x0057, 0x0281
 
 _FAMILY_IPV6 = frozenset({24, 28, 30})
 """AF_INET6 of NetBSD and OpenBSD, FreeBSD, and macOS; AF_INET is 2 everywhere."""
+
+_NFLOG_PAYLOAD = 9
 
 
 class _Ethernet(dpkt.ethernet.Ethernet):  # type: ignore[misc]  # dpkt is untyped
@@ -43,6 +49,11 @@ class _Sll(dpkt.sll.SLL):  # type: ignore[misc]
 
 class _Sll2(dpkt.sll2.SLL2):  # type: ignore[misc]
     _typesw: dict[int, type] = {}  # noqa: RUF012
+
+
+class _Wireless(dpkt.ieee80211.IEEE80211):  # type: ignore[misc]
+    def unpack(self, buf: bytes) -> None:
+        dpkt.Packet.unpack(self, buf)
 
 
 class _PppOverEthernet(dpkt.pppoe.PPPoE):  # type: ignore[misc]
@@ -84,6 +95,12 @@ def open_ethertype(ethertype: int, payload: bytes, depth: int = 0) -> bytes:
         return _open_pppoe(payload)
     if ethertype == PPP_ETHERTYPE:
         return _open_ppp(payload)
+    if ethertype == BACKBONE_BRIDGE:
+        return open_ethernet(payload[4:])
+    if ethertype == CISCO_METADATA:
+        return open_ethertype(int.from_bytes(payload[6:8]), payload[8:], depth + 1)
+    if ethertype == MACSEC:
+        raise UndecodableError(ENCRYPTED)
     if ethertype < 0x0600:
         return _open_llc(payload, depth + 1)
     raise UndecodableError(NOT_IP)
@@ -115,11 +132,11 @@ def _open_pppoe(payload: bytes) -> bytes:
 
 
 def _open_ppp(payload: bytes) -> bytes:
-    """RFC 1661, with or without HDLC framing; the protocol field may be one byte (RFC 1661, 6.5)."""
+    """RFC 1661, with or without HDLC framing; one byte of protocol may do (RFC 1661, 6.5)."""
     if payload[:2] == b"\xff\x03":
         payload = payload[2:]
     if len(payload) < 2:
-        raise malformed("PPP")
+        raise too_short("PPP")
     if payload[0] & 1:
         protocol, payload = payload[0], payload[1:]
     else:
@@ -136,7 +153,7 @@ def _open_llc(payload: bytes, depth: int) -> bytes:
     if payload[:3] != b"\xaa\xaa\x03":
         raise UndecodableError(NOT_IP)
     if len(payload) < 8:
-        raise malformed("SNAP")
+        raise too_short("SNAP")
     if payload[3:6] not in (b"\x00\x00\x00", b"\x00\x00\xf8"):
         raise UndecodableError(NOT_IP)
     return open_ethertype(int.from_bytes(payload[6:8]), payload[8:], depth)
@@ -175,11 +192,12 @@ def _open_cooked(hardware: int, protocol: int, payload: bytes) -> bytes:
 def _loopback(frame: bytes) -> tuple[bytes, int]:
     """LINKTYPE_NULL and LINKTYPE_LOOP: an address family in the capturing host's byte order."""
     if len(frame) < 4:
-        raise malformed("NULL")
+        raise too_short("NULL")
     families = {int.from_bytes(frame[:4], "little"), int.from_bytes(frame[:4], "big")}
     if families & (_FAMILY_IPV6 | {2}):
         return frame[4:], 0
-    raise UndecodableError(NOT_IP)
+    # Some drivers put an EtherType into the second half.
+    return open_ethertype(int.from_bytes(frame[2:4]), frame[4:]), 0
 
 
 def _ppp(frame: bytes) -> tuple[bytes, int]:
@@ -188,6 +206,43 @@ def _ppp(frame: bytes) -> tuple[bytes, int]:
 
 def _pppoe(frame: bytes) -> tuple[bytes, int]:
     return _open_pppoe(frame), 0
+
+
+def _wireless(frame: bytes) -> tuple[bytes, int]:
+    """LINKTYPE_IEEE802_11: data frames that are neither encrypted nor aggregated."""
+    header = parse_header(_Wireless, frame, "802.11")
+    if header.type != dpkt.ieee80211.DATA_TYPE or header.subtype & 4:
+        raise UndecodableError(NOT_IP)
+    if header.wep:
+        raise UndecodableError(ENCRYPTED)
+    start = 24 + (6 if header.to_ds and header.from_ds else 0)
+    if header.subtype & 8:
+        if frame[start : start + 1] >= b"\x80":
+            raise UndecodableError(NOT_IP)
+        start += 6 if header.order else 2
+    return _open_llc(frame[start:], 0), 0
+
+
+def _radiotap(frame: bytes) -> tuple[bytes, int]:
+    """LINKTYPE_IEEE802_11_RADIOTAP: a header that states its length, then 802.11."""
+    if len(frame) < 4:
+        raise too_short("radiotap")
+    return _wireless(frame[int.from_bytes(frame[2:4], "little") :])
+
+
+def _netfilter_log(frame: bytes) -> tuple[bytes, int]:
+    """LINKTYPE_NFLOG: attributes in the capturing host's byte order, one of them the packet."""
+    order: Literal["little", "big"] = "little" if frame[5:6] == b"\0" else "big"
+    position = 4
+    while position + 4 <= len(frame):
+        length = int.from_bytes(frame[position : position + 2], order)
+        kind = int.from_bytes(frame[position + 2 : position + 4], order)
+        if length < 4:
+            break
+        if kind == _NFLOG_PAYLOAD:
+            return frame[position + 4 : position + length], 0
+        position += (length + 3) & ~3
+    raise UndecodableError(NOT_IP)
 
 
 LINK_TYPES: dict[int, Callable[[bytes], tuple[bytes, int]]] = {
@@ -199,9 +254,12 @@ LINK_TYPES: dict[int, Callable[[bytes], tuple[bytes, int]]] = {
     50: _ppp,
     51: _pppoe,
     101: _raw_ip,
+    105: _wireless,
     108: _loopback,
     113: _cooked,
+    127: _radiotap,
     228: _raw_ip,
     229: _raw_ip,
+    239: _netfilter_log,
     276: _cooked_2,
 }

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import dpkt
 
-from otterize_pcap.headers import UndecodableError, malformed, parse_header
-from otterize_pcap.packet import ENCRYPTED, NOT_IP, NOT_TRANSPORT, TOO_DEEP
+from otterize_pcap.headers import UndecodableError, malformed, parse_header, too_short
+from otterize_pcap.packet import NOT_IP, TOO_DEEP
 
 ESP, AH = 50, 51
 NO_NEXT_HEADER = 59
@@ -63,7 +63,7 @@ def parse_ip(packet: bytes, missing: int) -> IpHeader:
         return _parse_ipv4(packet, missing)
     if version == 6:
         return _parse_ipv6(packet, missing)
-    raise UndecodableError(NOT_IP) if packet else malformed("IP")
+    raise UndecodableError(NOT_IP) if packet else too_short("IP")
 
 
 def _parse_ipv4(packet: bytes, missing: int) -> IpHeader:
@@ -71,8 +71,10 @@ def _parse_ipv4(packet: bytes, missing: int) -> IpHeader:
     start = header.hl * 4
     # A total length of 0 is left by segmentation offload: the frame's own length tells.
     length = header.len or len(packet) + missing
-    if len(packet) < start or length < start:
+    if length < start:
         raise malformed("IPv4")
+    if len(packet) < start:
+        raise too_short("IPv4")
     protocol = header.p
     if protocol == AH and not header.offset:
         protocol, start = _pass_authentication(packet[:length], start)
@@ -94,7 +96,7 @@ def _pass_authentication(packet: bytes, start: int) -> tuple[int, int]:
     That header leaves what it protects readable.
     """
     if len(packet) < start + 12:
-        raise malformed("AH")
+        raise too_short("AH")
     return packet[start], start + (packet[start + 1] + 2) * 4
 
 
@@ -108,7 +110,7 @@ def _parse_ipv6(packet: bytes, missing: int) -> IpHeader:
     for _ in range(MAX_EXTENSIONS):
         if protocol in _OPTION_HEADERS:
             if len(packet) < start + 8:
-                raise malformed("IPv6 extension header")
+                raise too_short("IPv6 extension header")
             protocol, start = packet[start], start + (packet[start + 1] + 1) * 8
         elif protocol == FRAGMENT:
             fragment = parse_header(
@@ -135,8 +137,3 @@ def _parse_ipv6(packet: bytes, missing: int) -> IpHeader:
         fragment_id=fragment_id,
         fragment_offset=fragment_offset,
     )
-
-
-def refuse_opaque(protocol: int) -> None:
-    """Stop at what cannot be followed: ESP (RFC 4303), or a protocol without connections."""
-    raise UndecodableError(ENCRYPTED if protocol == ESP else NOT_TRANSPORT)

@@ -116,9 +116,9 @@ class PcapngReader:
         if not window.has(8):
             self.ending.truncated = len(window)
             return None
-        if window.data[window.start : window.start + 4] == b"\x0a\x0d\x0d\x0a":
-            if not self._begin_section():
-                return None
+        is_section = window.data[window.start : window.start + 4] == b"\x0a\x0d\x0d\x0a"
+        if is_section and not self._begin_section():
+            return None
         kind, length = struct.unpack_from(f"{self.order}II", window.data, window.start)
         if length < 12 or length % 4:
             self._damage(f"a block of {length} bytes")

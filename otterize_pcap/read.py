@@ -101,7 +101,7 @@ class CaptureTable:
 def read_capture(
     stream: ByteStream,
     name: str,
-    options: ReadOptions = ReadOptions(),  # noqa: B008 - frozen
+    options: ReadOptions = ReadOptions(),
     progress: Progress | None = None,
 ) -> CaptureTable:
     """Read one capture file; see `read_parts`."""
@@ -111,7 +111,7 @@ def read_capture(
 def read_parts(
     parts: Sequence[tuple[str, ByteStream]],
     name: str,
-    options: ReadOptions = ReadOptions(),  # noqa: B008 - frozen
+    options: ReadOptions = ReadOptions(),
     progress: Progress | None = None,
 ) -> CaptureTable:
     """Read the files of one node's recording as one, in the order given.
@@ -233,8 +233,7 @@ def names_servers(packet: Packet) -> bool:
 
 def _is_private(address: bytes) -> bool:
     ip = ipaddress.IPv6Address(address)
-    mapped = ip.ipv4_mapped
-    return (mapped or ip).is_private if mapped is None else mapped.is_private
+    return (ip.ipv4_mapped or ip).is_private
 
 
 def _unsupported(name: str, link_type: int) -> UnsupportedLinkType:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import dpkt
 
-from otterize_pcap.headers import malformed, parse_header
+from otterize_pcap.headers import malformed, parse_header, too_short
 
 TCP, UDP, SCTP = 6, 17, 132
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
@@ -129,12 +129,12 @@ def _parse_sctp(payload: bytes) -> Segment:
     """
     header = parse_header(_SctpHeader, payload, "SCTP")
     if len(header.data) < 4:
-        raise malformed("SCTP")
+        raise too_short("SCTP")
     flags = _SCTP_FLAGS.get(header.data[0], ACK)
     seq = 0
     if flags & SYN:
         if len(header.data) < 8:
-            raise malformed("SCTP")
+            raise too_short("SCTP")
         (seq,) = struct.unpack_from(">I", header.data, 4)
     ack = (header.vtag + 1) & 0xFFFFFFFF if flags & ACK else 0
     return Segment(header.sport, header.dport, flags=flags, seq=seq, ack=ack)

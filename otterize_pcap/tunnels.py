@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import dpkt
 
-from otterize_pcap.headers import UndecodableError, malformed, parse_header
+from otterize_pcap.headers import UndecodableError, parse_header, too_short
 from otterize_pcap.link_layer import (
     IPV4,
     IPV6,
@@ -67,9 +67,13 @@ def open_ip_tunnel(protocol: int, payload: bytes) -> tuple[str, bytes] | None:
 
 
 def open_udp_tunnel(
-    ports: TunnelPorts, destination_port: int, payload: bytes
+    ports: TunnelPorts, source_port: int, destination_port: int, payload: bytes
 ) -> tuple[str, bytes] | None:
-    """Open a tunnel in UDP, by destination port; the source port is only entropy (RFC 7348, 5).
+    """Open a tunnel in UDP.
+
+    The destination port tells it, the source port is only entropy (RFC 7348, 5). Some senders
+    answer to the port that a packet came from, so a source port tells it too, where the header
+    leaves no doubt.
 
     Returns:
         The tunnel's kind and the inner IP packet, or None where the datagram is no tunnel.
@@ -77,13 +81,33 @@ def open_udp_tunnel(
     Raises:
         UndecodableError: It holds no IP packet, or is encrypted.
     """
-    if destination_port in ports.vxlan:
+    if destination_port in ports.vxlan or (
+        source_port in ports.vxlan and _is_surely_vxlan(payload)
+    ):
         return _open_vxlan(payload)
-    if destination_port in ports.geneve:
+    if destination_port in ports.geneve or (
+        source_port in ports.geneve and _is_surely_geneve(payload)
+    ):
         return _open_geneve(payload)
-    if destination_port == VXLAN_GPE_PORT:
+    if destination_port == VXLAN_GPE_PORT or (
+        source_port == VXLAN_GPE_PORT and _is_surely_vxlan(payload, payload[3:4])
+    ):
         return _open_vxlan_gpe(payload)
     return None
+
+
+def _is_surely_vxlan(payload: bytes, next_protocol: bytes = b"\0") -> bool:
+    """Whether the I flag is set and all that is reserved is zero."""
+    return payload[:4] == b"\x08\0\0" + next_protocol and payload[7:8] == b"\0" and len(payload) > 8
+
+
+def _is_surely_geneve(payload: bytes) -> bool:
+    """Whether version and reserved bits are zero and the inner protocol one that we know."""
+    return (
+        payload[:1] < b"\x40"
+        and payload[7:8] == b"\0"
+        and payload[2:4] in (b"\x65\x58", b"\x08\x00", b"\x86\xdd")
+    )
 
 
 def refuse_encrypted(ports: set[int], payload: bytes) -> None:
@@ -96,27 +120,31 @@ def refuse_encrypted(ports: set[int], payload: bytes) -> None:
 
 def _open_vxlan(payload: bytes) -> tuple[str, bytes] | None:
     """RFC 7348, 5: the I flag says that there is a network identifier."""
-    if len(payload) < 8 or not payload[0] & 0x08:
+    if len(payload) < 8:
+        raise too_short("VXLAN")
+    if not payload[0] & 0x08:
         return None
     return "vxlan", open_ethernet(payload[8:])
 
 
 def _open_vxlan_gpe(payload: bytes) -> tuple[str, bytes] | None:
-    """draft-ietf-nvo3-vxlan-gpe: the P flag says that the fourth byte names the inner protocol."""
-    if len(payload) < 8 or not payload[0] & 0x08:
-        return None
-    if not payload[0] & 0x04:
+    """draft-ietf-nvo3-vxlan-gpe: the fourth byte names the inner protocol; none is plain VXLAN."""
+    if len(payload) < 8:
+        raise too_short("VXLAN")
+    if payload[3] == 0:
         return "vxlan-gpe", open_ethernet(payload[8:])
     return "vxlan-gpe", _open_inner(_GPE_PROTOCOLS.get(payload[3], 0), payload[8:])
 
 
 def _open_geneve(payload: bytes) -> tuple[str, bytes] | None:
     """RFC 8926, 3.4: version 0, options of a multiple of four bytes."""
-    if len(payload) < 8 or payload[0] >> 6:
+    if len(payload) < 8:
+        raise too_short("Geneve")
+    if payload[0] >> 6:
         return None
     options = (payload[0] & 0x3F) * 4
     if len(payload) < 8 + options:
-        raise malformed("Geneve")
+        raise too_short("Geneve")
     return "geneve", _open_inner(int.from_bytes(payload[2:4]), payload[8 + options :])
 
 
@@ -136,7 +164,7 @@ def _open_gre(payload: bytes) -> tuple[str, bytes]:
     if header.flags & dpkt.gre.GRE_RP:
         start = _pass_routing(payload, start)
     if len(payload) < start:
-        raise malformed("GRE")
+        raise too_short("GRE")
     inner = payload[start:]
     if header.p in (ERSPAN_1_2, ERSPAN_3):
         return "erspan", _open_erspan(header, inner)
@@ -152,7 +180,7 @@ def _pass_routing(payload: bytes, start: int) -> int:
         start += 4 + length
         if length == 0:
             return start
-    raise malformed("GRE")
+    raise too_short("GRE")
 
 
 def _open_erspan(header: dpkt.gre.GRE, payload: bytes) -> bytes:
@@ -162,5 +190,5 @@ def _open_erspan(header: dpkt.gre.GRE, payload: bytes) -> bytes:
     if header.p == ERSPAN_1_2:
         return open_ethernet(payload[8:])
     if len(payload) < 12:
-        raise malformed("ERSPAN")
+        raise too_short("ERSPAN")
     return open_ethernet(payload[20 if payload[11] & 1 else 12 :])
