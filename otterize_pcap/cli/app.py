@@ -31,7 +31,7 @@ app = typer.Typer(
 intents.register(app)
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag's value
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"otterize {__version__}")
         raise typer.Exit
@@ -39,7 +39,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with 
 
 @app.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001 - handled by its callback
+    version: Annotated[
         bool,
         typer.Option(
             "--version", help="Print the version and exit.", callback=_print_version, is_eager=True

@@ -4,8 +4,8 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from otterize_pcap.capture_dir import (
     Manifest,
@@ -161,9 +161,9 @@ def _read_node(node: str, paths: Sequence[Path], options: ReadOptions) -> Captur
         return read_parts(streams, node, options)
 
 
-def _open(stack: ExitStack, path: Path) -> BinaryIO:
+def _open(stack: ExitStack, path: Path) -> BufferedReader:
     if path == STDIN:
-        return sys.stdin.buffer
+        return stack.enter_context(open(sys.stdin.fileno(), "rb", closefd=False))
     try:
         return stack.enter_context(path.open("rb"))
     except OSError as error:

@@ -77,13 +77,16 @@ def _connection_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
             yield f"  {count} {name}"
         return
     if hidden:
-        yield f"  hidden: {_listed((name.removeprefix('hidden: '), n) for name, n in hidden.items())}"
+        yield f"  hidden: {_listed(hidden.items())}"
     if others:
         yield f"  not resolved: {_listed(others.items())}"
 
 
 def _listed(counts: Iterable[tuple[str, int]]) -> str:
-    return "; ".join(f"{count} {name.removeprefix('unresolved: ')}" for name, count in counts)
+    return "; ".join(
+        f"{count} {name.removeprefix('hidden: ').removeprefix('unresolved: ')}"
+        for name, count in counts
+    )
 
 
 def _count(number: int, noun: str) -> str:
