@@ -42,6 +42,6 @@ def record(lab: Lab) -> None:
     after.host.call(source.pod, port)
     lab.stop_recording()
 
-    lab.truth.no_edge(after.workload, sink.workload, port, "ambiguous: before or after")
-    lab.truth.edge(twin.workload, sink.workload, port, uplink="yes")
-    lab.truth.edge(after.workload, source.workload, port, uplink="yes")
+    lab.truth.no_edge(after, sink, port, "ambiguous: before or after")
+    lab.truth.edge(twin, sink, port, uplink="yes")
+    lab.truth.edge(after, source, port, uplink="yes")
