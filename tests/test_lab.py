@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "scripts" / "lab" / "record.py"
 FIXTURES = sorted(path.parent for path in (ROOT / "fixtures").glob("*/truth.json"))
 SLL2, ETHERNET = 276, 1
+VXLAN_PORT, VXLAN_HEADER = 8472, 8
 MOST_BYTES = 300_000
 VARIANT = "7"
 
@@ -78,15 +79,32 @@ def packets(path: Path) -> Iterator[tuple[float, Any]]:
                 yield moment, packet
 
 
+def tunnelled(directory: Path) -> set[Tuple5]:
+    """Every TCP and UDP 5-tuple inside VXLAN on the nodes' uplinks."""
+    found: set[Tuple5] = set()
+    for path in (directory / "pcap-uplink").iterdir():
+        for _, outer in packets(path):
+            if isinstance(outer.data, dpkt.udp.UDP) and outer.data.dport == VXLAN_PORT:
+                inner = dpkt.ethernet.Ethernet(outer.data.data[VXLAN_HEADER:]).data
+                found |= {each for each in [_tuple5(inner)] if each is not None}
+    return found
+
+
+def _tuple5(packet: Any) -> Tuple5 | None:  # noqa: ANN401 (dpkt has no types)
+    """The 5-tuple of a dpkt packet, where it has one."""
+    segment = getattr(packet, "data", None)
+    if not isinstance(segment, dpkt.tcp.TCP | dpkt.udp.UDP):
+        return None
+    protocol = "TCP" if isinstance(segment, dpkt.tcp.TCP) else "UDP"
+    source, destination = (dpkt.utils.inet_to_str(end) for end in (packet.src, packet.dst))
+    return source, destination, protocol, segment.sport, segment.dport
+
+
 def tuples(directory: Path) -> set[Tuple5]:
     """Every TCP and UDP 5-tuple in the captures and the conntrack dumps."""
     found: set[Tuple5] = set()
     for path in (directory / "pcap").iterdir():
-        for _, packet in packets(path):
-            if isinstance(packet.data, dpkt.tcp.TCP | dpkt.udp.UDP):
-                protocol = "TCP" if isinstance(packet.data, dpkt.tcp.TCP) else "UDP"
-                ends = dpkt.utils.inet_to_str(packet.src), dpkt.utils.inet_to_str(packet.dst)
-                found.add((*ends, protocol, packet.data.sport, packet.data.dport))
+        found |= {each for _, packet in packets(path) if (each := _tuple5(packet)) is not None}
     for dump in directory.glob("node/*/conntrack-*"):
         if dump.name in ("conntrack-start", "conntrack-end"):
             found |= {each for line in dump.read_text().splitlines() for each in _directions(line)}
@@ -270,6 +288,19 @@ def test_snapshot_observes_known_objects(directory: Path) -> None:
 def test_true_edges_are_in_the_recording(directory: Path) -> None:
     """Each true edge was asked for and answered, by packets or by conntrack."""
     assert unproven(directory) == []
+
+
+@by_fixture
+def test_uplink_shows_what_the_truth_says(directory: Path) -> None:
+    """Edges marked `yes` cross the tunnel between the pods' own addresses, `no` do not."""
+    snapshot, inside = Snapshot(directory), tunnelled(directory)
+    for edge in read_json(directory / "truth.json")["edges"]:
+        clients, servers = snapshot.pod_addresses(edge["client"]), snapshot.servers(edge)
+        crossed = any(
+            source in clients and destination in servers and port == edge["port"]
+            for source, destination, _, _, port in inside
+        )
+        assert edge["uplink"] == "conntrack" or crossed is (edge["uplink"] == "yes"), edge
 
 
 @by_fixture
