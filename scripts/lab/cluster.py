@@ -10,6 +10,8 @@ from recorder import Recorder, write_json
 from services import Services
 from truth import Truth
 
+_MULTICAST_SETTLES = 2.0  # seconds in which new interfaces repeat their group reports
+
 
 class Lab(Services):
     """One cluster in network namespaces, recorded into one capture directory."""
@@ -23,6 +25,8 @@ class Lab(Services):
     def start_recording(self) -> None:
         """Start tcpdump on every node; what happened before is older than the capture."""
         self.program_services()
+        if self.options.ipv6:
+            time.sleep(_MULTICAST_SETTLES)
         namespaces = {name: node.namespace for name, node in self.nodes.items()}
         self._recorder = Recorder(self.directory, namespaces, self.options.snaplen)
         self._recorder.start()

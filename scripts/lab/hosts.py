@@ -147,6 +147,57 @@ class Host:
             message = f"{self.label}: {answer} answered where {reached.label} should"
             raise LabError(message)
 
+    def half_open(self, target: Addressed, port: int) -> None:
+        """Send a SYN and answer the SYN-ACK with RST."""
+        self.tell({"do": "raw.half_open", "address": target.address, "port": port})
+
+    def serve_dns(self, records: dict[str, list[tuple[str, str]]]) -> None:
+        """Answer DNS queries from these records, over UDP and TCP."""
+        self.tell({"do": "dns.serve", "address": "::", "port": 53, "records": records})
+
+    def lookup(
+        self,
+        name: str,
+        server: Addressed,
+        *,
+        kind: str = "A",
+        protocol: str = "UDP",
+        found: bool = True,
+    ) -> None:
+        """Look a name up; it must be there, or must not, as `found` says."""
+        self._sockets += 1
+        answer = self.tell(
+            {
+                "do": "dns.lookup",
+                "id": self._sockets,
+                "name": name,
+                "type": kind,
+                "protocol": protocol,
+                "server": server.address,
+                "port": 53,
+            }
+        )
+        if (answer["answers"] > 0) is not found:
+            message = f"{self.label}: looking up {name} gave {answer}"
+            raise LabError(message)
+
+    def serve_tls(self, port: int, certificate: Path, key: Path) -> None:
+        """Serve TLS with this certificate."""
+        self.tell(
+            {
+                "do": "tls.serve",
+                "address": "::",
+                "port": port,
+                "certificate": str(certificate),
+                "key": str(key),
+            }
+        )
+
+    def call_tls(self, address: str, port: int, sni: str, *, piece: int = 0) -> None:
+        """Call over TLS; the ClientHello leaves in segments of `piece` bytes, 0 for whole."""
+        command = {"do": "tls.call", "address": address, "port": port, "sni": sni, "piece": piece}
+        self.tell(command)
+
     def stop(self) -> None:
         """End the agent, and with it every server and socket."""
         self._agent.kill()

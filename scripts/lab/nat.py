@@ -61,6 +61,13 @@ def ruleset(family: str, forwards: list[Forward], pods: str, *, random_fully: bo
     return "\n".join(lines) + "\n"
 
 
+def firewall(*rules: str) -> str:
+    """A table that holds these rules where forwarded packets pass, as network policies do."""
+    lines = ["table inet firewall {", " chain forward {"]
+    lines += ["  type filter hook forward priority filter; policy accept;"]
+    return "\n".join([*lines, *(f"  {rule}" for rule in rules), " }", "}"]) + "\n"
+
+
 def _family(address: str) -> str:
     return "ip6" if ":" in address else "ip"
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,10 +93,11 @@ class Nodes:
 
     def close(self) -> None:
         """Stop every process and remove every namespace, whatever happened before."""
-        for host in self._hosts:
-            host.stop()
-        for namespace in self._namespaces:
-            namespace.delete()
+        with ExitStack() as last_to_first:
+            for namespace in self._namespaces:
+                last_to_first.callback(namespace.delete)
+            for host in self._hosts:
+                last_to_first.callback(host.stop)
 
 
 def node_workload(node: str) -> Workload:

@@ -35,6 +35,8 @@ _WORDS = (
     "yarrow",
     "zephyr",
 )
+# Names that mean something to Kubernetes itself.
+_WELL_KNOWN = ("default", "kubernetes", "kube-system", "kube-dns")
 _TUNNEL_PORTS = (4789, 6081, 8472)  # a call to one of these would look like a tunnel
 # The letters Kubernetes uses in generated names (k8s.io/apimachinery/pkg/util/rand).
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"
@@ -50,7 +52,7 @@ class Plan:
 
     def name(self, word: str) -> str:
         """The name this run uses for a workload, Service or namespace."""
-        if self.variant == 0:
+        if self.variant == 0 or word in _WELL_KNOWN:
             return word
         chosen = random.Random(f"name/{self.variant}/{word}")
         return f"{chosen.choice(_WORDS)}-{word[0]}{chosen.randrange(10, 99)}"
@@ -128,3 +130,8 @@ class Plan:
     def dns_service(self) -> str:
         """The ClusterIP of the cluster DNS, 10.96.0.10 in variant 0."""
         return f"10.{96 + self._shift}.0.10"
+
+    @property
+    def dns_service6(self) -> str:
+        """The IPv6 ClusterIP of the cluster DNS."""
+        return f"fd00:10:{96 + self._shift}::a:10"

@@ -6,6 +6,7 @@ removed at the end, also after a failure or an interrupt.
 
 import argparse
 import importlib
+import json
 import pkgutil
 import shutil
 import signal
@@ -19,6 +20,15 @@ from cluster import Lab
 from nodes import Options, clean_up_after_dead_runs
 from shell import LabError
 
+_INDEX_HEAD = """# Captures for the tests
+Recorded by tcpdump in network namespaces: `sudo make fixtures`, or one of them by
+`sudo python3 scripts/lab/record.py NAME`. Each is a capture directory with `truth.json` beside it,
+the calls that the scenario made; `scripts/lab/README.md` says what its keys mean, and each README
+what happened. Names, addresses and certificates were made up for the recording.
+
+| scenario | what happens | true edges | size |
+|---|---|---|---|"""
+
 
 def scenario_names() -> list[str]:
     """Every scenario, as it is named on the command line and in fixtures/."""
@@ -27,7 +37,7 @@ def scenario_names() -> list[str]:
 
 def record(name: str, directory: Path, variant: int) -> None:
     """Record one scenario into `directory`, replacing what is there."""
-    module = importlib.import_module(f"scenarios.{name.replace('-', '_')}")
+    module = _module(name)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     options: Options = getattr(module, "OPTIONS", Options())
@@ -53,6 +63,26 @@ def write_readme(module: ModuleType, name: str, directory: Path, variant: int) -
         f"`scripts/lab/scenarios/{name.replace('-', '_')}.py`.\n"
     )
     (directory / "README.md").write_text(text)
+
+
+def write_index(output: Path) -> None:
+    """List what `output` holds, with what made it and how big it is."""
+    lines = [_INDEX_HEAD]
+    for name in scenario_names():
+        directory = output / name
+        if not (directory / "manifest.json").exists():
+            continue
+        sizes = [path.stat().st_size for path in directory.rglob("*") if path.is_file()]
+        truth = json.loads((directory / "truth.json").read_text())
+        title = (_module(name).__doc__ or "").split("\n\n")[0].replace("\n", " ").rstrip(".:")
+        lines.append(
+            f"| [{name}]({name}/) | {title} | {len(truth['edges'])} | {sum(sizes) // 1024} KiB |"
+        )
+    (output / "README.md").write_text("\n".join(lines) + "\n")
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"scenarios.{name.replace('-', '_')}")
 
 
 def main() -> int:
@@ -81,6 +111,7 @@ def main() -> int:
             print(f"{name}: {error}", file=sys.stderr)
             return 1
         print(f"recorded {asked.output / name}", file=sys.stderr)
+    write_index(asked.output)
     return 0
 
 

@@ -63,8 +63,9 @@ class Recorder:
         path = self._directory / folder / f"{node}.pcap"
         path.parent.mkdir(parents=True, exist_ok=True)
         # Immediate mode: with buffered delivery the last packets would be lost on a signal.
-        options = f"-i {interface} -n -U -Z root --immediate-mode -s {self._snaplen} -w".split()
-        process = namespace.popen("tcpdump", *options, str(path), stderr=subprocess.PIPE)
+        options = f"-i {interface} -s {self._snaplen} -n -U -Z root --immediate-mode -B 16384 -w"
+        tcpdump = ("tcpdump", *options.split(), str(path))
+        process = namespace.popen(*tcpdump, stderr=subprocess.PIPE)
         assert process.stderr is not None  # noqa: S101 (opened with PIPE)
         banner = ""
         while "listening on" not in banner:
@@ -107,19 +108,12 @@ class Recorder:
                 f"tcpdump on {tcpdump.node} dropped {counters['dropped']} packets; record again"
             )
             raise LabError(message)
-        content = tcpdump.path.read_bytes()
         return {
             "name": tcpdump.node,
             "status": "captured",
             "start": microseconds(tcpdump.started),
             "end": microseconds(time.time()),
-            "files": [
-                {
-                    "path": f"pcap/{tcpdump.path.name}",
-                    "bytes": len(content),
-                    "sha256": hashlib.sha256(content).hexdigest(),
-                }
-            ],
+            "files": [_file_entry(self._directory, f"pcap/{tcpdump.path.name}")],
             "packets": counters,
         }
 
@@ -140,6 +134,23 @@ class Recorder:
         path = self._directory / "node" / node / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+def _file_entry(directory: Path, path: str) -> dict[str, Any]:
+    content = (directory / path).read_bytes()
+    return {
+        "path": path,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def refresh_manifest(directory: Path) -> None:
+    """State the files' sizes and hashes anew, after a scenario changed them."""
+    manifest = json.loads((directory / "manifest.json").read_text())
+    for node in manifest["nodes"]:
+        node["files"] = [_file_entry(directory, entry["path"]) for entry in node["files"]]
+    write_json(directory / "manifest.json", manifest)
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:

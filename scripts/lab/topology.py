@@ -26,7 +26,7 @@ class Fabric:
     def __init__(self, namespace: Namespace, plan: Plan, *, ipv6: bool) -> None:
         self.namespace = namespace
         self._plan, self._ipv6 = plan, ipv6
-        _disable_ipv6(self.namespace, disabled=not ipv6)
+        _set_ipv6(self.namespace, enabled=ipv6)
         self.namespace.sysctl(
             ipv4__ip_forward=1,
             ipv4__conf__all__send_redirects=0,
@@ -55,7 +55,7 @@ class Fabric:
 
     def add_outside(self, outside: Namespace, addresses: tuple[str, ...]) -> None:
         """Give a namespace public-looking addresses: the Internet."""
-        _disable_ipv6(outside, disabled=not self._ipv6)
+        _set_ipv6(outside, enabled=self._ipv6)
         self.namespace.ip(
             f"link add uplink type veth peer name eth0 netns {outside.name}",
             f"addr add {FABRIC_OUTSIDE}/24 dev uplink",
@@ -73,7 +73,7 @@ class Fabric:
             self.namespace.ip(f"addr add {FABRIC_OUTSIDE6}/64 dev uplink nodad")
             outside.ip(
                 f"addr add {OUTSIDE6}/64 dev eth0 nodad",
-                f"-6 route add default via {FABRIC_OUTSIDE6}",
+                f"route add default via {FABRIC_OUTSIDE6}",
             )
 
 
@@ -99,7 +99,7 @@ class NodeNetwork:
         if not Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists():
             message = "br_netfilter is not loaded; run: modprobe br_netfilter"
             raise LabError(message)
-        _disable_ipv6(self.namespace, disabled=not self._ipv6)
+        _set_ipv6(self.namespace, enabled=self._ipv6)
         self.namespace.sysctl(
             ipv4__ip_forward=1,
             ipv4__conf__all__rp_filter=0,
@@ -131,7 +131,7 @@ class NodeNetwork:
             pod_net6 = self._plan.pod_net6(self.index)
             self.namespace.ip(
                 f"addr add {self.addresses[1]}/64 dev eth0 nodad",
-                f"-6 route add default via {self._plan.node6(-10)}",
+                f"route add default via {self._plan.node6(-10)}",
                 f"addr add {pod_net6}1/64 dev cni0 nodad",
                 f"addr add {pod_net6}/128 dev flannel.1 nodad",
             )
@@ -147,8 +147,8 @@ class NodeNetwork:
         if self._ipv6:
             pod_net6 = self._plan.pod_net6(other.index)
             self.namespace.ip(
-                f"-6 neigh add {pod_net6} lladdr {mac} dev flannel.1 nud permanent",
-                f"-6 route add {pod_net6}/64 via {pod_net6} dev flannel.1 onlink",
+                f"neigh add {pod_net6} lladdr {mac} dev flannel.1 nud permanent",
+                f"route add {pod_net6}/64 via {pod_net6} dev flannel.1 onlink",
             )
 
     def plug(self, pod: Namespace, host: int | None = None) -> tuple[str, ...]:
@@ -160,7 +160,7 @@ class NodeNetwork:
         veth = f"veth{self.index}{self._ports:07x}"
         pod_net = self._plan.pod_net(self.index)
         addresses = [f"{pod_net}.{host}"]
-        _disable_ipv6(pod, disabled=not self._ipv6)
+        _set_ipv6(pod, enabled=self._ipv6)
         self.namespace.ip(
             f"link add {veth} mtu 1450 type veth peer name eth0 mtu 1450 netns {pod.name}",
             f"link set {veth} master cni0 up",
@@ -178,7 +178,7 @@ class NodeNetwork:
             addresses.append(f"{pod_net6}{host:x}")
             pod.ip(
                 f"addr add {addresses[1]}/64 dev eth0 nodad",
-                f"-6 route add default via {pod_net6}1",
+                f"route add default via {pod_net6}1",
             )
         return tuple(addresses)
 
@@ -187,8 +187,15 @@ def _vtep_mac(index: int) -> str:
     return f"0a:58:0a:f4:0{index + 1}:00"
 
 
-def _disable_ipv6(namespace: Namespace, *, disabled: bool) -> None:
-    """Without this, neighbour discovery would be most of a small capture."""
+def _set_ipv6(namespace: Namespace, *, enabled: bool) -> None:
+    """Switch IPv6 off, or on without what would fill a small capture by itself.
+
+    No duplicate address detection, no router solicitations.
+    """
+    if not enabled:
+        namespace.sysctl(ipv6__conf__all__disable_ipv6=1, ipv6__conf__default__disable_ipv6=1)
+        return
     namespace.sysctl(
-        ipv6__conf__all__disable_ipv6=int(disabled), ipv6__conf__default__disable_ipv6=int(disabled)
+        ipv6__conf__default__accept_dad=0,
+        ipv6__conf__default__router_solicitations=0,
     )

@@ -1,7 +1,7 @@
 """What really happened in a run, said by the scenario that made it happen."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 # Whether captures of the nodes' uplinks alone show who called whom: inside the tunnel between two
 # nodes they do, within a node they cannot, and where the source was rewritten on the way only the
@@ -22,6 +22,27 @@ class Workload:
         return {"name": self.name, "namespace": self.namespace, "kind": self.kind}
 
 
+class HasWorkload(Protocol):
+    """A group of pods."""
+
+    @property
+    def workload(self) -> Workload:
+        """Whose pods they are."""
+        ...
+
+
+class Named(Protocol):
+    """A Service."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+
+Party = Workload | HasWorkload
+
+
 @dataclass(slots=True)
 class Truth:
     """The true edges, what must not become one, external calls and hidden attempts."""
@@ -33,13 +54,13 @@ class Truth:
 
     def edge(
         self,
-        client: Workload,
-        server: Workload,
+        client: Party,
+        server: Party,
         port: int,
         *,
         uplink: Uplink,
         protocol: str = "TCP",
-        service: str | None = None,
+        service: Named | None = None,
         **details: object,
     ) -> None:
         """A call that was made and answered; `port` is the one reached at the server.
@@ -51,21 +72,21 @@ class Truth:
 
     def no_edge(
         self,
-        client: Workload,
-        server: Workload,
+        client: Party,
+        server: Party,
         port: int,
         why: str,
         *,
         protocol: str = "TCP",
-        service: str | None = None,
+        service: Named | None = None,
     ) -> None:
         """Packets that must not become a call, and why."""
         self.not_edges.append(_call(client, server, protocol, port, service) | {"why": why})
 
-    def outside(self, client: Workload, address: str, port: int, name: str | None = None) -> None:
-        """A call to an address outside the cluster, by name where the client looked it up."""
-        call = {"client": client.document(), "address": address, "port": port}
-        self.external.append(call if name is None else call | {"name": name})
+    def outside(self, client: Party, address: str, port: int, name: str | None = None) -> None:
+        """A call to an address outside the cluster, by name where the client can know it."""
+        call = {"client": _who(client), "address": address, "port": port}
+        self.external.append(call | ({} if name is None else {"name": name}))
 
     def document(self) -> dict[str, Any]:
         """truth.json."""
@@ -75,15 +96,19 @@ class Truth:
         return parts | ({"hidden": self.hidden} if self.hidden else {})
 
 
+def _who(party: Party) -> dict[str, str]:
+    return (party if isinstance(party, Workload) else party.workload).document()
+
+
 def _call(
-    client: Workload, server: Workload, protocol: str, port: int, service: str | None
+    client: Party, server: Party, protocol: str, port: int, service: Named | None
 ) -> dict[str, Any]:
     return {
-        "client": client.document(),
-        "server": server.document(),
+        "client": _who(client),
+        "server": _who(server),
         "protocol": protocol,
         "port": port,
-        "service": service,
+        "service": None if service is None else service.name,
     }
 
 

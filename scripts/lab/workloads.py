@@ -23,7 +23,6 @@ _API = {
     "CronJob": "batch/v1",
     "Rollout": "argoproj.io/v1alpha1",
     "StrimziPodSet": "core.strimzi.io/v1beta2",
-    "Node": "v1",
 }
 
 
@@ -162,6 +161,18 @@ class Workloads(Nodes):
         options["names"] = [self.plan.name(name)]
         return self.group(name, namespace, "Pod", None, (on,), **options)
 
+    def static_pod(
+        self, name: str, namespace: str, *, on: str = "node-a", **options: Unpack[PodOptions]
+    ) -> Group:
+        """A pod that a kubelet runs from a file, seen through its mirror pod in the API."""
+        uid = self.plan.uid("Node", "", on)
+        mirror = {"kubernetes.io/config.mirror": uid[:8], "kubernetes.io/config.source": "file"}
+        full, where = self.plan.name(name), self.plan.name(namespace)
+        options["annotations"] = options.get("annotations", {}) | mirror
+        options["names"] = [f"{full}-{on}"]
+        options["is_a"] = Workload(full, where, "Pod")
+        return self.group(name, namespace, "Pod", Owner("v1", "Node", on, uid), (on,), **options)
+
     def controller(
         self,
         kind: str,
@@ -171,9 +182,10 @@ class Workloads(Nodes):
         owner: Owner | None = None,
         labels: dict[str, str] | None = None,
         known: bool = True,
+        verbatim: bool = False,
     ) -> Owner:
         """An object that owns pods; with `known=False` the snapshot lacks it."""
-        full = name if owner is not None else self.plan.name(name)
+        full = name if verbatim or owner is not None else self.plan.name(name)
         where, api = self.plan.name(namespace), _API[kind]
         uid = self.plan.uid(kind, where, full)
         selects = {"app": owner.name if owner else full} | (labels or {})

@@ -19,4 +19,4 @@ def record(lab: Lab) -> None:
     echo.host.call(service, 80)
     lab.stop_recording()
 
-    lab.truth.edge(echo.workload, echo.workload, port, service=service.name, uplink="no")
+    lab.truth.edge(echo, echo, port, service=service, uplink="no")

@@ -28,21 +28,19 @@ def record(lab: Lab) -> None:
     def exchange(owner: Group) -> None:
         owner.host.call(audit_service, audit_port)
         probe.host.call(owner.pod, port)
-        lab.truth.edge(
-            owner.workload, audit.workload, audit_port, service=audit_service.name, uplink="yes"
-        )
+        lab.truth.edge(owner, audit, audit_port, service=audit_service, uplink="yes")
 
     lab.start_recording()
     exchange(old)
-    lab.truth.edge(probe.workload, old.workload, port, uplink="yes")
+    lab.truth.edge(probe, old, port, uplink="yes")
     time.sleep(_QUIET)
     lab.delete_pod(old.pod)
     probe.host.open(old.pod, port, timeout=1.5, expect="timeout")
     nobody = Workload(old.pod.address, "", "Unknown")
-    lab.truth.no_edge(probe.workload, nobody, port, "unanswered; nobody has the address")
+    lab.truth.no_edge(probe, nobody, port, "unanswered; nobody has the address")
     time.sleep(_QUIET)
     new = lab.deployment("new", "app", ports=(Port(port),), address_of=old.pod)
     time.sleep(_QUIET)
     exchange(new)
-    lab.truth.edge(probe.workload, new.workload, port, uplink="yes")
+    lab.truth.edge(probe, new, port, uplink="yes")
     lab.stop_recording()

@@ -34,9 +34,5 @@ def record(lab: Lab) -> None:
     lab.stop_recording()
 
     for caller in (neighbour, local, remote):
-        lab.truth.edge(
-            caller.workload, web.workload, port, service=service.name, uplink="conntrack"
-        )
-    lab.truth.no_edge(
-        outside_workload(), web.workload, port, "external-source", service=service.name
-    )
+        lab.truth.edge(caller, web, port, service=service, uplink="conntrack")
+    lab.truth.no_edge(outside_workload(), web, port, "external-source", service=service)

@@ -1,7 +1,7 @@
 """Two intervals cover one address, because the watch learned late that a pod was gone.
 
-Pod `before` is deleted, `after` gets its address and calls `sink` at once; only then does the
-snapshot's interval of `before` end. The call is ambiguous: the snapshot cannot say whose it was.
+Pod `before` is deleted, `after` gets its address and calls `sink`; only then does the snapshot's
+interval of `before` end. The call is ambiguous: the snapshot cannot say whose it was.
 Later, with only `after` left and the change more than two seconds past, `after` calls `source`:
 that is an edge. Beside it the same happens to two pods of one workload, `twin`, which is not
 ambiguous: whichever pod it was, `twin` called `sink`.
@@ -12,7 +12,7 @@ import time
 from cluster import Lab
 from objects import Port
 
-_QUIET = 4.0
+_INSIDE, _QUIET = 1.2, 4.0
 
 
 def record(lab: Lab) -> None:
@@ -34,14 +34,16 @@ def record(lab: Lab) -> None:
         "node-a",
         address_of=twin.pod,
     )
+    time.sleep(_INSIDE)
     after.host.call(sink.pod, port)
     second.host.call(sink.pod, port)
+    time.sleep(_INSIDE)
     lab.end_pod(before.pod)
     lab.end_pod(twin.pod)
     time.sleep(_QUIET)
     after.host.call(source.pod, port)
     lab.stop_recording()
 
-    lab.truth.no_edge(after.workload, sink.workload, port, "ambiguous: before or after")
-    lab.truth.edge(twin.workload, sink.workload, port, uplink="yes")
-    lab.truth.edge(after.workload, source.workload, port, uplink="yes")
+    lab.truth.no_edge(after, sink, port, "ambiguous: before or after")
+    lab.truth.edge(twin, sink, port, uplink="yes")
+    lab.truth.edge(after, source, port, uplink="yes")

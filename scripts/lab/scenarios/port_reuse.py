@@ -34,13 +34,13 @@ def record(lab: Lab) -> None:
     call_once(buyer, web_service, 80, reached=two)
     lab.stop_recording()
 
-    lab.truth.edge(client.workload, server.workload, port, uplink="yes", connections=2)
+    lab.truth.edge(client, server, port, uplink="yes", connections=2)
     for backend in (one, two):
         lab.truth.edge(
-            buyer.workload,
-            backend.workload,
+            buyer,
+            backend,
             port,
-            service=web_service.name,
+            service=web_service,
             uplink="no",
             connections=1,
         )

@@ -24,8 +24,6 @@ def record(lab: Lab) -> None:
     lab.stop_recording()
 
     edge = lab.truth.edge
-    edge(client.workload, proxy.workload, port, service=proxy_service.name, uplink="no")
-    edge(proxy.workload, backend.workload, backend_port, service=backend_service.name, uplink="yes")
-    lab.truth.no_edge(
-        client.workload, backend.workload, backend_port, "a terminating proxy is between"
-    )
+    edge(client, proxy, port, service=proxy_service, uplink="no")
+    edge(proxy, backend, backend_port, service=backend_service, uplink="yes")
+    lab.truth.no_edge(client, backend, backend_port, "a terminating proxy is between")

@@ -33,7 +33,5 @@ def record(lab: Lab) -> None:
     visitor.host.call(lab.nodes["node-b"], _NODE_PORT)
     lab.stop_recording()
 
-    lab.truth.edge(client.workload, server.workload, port, service=service.name, uplink="conntrack")
-    lab.truth.edge(
-        visitor.workload, server.workload, port, service=service.name, uplink="conntrack"
-    )
+    lab.truth.edge(client, server, port, service=service, uplink="conntrack")
+    lab.truth.edge(visitor, server, port, service=service, uplink="conntrack")

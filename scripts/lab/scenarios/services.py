@@ -53,12 +53,10 @@ def record(lab: Lab) -> None:
     lab.stop_recording()
 
     edge = lab.truth.edge
-    edge(first.workload, one.workload, port, service=web_service.name, uplink="no")
-    edge(second.workload, two.workload, port, service=web_service.name, uplink="yes")
-    edge(first.workload, store.workload, port, uplink="yes")
-    edge(first.workload, edge_pods.workload, port, service=edge_service.name, uplink="conntrack")
-    edge(first.workload, shop.workload, port, service=shop_service.name, uplink="no")
-    edge(second.workload, admin.workload, port, service=admin_service.name, uplink="conntrack")
-    lab.truth.no_edge(
-        outside_workload(), shop.workload, port, "external-source", service=shop_service.name
-    )
+    edge(first, one, port, service=web_service, uplink="no")
+    edge(second, two, port, service=web_service, uplink="yes")
+    edge(first, store, port, uplink="yes")
+    edge(first, edge_pods, port, service=edge_service, uplink="conntrack")
+    edge(first, shop, port, service=shop_service, uplink="no")
+    edge(second, admin, port, service=admin_service, uplink="conntrack")
+    lab.truth.no_edge(outside_workload(), shop, port, "external-source", service=shop_service)

@@ -22,5 +22,5 @@ def record(lab: Lab) -> None:
     worker.host.call(server.pods[1], port)
     lab.stop_recording()
 
-    lab.truth.edge(client.workload, server.workload, port, uplink="no")
-    lab.truth.edge(worker.workload, server.workload, port, uplink="yes")
+    lab.truth.edge(client, server, port, uplink="no")
+    lab.truth.edge(worker, server, port, uplink="yes")

@@ -24,7 +24,5 @@ def record(lab: Lab) -> None:
     lab.start_recording()
     trade(lab, *shop)
     client.host.call(server_service, 80, request=HTTP_REQUEST)
-    lab.truth.edge(
-        client.workload, server.workload, http, service=server_service.name, uplink="yes"
-    )
+    lab.truth.edge(client, server, http, service=server_service, uplink="yes")
     lab.stop_recording()

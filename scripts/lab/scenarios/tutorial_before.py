@@ -46,13 +46,11 @@ def trade(
     kafka.host.call(zookeeper_service, zookeeper_port, request="ruok\n")
     checkout.host.call(kafka_service, kafka_port, request="order 1\n")
     checkout.host.call(kafka_service, kafka_port, request="order 2\n")
+    lab.truth.edge(checkout, kafka, kafka_port, service=kafka_service, uplink="no")
     lab.truth.edge(
-        checkout.workload, kafka.workload, kafka_port, service=kafka_service.name, uplink="no"
-    )
-    lab.truth.edge(
-        kafka.workload,
-        zookeeper.workload,
+        kafka,
+        zookeeper,
         zookeeper_port,
-        service=zookeeper_service.name,
+        service=zookeeper_service,
         uplink="yes",
     )

@@ -26,7 +26,7 @@ def record(lab: Lab) -> None:
         (prod.api, staging.db_service, staging.db, db_port),
     ):
         caller.host.call(service, port)
-        lab.truth.edge(caller.workload, server.workload, port, service=service.name, uplink="yes")
+        lab.truth.edge(caller, server, port, service=service, uplink="yes")
     lab.stop_recording()
 
 

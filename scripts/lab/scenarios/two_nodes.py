@@ -41,15 +41,15 @@ def record(lab: Lab) -> None:
     lab.stop_recording()
 
     edge = lab.truth.edge
-    edge(gateway.workload, orders.workload, http, service=orders_service.name, uplink="yes")
+    edge(gateway, orders, http, service=orders_service, uplink="yes")
     edge(
-        gateway.workload,
-        metrics.workload,
+        gateway,
+        metrics,
         statsd,
         protocol="UDP",
-        service=metrics_service.name,
+        service=metrics_service,
         uplink="yes",
     )
-    edge(orders.workload, ledger.workload, postgres, service=ledger_service.name, uplink="yes")
-    edge(agent.workload, collector.workload, otlp, service=collector_service.name, uplink="yes")
-    edge(report.workload, ledger.workload, postgres, service=ledger_service.name, uplink="no")
+    edge(orders, ledger, postgres, service=ledger_service, uplink="yes")
+    edge(agent, collector, otlp, service=collector_service, uplink="yes")
+    edge(report, ledger, postgres, service=ledger_service, uplink="no")
