@@ -1,1 +1,19 @@
-"""Command line: one module per command group; the only place that prints, exits or reads the environment."""
+"""Command line: one module per command group.
+
+The only package that prints, exits or reads the environment.
+"""
+
+import sys
+
+
+def main() -> None:
+    """Run `otterize`; every `OtterizeError` ends here as one line on stderr and its exit code."""
+    if sys.argv[1:] == ["--version"]:
+        # Answered before anything is imported: 20 ms instead of 200.
+        from otterize_pcap.version import __version__  # noqa: PLC0415
+
+        print(f"otterize {__version__}")  # noqa: T201 - the CLI is where output happens
+        return
+    from otterize_pcap.cli.app import run  # noqa: PLC0415
+
+    sys.exit(run())

@@ -1,1 +1,4 @@
-"""One module per output format: each turns a service graph into text and never looks at the terminal."""
+"""One module per output format: each turns a service graph into text.
+
+None looks at the terminal.
+"""

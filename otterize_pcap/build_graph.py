@@ -1,0 +1,218 @@
+"""Resolved connections → service graph: calls with ports, counts and evidence (S41 to S51)."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from otterize_pcap.addresses import NODE_LOCAL_DNS
+from otterize_pcap.connections import UDP
+from otterize_pcap.graph import (
+    ATTEMPTED,
+    ESTABLISHED,
+    Call,
+    Evidence,
+    External,
+    Server,
+    Use,
+    Workload,
+    call_order,
+)
+from otterize_pcap.identity import Identities
+from otterize_pcap.nat import PROTOCOL_NAMES
+from otterize_pcap.outcome import ESTABLISHED as CONNECTED
+from otterize_pcap.resolve import Left, Party, Resolution, Resolved
+from otterize_pcap.snapshot import Snapshot
+
+SHOWN = "resolved"
+HIDDEN_DNS = "hidden: call to the cluster's DNS"
+HIDDEN_EXTERNAL = "hidden: external server"
+HIDDEN_SELF = "hidden: workload calling itself"
+HIDDEN_ONE_WAY = "hidden: one-way UDP"
+HIDDEN_LABEL = "hidden: excluded label"
+HIDDEN_NAMESPACE = "hidden: excluded namespace"
+
+DNS_NAMES = ("kube-dns", "dns-default")
+DNS_PORT = 53
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """Which resolved connections become calls; the defaults are the rules' own.
+
+    `exclude_labels` are (key, value) pairs of pod labels, `exclude_namespaces` names: an edge is
+    dropped if either side matches (S60).
+    """
+
+    attempts: bool = False
+    one_way_udp: bool = False
+    cluster_dns: bool = False
+    internet: bool = False
+    self_calls: bool = True
+    exclude_labels: tuple[tuple[str, str], ...] = ()
+    exclude_namespaces: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class _Tally:
+    """A `Use` while it is being counted."""
+
+    connections: int = 0
+    packets: list[int] = field(default_factory=lambda: [0, 0])
+    bytes: list[int] = field(default_factory=lambda: [0, 0])
+    first_ns: int = 1 << 63
+    last_ns: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
+    services: set[str] = field(default_factory=set)
+    evidence: Evidence | None = None
+
+    def add(self, resolved: Resolved) -> None:
+        connection = resolved.connection
+        self.connections += 1
+        for way in (0, 1):
+            self.packets[way] += connection.packets[way]
+            self.bytes[way] += connection.bytes[way]
+        self.last_ns = max(self.last_ns, connection.last_ns)
+        self.outcomes[connection.outcome] += 1
+        self.rules[connection.rule] += 1
+        self.services.update(resolved.services)
+        leg = connection.legs[0]
+        found = Evidence(leg.file, leg.row.number, connection.first_ns, connection.rule)
+        if self.evidence is None or _earlier(found, self.evidence):
+            self.evidence = found
+        self.first_ns = min(self.first_ns, connection.first_ns)
+
+    def merge(self, use: Use) -> None:
+        self.connections += use.connections
+        for way in (0, 1):
+            self.packets[way] += use.packets[way]
+            self.bytes[way] += use.bytes[way]
+        self.first_ns = min(self.first_ns, use.first_ns)
+        self.last_ns = max(self.last_ns, use.last_ns)
+        self.outcomes.update(dict(use.outcomes))
+        self.rules.update(dict(use.rules))
+        self.services.update(use.services)
+        if use.evidence is not None and (
+            self.evidence is None or _earlier(use.evidence, self.evidence)
+        ):
+            self.evidence = use.evidence
+
+    def use(self, protocol: str, port: int) -> Use:
+        return Use(
+            protocol=protocol,
+            port=port,
+            connections=self.connections,
+            packets=(self.packets[0], self.packets[1]),
+            bytes=(self.bytes[0], self.bytes[1]),
+            first_ns=self.first_ns,
+            last_ns=self.last_ns,
+            outcomes=tuple(sorted(self.outcomes.items())),
+            rules=tuple(sorted(self.rules.items())),
+            services=tuple(sorted(self.services)),
+            evidence=self.evidence,
+        )
+
+
+def _earlier(one: Evidence, other: Evidence) -> bool:
+    return (one.time_ns, one.file, one.packet) < (other.time_ns, other.file, other.packet)
+
+
+Tallies = dict[tuple[Workload, Server], dict[tuple[str, int], _Tally]]
+
+
+def build_calls(
+    resolutions: Iterable[Resolution],
+    inclusion: Inclusion,
+    cluster_dns: Mapping[Workload, frozenset[int]],
+) -> tuple[tuple[Call, ...], Counter[str]]:
+    """The calls, sorted (S61), and how many connections each fate had, by its name.
+
+    `cluster_dns` are the workloads behind the cluster's DNS Service with their DNS ports (S45).
+    """
+    tallies: Tallies = {}
+    fates: Counter[str] = Counter()
+    for resolution in resolutions:
+        fate = fate_of(resolution, inclusion, cluster_dns)
+        fates[fate] += 1
+        if fate != SHOWN or isinstance(resolution, Left):
+            continue
+        server = resolution.server
+        pair = (
+            resolution.client.workload,
+            server.workload if isinstance(server, Party) else server,
+        )
+        port = (PROTOCOL_NAMES[resolution.connection.protocol], resolution.port)
+        tallies.setdefault(pair, {}).setdefault(port, _Tally()).add(resolution)
+    return _calls(tallies), fates
+
+
+def merge_calls(parts: Iterable[tuple[Call, ...]]) -> tuple[Call, ...]:
+    """The calls of several captures as one (S13)."""
+    tallies: Tallies = {}
+    for calls in parts:
+        for call in calls:
+            ports = tallies.setdefault((call.client, call.server), {})
+            for use in call.uses:
+                ports.setdefault((use.protocol, use.port), _Tally()).merge(use)
+    return _calls(tallies)
+
+
+def _calls(tallies: Tallies) -> tuple[Call, ...]:
+    calls = []
+    for (client, server), ports in tallies.items():
+        uses = tuple(ports[key].use(*key) for key in sorted(ports))
+        seen = {outcome for use in uses for outcome, _ in use.outcomes}
+        status = ESTABLISHED if CONNECTED in seen else ATTEMPTED
+        calls.append(Call(client, server, status, uses))
+    return tuple(sorted(calls, key=call_order))
+
+
+def fate_of(
+    resolution: Resolution,
+    inclusion: Inclusion,
+    cluster_dns: Mapping[Workload, frozenset[int]],
+) -> str:
+    """What becomes of a connection: `resolved`, `hidden: <why>`, or why it could not be."""
+    if isinstance(resolution, Left):
+        return resolution.reason
+    connection, server = resolution.connection, resolution.server
+    if connection.outcome != CONNECTED:
+        one_way = connection.protocol == UDP and connection.outcome == "unanswered"
+        if not (inclusion.attempts or (one_way and inclusion.one_way_udp)):
+            return HIDDEN_ONE_WAY if one_way else f"hidden: {connection.outcome}"
+    if isinstance(server, External):
+        if not inclusion.internet:
+            return HIDDEN_EXTERNAL
+    elif not inclusion.cluster_dns and resolution.port in cluster_dns.get(server.workload, ()):
+        return HIDDEN_DNS
+    elif not inclusion.self_calls and server.workload == resolution.client.workload:
+        return HIDDEN_SELF
+    return _excluded(resolution, inclusion) or SHOWN
+
+
+def _excluded(resolved: Resolved, inclusion: Inclusion) -> str | None:
+    for party in (resolved.client, resolved.server):
+        if isinstance(party, External):
+            continue
+        if party.workload.namespace in inclusion.exclude_namespaces:
+            return HIDDEN_NAMESPACE
+        labels = party.pod.labels if party.pod else {}
+        if any(labels.get(key) == value for key, value in inclusion.exclude_labels):
+            return HIDDEN_LABEL
+    return None
+
+
+def cluster_dns_ports(snapshot: Snapshot, identities: Identities) -> dict[Workload, frozenset[int]]:
+    """The workloads behind the cluster's DNS Service, each with its DNS ports (S45)."""
+    found: dict[Workload, set[int]] = {}
+    for service in snapshot.services:
+        if service.labels.get("k8s-app") != "kube-dns" and service.name not in DNS_NAMES:
+            continue
+        for (_, port), backends in service.backends.items():
+            for backend in backends if port == DNS_PORT else ():
+                for tenure in snapshot.tenures.get(backend.address, ()):
+                    ports = found.setdefault(identities.of(tenure.pod).workload, {DNS_PORT})
+                    ports.add(backend.port or port)
+    for tenure in snapshot.tenures.get(NODE_LOCAL_DNS, ()):
+        found.setdefault(identities.of(tenure.pod).workload, {DNS_PORT})
+    return {workload: frozenset(ports) for workload, ports in found.items()}

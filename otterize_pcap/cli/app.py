@@ -1,0 +1,67 @@
+"""The `otterize` command: its groups, and the one place where errors become exit codes."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from otterize_pcap.cli import intents
+from otterize_pcap.cli.terminal import complain
+from otterize_pcap.errors import OtterizeError
+from otterize_pcap.version import __version__
+
+EXIT_CODES = """Exit codes: 0 fine; 1 differences or violations (diff, check); 2 usage;
+3 unreadable or broken input; 4 cluster failure; 5 partial capture;
+6 a coverage threshold or --strict not met; 130 interrupted."""
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="otterize",
+    help=(
+        "Map which Kubernetes workload calls which, from packet captures.\n\n"
+        "Example: otterize intents list my-capture/\n\n" + EXIT_CODES
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+intents.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"otterize {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def run() -> int:
+    """Run the command line and return the exit code."""
+    try:
+        app()
+    except OtterizeError as error:
+        complain(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of a pipe went away (`| head`): nothing is wrong, and nobody listens.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    return 0

@@ -1,0 +1,54 @@
+"""From the shared options to a service graph: read, map, filter, and say what was seen."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from otterize_pcap.build_graph import SHOWN
+from otterize_pcap.cli.inputs import open_captures
+from otterize_pcap.cli.options import Reporting, Selection
+from otterize_pcap.cli.summary import is_damaged, summary_lines
+from otterize_pcap.cli.terminal import notice
+from otterize_pcap.errors import CoverageError
+from otterize_pcap.filters import filter_graph
+from otterize_pcap.graph import ServiceGraph
+from otterize_pcap.map_capture import map_capture, merge_graphs
+
+
+def read_graph(captures: Sequence[Path] | None, selection: Selection) -> ServiceGraph:
+    """The service graph of the captures that a command was given."""
+    opened = open_captures(captures, selection.snapshots, selection.reading)
+    graphs = [map_capture(capture, selection.rules).graph for capture in opened]
+    return filter_graph(merge_graphs(graphs), selection.wanted)
+
+
+def report(graph: ServiceGraph, reporting: Reporting) -> None:
+    """Print the summary on stderr, and fail under `--strict` where the input was damaged.
+
+    Raises:
+        CoverageError: `--strict`, and a file was damaged or packets were malformed.
+    """
+    coverage = graph.coverage
+    if coverage is None:
+        return
+    if not reporting.quiet:
+        for line in summary_lines(coverage, verbose=reporting.verbose):
+            notice(line)
+    if not graph.calls:
+        notice(f"No connections found. ({_why_empty(graph)})")
+    if reporting.strict and is_damaged(coverage):
+        message = "--strict: damaged files or malformed packets; run with -v to see which"
+        raise CoverageError(message)
+
+
+def _why_empty(graph: ServiceGraph) -> str:
+    """Why there is nothing to show (S63)."""
+    coverage = graph.coverage
+    if coverage is None or not sum(file.packets for file in coverage.files):
+        return "the capture holds no packets"
+    fates = dict(coverage.connections)
+    if not fates:
+        return "no packet belongs to a TCP, UDP or SCTP connection"
+    if fates.get(SHOWN):
+        return "all calls were filtered out by the options given"
+    largest = max(fates, key=lambda name: (fates[name], name))
+    return f"none of {sum(fates.values())} connections is a call to show, most of them {largest}"

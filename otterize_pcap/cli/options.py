@@ -1,0 +1,215 @@
+"""Options that several commands share, declared once and given to a command as one value.
+
+`@selects` adds them to a command's own parameters: the command declares `selection: Selection` and
+`reporting: Reporting`, and the command line shows the options that fill them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from otterize_pcap.build_graph import Inclusion
+from otterize_pcap.errors import UsageError
+from otterize_pcap.filters import GraphFilter, parse_server
+from otterize_pcap.identity import ANNOTATIONS
+from otterize_pcap.map_capture import Rules
+from otterize_pcap.read import ReadOptions
+from otterize_pcap.timestamps import SECOND_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The snapshot given for all captures, how captures are understood, and what is kept."""
+
+    snapshots: Sequence[Path] = ()
+    rules: Rules = field(default_factory=Rules)
+    wanted: GraphFilter = field(default_factory=GraphFilter)
+    reading: ReadOptions = field(default_factory=ReadOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """What a command says on stderr beside its result, and whether damage is a failure."""
+
+    quiet: bool = False
+    verbose: bool = False
+    strict: bool = False
+
+
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Write to a file instead of stdout."),
+]
+
+
+def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by name
+    snapshot: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="What `kubectl get -o json` printed: a file, or a directory of them. Repeatable.",
+        ),
+    ] = None,
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-n",
+            "--namespace",
+            "--namespaces",
+            metavar="NAME",
+            help="Keep only clients in this namespace. Repeatable, or a comma-separated list.",
+        ),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME.NAMESPACE",
+            help="Keep only clients that call this server, with all their calls.",
+        ),
+    ] = None,
+    exclude_services: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Leave out these workloads, as clients and as servers. Repeatable, or a list.",
+        ),
+    ] = None,
+    exclude_labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Leave out calls where either side's pod has this label. Repeatable.",
+        ),
+    ] = None,
+    exclude_namespaces: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Leave out calls where either side is in this namespace. Repeatable, or a list.",
+        ),
+    ] = None,
+    include_attempts: Annotated[
+        bool,
+        typer.Option(
+            "--include-attempts", help="Add calls that were refused, unanswered or only probed."
+        ),
+    ] = False,
+    one_way_udp: Annotated[
+        bool, typer.Option("--one-way-udp", help="Count UDP that was never answered as a call.")
+    ] = False,
+    include_cluster_dns: Annotated[
+        bool, typer.Option("--include-cluster-dns", help="Show calls to the cluster's own DNS.")
+    ] = False,
+    exclude_self: Annotated[
+        bool, typer.Option("--exclude-self", help="Leave out workloads that call themselves.")
+    ] = False,
+    time_slack: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="How far the times of packets and of pods may disagree.",
+        ),
+    ] = 2.0,
+    workload_annotation: Annotated[
+        str, typer.Option(metavar="KEY", help="The pod annotation that names a workload.")
+    ] = ANNOTATIONS[0],
+    image_name_for_jobs: Annotated[
+        bool,
+        typer.Option("--image-name-for-jobs", help="Name Jobs without a CronJob by their image."),
+    ] = False,
+    vxlan_port: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="PORT", help="Open VXLAN on this UDP port too (4789, 8472). Repeatable."
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Print no summary on stderr.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Print a detailed summary on stderr.")
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Fail (exit 6) on damaged files and malformed packets."),
+    ] = False,
+) -> tuple[Selection, Reporting]:
+    inclusion = Inclusion(
+        attempts=include_attempts,
+        one_way_udp=one_way_udp,
+        cluster_dns=include_cluster_dns,
+        self_calls=not exclude_self,
+        exclude_labels=tuple(_label(text) for text in exclude_labels or ()),
+        exclude_namespaces=comma_separated(exclude_namespaces),
+    )
+    wanted = GraphFilter(
+        namespaces=comma_separated(namespace),
+        server=parse_server(server) if server else None,
+        exclude_services=comma_separated(exclude_services),
+    )
+    rules = Rules(
+        slack_ns=int(time_slack * SECOND_NS),
+        annotation=workload_annotation,
+        image_name_for_jobs=image_name_for_jobs,
+        inclusion=inclusion,
+    )
+    default = ReadOptions()
+    reading = ReadOptions(vxlan_ports=default.vxlan_ports | frozenset(vxlan_port or ()))
+    selection = Selection(
+        snapshots=tuple(snapshot or ()), rules=rules, wanted=wanted, reading=reading
+    )
+    return selection, Reporting(quiet, verbose, strict)
+
+
+Captures = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="CAPTURE",
+        help="Capture directories, or pcap files together with --snapshot; `-` is stdin. "
+        "Default: the newest directory under ./otterize-captures/.",
+        show_default=False,
+    ),
+]
+
+
+def selects(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the shared options; it receives them as `selection` and `reporting`."""
+    shared = list(signature(_shared, eval_str=True).parameters.values())
+    own = [
+        parameter
+        for parameter in signature(command, eval_str=True).parameters.values()
+        if parameter.name not in ("selection", "reporting")
+    ]
+
+    def run(**given: Any) -> None:  # noqa: ANN401 - Typer hands over values of any declared type
+        selection, reporting = _shared(
+            **{parameter.name: given.pop(parameter.name) for parameter in shared}
+        )
+        command(selection=selection, reporting=reporting, **given)
+
+    parameters = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in (*own, *shared)]
+    run.__name__ = command.__name__
+    run.__doc__ = command.__doc__
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # read by Typer
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def comma_separated(values: list[str] | None) -> frozenset[str]:
+    """The entries of a repeatable option whose values may be lists themselves."""
+    return frozenset(
+        entry.strip() for value in values or () for entry in value.split(",") if entry.strip()
+    )
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, _, value = text.partition("=")
+    if not key:
+        message = f"--exclude-labels {text}: expected KEY=VALUE, for example app=canary"
+        raise UsageError(message)
+    return key, value

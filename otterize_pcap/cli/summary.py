@@ -1,0 +1,98 @@
+"""The summary on stderr after every run: what was read, what it showed, what stayed unknown."""
+
+from collections.abc import Iterable, Iterator
+
+from otterize_pcap.build_graph import SHOWN
+from otterize_pcap.graph import Coverage, FileCoverage
+from otterize_pcap.timestamps import SECOND_NS, format_time
+
+MALFORMED = "malformed"
+
+
+def summary_lines(coverage: Coverage, *, verbose: bool) -> list[str]:
+    """The summary of one run, a few lines; with `verbose` every file and reason on its own."""
+    return [
+        *_packet_lines(coverage, verbose=verbose),
+        *_connection_lines(coverage, verbose=verbose),
+    ]
+
+
+def is_damaged(coverage: Coverage) -> bool:
+    """Whether `--strict` fails: a file was cut off or damaged, or packets were malformed."""
+    return any(file.truncated for file in coverage.files) or any(
+        reason.startswith(MALFORMED) for reason, _ in coverage.skipped
+    )
+
+
+def _packet_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
+    packets = sum(file.packets for file in coverage.files)
+    times = [time for file in coverage.files for time in (file.first_ns, file.last_ns) if time]
+    span = ""
+    if times:
+        seconds = (max(times) - min(times)) / SECOND_NS
+        span = f", {_clock(min(times))} to {_clock(max(times))} ({seconds:.1f} s)"
+    yield f"packets: {packets} in {_count(len(coverage.files), 'file')}{span}"
+    for file in coverage.files:
+        if verbose:
+            yield f"  {_file_line(file)}"
+        elif file.truncated:
+            yield f"  {file.file}: damaged or cut off at its end; what came before was used"
+    dropped = sum(file.dropped or 0 for file in coverage.files)
+    if dropped:
+        yield f"  {dropped} packets were dropped while capturing; calls may be missing"
+    skipped = [(reason, count) for reason, count in coverage.skipped if count]
+    if skipped and verbose:
+        yield from (f"  {count} packets skipped: {reason}" for reason, count in skipped)
+    for node in coverage.nodes:
+        if node.status != "captured":
+            yield f"  node {node.name} was not captured ({node.status}: {node.reason or 'unknown'})"
+        elif node.reason:
+            yield f"  node {node.name}: {node.reason}"
+    yield from (f"  note: {note}" for note in coverage.notes)
+
+
+def _file_line(file: FileCoverage) -> str:
+    parts = [f"{file.file}: {_count(file.packets, 'packet')}"]
+    if file.first_ns is not None and file.last_ns is not None:
+        parts.append(f"{_clock(file.first_ns)} to {_clock(file.last_ns)}")
+    if file.truncated:
+        parts.append("damaged or cut off at its end")
+    if file.dropped is not None:
+        parts.append(f"{file.dropped} dropped")
+    return ", ".join(parts)
+
+
+def _connection_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
+    fates = dict(coverage.connections)
+    total = sum(fates.values())
+    shown = fates.pop(SHOWN, 0)
+    hidden = {name: count for name, count in fates.items() if name.startswith("hidden: ")}
+    others = {name: count for name, count in fates.items() if name not in hidden}
+    yield (
+        f"connections: {total}, {shown} resolved, {sum(hidden.values())} hidden, "
+        f"{sum(others.values())} not resolved"
+    )
+    if verbose:
+        for name, count in (*hidden.items(), *others.items()):
+            yield f"  {count} {name}"
+        return
+    if hidden:
+        yield f"  hidden: {_listed(hidden.items())}"
+    if others:
+        yield f"  not resolved: {_listed(others.items())}"
+
+
+def _listed(counts: Iterable[tuple[str, int]]) -> str:
+    return "; ".join(
+        f"{count} {name.removeprefix('hidden: ').removeprefix('unresolved: ')}"
+        for name, count in counts
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _clock(time_ns: int) -> str:
+    """A time to the millisecond, as a person reads it."""
+    return format_time(time_ns)[:23] + "Z"

@@ -1,0 +1,152 @@
+"""The service graph: which workload calls which, and how that is known.
+
+These values are what everything after resolution works on: renderers, `diff`, `check`, readers of
+ClientIntents. A graph read from ClientIntents has calls without uses; one from captures has them.
+"""
+
+from dataclasses import dataclass, field
+
+ESTABLISHED, ATTEMPTED, LOOKUP = "established", "attempted", "lookup"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Workload:
+    """A workload's identity (S7). `namespace` or `kind` is empty where a document leaves it out.
+
+    The API server is the Service target (`kubernetes`, `default`, kind `Service`) (S24).
+    """
+
+    name: str
+    namespace: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class External:
+    """A destination outside the cluster (S50): a domain name, or an address without a known one."""
+
+    name: str
+    is_address: bool = False
+
+
+Server = Workload | External
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where to look for a connection: file, number of its first packet, its time (ns), its rule."""
+
+    file: str
+    packet: int
+    time_ns: int
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What went to one port of a server: `protocol` is TCP, UDP or SCTP, `port` the server's own.
+
+    `services` are the `name.namespace` of Services it was reached through. `packets` and `bytes`
+    are (to the server, to the client). `first_ns` and `last_ns` are nanoseconds since the epoch.
+    `outcomes` and `rules` count connections by outcome (S40) and by direction rule (S30 to S36),
+    sorted by name. `evidence` is the earliest connection.
+    """
+
+    protocol: str
+    port: int
+    connections: int
+    packets: tuple[int, int]
+    bytes: tuple[int, int]
+    first_ns: int
+    last_ns: int
+    outcomes: tuple[tuple[str, int], ...]
+    rules: tuple[tuple[str, int], ...]
+    services: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One client calling one server.
+
+    `status` is `established`, or `attempted` (S41) or `lookup` (S42) where only that was seen.
+    `uses` are sorted by protocol and port; a call read from a document has none. `details` are
+    what a document says beyond the names (`path /a methods GET`, `topic t operations consume`),
+    sorted; they only matter for comparison.
+    """
+
+    client: Workload
+    server: Server
+    status: str = ESTABLISHED
+    uses: tuple[Use, ...] = ()
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileCoverage:
+    """What one capture file held; times in nanoseconds, None for a file without packets.
+
+    `dropped` counts packets the kernel or interface dropped, None where nothing says.
+    """
+
+    file: str
+    node: str | None
+    packets: int
+    first_ns: int | None
+    last_ns: int | None
+    truncated: bool = False
+    dropped: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCoverage:
+    """One node of the cluster: whether it was captured, and from when to when (ns)."""
+
+    name: str
+    status: str
+    reason: str | None = None
+    start_ns: int | None = None
+    end_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a graph rests on, so that absence can be told from not having looked.
+
+    `connections` counts connections by what became of them: `resolved`, `hidden: <why>`,
+    `unresolved: <reason>`, `ambiguous`, `external`; sorted by name.
+    `skipped` counts packets that hold no connection, by reason.
+    """
+
+    files: tuple[FileCoverage, ...] = ()
+    nodes: tuple[NodeCoverage, ...] = ()
+    connections: tuple[tuple[str, int], ...] = ()
+    skipped: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceGraph:
+    """Calls, sorted by client and server (S61). `coverage` is None for a graph from documents."""
+
+    calls: tuple[Call, ...] = ()
+    coverage: Coverage | None = field(default=None)
+
+
+def call_order(call: Call) -> tuple[str, ...]:
+    """Sort key of S61: client name, namespace, kind, then the server's; external ones last."""
+    client = (call.client.name, call.client.namespace, call.client.kind)
+    match call.server:
+        case Workload(name, namespace, kind):
+            return (*client, "0", name, namespace, kind)
+        case External(name, is_address):
+            return (*client, "1", name, str(is_address), "")
+
+
+def server_name(server: Server, client: Workload) -> str:
+    """How a server is written for a client: bare in its namespace, else `name.namespace` (S62)."""
+    match server:
+        case Workload(name, namespace):
+            return f"{name}.{namespace}" if namespace not in ("", client.namespace) else name
+        case External(name):
+            return name

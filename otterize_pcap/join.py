@@ -1,0 +1,205 @@
+"""Flows → joined flows: one connection before and after NAT, on several nodes (S20).
+
+Joined, in this order: by a conntrack entry's original and reply tuples (a); by both initial
+sequence numbers, which masquerading leaves alone (b); by the client's alone, together with its TCP
+timestamp and a Service that leads from one destination to the other (c). What has no handshake is
+joined by the Service too: TCP where sequence numbers overlap, UDP at most 30 seconds apart.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from otterize_pcap.connections import TCP, UDP
+from otterize_pcap.conntrack import Dump, Entry
+from otterize_pcap.legs import SLACK_NS, UDP_GAP_NS, Address, Flow, Tuple5
+
+SEQUENCE_SLACK = 1 << 20
+MANY = 16
+
+Flows = Mapping[Tuple5, list[Flow]]
+
+
+class Services(Protocol):
+    """What joining asks of a snapshot."""
+
+    def backends(
+        self, endpoint: Address, protocol: int, first_ns: int, last_ns: int
+    ) -> frozenset[Address]:
+        """Endpoints that a Service address and port led to then; empty where it is no Service."""
+        ...
+
+
+def join_flows(flows: Flows, services: Services, dumps: Iterable[Dump]) -> list[list[Flow]]:
+    """The flows of each connection, each list by time."""
+    everything = [flow for found in flows.values() for flow in found]
+    for dump in dumps:
+        for entry in dump.entries:
+            _by_conntrack(flows, entry, dump.time_ns)
+    _by_sequence_numbers(everything, services)
+    for flow in everything:
+        _by_service(flows, flow, services)
+    groups: dict[int, list[Flow]] = {}
+    for flow in everything:
+        groups.setdefault(id(_root(flow)), []).append(flow)
+    for group in groups.values():
+        if len(group) > 1:
+            group.sort(key=lambda flow: (flow.first_ns, flow.tuple5))
+    return list(groups.values())
+
+
+def _root(flow: Flow) -> Flow:
+    while flow.joined is not flow:
+        flow.joined = flow.joined.joined
+        flow = flow.joined
+    return flow
+
+
+def _union(one: Flow, other: Flow, rule: str) -> None:
+    _root(other).joined = _root(one)
+    one.rule = one.rule or rule
+    other.rule = other.rule or rule
+
+
+def _by_conntrack(flows: Flows, entry: Entry, dump_ns: int) -> None:
+    if (entry.client, entry.target) == (entry.reply_to, entry.server):
+        return
+    before = nearest(flows, entry.protocol, entry.client, entry.target, dump_ns)
+    after = nearest(flows, entry.protocol, entry.reply_to, entry.server, dump_ns)
+    if before is None or after is None or not before.overlaps(after, _patience(entry.protocol)):
+        return
+    if before.client_isn in (None, after.client_isn) or after.client_isn is None:
+        _union(before, after, "S20a")
+
+
+def _by_sequence_numbers(everything: Iterable[Flow], services: Services) -> None:
+    both: dict[tuple[int, int, int], list[Flow]] = {}
+    half: dict[tuple[int, int], list[Flow]] = {}
+    for flow in everything:
+        if flow.client_isn is None:
+            continue
+        half.setdefault((flow.protocol, flow.client_isn), []).append(flow)
+        if flow.server_isn is not None:
+            both.setdefault((flow.protocol, flow.client_isn, flow.server_isn), []).append(flow)
+    for same in both.values():
+        if len(same) > 1:
+            _chain(same)
+    for same in half.values():
+        # More than a few flows with one sequence number are made up, and never one candidate.
+        if 1 < len(same) <= MANY:
+            for flow in same:
+                if flow.server_isn is None:
+                    _by_client_number(flow, same, services)
+
+
+def _chain(same: list[Flow]) -> None:
+    same.sort(key=lambda flow: flow.first_ns)
+    latest = same[0]
+    for flow in same[1:]:
+        if flow.first_ns <= latest.last_ns + SLACK_NS:
+            _union(latest, flow, "S20b")
+        if flow.last_ns > latest.last_ns:
+            latest = flow
+
+
+def _by_client_number(flow: Flow, same: list[Flow], services: Services) -> None:
+    timestamp = flow.timestamp()
+    if timestamp is None:
+        return
+    candidates = {
+        id(_root(other)): other
+        for other in same
+        if _root(other) is not _root(flow)
+        and other.timestamp() == timestamp
+        and flow.overlaps(other)
+        and _leads(flow, other, services)
+    }
+    if len(candidates) == 1:
+        _union(flow, candidates.popitem()[1], "S20c")
+
+
+def _leads(one: Flow, other: Flow, services: Services) -> bool:
+    """Whether both have one destination, or a Service leads from one's to the other's."""
+    to_one, to_other = _server(one), _server(other)
+    if to_one == to_other:
+        return True
+    first_ns, last_ns = min(one.first_ns, other.first_ns), max(one.last_ns, other.last_ns)
+    return to_other in services.backends(
+        to_one, one.protocol, first_ns, last_ns
+    ) or to_one in services.backends(to_other, one.protocol, first_ns, last_ns)
+
+
+def _by_service(flows: Flows, flow: Flow, services: Services) -> None:
+    """Join what has no handshake, on either side of the Service, to its other half."""
+    if flow.rule is not None and flow.client_isn is not None:
+        return
+    for side in (0, 1):
+        if flow.client == side:
+            continue
+        client = flow.endpoint(1 - side)
+        backends = services.backends(
+            flow.endpoint(side), flow.protocol, flow.first_ns, flow.last_ns
+        )
+        candidates = {
+            id(_root(other)): other
+            for backend in backends
+            for other in flows.get(tuple5(flow.protocol, client, backend), ())
+            if _root(other) is not _root(flow)
+            and other.overlaps(flow, _patience(flow.protocol))
+            and _same_stream(flow, other, client)
+        }
+        if len(candidates) == 1:
+            _union(flow, candidates.popitem()[1], "S20")
+
+
+def tuple5(protocol: int, one: Address, other: Address) -> Tuple5:
+    """The direction-free key of two endpoints."""
+    return (protocol, one, other) if one <= other else (protocol, other, one)
+
+
+def nearest(flows: Flows, protocol: int, one: Address, other: Address, time_ns: int) -> Flow | None:
+    """The flow between two endpoints that was nearest to a time, None where there is none."""
+    found = flows.get(tuple5(protocol, one, other))
+    if not found:
+        return None
+    return min(found, key=lambda flow: max(flow.first_ns - time_ns, time_ns - flow.last_ns, 0))
+
+
+def _patience(protocol: int) -> int:
+    return UDP_GAP_NS if protocol == UDP else SLACK_NS
+
+
+def _server(flow: Flow) -> Address:
+    return flow.endpoint(1 - (flow.client or 0))
+
+
+def _same_stream(one: Flow, other: Flow, client: Address) -> bool:
+    """UDP has no sequence numbers; in TCP some range that the client sent must overlap."""
+    if one.protocol != TCP:
+        return True
+    if one.client_isn is not None and other.client_isn is not None:
+        return False
+    return any(
+        _overlap(one_range, other_range)
+        for one_range in _ranges(one, client)
+        for other_range in _ranges(other, client)
+    )
+
+
+def _ranges(flow: Flow, sender: Address) -> list[tuple[int, int]]:
+    side = 0 if flow.endpoint(0) == sender else 1
+    ranges = []
+    for leg in flow.legs:
+        sent = leg.row.sides[side]
+        if sent.seq_first is not None and sent.seq_last is not None:
+            ranges.append((sent.seq_first, sent.seq_last))
+    return ranges
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Ranges of sequence numbers, compared modulo 2**32 (RFC 9293 3.4)."""
+    return _ahead(one[0], other[1]) <= SEQUENCE_SLACK and _ahead(other[0], one[1]) <= SEQUENCE_SLACK
+
+
+def _ahead(one: int, other: int) -> int:
+    difference = (one - other) & 0xFFFFFFFF
+    return difference - (1 << 32) if difference >= 1 << 31 else difference

@@ -1,0 +1,37 @@
+"""Times: RFC 3339 text, as Kubernetes writes it, and integer nanoseconds since the epoch."""
+
+from datetime import UTC, datetime
+
+SECOND_NS = 1_000_000_000
+
+
+def parse_time(text: str) -> int:
+    """Nanoseconds of an RFC 3339 time; raises ValueError on anything else."""
+    head, dot, tail = text.partition(".")
+    if not dot:
+        return _seconds(text) * SECOND_NS
+    digits = tail.rstrip("Zz")
+    zone = "Z"
+    for sign in "+-":
+        if sign in digits:
+            digits, _, offset = digits.partition(sign)
+            zone = sign + offset
+    if not digits.isdigit():
+        message = f"not an RFC 3339 time: {text!r}"
+        raise ValueError(message)
+    return _seconds(head + zone) * SECOND_NS + int(digits[:9].ljust(9, "0"))
+
+
+def _seconds(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        message = f"no time zone: {text!r}"
+        raise ValueError(message)
+    return int(moment.timestamp())
+
+
+def format_time(time_ns: int) -> str:
+    """RFC 3339 in UTC with nine digits of a second."""
+    seconds, nanoseconds = divmod(time_ns, SECOND_NS)
+    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{moment}.{nanoseconds:09d}Z"

@@ -1,0 +1,121 @@
+"""What really happened in a run, said by the scenario that made it happen."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+# Whether captures of the nodes' uplinks alone show who called whom: inside the tunnel between two
+# nodes they do, within a node they cannot, and where the source was rewritten on the way only the
+# nodes' conntrack tables still know it.
+Uplink = Literal["yes", "no", "conntrack"]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Who a pod is: the name, namespace and kind of what it belongs to at the root."""
+
+    name: str
+    namespace: str
+    kind: str
+
+    def document(self) -> dict[str, str]:
+        """As truth.json has it."""
+        return {"name": self.name, "namespace": self.namespace, "kind": self.kind}
+
+
+class HasWorkload(Protocol):
+    """A group of pods."""
+
+    @property
+    def workload(self) -> Workload:
+        """Whose pods they are."""
+        ...
+
+
+class Named(Protocol):
+    """A Service."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+
+Party = Workload | HasWorkload
+
+
+@dataclass(slots=True)
+class Truth:
+    """The true edges, what must not become one, external calls and hidden attempts."""
+
+    edges: list[dict[str, Any]] = field(default_factory=list)
+    not_edges: list[dict[str, Any]] = field(default_factory=list)
+    external: list[dict[str, Any]] = field(default_factory=list)
+    hidden: dict[str, int] = field(default_factory=dict)
+
+    def edge(
+        self,
+        client: Party,
+        server: Party,
+        port: int,
+        *,
+        uplink: Uplink,
+        protocol: str = "TCP",
+        service: Named | None = None,
+        **details: object,
+    ) -> None:
+        """A call that was made and answered; `port` is the one reached at the server.
+
+        `details` go into the edge as they are, such as `connections` where the scenario counts.
+        """
+        call = _call(client, server, protocol, port, service)
+        self.edges.append(call | {"uplink": uplink} | details)
+
+    def no_edge(
+        self,
+        client: Party,
+        server: Party,
+        port: int,
+        why: str,
+        *,
+        protocol: str = "TCP",
+        service: Named | None = None,
+    ) -> None:
+        """Packets that must not become a call, and why."""
+        self.not_edges.append(_call(client, server, protocol, port, service) | {"why": why})
+
+    def outside(self, client: Party, address: str, port: int, name: str | None = None) -> None:
+        """A call to an address outside the cluster, by name where the client can know it."""
+        call = {"client": _who(client), "address": address, "port": port}
+        self.external.append(call | ({} if name is None else {"name": name}))
+
+    def document(self) -> dict[str, Any]:
+        """truth.json."""
+        parts: dict[str, Any] = {"edges": _sorted(self.edges)}
+        parts["notEdges"] = _sorted(self.not_edges)
+        parts["external"] = self.external
+        return parts | ({"hidden": self.hidden} if self.hidden else {})
+
+
+def _who(party: Party) -> dict[str, str]:
+    return (party if isinstance(party, Workload) else party.workload).document()
+
+
+def _call(
+    client: Party, server: Party, protocol: str, port: int, service: Named | None
+) -> dict[str, Any]:
+    return {
+        "client": _who(client),
+        "server": _who(server),
+        "protocol": protocol,
+        "port": port,
+        "service": None if service is None else service.name,
+    }
+
+
+def _sorted(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def key(call: dict[str, Any]) -> tuple[Any, ...]:
+        sides = (call["client"], call["server"])
+        names = [side[part] for side in sides for part in ("name", "namespace", "kind")]
+        return (*names, call["protocol"], call["port"], call.get("why", ""))
+
+    return sorted(calls, key=key)
