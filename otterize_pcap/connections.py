@@ -148,6 +148,11 @@ class ConnectionTable:
         row.part = part
         self._place(row)
 
+    def shift_numbers(self, offset: int) -> None:
+        """Move packet numbers on, once it is known how many packets came before."""
+        for row in self._rows:
+            row.number += offset
+
     def concat(self, later: "ConnectionTable") -> None:
         """Append the table of the part of the file that follows; `later` is used up."""
         for row in later.rows():

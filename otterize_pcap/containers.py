@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from otterize_pcap.compression import Decompressed, compression_of
 from otterize_pcap.errors import UnknownCaptureFormat
-from otterize_pcap.pcap import MAGICS, PcapReader
+from otterize_pcap.pcap import MAGICS, PcapReader, read_header
 from otterize_pcap.pcapng import SECTION_HEADER, PcapngReader
 from otterize_pcap.records import ByteStream, Window, empty_file
 
@@ -55,7 +55,7 @@ def open_capture(stream: ByteStream, name: str) -> OpenCapture:
         window = Window(decompressed)
     head = window.peek(4)
     if head in MAGICS:
-        return OpenCapture(PcapReader(window, name), decompressed)
+        return OpenCapture(PcapReader(window, name, read_header(window, name)), decompressed)
     if head == _SECTION:
         return OpenCapture(PcapngReader(window, name), decompressed)
     if not head and decompressed is None:

@@ -51,3 +51,25 @@ class FragmentMemory:
         if number <= WINDOW:
             self.orphans.setdefault(key, number)
         return None
+
+    def misses(self, earlier: "FragmentMemory", numbers: int) -> bool:
+        """Whether an orphan's first fragment is in the part of the file before.
+
+        `numbers` is how many packets that part has.
+        """
+        for key, number in self.orphans.items():
+            first = earlier._firsts.get(key)
+            if first is not None and number + numbers - first.number <= WINDOW:
+                return True
+        return False
+
+    def take_over(self, earlier: "FragmentMemory", numbers: int) -> None:
+        """Remember what the part before knew, and count on from its `numbers` packets."""
+        firsts = earlier._firsts
+        for key, first in self._firsts.items():
+            firsts.pop(key, None)
+            firsts[key] = FirstFragment(
+                first.number + numbers, first.source_port, first.destination_port
+            )
+        self._firsts = firsts
+        self.orphans = earlier.orphans

@@ -8,7 +8,16 @@ import struct
 from dataclasses import dataclass
 
 from otterize_pcap.errors import CaptureError
-from otterize_pcap.records import MAX_CAPTURED, Ending, Record, Window, clamp_time, damaged
+from otterize_pcap.records import (
+    MAX_CAPTURED,
+    NO_STOP,
+    Ending,
+    Record,
+    RecordReader,
+    Window,
+    clamp_time,
+    damaged,
+)
 
 MICROSECONDS = 0xA1B2C3D4
 NANOSECONDS = 0xA1B23C4D
@@ -78,20 +87,21 @@ def read_header(window: Window, name: str) -> PcapHeader:
 
 
 class PcapReader:
-    """The records of a pcap file."""
+    """The records of a pcap file, from where its window stands."""
 
-    def __init__(self, window: Window, name: str) -> None:
+    def __init__(self, window: Window, name: str, header: PcapHeader) -> None:
         self.window = window
         self.ending = Ending()
         self.number = 0
-        self.header = read_header(window, name)
+        self.stop = NO_STOP
+        self.header = header
         self._name = name
         self._fields = struct.Struct(f"{self.header.order}IIII")
 
     def next(self) -> Record | None:
         """The next record, or None at the end; `ending` then says why it ended."""
         window, header = self.window, self.header
-        if self.ending.damage is not None:
+        if self.ending.damage is not None or window.offset >= self.stop:
             return None
         if not window.has(header.header_length):
             self.ending.truncated = len(window)
@@ -117,6 +127,14 @@ class PcapReader:
             data=window.take(captured),
             original_length=original,
         )
+
+    def follows(self, earlier: RecordReader) -> bool:
+        """Records do not depend on what was before them."""
+        return isinstance(earlier, PcapReader) and self.header == earlier.header
+
+    def take_over(self, earlier: RecordReader) -> None:
+        """Go on counting where the reader of the stretch before this one ended."""
+        self.number += earlier.number
 
     def _refuse_second_header(self) -> None:
         """Files joined with `cat`: a header read as a record has no bytes (its time zone is 0)."""

@@ -8,7 +8,16 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from otterize_pcap.records import MAX_CAPTURED, Ending, Record, Window, clamp_time, damaged
+from otterize_pcap.records import (
+    MAX_CAPTURED,
+    NO_STOP,
+    Ending,
+    Record,
+    RecordReader,
+    Window,
+    clamp_time,
+    damaged,
+)
 
 SECTION_HEADER = 0x0A0D0D0A
 INTERFACE_DESCRIPTION = 1
@@ -92,16 +101,18 @@ class PcapngReader:
         self.window = window
         self.ending = Ending()
         self.number = 0
+        self.stop = NO_STOP
         self.order = "<"
         self.interfaces: list[Interface] = []
         self.first_interface = 0
+        self._resumed: tuple[str, tuple[Interface, ...]] | None = None
         self._name = name
         self._drops: dict[int, int] = {}
         self._counted_drops = 0
 
     def next(self) -> Record | None:
         """The next packet, or None at the end; `ending` then says why it ended."""
-        while self.ending.damage is None:
+        while self.ending.damage is None and self.window.offset < self.stop:
             block = self._next_block()
             if block is None:
                 break
@@ -109,6 +120,34 @@ class PcapngReader:
             if record is not None:
                 return record
         return None
+
+    def resume(self, order: str, interfaces: tuple[Interface, ...]) -> None:
+        """Begin within the first section of a file, after these interfaces were described."""
+        self.order = order
+        self.interfaces = list(interfaces)
+        self._resumed = (order, interfaces)
+
+    def follows(self, earlier: RecordReader) -> bool:
+        """Whether what `resume` assumed is what the reader of the stretch before ended with."""
+        if not isinstance(earlier, PcapngReader):
+            return False
+        ended = (earlier.order, tuple(earlier.interfaces))
+        return self._resumed == ended and not earlier.first_interface
+
+    def take_over(self, earlier: RecordReader) -> None:
+        """Go on counting where the reader of the stretch before this one ended."""
+        self.number += earlier.number
+        if not isinstance(earlier, PcapngReader):
+            return
+        self._drops = {**earlier._drops, **self._drops}
+        self._counted_drops += earlier._counted_drops
+        if self.ending.dropped is not None or earlier.ending.dropped is not None:
+            self._add_drops(0)
+
+    def pass_block(self) -> bool:
+        """Take one block that is no packet; False at the end, or where a packet was in the way."""
+        block = self._next_block()
+        return block is not None and self._take_block(*block) is None and not self.ending.damage
 
     def _next_block(self) -> tuple[int, int] | None:
         """Type and total length of the block at the window's start, None at the end."""

@@ -2,79 +2,53 @@
 
 Input: binary streams of one node's recording. Output: its rows, what was skipped and why, and the
 few payloads that names can be read from. Nothing here opens files or prints.
+
+Files, and parts of big ones, are read in threads where the compiled path is there, and joined in
+order: a table's `concat` makes the result the same as that of one thread.
 """
 
-import ipaddress
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from threading import Event
 
-from otterize_pcap.connections import DEFAULT_MAX_CONNECTIONS, ConnectionTable, Row
+from otterize_pcap.connections import Row
 from otterize_pcap.containers import OpenCapture, open_capture
-from otterize_pcap.decode import Decoded, Decoder
-from otterize_pcap.errors import UnsupportedLinkType
+from otterize_pcap.errors import CaptureError, UnsupportedLinkType
 from otterize_pcap.link_layer import LINK_TYPES
 from otterize_pcap.link_names import link_type_name
-from otterize_pcap.packet import Packet
-from otterize_pcap.records import ByteStream, Record
-from otterize_pcap.transport import CLIENT, DNS_PORTS, TCP, UDP
-from otterize_pcap.tunnels import TunnelPorts
+from otterize_pcap.pcap import PcapReader
+from otterize_pcap.records import NO_STOP, ByteStream
+from otterize_pcap.splitting import (
+    FileSlice,
+    RegularFile,
+    boundaries,
+    capture_from,
+    regular_file,
+)
+from otterize_pcap.stretch import FAST_PATH, ReadOptions, Stretch, Table, new_table
+from otterize_pcap.tally import CaptureCounts, Payload, Tally
+
+__all__ = [
+    "FAST_PATH",
+    "CaptureCounts",
+    "CaptureTable",
+    "Payload",
+    "Progress",
+    "ReadOptions",
+    "ordered_parts",
+    "read_capture",
+    "read_parts",
+]
 
 Progress = Callable[[int, int], None]
 """Called now and then with the bytes and packets read so far."""
 
-PROGRESS_EVERY = 1 << 16
-MAX_PAYLOAD_BYTES = 64 << 20
-"""Payload kept for names in all; beyond it the rest is only counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """How captures are read.
-
-    `max_connections` bounds the table, `threads` how many run at once; `fast` allows the compiled
-    path. `collect_names` keeps payloads that name servers: DNS, TLS ClientHello, HTTP/1 requests.
-    """
-
-    vxlan_ports: frozenset[int] = frozenset({4789, 8472})
-    geneve_ports: frozenset[int] = frozenset({6081})
-    max_connections: int = DEFAULT_MAX_CONNECTIONS
-    fast: bool = True
-    threads: int = 1
-    collect_names: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Payload:
-    """What a packet carried, as far as it was captured; see `Row` for the other fields."""
-
-    packet: Packet
-    time_ns: int
-    number: int
-    content: bytes
-    part: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureCounts:
-    """What was read and what became of it.
-
-    `bytes` counts captured file content, decompressed. `skipped` maps a reason to its packets;
-    `declined` is how many the compiled path left to the reference. `truncated` counts the bytes
-    of cut-off last records; `damage` says where reading had to stop early, a line a file.
-    `dropped` is what the capture itself says was lost (pcapng), None where it says nothing.
-    """
-
-    packets: int = 0
-    bytes: int = 0
-    first_ns: int | None = None
-    last_ns: int | None = None
-    skipped: Mapping[str, int] = field(default_factory=dict)
-    declined: int = 0
-    truncated: int = 0
-    damage: tuple[str, ...] = ()
-    dropped: int | None = None
-    payloads_left_out: int = 0
+SECRET_BYTES = 56
+SMALLEST_PIECE = 32 << 20
+"""Bytes of a file below which another thread costs more than it saves."""
+SECONDS_BETWEEN_REPORTS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +60,7 @@ class CaptureTable:
 
     name: str
     files: tuple[str, ...]
-    table: ConnectionTable
+    table: Table
     counts: CaptureCounts
     payloads: tuple[Payload, ...] = ()
 
@@ -128,112 +102,197 @@ def read_parts(
         UnsupportedLinkType: No packet of a file has a link type that is decoded here.
     """
     reading = _Reading(options, progress)
-    for index, (part_name, stream) in enumerate(parts):
-        reading.read(open_capture(stream, part_name), part_name, index)
+    if options.threads > 1 and options.fast and FAST_PATH:
+        _read_in_threads(reading, parts)
+    else:
+        for index, (part_name, stream) in enumerate(parts):
+            stretch = reading.begin(open_capture(stream, part_name), part_name, index)
+            for _ in stretch.run():
+                reading.report([stretch])
+            reading.finish(stretch, part_name)
     files = tuple(part_name for part_name, _ in parts)
-    return CaptureTable(name, files, reading.table, reading.counts(), tuple(reading.payloads))
+    payloads = tuple(reading.tally.payloads)
+    return CaptureTable(name, files, reading.table, reading.counts(), payloads)
+
+
+def ordered_parts(parts: Sequence[tuple[str, ByteStream]]) -> list[tuple[str, ByteStream]]:
+    """The files of one recording by the time of their first packet; those without one come last.
+
+    Each is left where it stood. A stream that cannot be read twice keeps its place, and so do all
+    where one cannot.
+
+    Raises:
+        CaptureError: A file is no capture.
+    """
+    if len(parts) < 2:
+        return list(parts)
+    files = [regular_file(stream) for _, stream in parts]
+    times: list[tuple[int, str, int]] = []
+    for index, ((name, _), file) in enumerate(zip(parts, files, strict=True)):
+        if file is None:
+            return list(parts)
+        capture = open_capture(FileSlice(file.descriptor, file.start), name)
+        record = capture.reader.next()
+        times.append((NO_STOP if record is None else record.time_ns, name, index))
+    return [parts[index] for _, _, index in sorted(times)]
 
 
 class _Reading:
-    """One pass over the files of a recording."""
+    """The table and counts of a recording, file by file."""
 
     def __init__(self, options: ReadOptions, progress: Progress | None) -> None:
-        self.table = ConnectionTable(options.max_connections)
-        self.payloads: list[Payload] = []
-        self._options = options
+        self.options = options
+        self.tally = Tally()
         self._progress = progress
-        self._skipped: Counter[str] = Counter()
-        self._packets = 0
-        self._bytes = 0
-        self._first_ns: int | None = None
-        self._last_ns: int | None = None
+        self._secret = secrets.token_bytes(SECRET_BYTES)
         self._truncated = 0
         self._damage: list[str] = []
         self._dropped: int | None = None
-        self._payload_bytes = 0
-        self._payloads_left_out = 0
+        self.table = self.new_table()
+
+    def new_table(self) -> Table:
+        """A table under the secret of this reading."""
+        return new_table(self.options, self._secret)
+
+    def begin(
+        self, capture: OpenCapture, name: str, part: int, table: Table | None = None
+    ) -> Stretch:
+        """A file's first stretch, into a table of its own if one is given.
+
+        Raises:
+            UnsupportedLinkType: It is a pcap file of a link type that is not decoded.
+        """
+        reader = capture.reader
+        if isinstance(reader, PcapReader):
+            link_type = reader.header.link_type
+            if link_type not in LINK_TYPES and reader.window.has(1):
+                raise _unsupported(name, link_type)
+        return Stretch(capture, self.table if table is None else table, self.options, part)
+
+    def report(self, running: Sequence[Stretch]) -> None:
+        """Tell the progress, what is being read included."""
+        if self._progress:
+            self._progress(
+                self.tally.bytes + sum(stretch.bytes_read for stretch in running),
+                self.tally.packets + sum(stretch.packets_read for stretch in running),
+            )
+
+    def finish(self, stretch: Stretch, name: str) -> None:
+        """Add the counts of a file that was read to its end."""
+        tally, ending = stretch.tally, stretch.capture.reader.ending
+        if tally.unsupported and tally.unsupported.total() == tally.packets:
+            raise _unsupported(name, min(tally.unsupported))
+        for link_type, packets in tally.unsupported.items():
+            tally.skipped[f"link type {link_type_name(link_type)}"] += packets
+        self.tally.append(tally)
+        self._truncated += ending.truncated
+        if stretch.capture.damage:
+            self._damage.append(stretch.capture.damage)
+        if ending.dropped is not None:
+            self._dropped = (self._dropped or 0) + ending.dropped
+        self.report([])
 
     def counts(self) -> CaptureCounts:
         """What was counted so far."""
+        tally = self.tally
         return CaptureCounts(
-            packets=self._packets,
-            bytes=self._bytes,
-            first_ns=self._first_ns,
-            last_ns=self._last_ns,
-            skipped=dict(sorted(self._skipped.items())),
+            packets=tally.packets,
+            bytes=tally.bytes,
+            first_ns=tally.first_ns,
+            last_ns=tally.last_ns,
+            skipped=dict(sorted(tally.skipped.items())),
+            declined=tally.declined,
             truncated=self._truncated,
             damage=tuple(self._damage),
             dropped=self._dropped,
-            payloads_left_out=self._payloads_left_out,
+            payloads_left_out=tally.payloads_left_out,
         )
 
-    def read(self, capture: OpenCapture, name: str, part: int) -> None:
-        """Read one file to its end."""
-        decoder = Decoder(TunnelPorts(self._options.vxlan_ports, self._options.geneve_ports))
-        reader = capture.reader
-        unsupported: Counter[int] = Counter()
-        while (record := reader.next()) is not None:
-            if record.link_type in LINK_TYPES:
-                self._count(decoder, record, part)
-            else:
-                unsupported[record.link_type] += 1
-            if self._progress and not reader.number % PROGRESS_EVERY:
-                self._progress(self._bytes + reader.window.offset, self._packets + reader.number)
-        if unsupported and sum(unsupported.values()) == reader.number:
-            raise _unsupported(name, min(unsupported))
-        self._finish(capture, unsupported)
 
-    def _finish(self, capture: OpenCapture, unsupported: Counter[int]) -> None:
-        reader = capture.reader
-        for link_type, packets in unsupported.items():
-            self._skipped[f"link type {link_type_name(link_type)}"] += packets
-        self._packets += reader.number
-        self._bytes += reader.window.offset
-        self._truncated += reader.ending.truncated
-        if capture.damage:
-            self._damage.append(capture.damage)
-        if reader.ending.dropped is not None:
-            self._dropped = (self._dropped or 0) + reader.ending.dropped
-        if self._progress:
-            self._progress(self._bytes, self._packets)
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file in threads: its stretches and what will come of them."""
 
-    def _count(self, decoder: Decoder, record: Record, part: int) -> None:
-        time_ns = record.time_ns
-        if self._first_ns is None or self._last_ns is None:
-            self._first_ns = self._last_ns = time_ns
-        elif time_ns < self._first_ns:
-            self._first_ns = time_ns
-        elif time_ns > self._last_ns:
-            self._last_ns = time_ns
-        decoded = decoder.decode(record)
-        if not isinstance(decoded, Decoded):
-            self._skipped[decoded.reason] += 1
+    name: str
+    part: int
+    file: RegularFile | None
+    stretches: list[Stretch]
+
+
+def _read_in_threads(reading: _Reading, parts: Sequence[tuple[str, ByteStream]]) -> None:
+    """Read all files, big ones in pieces, and join what the threads made of them, in order."""
+    files = _plan(reading, parts)
+    stretches = [stretch for file in files for stretch in file.stretches]
+    cancelled = Event()
+    with ThreadPoolExecutor(reading.options.threads) as pool:
+        futures = {stretch: pool.submit(_run, stretch, cancelled) for stretch in stretches}
+        try:
+            while wait(futures.values(), SECONDS_BETWEEN_REPORTS).not_done:
+                reading.report(stretches)
+            for file in files:
+                _join(reading, file, futures)
+        finally:
+            cancelled.set()
+
+
+def _run(stretch: Stretch, cancelled: Event) -> None:
+    for _ in stretch.run():
+        if cancelled.is_set():
             return
-        self.table.add(decoded.packet, time_ns, record.number, decoded.interface, part)
-        if self._options.collect_names and decoded.payload and names_servers(decoded.packet):
-            self._keep(Payload(decoded.packet, time_ns, record.number, decoded.payload, part))
-
-    def _keep(self, payload: Payload) -> None:
-        if self._payload_bytes + len(payload.content) > MAX_PAYLOAD_BYTES:
-            self._payloads_left_out += 1
-            return
-        self._payload_bytes += len(payload.content)
-        self.payloads.append(payload)
 
 
-def names_servers(packet: Packet) -> bool:
-    """Whether a packet's payload may name servers: DNS, or what a client says to one outside."""
-    ports = {packet.source_port, packet.destination_port}
-    if packet.protocol == UDP:
-        return bool(ports & DNS_PORTS)
-    if packet.protocol != TCP:
-        return False
-    return packet.hint == CLIENT and not _is_private(packet.destination)
+def _plan(reading: _Reading, parts: Sequence[tuple[str, ByteStream]]) -> list[_File]:
+    known = [regular_file(stream) for _, stream in parts]
+    total = sum(file.size - file.start for file in known if file)
+    piece = max(SMALLEST_PIECE, total // reading.options.threads)
+    files: list[_File] = []
+    for part, ((name, stream), file) in enumerate(zip(parts, known, strict=True)):
+        capture = open_capture(stream, name)
+        starts: list[int] = []
+        if file is not None:
+            pieces = -(-(file.size - file.start) // piece)
+            starts = boundaries(capture, file, pieces)
+        table = reading.new_table() if files else None
+        stretches = [reading.begin(capture, name, part, table)]
+        if file is not None:
+            stretches += [
+                Stretch(
+                    capture_from(capture, name, file, start),
+                    reading.new_table(),
+                    reading.options,
+                    part,
+                )
+                for start in starts
+            ]
+        for stretch, stop in zip(stretches, starts, strict=False):
+            stretch.capture.reader.stop = stop
+        files.append(_File(name, part, file, stretches))
+    return files
 
 
-def _is_private(address: bytes) -> bool:
-    ip = ipaddress.IPv6Address(address)
-    return (ip.ipv4_mapped or ip).is_private
+def _join(reading: _Reading, file: _File, futures: dict[Stretch, Future[None]]) -> None:
+    """Make one of a file's stretches; one that began at a wrong place is read again."""
+    first, *others = file.stretches
+    error = futures[first].exception()
+    if isinstance(error, CaptureError) and file.part and file.file is not None:
+        # Alone it needs more rows than where earlier files' connections take some of them up.
+        again = FileSlice(file.file.descriptor, file.file.start)
+        first = reading.begin(open_capture(again, file.name), file.name, file.part)
+        others = []
+        for _ in first.run():
+            reading.report([first])
+    else:
+        futures[first].result()
+    for other in others:
+        if futures[other].exception() is None and first.is_followed_by(other):
+            first.join(other)
+            continue
+        first.capture.reader.stop = other.capture.reader.stop
+        for _ in first.run():
+            reading.report([first])
+    if first.table is not reading.table:
+        reading.table.concat(first.table)
+    reading.finish(first, file.name)
 
 
 def _unsupported(name: str, link_type: int) -> UnsupportedLinkType:

@@ -125,15 +125,26 @@ class Ending:
     dropped: int | None = None
 
 
+NO_STOP = 1 << 62
+"""Where a reader stops that reads to the end of its file."""
+
+
 class RecordReader(Protocol):
-    """The records of one file, in order."""
+    """The records of one file, in order; none is read that begins at offset `stop` or later."""
 
     window: Window
     ending: Ending
     number: int
+    stop: int
 
     def next(self) -> Record | None:
         """The next record, or None at the end; `ending` then says why it ended."""
+
+    def follows(self, earlier: "RecordReader") -> bool:
+        """Whether this reader, begun within the file, assumed what `earlier` ended with."""
+
+    def take_over(self, earlier: "RecordReader") -> None:
+        """Go on counting where the reader of the stretch before this one ended."""
 
 
 def clamp_time(time_ns: int) -> int:

@@ -25,6 +25,8 @@ VXLAN_GPE_PORT = 4790
 WIREGUARD_PORTS = frozenset({51820, 51821, 51871})
 """WireGuard's own and flannel's, Calico's for IPv6, Cilium's."""
 IPSEC_NAT_PORT = 4500
+GUESSED_PORTS = WIREGUARD_PORTS | {IPSEC_NAT_PORT, VXLAN_GPE_PORT}
+"""Ports whose payload decides what a datagram is; the compiled path leaves them alone."""
 
 _GPE_PROTOCOLS = {1: IPV4, 2: IPV6, 3: TRANSPARENT_ETHERNET}
 

@@ -1,0 +1,155 @@
+"""Deterministic captures to measure with.
+
+    python benchmarks/generate.py OUT --packets 10000000 --connections 20000 --shape snapped
+
+Which connection a packet belongs to is drawn by Zipf's law (exponent 1.1), so that few connections
+have most packets, as in clusters. The first packet drawn is a SYN, the second a SYN-ACK, then
+segments in both directions; every tenth connection is UDP and every fourth IPv6. The same
+arguments make the same bytes.
+"""
+
+import argparse
+import random
+import struct
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+from typing import BinaryIO
+
+START_S = 1_700_000_000
+PACKETS_PER_SECOND = 50_000
+SEGMENT = 1448
+SNAPLEN = 96
+
+ETHERNET, SLL2 = 1, 276
+SHAPES = {"snapped": ETHERNET, "full": ETHERNET, "vxlan": ETHERNET, "sll2": SLL2}
+
+
+def ipv4(protocol: int, source: int, target: int, payload_length: int) -> bytes:
+    """An IPv4 header without options; the checksum is left 0, as by a card that computes it."""
+    return struct.pack(
+        ">BBHHHBBHII", 0x45, 0, 20 + payload_length, 0, 0x4000, 64, protocol, 0, source, target
+    )
+
+
+def ipv6(protocol: int, source: int, target: int, payload_length: int) -> bytes:
+    """An IPv6 header with addresses out of fd00::/64."""
+    prefix = 0xFD00 << 112
+    return (
+        struct.pack(">IHBB", 6 << 28, payload_length, protocol, 64)
+        + (prefix | source).to_bytes(16)
+        + (prefix | target).to_bytes(16)
+    )
+
+
+class Connection:
+    """The frames of one connection: SYN, SYN-ACK, and one segment in each direction."""
+
+    def __init__(self, index: int, shape: str) -> None:
+        self.is_udp = index % 10 == 9
+        network = ipv6 if index % 4 == 3 else ipv4
+        client = 0x0A000000 + index // 40_000 * 997 + index % 1000 + 1
+        server = 0x0A800000 + index % 211 + 1
+        ports = (20_000 + index % 40_000, 53 if self.is_udp else 8000 + index % 17)
+        isn = index * 2_654_435_761 & 0xFFFFFFFF
+        self._shape = shape
+        self.frames: list[tuple[bytes, int]] = []
+        for step in range(4):
+            outbound = step in (0, 2)
+            source, target = (client, server) if outbound else (server, client)
+            source_port, target_port = ports if outbound else ports[::-1]
+            if self.is_udp:
+                payload = struct.pack(">HHHH", source_port, target_port, 72, 0)
+                payload += struct.pack(">HH", index & 0xFFFF, 0x0100 if outbound else 0x8180)
+                payload += bytes(60)
+                self._add(network(17, source, target, len(payload)) + payload, 0)
+                continue
+            flags = (0x02, 0x12, 0x10, 0x10)[step]
+            data = SEGMENT if step == 3 else 0
+            header = struct.pack(
+                ">HHIIBBHHH",
+                source_port,
+                target_port,
+                isn + (step == 2) & 0xFFFFFFFF if outbound else isn ^ 0xFFFFFFFF,
+                isn + 1 & 0xFFFFFFFF if not outbound else (isn ^ 0xFFFFFFFF) + 1 & 0xFFFFFFFF,
+                0x80,
+                flags,
+                0xFFFF,
+                0,
+                0,
+            ) + struct.pack(">BBBBII", 1, 1, 8, 10, index, 0)
+            self._add(network(6, source, target, len(header) + data) + header, data)
+
+    def _add(self, packet: bytes, data: int) -> None:
+        ethertype = 0x86DD if packet[0] >> 4 == 6 else 0x0800
+        if self._shape == "sll2":
+            link = struct.pack(">HHIHBB8x", ethertype, 0, 7, 1, 0, 6)
+        else:
+            link = struct.pack(">6s6sH", b"\x02\0\0\0\0\1", b"\x02\0\0\0\0\2", ethertype)
+        frame = link + packet
+        if self._shape == "vxlan":
+            inner = struct.pack(">II", 0x08000000, 1 << 8) + frame
+            udp = struct.pack(">HHHH", 50_000, 8472, 8 + len(inner) + data, 0) + inner
+            outer = ipv4(17, 0xC0A80001, 0xC0A80002, len(udp) + data) + udp
+            frame = struct.pack(">6s6sH", b"\x02\0\0\0\0\3", b"\x02\0\0\0\0\4", 0x0800) + outer
+        length = len(frame) + data
+        if self._shape == "full":
+            frame += bytes(data)
+        elif len(frame) < length:
+            frame += bytes(min(data, max(SNAPLEN - len(frame), 0)))
+        self.frames.append((struct.pack("<II", len(frame), length) + frame, length))
+
+
+def packets(count: int, connections: int, shape: str, seed: int = 1) -> Iterator[bytes]:
+    """The records of a capture, without its header."""
+    choose = random.Random(seed)
+    weights = list(accumulate(1 / (rank + 1) ** 1.1 for rank in range(connections)))
+    order = list(range(connections))
+    choose.shuffle(order)
+    made: list[Connection | None] = [None] * connections
+    steps = bytearray(connections)
+    stamp = struct.Struct("<II")
+    tick = 1_000_000 // PACKETS_PER_SECOND
+    left, elapsed = count, 0
+    while left:
+        # Every connection once in the first half, so that there are as many as were asked for.
+        batch = choose.choices(order, cum_weights=weights, k=min(left, 100_000))
+        done = count - left
+        for offset in range(0, len(batch), max(count // (2 * connections), 2)):
+            fresh = (done + offset) * 2 * connections // count
+            if fresh < connections:
+                batch[offset] = fresh
+        for index in batch:
+            connection = made[index]
+            if connection is None:
+                connection = made[index] = Connection(index, shape)
+            step = steps[index]
+            steps[index] = step + 1 if step < 3 else 2
+            seconds, micro = divmod(elapsed, 1_000_000)
+            elapsed += tick
+            yield stamp.pack(START_S + seconds, micro) + connection.frames[step][0]
+        left -= len(batch)
+
+
+def write(out: BinaryIO, count: int, connections: int, shape: str) -> None:
+    """Write a whole pcap file."""
+    snaplen = 262_144 if shape == "full" else SNAPLEN
+    out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, snaplen, SHAPES[shape]))
+    for record in packets(count, connections, shape):
+        out.write(record)
+
+
+def main() -> None:
+    """Write one capture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--packets", type=int, default=10_000_000)
+    parser.add_argument("--connections", type=int, default=20_000)
+    parser.add_argument("--shape", choices=SHAPES, default="snapped")
+    options = parser.parse_args()
+    with options.out.open("wb") as out:
+        write(out, options.packets, options.connections, options.shape)
+
+
+if __name__ == "__main__":
+    main()
