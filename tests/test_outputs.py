@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -99,8 +100,10 @@ def test_capture_from_stdin_equals_the_file(otterize: Otterize) -> None:
     assert piped.stdout.startswith("agent calls:\n")
 
 
-def test_export_writes_a_file_whole(otterize: Otterize, tmp_path: object) -> None:
-    """`-o` leaves the finished file and nothing on stdout."""
-    result = otterize("intents", "export", FIXTURES / "tutorial-before", "-o", "out.yaml", "-q")
+def test_export_writes_a_file_whole(otterize: Otterize, tmp_path: Path) -> None:
+    """`-o` leaves the finished file, nothing beside it, and nothing on stdout."""
+    result = otterize("intents", "export", FIXTURES / "tutorial-before", "-o", "out.yaml")
     assert result.stdout == ""
-    assert "out.yaml" in result.stderr
+    assert result.stderr.startswith("Successfully wrote intents into out.yaml\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.yaml"]
+    assert (tmp_path / "out.yaml").read_text() == (TUTORIAL / "export.yaml").read_text()
