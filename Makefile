@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check lint types unit venv clean
+.PHONY: demo test check lint types unit venv clean fixtures
 
 venv: $(VENV)/.installed
 
@@ -30,6 +30,10 @@ types: venv
 
 unit: venv
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+# Needs root, iproute2, nftables and tcpdump; all traffic stays in namespaces of its own.
+fixtures:
+	$(PYTHON) scripts/lab/record.py -o fixtures
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

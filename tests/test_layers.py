@@ -19,7 +19,7 @@ STAGES = (
     ("conntrack", "node_files", "legs", "clocks", "join", "direction", "outcome", "joined"),
     ("objects", "snapshot", "tenures", "virtual_addresses", "read_snapshot"),
     ("graph", "identity"),
-    ("nat", "resolve", "build_graph", "filters", "map_capture"),
+    ("nat", "resolve", "build_graph", "filters", "map_capture", "read_intents", "diff"),
 )
 ORDER = {name: rank for rank, names in enumerate(STAGES) for name in names}
 

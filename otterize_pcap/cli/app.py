@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from otterize_pcap.cli import intents
+from otterize_pcap.cli import diff, intents
 from otterize_pcap.cli.terminal import complain
 from otterize_pcap.errors import OtterizeError
 from otterize_pcap.version import __version__
@@ -29,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 intents.register(app)
+diff.register(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from otterize_pcap.build_graph import SHOWN
-from otterize_pcap.cli.inputs import open_captures
+from otterize_pcap.cli.inputs import is_capture_directory, open_captures, read_bytes
 from otterize_pcap.cli.options import Reporting, Selection
 from otterize_pcap.cli.summary import is_damaged, summary_lines
 from otterize_pcap.cli.terminal import notice
-from otterize_pcap.errors import CoverageError
+from otterize_pcap.errors import CoverageError, InputError
 from otterize_pcap.filters import filter_graph
 from otterize_pcap.graph import ServiceGraph
 from otterize_pcap.map_capture import map_capture, merge_graphs
+from otterize_pcap.read_intents import parse_intents
+
+DOCUMENTS = (".yaml", ".yml", ".json")
 
 
 def read_graph(captures: Sequence[Path] | None, selection: Selection) -> ServiceGraph:
@@ -19,6 +22,24 @@ def read_graph(captures: Sequence[Path] | None, selection: Selection) -> Service
     opened = open_captures(captures, selection.snapshots, selection.reading)
     graphs = [map_capture(capture, selection.rules).graph for capture in opened]
     return filter_graph(merge_graphs(graphs), selection.wanted)
+
+
+def read_either(path: Path, selection: Selection) -> ServiceGraph:
+    """The graph of an export (a file, or a directory of them), or of a capture directory.
+
+    A directory is a capture where it holds a snapshot or pcap files.
+    """
+    if path.is_dir():
+        if is_capture_directory(path):
+            return read_graph([path], selection)
+        inside = sorted(entry for entry in path.rglob("*") if entry.suffix in DOCUMENTS)
+        if not inside:
+            message = f"{path}: neither a capture directory nor a directory of exports"
+            raise InputError(message)
+        graph = parse_intents((str(entry), read_bytes(entry)) for entry in inside)
+    else:
+        graph = parse_intents([(str(path), read_bytes(path))])
+    return filter_graph(graph, selection.wanted)
 
 
 def report(graph: ServiceGraph, reporting: Reporting) -> None:

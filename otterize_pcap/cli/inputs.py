@@ -80,9 +80,7 @@ def load_snapshot(paths: Iterable[Path]) -> Snapshot:
 
     def documents() -> Iterator[tuple[str, bytes]]:
         for path in paths:
-            if path == STDIN:
-                yield "stdin", sys.stdin.buffer.read()
-            elif path.is_dir():
+            if path.is_dir():
                 inside = sorted(
                     entry
                     for entry in path.rglob("*")
@@ -100,6 +98,8 @@ def load_snapshot(paths: Iterable[Path]) -> Snapshot:
 
 def read_bytes(path: Path) -> bytes:
     """The whole of a file; a missing or unreadable one is an InputError."""
+    if path == STDIN:
+        return sys.stdin.buffer.read()
     try:
         return path.read_bytes()
     except OSError as error:
@@ -108,6 +108,16 @@ def read_bytes(path: Path) -> bytes:
 
 def _os_message(path: Path, error: OSError) -> str:
     return f"{path}: {error.strerror or error}; check the path and its permissions"
+
+
+def is_capture_directory(path: Path) -> bool:
+    """Whether a directory holds a capture: a manifest, a snapshot or pcap files."""
+    return (
+        manifest_path(path).exists()
+        or snapshot_path(path).exists()
+        or pcap_dir(path).is_dir()
+        or any(PCAP_NAME.fullmatch(entry.name) for entry in path.iterdir())
+    )
 
 
 def _open_directory(path: Path, given: Snapshot | None, options: ReadOptions) -> Capture:

@@ -65,6 +65,6 @@ def export_intents(
     graph = read_graph(captures, selection)
     render = render_json if format_ == ExportFormat.JSON else render_yaml
     emit(render(graph), output)
-    if output is not None:
+    if output is not None and not reporting.quiet:
         notice(f"Successfully wrote intents into {output}")
     report(graph, reporting)

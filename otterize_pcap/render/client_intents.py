@@ -20,7 +20,12 @@ RESERVED = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null
 
 
 def render_yaml(graph: ServiceGraph) -> str:
-    """One YAML document a client, separated by `---`; nothing for a graph without calls."""
+    """One YAML document a client, separated by `---`; a comment for a graph without calls.
+
+    The comment tells an export without calls from one that failed and left an empty file.
+    """
+    if not graph.calls:
+        return "# No connections found.\n"
     names = object_names(graph)
     documents = []
     for client, calls in groupby(graph.calls, key=lambda call: call.client):

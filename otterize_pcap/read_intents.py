@@ -1,0 +1,227 @@
+"""ClientIntents documents → service graph: every form there has been.
+
+The tutorial's (`spec.service` with `calls` beside or inside it), the operator's v1 versions (the
+same, with `type`, `topics` or `kafkaTopics`, `resources` or `HTTPResources`) and its v2 versions
+(`spec.workload` and `spec.targets`). Field names are those of the operator's
+CustomResourceDefinition, group k8s.otterize.com.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from otterize_pcap.errors import GraphFormatError
+from otterize_pcap.graph import Call, External, Server, ServiceGraph, Workload, call_order
+
+KIND = "ClientIntents"
+SERVICE_PREFIX = "svc:"
+V1_DETAILS = ("topics", "kafkaTopics", "resources", "HTTPResources", "databaseResources")
+CLOUD = ("sql", "aws", "gcp", "azure")
+
+Document = Mapping[str, Any]
+
+
+def parse_intents(documents: Iterable[tuple[str, bytes]]) -> ServiceGraph:
+    """Read the calls that documents (name, bytes) declare, YAML or JSON.
+
+    Raises:
+        GraphFormatError: A document is broken, or none of them is ClientIntents.
+    """
+    calls: dict[tuple[Workload, Server], Call] = {}
+    for name, content in documents:
+        for number, document in enumerate(_documents(content, name), 1):
+            for call in _calls(document, f"{name}: document {number}"):
+                calls[call.client, call.server] = _together(
+                    calls.get((call.client, call.server)), call
+                )
+    return ServiceGraph(tuple(sorted(calls.values(), key=call_order)))
+
+
+def _together(known: Call | None, call: Call) -> Call:
+    if known is None:
+        return call
+    details = tuple(sorted({*known.details, *call.details}))
+    return Call(call.client, call.server, details=details)
+
+
+def _documents(content: bytes, name: str) -> Iterator[Document]:
+    """All ClientIntents of one file, out of lists, arrays and multi-document YAML."""
+    if not content.strip():
+        message = f"{name}: empty; write it again with `otterize intents export`"
+        raise GraphFormatError(message)
+    found = list(_flatten(_parse(content, name)))
+    intents = [document for document in found if document.get("kind") == KIND]
+    if found and not intents:
+        kinds = ", ".join(sorted({str(document.get("kind", "no kind")) for document in found}))
+        message = (
+            f"{name}: no ClientIntents (found {kinds}); "
+            "expected what `otterize intents export` writes"
+        )
+        raise GraphFormatError(message)
+    yield from intents
+
+
+def _parse(content: bytes, name: str) -> list[Any]:
+    if content.lstrip()[:1] in (b"{", b"["):
+        try:
+            return [msgspec.json.decode(content)]
+        except msgspec.DecodeError as error:
+            message = f"{name}: broken JSON ({error}); write it again"
+            raise GraphFormatError(message) from error
+    # PyYAML costs 18 ms to import, and JSON needs none of it.
+    import yaml  # noqa: PLC0415
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return list(yaml.load_all(content, Loader=loader))
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        message = f"{name}: neither JSON nor YAML ({reason}); write it again"
+        raise GraphFormatError(message) from error
+
+
+def _flatten(parts: Iterable[Any]) -> Iterator[Document]:
+    for part in parts:
+        if part is None:
+            continue
+        if isinstance(part, list):
+            yield from _flatten(part)
+        elif not isinstance(part, dict):
+            yield {"kind": f"a {type(part).__name__}"}
+        elif str(part.get("kind", "")).endswith("List") and isinstance(part.get("items"), list):
+            yield from _flatten(part["items"])
+        else:
+            yield part
+
+
+def _calls(document: Document, where: str) -> Iterator[Call]:
+    metadata = _mapping(document.get("metadata", {}), f"{where}: metadata")
+    namespace = _text(metadata.get("namespace", ""), f"{where}: metadata.namespace")
+    spec = _mapping(document.get("spec"), f"{where}: spec")
+    if "workload" in spec:
+        workload = _mapping(spec["workload"], f"{where}: spec.workload")
+        client = Workload(
+            _name(workload, f"{where}: spec.workload"), namespace, str(workload.get("kind", ""))
+        )
+        for index, target in enumerate(_list(spec.get("targets"), f"{where}: spec.targets")):
+            at = f"{where}: spec.targets[{index}]"
+            yield from _target(client, _mapping(target, at), at)
+        return
+    service = _mapping(spec.get("service"), f"{where}: spec.service")
+    client = Workload(
+        _name(service, f"{where}: spec.service"), namespace, str(service.get("kind", ""))
+    )
+    declared = spec.get("calls", service.get("calls"))
+    for index, call in enumerate(_list(declared, f"{where}: spec.calls")):
+        at = f"{where}: spec.calls[{index}]"
+        yield from _v1_call(client, _mapping(call, at), at)
+
+
+def _v1_call(client: Workload, call: Document, where: str) -> Iterator[Call]:
+    kind = _text(call.get("type", ""), f"{where}: type")
+    if kind == "internet":
+        yield from _internet(client, _mapping(call.get("internet"), where), where)
+        return
+    details = [f"type {kind}"] if kind and kind != "http" else []
+    for field in V1_DETAILS:
+        details += _resources(call.get(field), f"{where}: {field}")
+    name = _name(call, where)
+    if kind in ("database", "aws", "gcp", "azure"):
+        yield Call(client, External(f"{kind}:{name}"), details=tuple(sorted(details)))
+        return
+    server = _server(name, client, str(call.get("kind", "")))
+    if "namespace" in call:
+        server = Workload(server.name, _text(call["namespace"], where), server.kind)
+    yield Call(client, server, details=tuple(sorted(details)))
+
+
+def _target(client: Workload, target: Document, where: str) -> Iterator[Call]:
+    if len(target) != 1:
+        message = f"{where}: expected exactly one of kubernetes, service, kafka, internet, ..."
+        raise GraphFormatError(message)
+    field, value = next(iter(target.items()))
+    at = f"{where}.{field}"
+    value = _mapping(value, at)
+    if field == "internet":
+        yield from _internet(client, value, at)
+    elif field in CLOUD:
+        name = value.get("name") or value.get("arn") or value.get("resource") or value.get("scope")
+        yield Call(client, External(f"{field}:{name}"))
+    elif field in ("kubernetes", "service", "kafka"):
+        kind = "Service" if field == "service" else str(value.get("kind", ""))
+        details = ["type kafka"] if field == "kafka" else []
+        details += _resources(value.get("http"), f"{at}.http")
+        details += _resources(value.get("topics"), f"{at}.topics")
+        yield Call(client, _server(_name(value, at), client, kind), details=tuple(sorted(details)))
+    else:
+        message = f"{at}: unknown kind of target; upgrade otterize-pcap if it is new"
+        raise GraphFormatError(message)
+
+
+def _internet(client: Workload, value: Document, where: str) -> Iterator[Call]:
+    ports = tuple(f"port {port}" for port in sorted(_list(value.get("ports", []), where)))
+    domains, ips = _list(value.get("domains", []), where), _list(value.get("ips", []), where)
+    if not domains and not ips:
+        message = f"{where}: internet needs domains or ips"
+        raise GraphFormatError(message)
+    for domain in domains:
+        yield Call(client, External(_text(domain, where)), details=ports)
+    for address in ips:
+        yield Call(client, External(_text(address, where), is_address=True), details=ports)
+
+
+def _server(name: str, client: Workload, kind: str) -> Workload:
+    """`name` or `name.namespace`; a name has no dots (S5), so the first one separates."""
+    if name.startswith(SERVICE_PREFIX):
+        name, kind = name.removeprefix(SERVICE_PREFIX), "Service"
+    bare, dot, namespace = name.partition(".")
+    return Workload(bare, namespace if dot else client.namespace, kind)
+
+
+def _resources(value: Any, where: str) -> list[str]:  # noqa: ANN401 - any YAML
+    """Kafka topics, HTTP or database resources, each as one comparable line."""
+    if value is None:
+        return []
+    lines = []
+    for entry in _list(value, where):
+        mapping = _mapping(entry, where)
+        parts = []
+        for key in sorted(mapping):
+            content = mapping[key]
+            text = " ".join(sorted(map(str, content))) if isinstance(content, list) else content
+            parts.append(f"{key} {text}")
+        lines.append(", ".join(parts))
+    return lines
+
+
+def _name(value: Document, where: str) -> str:
+    if not value.get("name"):
+        message = f"{where}: no name; every client and server needs one"
+        raise GraphFormatError(message)
+    return _text(value["name"], f"{where}.name")
+
+
+def _text(value: Any, where: str) -> str:  # noqa: ANN401
+    if not isinstance(value, str):
+        message = f"{where}: {value!r} is no text; quote it"
+        raise GraphFormatError(message)
+    return value
+
+
+def _mapping(value: Any, where: str) -> Document:  # noqa: ANN401
+    if not isinstance(value, dict):
+        message = f"{where}: expected fields, found {_found(value)}"
+        raise GraphFormatError(message)
+    return value
+
+
+def _list(value: Any, where: str) -> list[Any]:  # noqa: ANN401
+    if not isinstance(value, list):
+        message = f"{where}: expected a list, found {_found(value)}"
+        raise GraphFormatError(message)
+    return value
+
+
+def _found(value: object) -> str:
+    return "nothing" if value is None else type(value).__name__

@@ -1,0 +1,61 @@
+"""What all tests share: the fixtures' folder, the command, and golden files."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FIXTURES = ROOT / "fixtures"
+GOLDEN = Path(__file__).parent / "golden"
+
+Otterize = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden` rewrites the expected outputs; read the difference before committing."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/")
+
+
+@pytest.fixture
+def otterize(tmp_path: Path) -> Otterize:
+    """Run the command as a user does, in a process of its own, from an empty directory."""
+
+    def run(*arguments: object, stdin: bytes = b"", **environment: str) -> Result:
+        return run_otterize(tmp_path, arguments, stdin, environment)
+
+    return run
+
+
+Result = subprocess.CompletedProcess[str]
+
+
+def run_otterize(
+    directory: Path, arguments: tuple[object, ...], stdin: bytes, environment: dict[str, str]
+) -> Result:
+    """One run of `python -m otterize_pcap` with text output."""
+    done = subprocess.run(
+        [sys.executable, "-m", "otterize_pcap", *map(str, arguments)],
+        cwd=directory,
+        input=stdin,
+        capture_output=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "COLUMNS": "100", "PYTHONPATH": str(ROOT), **environment},
+    )
+    return Result(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with a file under tests/golden/, byte for byte."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare

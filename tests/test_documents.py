@@ -1,0 +1,51 @@
+"""What README and docs show is what the command prints."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+
+
+def transcripts() -> list[tuple[str, str, str]]:
+    """Every `$ command` in a console block, with the output shown under it."""
+    found = []
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))):
+        for block in BLOCK.findall(path.read_text(encoding="utf-8")):
+            for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+                command, _, shown = step.partition("\n")
+                found.append((str(path.relative_to(ROOT)), command, shown))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("document", "command", "shown"),
+    [pytest.param(*t, id=f"{t[0]}: {t[1]}") for t in transcripts()],
+)
+def test_transcript_is_true(document: str, command: str, shown: str) -> None:
+    """A command shown in a document prints what the document shows, stderr after stdout."""
+    program, *arguments = shlex.split(command)
+    assert program == "otterize", f"{document} shows a command that this test does not run"
+    done = subprocess.run(
+        [sys.executable, "-m", "otterize_pcap", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "COLUMNS": "80"},
+    )
+    assert done.stdout + done.stderr == shown
+
+
+@pytest.mark.parametrize("document", ["README.md", *map(str, Path("docs").glob("*.md"))])
+def test_links_lead_somewhere(document: str) -> None:
+    """Every relative link of a document names a file that exists."""
+    path = ROOT / document
+    for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), f"{document} links to {target}"

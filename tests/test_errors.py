@@ -1,0 +1,167 @@
+"""What a user sees of bad input: one line that says where, what and what next, and an exit code."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FIXTURES, Otterize, Result
+
+CAPTURE = FIXTURES / "two-nodes"
+PCAP = CAPTURE / "pcap" / "node-a.pcap"
+SNAPSHOT = CAPTURE / "snapshot.json"
+
+
+def one_line(result: Result, code: int) -> str:
+    """The only line of stderr of a run that failed with `code` and printed nothing else."""
+    assert result.returncode == code, result.stderr
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith("otterize: ")
+    return result.stderr.removeprefix("otterize: ").rstrip("\n")
+
+
+def test_missing_capture(otterize: Otterize) -> None:
+    """A path that does not exist is named."""
+    line = one_line(otterize("intents", "list", "gone.pcap", "--snapshot", SNAPSHOT), 3)
+    assert line == "gone.pcap: No such file or directory; check the path and its permissions"
+
+
+def test_missing_snapshot(otterize: Otterize) -> None:
+    """A snapshot path that does not exist is named."""
+    line = one_line(otterize("intents", "list", PCAP, "--snapshot", "gone.json"), 3)
+    assert line == "gone.json: No such file or directory; check the path and its permissions"
+
+
+def test_pcap_without_snapshot(otterize: Otterize) -> None:
+    """Packets alone name no workloads; the message says how to get a snapshot."""
+    line = one_line(otterize("intents", "list", PCAP), 2)
+    assert line.startswith(f"{PCAP}: a pcap file needs --snapshot FILE (what `kubectl get ")
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        pytest.param(b"", "empty", id="empty"),
+        pytest.param(b"plain text\n", "it begins with 70 6c 61 69", id="text"),
+    ],
+)
+def test_file_that_is_no_capture(
+    content: bytes, found: str, otterize: Otterize, tmp_path: Path
+) -> None:
+    """An empty file and a text file named .pcap are told from captures."""
+    path = tmp_path / "node.pcap"
+    path.write_bytes(content)
+    line = one_line(otterize("intents", "list", path, "--snapshot", SNAPSHOT), 3)
+    assert line.startswith(f"{path}: ")
+    assert found in line
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        pytest.param("a.json", b"", "empty; write it with `kubectl get", id="empty"),
+        pytest.param("a.json", b'{"kind": ', "broken or unexpected JSON", id="broken json"),
+        pytest.param("a.yaml", b"kind: [\n", "neither JSON nor YAML", id="broken yaml"),
+        pytest.param("a.json", b'{"a": 1}', "no Kubernetes objects", id="other json"),
+        pytest.param("a.yaml", b"just text\n", "no Kubernetes objects", id="text"),
+        pytest.param(
+            "a.json",
+            b'{"kind": "ConfigMapList", "items": [{"metadata": {"name": "a"}}]}',
+            "no Pods or Services (found ConfigMap)",
+            id="wrong kind",
+        ),
+        pytest.param(
+            "a.json",
+            b'{"kind": "PodList", "items": [{"metadata": {"name": "a"}, "spec": 1}]}',
+            "Pod a: Expected `object`, got `int`",
+            id="broken object",
+        ),
+        pytest.param(
+            "a.json",
+            b'{"kind": "PodList", "items": [{"metadata": {"name": "a"},'
+            b' "status": {"podIP": "10.0.0"}}]}',
+            "Pod a: not an IP address: '10.0.0'",
+            id="broken address",
+        ),
+    ],
+)
+def test_snapshot_that_cannot_be_used(
+    name: str, content: bytes, said: str, otterize: Otterize, tmp_path: Path
+) -> None:
+    """Each broken snapshot names its file, what is wrong, and what to do."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    line = one_line(otterize("intents", "list", PCAP, "--snapshot", path), 3)
+    assert line.startswith(f"{path}: ")
+    assert said in line
+
+
+def test_directory_without_capture(otterize: Otterize, tmp_path: Path) -> None:
+    """A directory that holds neither snapshot nor packets is no capture."""
+    line = one_line(otterize("intents", "list", tmp_path), 3)
+    assert line == (
+        f"{tmp_path}: no snapshot.json in this directory; name one with --snapshot FILE"
+    )
+
+
+def test_no_capture_given_and_none_there(otterize: Otterize) -> None:
+    """Without an argument and without ./otterize-captures/ there is nothing to read."""
+    line = one_line(otterize("intents", "list"), 2)
+    assert line.startswith("no CAPTURE given and none under ./otterize-captures/;")
+
+
+def test_newest_capture_is_the_default(otterize: Otterize, tmp_path: Path) -> None:
+    """Without an argument the newest capture is read, and named on stderr."""
+    captures = tmp_path / "otterize-captures"
+    captures.mkdir()
+    (captures / "2026-11-22T00-00-00Z").symlink_to(FIXTURES / "tutorial-before")
+    (captures / "2026-11-23T00-00-00Z").symlink_to(FIXTURES / "tutorial-after")
+    result = otterize("intents", "list")
+    assert "client calls:" in result.stdout
+    assert result.stderr.startswith("reading otterize-captures/2026-11-23T00-00-00Z\n")
+
+
+def test_contradicting_filters(otterize: Otterize) -> None:
+    """S60: --server and --namespace together are a usage error."""
+    line = one_line(otterize("intents", "list", CAPTURE, "--server", "kafka.shop", "-n", "shop"), 2)
+    assert line == "--server cannot be used together with --namespace; drop one of them"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(b"", "empty; write it again with", id="empty"),
+        pytest.param(b'[{"kind": ', "broken JSON", id="broken json"),
+        pytest.param(b"a: [\n", "neither JSON nor YAML", id="broken yaml"),
+        pytest.param(b"kind: Pod\n", "no ClientIntents (found Pod)", id="other kind"),
+        pytest.param(
+            b"kind: ClientIntents\nspec: {service: {name: a}, calls: [{}]}\n",
+            "document 1: spec.calls[0]: no name",
+            id="nameless call",
+        ),
+    ],
+)
+def test_export_that_cannot_be_compared(
+    content: bytes, said: str, otterize: Otterize, tmp_path: Path
+) -> None:
+    """`diff` names the file and document that it cannot read."""
+    path = tmp_path / "intents.yaml"
+    path.write_bytes(content)
+    line = one_line(otterize("diff", path, CAPTURE), 3)
+    assert line.startswith(f"{path}: ")
+    assert said in line
+
+
+def test_no_calls_say_why(otterize: Otterize) -> None:
+    """S63: without calls stdout is empty, stderr says why, and that is no failure."""
+    result = otterize("intents", "list", CAPTURE, "-n", "nowhere", "-q")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr == (
+        "No connections found. (all calls were filtered out by the options given)\n"
+    )
+    assert otterize("intents", "export", CAPTURE, "-n", "x", "--format", "json").stdout == "[]\n"
+
+
+def test_unknown_option_is_a_usage_error(otterize: Otterize) -> None:
+    """A wrong option ends with code 2."""
+    assert otterize("intents", "list", "--no-such-option").returncode == 2
