@@ -81,8 +81,11 @@ def parse_state(text: str, pod: str) -> NodeState:
                 case _:
                     message = f"unexpected line {line[:80]!r}"
                     raise ValueError(message)
+        started = single["started"]
+        # Without a fraction the start is cut down: it was up to a second later.
+        cut = 0.0 if "." in started else 1.0
         return NodeState(
-            float(single["started"]),
+            min(float(started) + cut, float(single["ended"])),
             float(single["ended"]),
             single["stopped"],
             tuple(parts),
