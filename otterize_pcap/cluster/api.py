@@ -8,6 +8,7 @@ a copy of all that passed, 37 is quadratic, and none tells a cut stream from a f
 Everything here may be called from several threads at once.
 """
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -253,6 +254,8 @@ def connect(kubeconfig: Path | None, context: str | None) -> Cluster:
             raise ClusterError(message) from error
         if IN_CLUSTER_NAMESPACE.exists():
             namespace = IN_CLUSTER_NAMESPACE.read_text().strip()
+    # Retries are ours to tell of, or not.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     # Ten watches, several pulls and the polling share the pool.
     configuration.connection_pool_maxsize = 32
     return Cluster(client.ApiClient(configuration), name, namespace)

@@ -151,7 +151,10 @@ class _KindWatch:
         self._version = ""
         self._present: set[str] = set()
         self._stream: LineStream | None = None
+        #: The version is one that the server will go on from.
         self._synced = False
+        #: The watch lasted until it was told to end, so that nothing was missed.
+        self._unbroken = False
 
     def list_first(self) -> None:
         """The first list, repeated while the server is merely busy.
@@ -197,11 +200,13 @@ class _KindWatch:
     def _last_list(self) -> None:
         """A kind out of step when the capture ends is listed once more, if the server allows."""
         deadline = time.monotonic() + LAST_LIST_S / 2
-        while not self._synced and time.monotonic() < deadline:
+        while not self._unbroken and time.monotonic() < deadline:
             try:
                 self._list(first_list=False)
             except (ApiRefusedError, ApiUnreachableError):
                 time.sleep(0.2)
+            else:
+                return
 
     def _list(self, *, first_list: bool) -> None:
         present: set[str] = set()
@@ -238,7 +243,7 @@ class _KindWatch:
         self._stream = self._cluster.lines(self.kind.path, query, lasting + 30.0)
         try:
             if self._snapshot.stopping.is_set():
-                return
+                return  # opened too late for `end` to close it
             for line in self._stream:
                 self._take(line)
         except ApiUnreachableError:
@@ -247,6 +252,7 @@ class _KindWatch:
         finally:
             self._stream.close()
             self._stream = None
+        self._unbroken = self._snapshot.stopping.is_set()
 
     def _take(self, line: bytes) -> None:
         try:

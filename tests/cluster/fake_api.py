@@ -310,14 +310,15 @@ class _Handler(BaseHTTPRequestHandler):
         pairs = parse_qsl(parsed.query)
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else {}
-        with suppress(ConnectionError, BrokenPipeError):
+        try:
             self.api.faults.before(method, parsed.path)
             for wanted, pattern, status, message in self.api.faults.refusals:
                 if wanted == method and re.search(pattern, parsed.path):
                     self._status(status, "Refused", message)
                     return
             self._route(method, parsed.path, pairs, body)
-
+        except ConnectionError:
+            self.close_connection = True
     def _route(self, method: str, path: str, pairs: list[tuple[str, str]], body: Json) -> None:
         if path == "/version":
             self._json(200, {"major": "1", "minor": "32", "gitVersion": "v1.32.13"})
