@@ -135,8 +135,7 @@ def write(out: BinaryIO, count: int, connections: int, shape: str) -> None:
     """Write a whole pcap file."""
     snaplen = 262_144 if shape == "full" else SNAPLEN
     out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, snaplen, SHAPES[shape]))
-    for record in packets(count, connections, shape):
-        out.write(record)
+    out.writelines(packets(count, connections, shape))
 
 
 def main() -> None:

@@ -128,7 +128,7 @@ def test_interfaces_and_tunnel_paths_are_told_apart(fast: bool) -> None:
 @pytest.mark.parametrize("fast", TABLES)
 def test_unreachable_counts_no_packet(fast: bool) -> None:
     """S40: an ICMP error says something about a connection, but is none of its packets."""
-    quoted = Packet(17, *ADDRESSES[:2], 1000, 53, 60, unreachable=True)
+    quoted = Packet(17, ADDRESSES[0], ADDRESSES[1], 1000, 53, 60, unreachable=True)
     (row,) = fill(empty(fast), [(quoted, 0, 0)]).rows()
     assert (row.sides[0].unreachable, row.sides[0].packets, row.sides[0].bytes) == (1, 0, 0)
 
@@ -149,6 +149,6 @@ def test_many_keys_are_all_found_again(fast: bool) -> None:
     table = empty(fast, max_rows=10_000)
     for _ in range(2):
         for port in range(5000):
-            table.add(Packet(17, *ADDRESSES[:2], port, 53, 60), 0, 1, 0)
+            table.add(Packet(17, ADDRESSES[0], ADDRESSES[1], port, 53, 60), 0, 1, 0)
     assert len(table) == 5000
     assert all(row.sides[0].packets == 2 for row in table.rows())
