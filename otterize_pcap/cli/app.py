@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from otterize_pcap.cli import diff, intents
+from otterize_pcap.cli import capture, diff, intents
 from otterize_pcap.cli.terminal import complain
 from otterize_pcap.errors import OtterizeError
 from otterize_pcap.version import __version__
@@ -28,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+capture.register(app, intents.show_calls)
 intents.register(app)
 diff.register(app)
 

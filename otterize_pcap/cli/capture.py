@@ -1,0 +1,176 @@
+"""`otterize capture` and `otterize capture cleanup`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from otterize_pcap.cli.capture_nodes import (
+    CaptureRequest,
+    capture_nodes,
+    confirm,
+    default_directory,
+)
+from otterize_pcap.cli.quantities import parse_duration, parse_size, split_list
+from otterize_pcap.errors import UsageError
+
+KubeconfigOption = Annotated[
+    Path | None, typer.Option("--kubeconfig", help="Kubeconfig file.", show_default=False)
+]
+ContextOption = Annotated[
+    str | None, typer.Option("--context", help="Context of the kubeconfig.", show_default=False)
+]
+JobNamespaceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--job-namespace",
+        help="Namespace of the capture Jobs; its Pod Security level must be privileged.",
+        show_default="the context's namespace",
+    ),
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def register(app: typer.Typer, show_calls: Callable[[Path], None]) -> None:
+    """Add `capture` to the root command.
+
+    Args:
+        app: The root command.
+        show_calls: Prints the calls that a capture directory holds, as `intents list` does.
+    """
+    group = typer.Typer(help="Record the traffic of a cluster's nodes into a directory.")
+
+    @group.callback(invoke_without_command=True)
+    def capture(  # noqa: PLR0913, PLR0917 - one argument an option
+        context_: typer.Context,
+        duration: Annotated[str, typer.Option(help="How long to record.")] = "60s",
+        namespace: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--namespace",
+                "-n",
+                help="Capture the nodes where these namespaces' pods run; repeatable.",
+                show_default=False,
+            ),
+        ] = None,
+        all_namespaces: Annotated[
+            bool, typer.Option("--all-namespaces", "-A", help="All nodes (the default).")
+        ] = False,
+        pod_selector: Annotated[
+            str, typer.Option(help="Capture the nodes where pods with these labels run.")
+        ] = "",
+        node: Annotated[
+            list[str] | None,
+            typer.Option(help="Capture this node; repeatable.", show_default=False),
+        ] = None,
+        node_selector: Annotated[str, typer.Option(help="Capture nodes with these labels.")] = "",
+        profile: Annotated[
+            str, typer.Option(help="What to record: calls, headers or full.")
+        ] = "calls",
+        filter_: Annotated[
+            str, typer.Option("--filter", help="A pcap-filter expression to narrow it.")
+        ] = "",
+        snaplen: Annotated[
+            int | None,
+            typer.Option(
+                help="Bytes of each packet.", min=96, max=262144, show_default="by profile"
+            ),
+        ] = None,
+        max_size: Annotated[str, typer.Option(help="Most bytes on each node.")] = "100Mi",
+        image: Annotated[
+            str | None,
+            typer.Option(help="Image with tcpdump.", show_default="that of capture-job.yaml"),
+        ] = None,
+        image_pull_secret: Annotated[
+            list[str] | None,
+            typer.Option(help="Secret to pull the image with; repeatable.", show_default=False),
+        ] = None,
+        job_namespace: JobNamespaceOption = None,
+        interface: Annotated[str, typer.Option(help="Interface on the nodes.")] = "any",
+        pending_timeout: Annotated[
+            str, typer.Option(help="How long a node may take to start recording.")
+        ] = "120s",
+        context: ContextOption = None,
+        kubeconfig: KubeconfigOption = None,
+        output: Annotated[
+            Path | None,
+            typer.Option(
+                "--output",
+                "-o",
+                help="Directory to write.",
+                show_default="./otterize-captures/<UTC time>",
+            ),
+        ] = None,
+        dry_run: Annotated[bool, typer.Option(help="Print the manifests and stop.")] = False,
+        keep: Annotated[bool, typer.Option(help="Leave the Jobs on the cluster.")] = False,
+        yes: YesOption = False,
+    ) -> None:
+        """Record the traffic of a cluster's nodes into a directory; leave nothing behind.
+
+        Ctrl-C stops recording and keeps what there is; a second one abandons it. Either way the
+        Jobs are deleted.
+        """
+        if context_.invoked_subcommand is not None:
+            return
+        if namespace and all_namespaces:
+            message = "-n and -A contradict each other; give one of them"
+            raise UsageError(message)
+        request = CaptureRequest(
+            nodes=split_list(node),
+            node_selector=node_selector,
+            namespaces=split_list(namespace),
+            pod_selector=pod_selector,
+            seconds=parse_duration(duration, "--duration"),
+            profile=profile,
+            snaplen=snaplen,
+            max_bytes=parse_size(max_size, "--max-size"),
+            filter=filter_.strip(),
+            interface=interface,
+            image=image,
+            image_pull_secrets=split_list(image_pull_secret),
+            job_namespace=job_namespace,
+            pending_seconds=parse_duration(pending_timeout, "--pending-timeout"),
+            kubeconfig=kubeconfig,
+            context=context,
+            directory=output or default_directory(),
+            dry_run=dry_run,
+            keep=keep,
+            yes=yes,
+        )
+        capture_nodes(request, show_calls)
+
+    @group.command()
+    def cleanup(
+        job_namespace: JobNamespaceOption = None,
+        all_namespaces: Annotated[
+            bool, typer.Option("--all-namespaces", "-A", help="In all namespaces.")
+        ] = False,
+        capture_id: Annotated[
+            str | None, typer.Option("--id", help="Only of this capture.", show_default=False)
+        ] = None,
+        context: ContextOption = None,
+        kubeconfig: KubeconfigOption = None,
+        yes: YesOption = False,
+    ) -> None:
+        """Delete the Jobs that captures left on the cluster, running ones too."""
+        from otterize_pcap.cluster.api import connect  # noqa: PLC0415 - slow to import
+        from otterize_pcap.cluster.cleanup import delete_jobs, find_jobs  # noqa: PLC0415
+
+        cluster = connect(kubeconfig, context)
+        namespace = None if all_namespaces else job_namespace or cluster.namespace
+        jobs = find_jobs(cluster, namespace, capture_id)
+        if not jobs:
+            typer.echo(f"No capture Jobs in {namespace or 'any namespace'}.", err=True)
+            return
+        for job in jobs:
+            state = "running" if job.active else "finished"
+            typer.echo(
+                f"{job.namespace}/{job.name}  node {job.node}  {state}, created {job.created}",
+                err=True,
+            )
+        confirm(f"Delete these {len(jobs)} Jobs?", yes=yes)
+        delete_jobs(cluster, jobs)
+        typer.echo(f"Deleted {len(jobs)} capture Jobs and their pods.", err=True)
+
+    app.add_typer(group, name="capture")

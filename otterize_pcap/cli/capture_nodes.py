@@ -1,0 +1,238 @@
+"""What `otterize capture` does with its options: preflight, capture, report.
+
+The cluster package is imported inside the functions: it brings the Kubernetes client along, which
+no other command must pay for.
+"""
+
+import os
+import re
+import secrets
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from otterize_pcap.errors import ClusterError, PartialCaptureError, UsageError
+
+if TYPE_CHECKING:
+    from otterize_pcap.cluster.api import Cluster
+    from otterize_pcap.cluster.capture_job import JobPlan
+    from otterize_pcap.cluster.capture_run import CaptureOrder, CaptureResult
+    from otterize_pcap.cluster.nodes import NodeChoice
+
+INTERRUPTED = 130
+LONGEST_S = 24 * 3600
+SMALLEST_BYTES = 1024 * 1024
+INTERFACE = re.compile(r"[A-Za-z0-9_.][-A-Za-z0-9_.:@]{0,14}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureRequest:
+    """The options of one `otterize capture`; seconds and bytes."""
+
+    nodes: tuple[str, ...]
+    node_selector: str
+    namespaces: tuple[str, ...]
+    pod_selector: str
+    seconds: int
+    profile: str
+    snaplen: int | None
+    max_bytes: int
+    filter: str
+    interface: str
+    image: str | None
+    image_pull_secrets: tuple[str, ...]
+    job_namespace: str | None
+    pending_seconds: int
+    kubeconfig: Path | None
+    context: str | None
+    directory: Path
+    dry_run: bool
+    keep: bool
+    yes: bool
+
+
+def default_directory() -> Path:
+    """Where a capture goes when no one says: by UTC time, so that names sort."""
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    return Path("otterize-captures") / stamp
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask, where there is someone to ask.
+
+    Raises:
+        UsageError: The answer was no, or there is no terminal and no --yes.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        message = "this needs a confirmation and stdin is no terminal; add --yes"
+        raise UsageError(message)
+    if not typer.confirm(question, err=True):
+        message = "not confirmed; nothing was changed"
+        raise UsageError(message)
+
+
+def capture_nodes(request: CaptureRequest, show_calls: Callable[[Path], None]) -> None:
+    """Run one capture and print where it is and what it holds.
+
+    Raises:
+        UsageError: An option makes no sense.
+        ClusterError: The cluster cannot be used, or nothing was captured.
+        PartialCaptureError: Some nodes are missing; the directory is there all the same.
+        typer.Exit: The user abandoned it.
+    """
+    _check_request(request)
+    from otterize_pcap.cluster.api import connect  # noqa: PLC0415
+    from otterize_pcap.cluster.nodes import NodeWish, choose_nodes  # noqa: PLC0415
+    from otterize_pcap.cluster.preflight import server_version  # noqa: PLC0415
+
+    cluster = connect(request.kubeconfig, request.context)
+    version = server_version(cluster)
+    plan = _plan(request, request.job_namespace or cluster.namespace)
+    _check_permissions(cluster, plan.namespace)
+    wish = NodeWish(request.nodes, request.node_selector, request.namespaces, request.pod_selector)
+    nodes = choose_nodes(cluster, wish)
+    _check_cluster(cluster, plan, nodes, request)
+    if request.dry_run:
+        return
+    order = _order(request, plan, nodes, version)
+    result = _run(cluster, order)
+    _report(order, result, show_calls)
+
+
+def _check_request(request: CaptureRequest) -> None:
+    from otterize_pcap.cluster.capture_job import PROFILES  # noqa: PLC0415
+    from otterize_pcap.cluster.preflight import check_filter  # noqa: PLC0415
+
+    if request.profile not in PROFILES:
+        message = f"--profile {request.profile!r} is none of {', '.join(PROFILES)}"
+        raise UsageError(message)
+    if request.seconds > LONGEST_S:
+        message = f"--duration is longer than {LONGEST_S // 3600}h; capture in pieces"
+        raise UsageError(message)
+    if request.max_bytes < SMALLEST_BYTES:
+        message = "--max-size is smaller than 1Mi, which ends a capture at once"
+        raise UsageError(message)
+    if not INTERFACE.match(request.interface):
+        message = f"--interface {request.interface!r} is no interface name"
+        raise UsageError(message)
+    check_filter(request.filter)
+
+
+def _plan(request: CaptureRequest, namespace: str) -> "JobPlan":
+    from otterize_pcap.cluster.capture_job import PROFILES, JobPlan  # noqa: PLC0415
+
+    return JobPlan(
+        capture_id=secrets.token_hex(4),
+        namespace=namespace,
+        seconds=request.seconds,
+        profile=request.profile,
+        snaplen=request.snaplen or PROFILES[request.profile],
+        max_bytes=request.max_bytes,
+        filter=request.filter,
+        interface=request.interface,
+        image=request.image,
+        image_pull_secrets=request.image_pull_secrets,
+        pending_seconds=request.pending_seconds,
+    )
+
+
+def _check_permissions(cluster: "Cluster", namespace: str) -> None:
+    from otterize_pcap.cluster import preflight  # noqa: PLC0415
+
+    wanted = preflight.snapshot_permissions() + preflight.capture_permissions(namespace)
+    for notice in preflight.require_permissions(preflight.missing_permissions(cluster, wanted)):
+        typer.echo(f"note: {notice}", err=True)
+
+
+def _check_cluster(
+    cluster: "Cluster", plan: "JobPlan", nodes: "list[NodeChoice]", request: CaptureRequest
+) -> None:
+    """The rest of the preflight; with --dry-run, the manifests on stdout."""
+    from otterize_pcap.cluster import preflight  # noqa: PLC0415
+    from otterize_pcap.cluster.capture_job import (  # noqa: PLC0415
+        fill_job,
+        load_template,
+        manifest_text,
+    )
+
+    for choice in nodes:
+        if choice.skipped is not None:
+            typer.echo(f"note: {choice.name} is not captured: {choice.skipped}", err=True)
+    template = load_template()
+    jobs = [fill_job(template, plan, choice.name) for choice in nodes if choice.skipped is None]
+    if request.dry_run:
+        typer.echo(manifest_text(jobs), nl=False)
+    preflight.check_pod_security(cluster, plan.namespace)
+    if preflight.is_allowed(
+        cluster, preflight.Permission("create", "", "pods", plan.namespace, required=False)
+    ):
+        preflight.dry_run_pod(cluster, jobs[0])
+    if not request.dry_run and not request.yes and sys.stdin.isatty():
+        confirm(
+            f"Capture {len(jobs)} nodes for {plan.seconds} s, at most "
+            f"{plan.max_bytes // 1024} KiB on each, by Jobs in namespace {plan.namespace}?",
+            yes=False,
+        )
+
+
+def _order(
+    request: CaptureRequest, plan: "JobPlan", nodes: "list[NodeChoice]", version: str
+) -> "CaptureOrder":
+    from otterize_pcap.cluster.capture_run import CaptureOrder, prepare_directory  # noqa: PLC0415
+
+    prepare_directory(request.directory)
+    return CaptureOrder(
+        plan=plan,
+        nodes=tuple(nodes),
+        directory=request.directory,
+        server_version=version,
+        namespaces=request.namespaces,
+        pod_selector=request.pod_selector,
+        keep=request.keep,
+    )
+
+
+def _run(cluster: "Cluster", order: "CaptureOrder") -> "CaptureResult":
+    from otterize_pcap.cluster.board import Board  # noqa: PLC0415
+    from otterize_pcap.cluster.capture_run import run_capture  # noqa: PLC0415
+    from otterize_pcap.cluster.interrupts import Interrupts  # noqa: PLC0415
+
+    live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    color = "NO_COLOR" not in os.environ
+    with Interrupts() as interrupts, Board(live=live, color=color) as board:
+        return run_capture(cluster, order, interrupts, board)
+
+
+def _report(
+    order: "CaptureOrder", result: "CaptureResult", show_calls: Callable[[Path], None]
+) -> None:
+    if result.left_behind is not None:
+        typer.echo(f"warning: {result.left_behind}", err=True)
+    if result.abandoned:
+        typer.echo("abandoned: nothing was kept", err=True)
+        raise typer.Exit(INTERRUPTED)
+    nodes = result.manifest.nodes
+    for node in nodes:
+        if node.reason is not None:
+            typer.echo(f"{node.name}: {node.status}: {node.reason}", err=True)
+    captured = [node for node in nodes if node.status == "captured"]
+    typer.echo(f"capture: {order.directory} ({len(captured)} of {len(nodes)} nodes)", err=True)
+    if not any(node.files for node in nodes):
+        reasons = "; ".join(sorted({node.reason or node.status for node in nodes}))
+        message = f"no node was captured: {reasons}"
+        raise ClusterError(message)
+    show_calls(order.directory)
+    if result.partial:
+        missing = ", ".join(node.name for node in nodes if node.status != "captured")
+        message = (
+            f"{order.directory} is not complete ({missing or 'a recording ended early'}); "
+            "its manifest.json says what is missing"
+        )
+        raise PartialCaptureError(message)

@@ -1,0 +1,108 @@
+"""The part of `otterize snapshot` that talks to a cluster: `otterize snapshot -o FILE`.
+
+`attach` makes it the callback of the `snapshot` group, so that `otterize snapshot inspect FILE`
+and others can live beside it.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from otterize_pcap.cli.quantities import parse_duration
+from otterize_pcap.errors import ClusterError, UsageError
+
+if TYPE_CHECKING:
+    from otterize_pcap.cluster.api import Cluster
+
+
+def attach(group: typer.Typer) -> None:
+    """Make taking a snapshot what the `snapshot` group does when no subcommand is given."""
+
+    @group.callback(invoke_without_command=True)
+    def snapshot(
+        context_: typer.Context,
+        output: Annotated[
+            Path | None,
+            typer.Option("--output", "-o", help="File to write, - for stdout.", show_default=False),
+        ] = None,
+        watch: Annotated[
+            str | None,
+            typer.Option(
+                help="Watch for so long, so that pods that come and go are known.",
+                show_default="a single point in time",
+            ),
+        ] = None,
+        context: Annotated[
+            str | None, typer.Option(help="Context of the kubeconfig.", show_default=False)
+        ] = None,
+        kubeconfig: Annotated[
+            Path | None, typer.Option(help="Kubeconfig file.", show_default=False)
+        ] = None,
+    ) -> None:
+        """Save which pod, Service and node holds which address, for use with any tcpdump.
+
+        Reads pods, services, endpointslices, nodes and their owners; never Secrets or ConfigMaps.
+        """
+        if context_.invoked_subcommand is not None:
+            return
+        if output is None:
+            message = "otterize snapshot needs -o FILE to write to (- for stdout)"
+            raise UsageError(message)
+        seconds = 0 if watch is None else parse_duration(watch, "--watch")
+        from otterize_pcap.cluster.api import connect  # noqa: PLC0415 - slow to import
+
+        document = take_snapshot(connect(kubeconfig, context), seconds)
+        write_snapshot(document, output)
+
+
+def take_snapshot(cluster: "Cluster", seconds: int) -> bytes:
+    """The snapshot document, after watching for so many seconds (0: listing once).
+
+    Ctrl-C ends the watch early and keeps what it saw.
+
+    Raises:
+        ClusterError: The cluster cannot be read.
+    """
+    from otterize_pcap.cluster import preflight  # noqa: PLC0415
+    from otterize_pcap.cluster.interrupts import Interrupts  # noqa: PLC0415
+    from otterize_pcap.cluster.snapshot_owners import add_custom_owners  # noqa: PLC0415
+    from otterize_pcap.cluster.snapshot_watch import SnapshotWatch  # noqa: PLC0415
+
+    preflight.server_version(cluster)
+    missing = preflight.missing_permissions(cluster, preflight.snapshot_permissions())
+    for notice in preflight.require_permissions(missing):
+        typer.echo(f"note: {notice}", err=True)
+    taken = SnapshotWatch(cluster)
+    with Interrupts() as interrupts:
+        try:
+            taken.start(watch=seconds > 0)
+            add_custom_owners(cluster, taken)
+            if seconds:
+                interrupts.stop.wait(seconds)
+        finally:
+            taken.stop()
+    if seconds:
+        add_custom_owners(cluster, taken)
+    return taken.document()
+
+
+def write_snapshot(document: bytes, output: Path) -> None:
+    """Write a snapshot whole or not at all; `-` is stdout.
+
+    Raises:
+        ClusterError: The file cannot be written.
+    """
+    if str(output) == "-":
+        sys.stdout.buffer.write(document)
+        sys.stdout.buffer.flush()
+        return
+    part = output.with_name(output.name + ".part")
+    try:
+        part.write_bytes(document)
+        part.replace(output)
+    except OSError as error:
+        message = f"{output}: {error.strerror}; give another file with -o"
+        raise ClusterError(message) from error
+    typer.echo(f"snapshot: {output}", err=True)

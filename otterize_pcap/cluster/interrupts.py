@@ -1,0 +1,76 @@
+"""Signals during a capture: first Ctrl-C stops recording, the second abandons; both clean up.
+
+The handlers only set events, so nothing is ever interrupted half way: every wait in this package
+waits on these events, and the clean-up that follows runs undisturbed.
+"""
+
+import os
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Self
+
+STOP_NOTICE = b"\nstopping: what was recorded is kept; Ctrl-C again abandons it\n"
+ABANDON_NOTICE = b"\nabandoning: the Jobs are being deleted\n"
+
+
+class Interrupts:
+    """What the user asked for by signals, as a context that installs the handlers.
+
+    `stop` is set by the first SIGINT, `abandon` by the second, by SIGTERM and by SIGHUP.
+    """
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.abandon = threading.Event()
+        self._wake = threading.Event()
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        """Install the handlers, where this is the main thread."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Put the handlers back that were there before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # as signal() gave it to us
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but not past a new signal."""
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def wake(self) -> None:
+        """End a `wait` of another thread."""
+        self._wake.set()
+
+    def interrupt(self) -> None:
+        """What a SIGINT does."""
+        if self.stop.is_set():
+            self.abandon.set()
+        self.stop.set()
+        self.wake()
+
+    def terminate(self) -> None:
+        """What a SIGTERM does."""
+        self.stop.set()
+        self.abandon.set()
+        self.wake()
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        abandoned_before = self.abandon.is_set()
+        if number == signal.SIGINT:
+            self.interrupt()
+        else:
+            self.terminate()
+        if not abandoned_before:
+            # Not print: the signal may have come in the middle of another print.
+            os.write(2, ABANDON_NOTICE if self.abandon.is_set() else STOP_NOTICE)

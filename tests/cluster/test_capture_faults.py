@@ -1,0 +1,449 @@
+"""What goes wrong on clusters, and what `otterize capture` makes of it."""
+
+import random
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Run, StartApi, kubeconfig, node, tiny_app
+from fake_api import FakeApi
+from fake_kubelet import ProcessRuntime, ScriptedRuntime
+from test_capture import read_manifest
+from test_capture_script import FAKE
+from typer.testing import CliRunner
+
+from otterize_pcap.capture_dir import NodeCapture
+from otterize_pcap.errors import ClusterError, PartialCaptureError, UsageError
+
+
+def only(api: FakeApi, name: str) -> None:
+    """Leave one node in the cluster."""
+    for found in api.listed("nodes"):
+        if found["metadata"]["name"] != name:
+            api.remove("nodes", "", found["metadata"]["name"])
+
+
+def nodes_of(directory: Path) -> dict[str, NodeCapture]:
+    """The manifest's nodes by name."""
+    return {found.name: found for found in read_manifest(directory).nodes}
+
+
+def assert_clean(api: FakeApi) -> None:
+    """No Job is left, nor a pod of one; pods end a moment after their Jobs."""
+    deadline = time.monotonic() + 5
+    while True:
+        pods = [p for p in api.listed("pods") if "job-name" in p["metadata"].get("labels", {})]
+        if not api.listed("jobs") and not pods:
+            return
+        assert time.monotonic() < deadline, (api.listed("jobs"), pods)
+        time.sleep(0.05)
+
+
+def soon(action: object, *arguments: object, when: object) -> threading.Thread:
+    """Do something in the background as soon as a condition holds."""
+
+    def wait() -> None:
+        deadline = time.monotonic() + 10
+        while not when():  # type: ignore[operator]  # a lambda of the test
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        action(*arguments)  # type: ignore[operator]  # likewise
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
+
+
+def capture_pods(api: FakeApi) -> list[str]:
+    """Names of the capture pods that run."""
+    return list(api.kubelet.containers)
+
+
+# --- nodes ------------------------------------------------------------------------------------
+
+
+def test_pending_node_does_not_stop_the_others(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """A pod that is never scheduled fails its node with the scheduler's words; the rest is kept."""
+    api.kubelet.unschedulable.add("node2")
+
+    result = run(
+        api, "capture", "--duration", "1s", "--pending-timeout", "1s", "-o", str(tmp_path / "out")
+    )
+
+    assert isinstance(result.exception, PartialCaptureError)
+    found = nodes_of(tmp_path / "out")
+    assert found["node1"].status == "captured"
+    assert found["node2"].status == "failed"
+    assert found["node2"].reason is not None
+    assert "not started within 1 s: Unschedulable: 0/2 nodes are available" in found["node2"].reason
+    assert result.stdout == "calls of out\n"
+    assert_clean(api)
+
+
+def test_image_pull_error_is_told(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """An image that cannot be pulled fails every node, with the kubelet's words."""
+    api.kubelet.missing_images.add("localhost/nosuch:1")
+
+    result = run(
+        api, "capture", "--image", "localhost/nosuch:1", "--pending-timeout", "1s",
+        "-o", str(tmp_path / "out"),
+    )  # fmt: skip
+
+    assert isinstance(result.exception, ClusterError)
+    assert 'ImagePullBackOff: Back-off pulling image "localhost/nosuch:1"' in str(result.exception)
+    assert_clean(api)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("refuse", "tcpdump refuses the filter or interface"),
+        ("die", "tcpdump ended by itself after "),
+    ],
+    ids=["refused-filter", "tcpdump-killed"],
+)
+def test_trouble_inside_the_pod(
+    start_api: StartApi, run: Run, tmp_path: Path, behaviour: str, reason: str
+) -> None:
+    """What the script finds wrong reaches the manifest in its own words."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "tcpdump").write_bytes(FAKE.read_bytes())
+    (tools / "tcpdump").chmod(0o755)
+    (tools / "behaviour").write_text(behaviour)
+    (tmp_path / "pods").mkdir()
+    api = start_api(ProcessRuntime(tmp_path / "pods", tools))
+    only(api, "node1")
+
+    result = run(api, "capture", "--duration", "30s", "-o", str(tmp_path / "out"))
+
+    assert isinstance(result.exception, (ClusterError, PartialCaptureError))
+    (found,) = nodes_of(tmp_path / "out").values()
+    assert found.reason is not None
+    assert reason in found.reason
+    assert found.status == ("failed" if behaviour == "refuse" else "captured")
+    assert_clean(api)
+
+
+def test_windows_and_unready_nodes_are_recorded(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """A Windows node is skipped with its reason; a node that is not Ready makes it partial."""
+    api.add("nodes", node("win1", system="windows"))
+    api.add("nodes", node("sick1", ready=False))
+
+    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
+
+    assert isinstance(result.exception, PartialCaptureError)
+    found = nodes_of(tmp_path / "out")
+    assert (found["win1"].status, found["win1"].reason) == (
+        "skipped",
+        "its operating system is windows",
+    )
+    assert found["sick1"].status == "skipped"
+    assert "not Ready" in (found["sick1"].reason or "")
+
+
+def test_windows_alone_is_not_partial(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """No capture could have had a Windows node: skipping it is no failure."""
+    api.add("nodes", node("win1", system="windows"))
+
+    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
+
+    assert result.exit_code == 0, result.output
+
+
+# --- other hands --------------------------------------------------------------------------------
+
+
+def test_pod_evicted(
+    start_api: StartApi, scripted: ScriptedRuntime, run: Run, tmp_path: Path
+) -> None:
+    """An evicted pod fails its node with the eviction's words."""
+    scripted.done.clear()
+    api = start_api(scripted)
+    only(api, "node1")
+    message = 'Usage of EmptyDir volume "capture" exceeds the limit "32Mi". '
+    soon(
+        lambda: api.kubelet.evict(capture_pods(api)[0], message), when=lambda: capture_pods(api)
+    )
+
+    result = run(api, "capture", "-o", str(tmp_path / "out"))
+
+    assert isinstance(result.exception, ClusterError)
+    (found,) = nodes_of(tmp_path / "out").values()
+    assert found.reason == f"Evicted: {message.strip()}"
+    assert_clean(api)
+
+
+def test_job_deleted_by_someone_else(
+    start_api: StartApi, scripted: ScriptedRuntime, run: Run, tmp_path: Path
+) -> None:
+    """A Job that vanishes fails its node at once, not after the duration."""
+    scripted.done.clear()
+    api = start_api(scripted)
+    only(api, "node1")
+    soon(
+        lambda: api.delete_job("default", api.listed("jobs")[0]["metadata"]["name"]),
+        when=lambda: capture_pods(api),
+    )
+    began = time.monotonic()
+
+    result = run(api, "capture", "--duration", "60s", "-o", str(tmp_path / "out"))
+
+    assert isinstance(result.exception, ClusterError)
+    assert "deleted by someone else" in str(result.exception)
+    assert time.monotonic() - began < 10
+    assert_clean(api)
+
+
+def test_two_captures_at_once(
+    start_api: StartApi, scripted: ScriptedRuntime, run: Run, tmp_path: Path
+) -> None:
+    """Two captures of the same nodes neither collide nor delete each other's Jobs."""
+    scripted.done.clear()
+    api = start_api(scripted)
+    results = {}
+
+    def capture(name: str) -> None:
+        results[name] = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / name))
+
+    threads = [threading.Thread(target=capture, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    soon(scripted.done.set, when=lambda: len(capture_pods(api)) == 4).join()
+    for thread in threads:
+        thread.join()
+
+    for name in ("one", "two"):
+        assert results[name].exit_code == 0, results[name].output
+        assert [found.status for found in nodes_of(tmp_path / name).values()] == ["captured"] * 2
+    assert_clean(api)
+
+
+# --- the API server -------------------------------------------------------------------------------
+
+
+def test_api_restarts_mid_capture(
+    start_api: StartApi, scripted: ScriptedRuntime, run: Run, tmp_path: Path
+) -> None:
+    """An API server that is away for a while, and forgets its history, costs nothing."""
+    scripted.done.clear()
+    api = start_api(scripted)
+
+    def restart() -> None:
+        api.compact()
+        api.restart(0.6)
+        api.add("pods", {"metadata": {"name": "late", "namespace": "shop"},
+                         "spec": {}, "status": {"phase": "Running", "podIP": "10.244.1.9"}})
+        scripted.done.set()
+
+    soon(restart, when=lambda: len(capture_pods(api)) == 2)
+
+    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
+
+    assert result.exit_code == 0, result.output
+    assert "10.244.1.9" in (tmp_path / "out" / "snapshot.json").read_text()
+    assert_clean(api)
+
+
+def test_lost_answer_to_create_leaves_nothing(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """Jobs whose creation seemed to fail are deleted all the same, because labels find them."""
+    original = api.create_job
+
+    def create_and_lose(job: dict[str, object]) -> dict[str, object]:
+        original(job)
+        raise ConnectionResetError
+
+    api.create_job = create_and_lose  # type: ignore[method-assign]  # the fault
+
+    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
+
+    assert result.exit_code == 0, result.output
+    assert_clean(api)
+
+
+@pytest.mark.parametrize("cleanly", [False, True], ids=["reset", "closed-without-status"])
+def test_exec_cut_at_random_offsets(
+    api: FakeApi, run: Run, tmp_path: Path, scripted: ScriptedRuntime, cleanly: bool
+) -> None:
+    """Exec streams cut at random bytes, many times, are resumed; the files are byte-identical."""
+    shuffle = random.Random(5)
+    content = shuffle.randbytes(700_000)
+    scripted.files = {"calls.pcap": content}
+    api.faults.exec_cuts = [shuffle.randrange(90_000) for _ in range(40)]
+    api.faults.cut_cleanly = cleanly
+
+    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
+
+    assert result.exit_code == 0, result.output
+    for name in ("node1", "node2"):
+        assert (tmp_path / "out" / "pcap" / f"{name}.pcap").read_bytes() == content
+    assert list((tmp_path / "out").rglob("*.part")) == []
+
+
+def test_wrong_content_is_never_accepted(
+    api: FakeApi, run: Run, tmp_path: Path, scripted: ScriptedRuntime
+) -> None:
+    """A file whose SHA-256 stays wrong fails its node, and its name never appears."""
+    digest = "0" * 64
+    scripted.state = f"started 1.0\nended 2.0\nstopped duration\nfile calls.pcap 7 {digest}\n"
+
+    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
+
+    assert isinstance(result.exception, ClusterError)
+    assert "the SHA-256 of what arrived differs twice" in str(result.exception)
+    assert list((tmp_path / "out" / "pcap").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["", "started x\n", "file ../../etc/passwd 1 2\n", "node-file /etc/passwd 3 4\n", "a b c d e\n"],
+    ids=["empty", "no-number", "path", "absolute", "nonsense"],
+)
+def test_hostile_state_is_refused(
+    api: FakeApi, run: Run, tmp_path: Path, scripted: ScriptedRuntime, state: str
+) -> None:
+    """A pod that describes something else than a recording fails its node."""
+    scripted.state = state
+
+    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
+
+    assert isinstance(result.exception, ClusterError)
+    assert "its state file is broken" in str(result.exception)
+    assert_clean(api)
+
+
+def test_log_refused_still_finishes(
+    api: FakeApi, run: Run, tmp_path: Path
+) -> None:
+    """Without the permission to read logs the capture works; only progress is not shown."""
+    api.denied.add(("get", "pods/log"))
+    soon(
+        lambda: [api.kubelet.containers[name].log() for name in capture_pods(api)],
+        when=lambda: len(capture_pods(api)) == 2,
+    )
+
+    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
+
+    assert result.exit_code == 0, result.output
+    assert "progress is not shown" in result.stderr
+
+
+def test_clock_skew_is_told(
+    api: FakeApi, run: Run, tmp_path: Path, scripted: ScriptedRuntime
+) -> None:
+    """A node whose clock is off is captured, and the manifest says by how much."""
+    scripted.clock_ahead = -3600.0
+
+    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
+
+    assert result.exit_code == 0, result.output
+    reason = nodes_of(tmp_path / "out")["node1"].reason or ""
+    assert "the node's clock is -3600." in reason or "the node's clock is -3599." in reason
+
+
+# --- refusals before anything is created ---------------------------------------------------------
+
+
+def test_pod_security_denial(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """A namespace that forbids the pod is found before a Job is made, with the command to run."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    api.add("namespaces", {"metadata": {"name": "strict", "labels": labels}})
+
+    result = run(api, "capture", "--job-namespace", "strict", "-o", str(tmp_path / "out"))
+
+    assert isinstance(result.exception, ClusterError)
+    assert "enforces Pod Security level restricted" in str(result.exception)
+    assert "kubectl label namespace" in str(result.exception)
+    assert ("create", "jobs") not in {(call.verb, call.resource) for call in api.calls}
+
+
+def test_pod_security_denial_without_dry_run(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """Where neither labels nor dry runs may be used, the Job's events say why nothing runs."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    api.add("namespaces", {"metadata": {"name": "strict", "labels": labels}})
+    api.denied |= {("get", "namespaces"), ("create", "pods")}
+
+    result = run(
+        api, "capture", "--job-namespace", "strict", "--pending-timeout", "5s",
+        "-o", str(tmp_path / "out"),
+    )  # fmt: skip
+
+    assert isinstance(result.exception, ClusterError)
+    assert 'violates PodSecurity "restricted:latest"' in str(result.exception)
+    assert_clean(api)
+
+
+def test_missing_permissions_are_all_named(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """Every missing permission is named with the rule that grants it, before anything is made."""
+    api.denied |= {("create", "jobs"), ("watch", "pods"), ("get", "pods/exec")}
+
+    result = run(api, "capture", "-o", str(tmp_path / "out"))
+
+    assert isinstance(result.exception, ClusterError)
+    message = str(result.exception)
+    assert message.startswith("3 permissions are missing")
+    assert 'apiGroups: ["batch"], resources: ["jobs"], verbs: ["create"]' in message
+    assert 'a ClusterRole with {apiGroups: [""], resources: ["pods"], verbs: ["watch"]' in message
+    assert 'resources: ["pods/exec"], verbs: ["get"]' in message
+    assert not (tmp_path / "out").exists()
+    assert api.calls == []
+
+
+def test_unreadable_owners_are_no_obstacle(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """S3: without the permission to list ReplicaSets the capture goes on and says what it costs."""
+    api.denied |= {("list", "replicasets"), ("watch", "replicasets")}
+
+    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
+
+    assert result.exit_code == 0, result.output
+    assert "workloads owned by replicasets show under the owner's name" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--filter", "tcp por 80"), "--filter: can't parse filter expression"),
+        (("--filter", "-z sh"), "begins with a dash"),
+        (("--filter", "tcp\nport 80"), "must be printable"),
+        (("--profile", "everything"), "none of calls, headers, full"),
+        (("--duration", "5 minutes"), "no duration"),
+        (("--max-size", "10"), "smaller than 1Mi"),
+        (("--interface", "eth0; reboot"), "no interface name"),
+        (("--node", "node9"), "no such node: node9"),
+        (("-n", "shop", "-A"), "contradict"),
+    ],
+    ids=lambda value: value[0].lstrip("-") if isinstance(value, tuple) else "",
+)
+def test_usage_errors(
+    api: FakeApi, run: Run, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    """Nonsense is refused before anything is created, in words that say what is meant."""
+    result = run(api, "capture", *words, "-o", str(tmp_path / "out"))
+
+    assert isinstance(result.exception, UsageError)
+    assert said in str(result.exception)
+    assert ("create", "jobs") not in {(call.verb, call.resource) for call in api.calls}
+
+
+def test_directory_in_use_is_refused(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """A directory that holds something is never written over."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes").touch()
+
+    result = run(api, "capture", "-o", str(tmp_path / "out"))
+
+    assert isinstance(result.exception, ClusterError)
+    assert "is not empty" in str(result.exception)
+
+
+def test_unreachable_cluster(api: FakeApi, tmp_path: Path) -> None:
+    """A cluster that does not answer is one line of error."""
+    path = kubeconfig(api, tmp_path)
+    path.write_text(path.read_text().replace(str(api.port), "1"))
+
+    result = CliRunner().invoke(tiny_app(), ["capture", "--kubeconfig", str(path)])
+
+    assert isinstance(result.exception, ClusterError)
+    assert "cannot be reached" in str(result.exception)
+    assert "\n" not in str(result.exception)

@@ -1,0 +1,257 @@
+"""The shell script in scripts/capture-job.yaml, run by real shells with a stand-in for tcpdump."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_kubelet import ProcessRuntime, container_of
+
+from otterize_pcap.cluster.capture_job import (
+    JobPlan,
+    fill_job,
+    load_template,
+    pod_of_job,
+)
+from otterize_pcap.cluster.node_state import NodeState, parse_counters, parse_state
+
+FAKE = Path(__file__).with_name("fake_tcpdump.sh")
+SHELLS = [
+    pytest.param(shell, id=name, marks=pytest.mark.skipif(path is None, reason=f"no {name} here"))
+    for name, shell, path in (
+        ("dash", "dash", shutil.which("dash")),
+        ("busybox-ash", "busybox ash", shutil.which("busybox")),
+        ("bash-as-sh", "bash --posix", shutil.which("bash")),
+    )
+]
+Start = Callable[..., "Started"]
+
+
+def plan(**changes: Any) -> JobPlan:
+    """A plan for tests, with changes."""
+    values: dict[str, Any] = {
+        "capture_id": "abcd1234",
+        "namespace": "default",
+        "seconds": 2,
+        "profile": "calls",
+        "snaplen": 256,
+        "max_bytes": 1 << 20,
+        "filter": "",
+        "interface": "any",
+        "image": None,
+        "image_pull_secrets": (),
+        "pending_seconds": 60,
+        "hold_seconds": 1,
+    }
+    return JobPlan(**(values | changes))
+
+
+class Started:
+    """A running script."""
+
+    def __init__(self, runtime: ProcessRuntime, pod: dict[str, Any]) -> None:
+        self.directory = runtime.directory / pod["metadata"]["name"]
+        self.container = runtime.start(pod)
+
+    def until_ready(self, seconds: float = 15) -> NodeState:
+        """Wait for the state file and read it."""
+        deadline = time.monotonic() + seconds
+        while not (self.directory / "state").exists():
+            assert time.monotonic() < deadline, self.container.log()
+            time.sleep(0.05)
+        return parse_state((self.directory / "state").read_text(), "pod")
+
+    def until_logged(self, word: str) -> None:
+        """Wait for a word in the log."""
+        deadline = time.monotonic() + 15
+        while word not in self.container.log():
+            assert time.monotonic() < deadline, self.container.log()
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start the script with a behaviour of tcpdump, a plan and a shell."""
+    started: list[Started] = []
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    shutil.copy(FAKE, tools / "tcpdump")
+    (tmp_path / "pods").mkdir()
+
+    def run(
+        the_plan: JobPlan, *, behaviour: str = "quiet", shell: str = "dash", path: str | None = None
+    ) -> Started:
+        (tools / "behaviour").write_text(behaviour)
+        runtime = ProcessRuntime(tmp_path / "pods", tools, shell=shell)
+        if path is not None:
+            runtime = ProcessRuntime(tmp_path / "pods", Path(path), path=path, shell=shell)
+        pod = pod_of_job(fill_job(load_template(), the_plan, "node1"))
+        pod["metadata"]["name"] = "pod"
+        started.append(Started(runtime, pod))
+        return started[-1]
+
+    yield run
+    for running in started:
+        running.container.kill()
+        running.container.wait()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_script_records_and_waits(start: Start, shell: str) -> None:
+    """Every shell records all parts for the duration, describes them, and then waits."""
+    started = start(plan(), shell=shell)
+
+    state = started.until_ready()
+
+    assert state.stopped == "duration"
+    assert [part.name for part in state.parts] == ["calls", "acks", "first", "dns"]
+    assert [part.exit_code for part in state.parts] == [0, 0, 0, 0]
+    assert [file.name for file in state.pcaps] == [
+        "calls.pcap",
+        "acks.pcap",
+        "first.pcap",
+        "dns.pcap",
+    ]
+    assert all(file.size == 24 for file in state.pcaps)
+    counters = parse_counters((started.directory / "tcpdump-stats").read_text())
+    assert counters["dns"].dropped == 1
+    assert "capture: recording 2s bytes=96 packets=12 dropped=4" in started.container.log()
+    assert started.container.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("profile", "parts"),
+    [("headers", ["headers", "dns"]), ("full", ["full"])],
+    ids=["headers", "full"],
+)
+def test_other_profiles(start: Start, profile: str, parts: list[str]) -> None:
+    """`headers` records DNS apart, `full` one ring."""
+    state = start(plan(profile=profile, seconds=1)).until_ready()
+
+    assert [part.name for part in state.parts] == parts
+
+
+def test_stop_file_ends_the_recording(start: Start) -> None:
+    """A stop file ends a long recording within seconds, and what there is stays."""
+    started = start(plan(seconds=600))
+    started.until_logged("capture: recording since")
+
+    (started.directory / "stop").touch()
+    state = started.until_ready()
+
+    assert state.stopped == "asked"
+    assert state.ended - state.started < 5
+
+
+def test_release_ends_the_pod(start: Start) -> None:
+    """After a recording the pod waits for its release, however long it may hold."""
+    started = start(plan(seconds=1, hold_seconds=600))
+    started.until_ready()
+
+    (started.directory / "release").touch()
+
+    assert started.container.wait() == 0
+
+
+def test_size_limit_ends_the_recording(start: Start) -> None:
+    """Reaching the size limit ends the recording early and says so."""
+    state = start(plan(seconds=600), behaviour="flood").until_ready()
+
+    assert state.stopped == "size-limit"
+    assert state.ended - state.started < 10
+
+
+def test_killed_tcpdump_is_told(start: Start) -> None:
+    """A tcpdump that is killed ends the recording; its exit status is in the state."""
+    state = start(plan(seconds=600), behaviour="die").until_ready()
+
+    assert state.stopped == "tcpdump-ended"
+    assert 137 in [part.exit_code for part in state.parts]
+
+
+def test_refused_filter_fails_with_tcpdumps_words(start: Start) -> None:
+    """A filter that tcpdump refuses fails the pod with what tcpdump said."""
+    started = start(plan(), behaviour="refuse")
+
+    assert started.container.wait() == 1
+    assert started.container.log() == (
+        "capture: tcpdump refuses the filter or interface: "
+        "tcpdump: can't parse filter expression: syntax error\n"
+    )
+
+
+def test_image_without_tcpdump_is_told(start: Start, tmp_path: Path) -> None:
+    """An image that lacks tcpdump fails the pod with what is missing and what to do."""
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for tool in ("cat", "date", "dd", "df", "head", "ls", "mkdir", "rm", "sed", "sha256sum",
+                 "sleep", "tail", "dash"):
+        found = shutil.which(tool)
+        assert found is not None
+        (bare / tool).symlink_to(found)
+
+    started = start(plan(), shell=str(shutil.which("dash")), path=str(bare))
+
+    assert started.container.wait() == 1
+    assert "capture: the image has no tcpdump; use --image" in started.container.log()
+
+
+def test_filter_is_never_shell_text(start: Start, tmp_path: Path) -> None:
+    """A filter full of shell and Kubernetes syntax reaches tcpdump letter by letter."""
+    canary = tmp_path / "canary"
+    hostile = f"host $(CAPTURE_PROFILE) `touch {canary}` $(touch {canary}) \"; touch {canary} '$$x"
+    started = start(plan(filter=hostile, profile="full", seconds=1))
+
+    started.until_ready()
+
+    assert (started.directory / "seen.full.pcap0").read_text() == hostile
+    assert not canary.exists()
+
+
+def test_filter_narrows_every_part(start: Start) -> None:
+    """A given filter is and-ed with each part's own."""
+    started = start(plan(filter="net 10.0.0.0/8", seconds=1))
+
+    started.until_ready()
+
+    filters = [path.read_text() for path in started.directory.glob("seen.*")]
+    assert len(filters) == 4
+    assert all(text.endswith(") and (net 10.0.0.0/8)") for text in filters)
+
+
+def test_termination_ends_tcpdump_and_the_pod(start: Start) -> None:
+    """SIGTERM, as a deleted pod gets it, ends the pod soon and leaves no tcpdump."""
+    started = start(plan(seconds=600))
+    started.until_logged("capture: recording since")
+    began = time.monotonic()
+
+    started.container.kill()
+
+    assert started.container.wait() == 143
+    assert time.monotonic() - began < 5
+
+
+def test_kubernetes_leaves_the_script_alone() -> None:
+    """Kubernetes' expansion of dollar signs changes nothing in the script."""
+    job = fill_job(load_template(), plan(), "node1")
+    _, words = container_of(pod_of_job(job))
+
+    assert words[2] == job["spec"]["template"]["spec"]["containers"][0]["args"][0]
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="no shellcheck here")
+def test_script_passes_shellcheck(tmp_path: Path) -> None:
+    """shellcheck finds nothing in the script as POSIX sh."""
+    script = tmp_path / "script.sh"
+    script.write_text(load_template()["spec"]["template"]["spec"]["containers"][0]["args"][0])
+
+    checked = subprocess.run(
+        ["shellcheck", "-s", "sh", script], capture_output=True, text=True, check=False
+    )
+
+    assert checked.stdout == ""
+
+
