@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from fake_api import FakeApi
+    from tests.cluster.fake_api import FakeApi
 
 Json = dict[str, Any]
 FRAME = 32768
@@ -127,15 +127,14 @@ class Kubelet:
             container.kill()
         self.api.remove("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])
 
-    def _set(self, pod: Json, phase: str, **details: Any) -> None:
+    def _set(self, pod: Json, phase: str, **details: object) -> None:
         status: Json = {"phase": phase, "startTime": now(), "hostIP": "172.31.250.11"}
-        state = details.pop("state", None)
+        details, state = dict(details), details.get("state")
+        details.pop("state", None)
         if state is not None:
             status["containerStatuses"] = [{"name": "tcpdump", "state": state, "lastState": {}}]
         metadata = pod["metadata"]
-        self.api.update(
-            "pods", metadata["namespace"], metadata["name"], status=status | details
-        )
+        self.api.update("pods", metadata["namespace"], metadata["name"], status=status | details)
 
     def is_running(self, name: str) -> bool:
         """Whether a pod's container runs."""
@@ -328,6 +327,4 @@ class _Process:
 
 
 def _popen(words: list[str], environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    )
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)

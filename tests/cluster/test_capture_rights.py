@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Run, node, pod, recording
-from fake_api import FakeApi
-from test_capture_script import plan
 
 from otterize_pcap.cluster import capture_job, preflight
 from otterize_pcap.cluster.capture_job import fill_job, load_template, manifest_text
+from tests.cluster.fake_api import FakeApi
+from tests.cluster.fake_cluster import Run, node, pod, recording
+from tests.cluster.script_runs import plan
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,7 +65,9 @@ def test_no_call_outside_the_documented_role(
         api.faults.refusals.append(("GET", "/log$", 500, "no"))
     words = ["--duration", "1s", "--pending-timeout", "2s", "-n", "shop", "--node-selector", "a=b"]
 
-    run(api, "capture", *words[:4], "--job-namespace", "otterize-capture", "-o", str(tmp_path / "1"))
+    run(
+        api, "capture", *words[:4], "--job-namespace", "otterize-capture", "-o", str(tmp_path / "1")
+    )
     run(api, "capture", *words, "--job-namespace", "otterize-capture", "-o", str(tmp_path / "2"))
     run(api, "snapshot", "-o", str(tmp_path / "snapshot.json"))
     run(api, "capture", "cleanup", "--job-namespace", "otterize-capture", "--yes")

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import StartApi, kubeconfig
-from fake_api import FakeApi
-from fake_kubelet import ScriptedRuntime
-from test_capture_faults import assert_clean, capture_pods, nodes_of
+
+from tests.cluster.fake_api import FakeApi
+from tests.cluster.fake_cluster import StartApi, assert_clean, capture_pods, kubeconfig, nodes_of
+from tests.cluster.fake_kubelet import ScriptedRuntime
 
 HERE = Path(__file__).parent
 
@@ -25,7 +25,7 @@ class Command:
         self.api = api
         self.out = place / "out"
         words = ["capture", "--duration", "60s", "-o", str(self.out)]
-        environment = os.environ | {"PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}"}
+        environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
         self.process = subprocess.Popen(
             [sys.executable, HERE / "tiny_main.py", *words, "--kubeconfig", kubeconfig(api, place)],
             stdout=subprocess.PIPE,
@@ -130,9 +130,7 @@ def test_interrupt_during_preflight(command: Callable[..., Command]) -> None:
 
 
 @pytest.mark.parametrize("presses", [1, 2], ids=["once", "twice"])
-def test_interrupt_while_jobs_are_created(
-    command: Callable[..., Command], presses: int
-) -> None:
+def test_interrupt_while_jobs_are_created(command: Callable[..., Command], presses: int) -> None:
     """Ctrl-C while Jobs are being created deletes those that came about."""
     reached: list[threading.Event] = []
     running = command(lambda api: reached.append(slow(api, "POST", "/jobs")))
@@ -215,9 +213,7 @@ def test_interrupts_during_cleanup_change_nothing(
     assert_clean(running.api)
 
 
-def test_killed_client_is_cleaned_up_later(
-    command: Callable[..., Command], tmp_path: Path
-) -> None:
+def test_killed_client_is_cleaned_up_later(command: Callable[..., Command], tmp_path: Path) -> None:
     """What a SIGKILL leaves, `otterize capture cleanup` removes by label."""
     running = command()
     running.until(lambda: len(capture_pods(running.api)) == 2)
@@ -225,7 +221,7 @@ def test_killed_client_is_cleaned_up_later(
     running.end()
     assert len(running.api.listed("jobs")) == 2
 
-    environment = os.environ | {"PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}"}
+    environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
     cleaned = subprocess.run(
         [sys.executable, HERE / "tiny_main.py", "capture", "cleanup", "--yes",
          "--kubeconfig", kubeconfig(running.api, tmp_path)],

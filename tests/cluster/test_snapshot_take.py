@@ -2,25 +2,25 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from conftest import RECORDINGS, Run, pod, recording, tiny_app
-from fake_api import FakeApi, Json
 from typer.testing import CliRunner
 
 from otterize_pcap.cluster.api import Cluster
 from otterize_pcap.cluster.snapshot_intervals import AddressHistory
-from otterize_pcap.cluster.snapshot_objects import KINDS, kept_object
+from otterize_pcap.cluster.snapshot_objects import KINDS, Kind, kept_object
 from otterize_pcap.cluster.snapshot_watch import SnapshotWatch
 from otterize_pcap.errors import ClusterError, UsageError
+from tests.cluster.fake_api import FakeApi, Json
+from tests.cluster.fake_cluster import RECORDINGS, Run, pod, recording, tiny_app
 
 
-def document(snapshot: SnapshotWatch) -> Any:
+def document(snapshot: SnapshotWatch) -> Json:
     """The snapshot file, parsed."""
-    return json.loads(snapshot.document())
+    found: Json = json.loads(snapshot.document())
+    return found
 
 
 def held(snapshot: SnapshotWatch) -> dict[str, tuple[str, str | None]]:
@@ -40,7 +40,7 @@ def watch(cluster: Cluster) -> Iterator[SnapshotWatch]:
     snapshot.stop()
 
 
-def until(condition: Any) -> None:
+def until(condition: Callable[[], object]) -> None:
     """Wait for the watch to see something."""
     deadline = time.monotonic() + 10
     while not condition():
@@ -176,7 +176,7 @@ def test_server_clock_is_used(api: FakeApi, cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
-def test_recorded_objects_are_understood(kind: Any) -> None:
+def test_recorded_objects_are_understood(kind: Kind) -> None:
     """Every object that a real API server listed is kept with its name, and nothing secret."""
     listed = recording(f"list-{kind.plural}.json")
 
@@ -220,7 +220,7 @@ def test_recorded_watch_gives_no_hold_for_the_hosts_network() -> None:
     assert history.documents() == []
 
 
-def states_of_recorded_pod(**changes: Any) -> list[Json]:
+def states_of_recorded_pod(**changes: object) -> list[Json]:
     """The recorded life of a pod, as if it had an address of its own."""
     states = []
     for line in (RECORDINGS / "watch-pods-life.jsonl").read_text().splitlines():
@@ -265,7 +265,7 @@ def recorded_finish() -> str:
     return finished
 
 
-def running(name: str, address: str, **status: Any) -> Json:
+def running(name: str, address: str, **status: object) -> Json:
     """A pod's kept state with changed status fields."""
     found = pod(name, address)
     found["metadata"] |= {"uid": f"uid-{name}", "creationTimestamp": "2026-11-23T04:00:00Z"}
@@ -346,7 +346,7 @@ def test_services_and_slices_have_intervals() -> None:
     """S10: cluster addresses and slice membership begin and end too; headless ones hold none."""
     history = AddressHistory()
 
-    def service(name: str, **spec: Any) -> Json:
+    def service(name: str, **spec: object) -> Json:
         metadata = {"name": name, "namespace": "shop", "uid": name,
                     "creationTimestamp": "2026-11-23T01:00:00Z"}  # fmt: skip
         return kept_object("Service", "v1", {"metadata": metadata, "spec": spec})
