@@ -19,6 +19,8 @@ from typing import BinaryIO
 START_S = 1_700_000_000
 PACKETS_PER_SECOND = 50_000
 SEGMENT = 1448
+PODS = 1000
+SERVERS = 211
 SNAPLEN = 96
 
 ETHERNET, SLL2 = 1, 276
@@ -48,9 +50,12 @@ class Connection:
     def __init__(self, index: int, shape: str) -> None:
         self.is_udp = index % 10 == 9
         network = ipv6 if index % 4 == 3 else ipv4
-        client = 0x0A000000 + index // 40_000 * 997 + index % 1000 + 1
-        server = 0x0A800000 + index % 211 + 1
-        ports = (20_000 + index % 40_000, 53 if self.is_udp else 8000 + index % 17)
+        # A thousand client pods, each with five servers; a server has one port.
+        pod = index % PODS
+        which = (pod * 5 + index // PODS % 5) % SERVERS
+        client = 0x0A000000 + pod + 1
+        server = 0x0A800000 + which + 1
+        ports = (20_000 + index // PODS % 40_000, 53 if self.is_udp else 8000 + which % 17)
         isn = index * 2_654_435_761 & 0xFFFFFFFF
         self._shape = shape
         self.frames: list[tuple[bytes, int]] = []
