@@ -1,6 +1,6 @@
 """Write fuzz/seeds/: the frames of the tests, in each form that `target` knows.
 
-    python fuzz/make_seeds.py
+python fuzz/make_seeds.py
 """
 
 import sys
