@@ -1,9 +1,16 @@
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from otterize_pcap.connections import Row
-from otterize_pcap.packet import Packet
+from otterize_pcap.packet import Packet, Tunnel
 from otterize_pcap.pcap import PcapHeader
 from otterize_pcap.pcapng import Interface
+
+Endpoint: TypeAlias = tuple[bytes, int]
+Pair: TypeAlias = tuple[int, int]
+Group: TypeAlias = tuple[
+    int, int, str, tuple[bytes, ...], tuple[Endpoint, ...], int, Pair, Pair, int, int, int, int, int
+]
 
 NEED_MORE: int
 AT_STOP: int
@@ -56,3 +63,24 @@ class FastTable:
     def concat(self, later: FastTable) -> None: ...
     def shift_numbers(self, offset: int) -> None: ...
     def rows(self) -> Iterator[Row]: ...
+    @property
+    def paths(self) -> Sequence[tuple[Tunnel, ...]]: ...
+
+class PlainConnections:
+    def __init__(
+        self, tables: list[FastTable], nodes: list[int], files: list[list[int]]
+    ) -> None: ...
+    def clock_differences(self) -> dict[tuple[int, int], list[int]]: ...
+    def group(
+        self,
+        offsets: Sequence[int],
+        translations: Iterable[tuple[int, Endpoint, Endpoint, Endpoint, Endpoint]],
+        assured: Iterable[tuple[int, Endpoint, Endpoint]],
+        is_virtual: Callable[[bytes], bool],
+    ) -> None: ...
+    def grouped(self) -> Iterator[Group]: ...
+    def left_rows(self, table: int, groups: set[int]) -> Iterator[Row]: ...
+    def servers(self, endpoints: Iterable[tuple[int, Endpoint]]) -> set[tuple[int, Endpoint]]: ...
+    def peers(
+        self, endpoints: Iterable[tuple[int, Endpoint]]
+    ) -> dict[tuple[int, Endpoint], int]: ...

@@ -15,7 +15,7 @@ the rows, so that memory answers for several packets at once. With a million con
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 from otterize_pcap.connections import Row, Side, too_many_connections
 from otterize_pcap.packet import Tunnel
@@ -327,6 +327,11 @@ cdef class FastTable:
         return self.counts.icmp
 
     @property
+    def paths(self):
+        """The tunnel paths that packets came through."""
+        return self.path_tunnels
+
+    @property
     def times(self):
         """First and last time of the records taken here, or None where there was none."""
         return (self.counts.first_ns, self.counts.last_ns) if self.counts.timed else None
@@ -566,3 +571,7 @@ cdef side(const CSide *side):
         side.hints,
         side.unreachable,
     )
+
+
+include "_fast_index.pxi"
+include "_fast_grouping.pxi"

@@ -17,6 +17,7 @@ from otterize_pcap.graph import (
     Workload,
     call_order,
 )
+from otterize_pcap.groups import ConnectionGroup
 from otterize_pcap.identity import Identities
 from otterize_pcap.nat import PROTOCOL_NAMES
 from otterize_pcap.outcome import ESTABLISHED as CONNECTED
@@ -67,20 +68,28 @@ class _Tally:
     evidence: Evidence | None = None
 
     def add(self, resolved: Resolved) -> None:
+        leg = resolved.connection.legs[0]
+        first_ns, rule = resolved.connection.first_ns, resolved.connection.rule
+        self.count(resolved, 1, Evidence(leg.file, leg.row.number, first_ns, rule))
+
+    def add_group(self, group: ConnectionGroup, resolved: Resolved) -> None:
+        rule = resolved.connection.rule
+        evidence = Evidence(group.file, group.packet, group.evidence_ns, rule)
+        self.count(resolved, group.connections, evidence)
+
+    def count(self, resolved: Resolved, connections: int, evidence: Evidence) -> None:
         connection = resolved.connection
-        self.connections += 1
+        self.connections += connections
         for way in (0, 1):
             self.packets[way] += connection.packets[way]
             self.bytes[way] += connection.bytes[way]
-        self.last_ns = max(self.last_ns, connection.last_ns)
-        self.outcomes[connection.outcome] += 1
-        self.rules[connection.rule] += 1
-        self.services.update(resolved.services)
-        leg = connection.legs[0]
-        found = Evidence(leg.file, leg.row.number, connection.first_ns, connection.rule)
-        if self.evidence is None or _earlier(found, self.evidence):
-            self.evidence = found
         self.first_ns = min(self.first_ns, connection.first_ns)
+        self.last_ns = max(self.last_ns, connection.last_ns)
+        self.outcomes[connection.outcome] += connections
+        self.rules[connection.rule] += connections
+        self.services.update(resolved.services)
+        if self.evidence is None or _earlier(evidence, self.evidence):
+            self.evidence = evidence
 
     def merge(self, use: Use) -> None:
         self.connections += use.connections
@@ -122,28 +131,38 @@ Tallies = dict[tuple[Workload, Server], dict[tuple[str, int], _Tally]]
 
 def build_calls(
     resolutions: Iterable[Resolution],
+    groups: Iterable[tuple[ConnectionGroup, Resolution]],
     inclusion: Inclusion,
     cluster_dns: Mapping[Workload, frozenset[int]],
 ) -> tuple[tuple[Call, ...], Counter[str]]:
     """The calls, sorted (S61), and how many connections each fate had, by its name.
 
-    `cluster_dns` are the workloads behind the cluster's DNS Service with their DNS ports (S45).
+    Connections come one by one in `resolutions`, or counted in `groups`. `cluster_dns` are the
+    workloads behind the cluster's DNS Service with their DNS ports (S45).
     """
     tallies: Tallies = {}
     fates: Counter[str] = Counter()
     for resolution in resolutions:
         fate = fate_of(resolution, inclusion, cluster_dns)
         fates[fate] += 1
-        if fate != SHOWN or isinstance(resolution, Left):
-            continue
-        server = resolution.server
-        pair = (
-            resolution.client.workload,
-            server.workload if isinstance(server, Party) else server,
-        )
-        port = (PROTOCOL_NAMES[resolution.connection.protocol], resolution.port)
-        tallies.setdefault(pair, {}).setdefault(port, _Tally()).add(resolution)
+        if fate == SHOWN and isinstance(resolution, Resolved):
+            _tally_of(tallies, resolution).add(resolution)
+    for group, resolution in groups:
+        fate = fate_of(resolution, inclusion, cluster_dns)
+        fates[fate] += group.connections
+        if fate == SHOWN and isinstance(resolution, Resolved):
+            _tally_of(tallies, resolution).add_group(group, resolution)
     return _calls(tallies), fates
+
+
+def _tally_of(tallies: Tallies, resolved: Resolved) -> _Tally:
+    server = resolved.server
+    pair = (resolved.client.workload, server.workload if isinstance(server, Party) else server)
+    port = (PROTOCOL_NAMES[resolved.connection.protocol], resolved.port)
+    ports = tallies.setdefault(pair, {})
+    if port not in ports:
+        ports[port] = _Tally()
+    return ports[port]
 
 
 def merge_calls(parts: Iterable[tuple[Call, ...]]) -> tuple[Call, ...]:

@@ -38,13 +38,13 @@ def measure_offsets(recordings: Iterable[Recording]) -> dict[str, int]:
         for index, node in enumerate(nodes):
             for other in nodes[index + 1 :]:
                 differences[node, other].append(times[other] - times[node])
-    return _relative(
+    return relative_offsets(
         {pair: median_low(found) for pair, found in differences.items()},
         sorted({recording.node for recording in recordings}),
     )
 
 
-def _relative(differences: dict[tuple[str, str], int], nodes: list[str]) -> dict[str, int]:
+def relative_offsets(differences: dict[tuple[str, str], int], nodes: list[str]) -> dict[str, int]:
     """Offsets from pairwise differences, for each group of nodes that share handshakes."""
     ahead: dict[str, int] = {}
     offsets: dict[str, int] = {}

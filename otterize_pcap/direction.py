@@ -11,6 +11,7 @@ from otterize_pcap.legs import UDP_GAP_NS, Address, Flow, Tuple5
 
 EPHEMERAL = range(32768, 61000)
 WELL_KNOWN = 1024
+HANDSHAKE = "S30"
 FIRST_SENDER = "UDP"
 UNDIRECTED = "S36"
 
@@ -56,6 +57,15 @@ def survey(flows: Iterable[Flow], dumps: Iterable[Dump]) -> Known:
                 peers = candidates.get((flow.protocol, flow.endpoint(side)))
                 if peers is not None and len(peers) < 2:
                     peers.add(flow.endpoint(1 - side))
+    return Known(
+        servers=frozenset(servers),
+        originals=conntrack_originals(dumps),
+        peers={key: len(found) for key, found in candidates.items()},
+    )
+
+
+def conntrack_originals(dumps: Iterable[Dump]) -> dict[Tuple5, frozenset[Address]]:
+    """Who conntrack says was the client of each 5-tuple, before and after NAT (S31)."""
     originals: dict[Tuple5, set[Address]] = {}
     for dump in dumps:
         for entry in dump.entries:
@@ -63,11 +73,7 @@ def survey(flows: Iterable[Flow], dumps: Iterable[Dump]) -> Known:
             after = tuple5(entry.protocol, entry.reply_to, entry.server)
             originals.setdefault(before, set()).add(entry.client)
             originals.setdefault(after, set()).add(entry.reply_to)
-    return Known(
-        servers=frozenset(servers),
-        originals={key: frozenset(found) for key, found in originals.items()},
-        peers={key: len(found) for key, found in candidates.items()},
-    )
+    return {key: frozenset(found) for key, found in originals.items()}
 
 
 def decide(flows: list[Flow], known: Known, served: ServedPorts) -> tuple[list[int], str]:
@@ -79,7 +85,7 @@ def decide(flows: list[Flow], known: Known, served: ServedPorts) -> tuple[list[i
     if by_handshake is not None and by_handshake.client is not None:
         client = by_handshake.endpoint(by_handshake.client)
         server = by_handshake.endpoint(1 - by_handshake.client)
-        return [_side_of(flow, client, server) for flow in flows], "S30"
+        return [_side_of(flow, client, server) for flow in flows], HANDSHAKE
     sides, rule = _vote(flows, known, served)
     if sides is not None:
         return sides, rule

@@ -1,10 +1,9 @@
 """Flows → connections: one value for each connection, with its endpoints, rule and outcome."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from otterize_pcap.clocks import measure_offsets
 from otterize_pcap.conntrack import Dump
 from otterize_pcap.direction import Known, ServedPorts, decide, survey
 from otterize_pcap.join import Flows, Services, join_flows, nearest
@@ -44,23 +43,30 @@ class CapturedServices(Services, ServedPorts, Protocol):
 def connect(
     recordings: Sequence[Recording],
     services: CapturedServices,
-    dumps: Sequence[Dump] = (),
-) -> tuple[list[Connection], dict[str, int]]:
+    dumps: Sequence[Dump],
+    offsets: Mapping[str, int],
+    known: Known | None = None,
+) -> list[Connection]:
     """Join the rows of one capture's files into its connections.
 
+    Args:
+        recordings: The rows, by node.
+        services: What the snapshot says of Services and ports.
+        dumps: Conntrack dumps of the nodes.
+        offsets: Clock offsets by node, in ns (`clocks.measure_offsets`).
+        known: What the whole capture says, where the rows are only a part of it.
+
     Returns:
-        The connections, in an order that no order of files changes, and the clock offsets in ns
-        by node that were measured and removed.
+        The connections, in an order that no order of files changes.
     """
-    offsets = measure_offsets(recordings)
     flows = collect_flows(recordings, offsets)
-    dumps = [dump for dump in dumps if dump.entries]
-    known = survey((flow for found in flows.values() for flow in found), dumps)
+    if known is None:
+        known = survey((flow for found in flows.values() for flow in found), dumps)
     groups = join_flows(flows, services, dumps)
     assured = _assured(flows, dumps)
     connections = [_connection(group, known, services, assured) for group in groups]
     connections.sort(key=lambda found: (*leg_order(found.legs[0]), found.clients, found.servers))
-    return connections, offsets
+    return connections
 
 
 def _assured(flows: Flows, dumps: Iterable[Dump]) -> set[int]:
@@ -130,5 +136,10 @@ def _fullest(
                 (sent.packets, answered.packets, sent.bytes, answered.bytes)
             ):
                 counts[index] += more
-    best = max(sums.values(), key=lambda counts: (counts[0] + counts[1], counts[2] + counts[3]))
+    # Of recordings that saw as much, the one that saw more on its way to the server: which one
+    # counts must not depend on their order.
+    best = max(
+        sums.values(),
+        key=lambda counts: (counts[0] + counts[1], counts[2] + counts[3], counts[0], counts[2]),
+    )
     return (best[0], best[1]), (best[2], best[3])

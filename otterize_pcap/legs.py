@@ -5,10 +5,11 @@ endpoints. Flows of one connection that show different endpoints (NAT) are joine
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from otterize_pcap.connections import UDP, Row
+from otterize_pcap.stretch import Table
 from otterize_pcap.timestamps import SECOND_NS
 
 Address = tuple[bytes, int]
@@ -23,13 +24,26 @@ class Recording:
     """The rows of one node's recording, of one or several files in order of time.
 
     `node` is where it was recorded, `Row.part` indexes `files`, and `first_ns` is the time of the
-    first packet by the node's own clock, None without packets.
+    first packet by the node's own clock, None without packets. `table` is what `rows` come from,
+    where that is compiled: `groups` works on it as it is.
     """
 
     files: tuple[str, ...]
     node: str
     rows: Iterable[Row]
     first_ns: int | None = None
+    table: Table | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """The rows of a table, made anew each time they are gone through, so that none is kept."""
+
+    table: Table
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows, in the order in which their first packets came."""
+        return self.table.rows()
 
 
 @dataclass(frozen=True, slots=True)

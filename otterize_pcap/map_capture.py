@@ -2,24 +2,26 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from otterize_pcap.addresses import is_not_a_call
 from otterize_pcap.build_graph import (
     Inclusion,
     build_calls,
     cluster_dns_ports,
     merge_calls,
 )
+from otterize_pcap.clocks import measure_offsets
 from otterize_pcap.connections import Row
 from otterize_pcap.conntrack import Dump
 from otterize_pcap.graph import Coverage, FileCoverage, NodeCoverage, ServiceGraph, Workload
+from otterize_pcap.groups import ConnectionGroup, Grouping, compiled_tables, standing_for
 from otterize_pcap.identity import ANNOTATIONS, Identities
-from otterize_pcap.joined import Connection, connect
+from otterize_pcap.joined import connect
 from otterize_pcap.legs import Recording
 from otterize_pcap.nat import ServiceRoutes
 from otterize_pcap.resolve import DEFAULT_SLACK_NS, Resolution, Resolver
 from otterize_pcap.snapshot import Snapshot
+from otterize_pcap.timeless import Timeless
 from otterize_pcap.timestamps import SECOND_NS, format_time
 
 # Tunnels that any process can imitate by sending a UDP datagram (S25).
@@ -54,6 +56,9 @@ class Rules:
     inclusion: Inclusion = field(default_factory=Inclusion)
 
 
+DEFAULT_RULES = Rules()
+
+
 @dataclass(frozen=True, slots=True)
 class MappedCapture:
     """Every connection with what became of it, and the graph they make."""
@@ -64,38 +69,105 @@ class MappedCapture:
     cluster_dns: Mapping[Workload, frozenset[int]]
 
 
-def map_capture(capture: Capture, rules: Rules = Rules()) -> MappedCapture:
-    """Join, direct and resolve a capture's connections, and build its service graph."""
-    nodes = {**capture.nodes, **capture.snapshot.nodes}
-    routes = ServiceRoutes(capture.snapshot, nodes, rules.slack_ns)
-    identities = Identities(
-        capture.snapshot,
-        annotation=rules.annotation,
-        image_name_for_jobs=rules.image_name_for_jobs,
-    )
-    forged: Counter[str] = Counter()
-    recordings = [
-        Recording(
-            recording.files,
-            recording.node,
-            tuple(_believable(recording.rows, capture.snapshot, forged)),
-            recording.first_ns,
+class _Mapping:
+    """What all ways through one capture share."""
+
+    def __init__(self, capture: Capture, rules: Rules) -> None:
+        self.capture = capture
+        self.rules = rules
+        self.snapshot = capture.snapshot
+        self.nodes = {**capture.nodes, **capture.snapshot.nodes}
+        self.dumps = [dump for dump in capture.dumps if dump.entries]
+        self.routes = ServiceRoutes(capture.snapshot, self.nodes, rules.slack_ns)
+        self.identities = Identities(
+            capture.snapshot,
+            annotation=rules.annotation,
+            image_name_for_jobs=rules.image_name_for_jobs,
         )
-        for recording in capture.recordings
-    ]
-    connections, offsets = connect(recordings, routes, capture.dumps)
-    resolver = Resolver(capture.snapshot, identities, routes, nodes, rules.slack_ns)
-    resolutions = tuple(resolver.resolve(connection) for connection in connections)
-    cluster_dns = cluster_dns_ports(capture.snapshot, identities)
-    calls, fates = build_calls(resolutions, rules.inclusion, cluster_dns)
-    coverage = Coverage(
-        files=capture.files,
-        nodes=capture.coverage_nodes,
-        connections=tuple(sorted(fates.items())),
-        skipped=tuple(sorted((Counter(capture.skipped) + forged).items())),
-        notes=tuple(_notes(capture, connections, offsets, rules.slack_ns)),
+        self.resolver = Resolver(
+            capture.snapshot, self.identities, self.routes, self.nodes, rules.slack_ns
+        )
+        self.cluster_dns = cluster_dns_ports(capture.snapshot, self.identities)
+        self.forged: Counter[str] = Counter()
+
+    def could_be_service(self, address: bytes) -> bool:
+        """Whether a Service could answer on an address: its own, or as NodePort a node's."""
+        return address in self.snapshot.virtual or address in self.nodes
+
+    def believed(self) -> list[Recording]:
+        """The recordings without what a pod put into a tunnel itself (S25)."""
+        return [
+            replace(
+                recording,
+                rows=tuple(_believable(recording.rows, self.snapshot, self.forged)),
+                table=None,
+            )
+            for recording in self.capture.recordings
+        ]
+
+    def graph(
+        self,
+        resolutions: Iterable[Resolution],
+        groups: Iterable[tuple[ConnectionGroup, Resolution]],
+        offsets: Mapping[str, int],
+    ) -> ServiceGraph:
+        """The service graph of resolved connections and groups."""
+        calls, fates = build_calls(resolutions, groups, self.rules.inclusion, self.cluster_dns)
+        coverage = Coverage(
+            files=self.capture.files,
+            nodes=self.capture.coverage_nodes,
+            connections=tuple(sorted(fates.items())),
+            skipped=tuple(sorted((Counter(self.capture.skipped) + self.forged).items())),
+            notes=tuple(_notes(self.capture, offsets, self.rules.slack_ns)),
+        )
+        return ServiceGraph(calls, coverage)
+
+
+def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture:
+    """Join, direct and resolve every connection of a capture, and build its service graph."""
+    mapping = _Mapping(capture, rules)
+    recordings = mapping.believed()
+    offsets = measure_offsets(recordings)
+    connections = connect(recordings, mapping.routes, mapping.dumps, offsets)
+    resolutions = tuple(map(mapping.resolver.resolve, connections))
+    graph = mapping.graph(resolutions, (), offsets)
+    return MappedCapture(resolutions, graph, offsets, mapping.cluster_dns)
+
+
+def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGraph:
+    """The service graph of a capture: `map_capture(...).graph`, made the shortest way.
+
+    Plain connections are grouped where the tables are compiled, and resolved a group at a time.
+    """
+    tables = compiled_tables(capture.recordings, capture.snapshot.tenures.__contains__)
+    spans = [(file.first_ns, file.last_ns) for file in capture.files]
+    first_ns = min((first for first, _ in spans if first is not None), default=None)
+    last_ns = max((last for _, last in spans if last is not None), default=None)
+    if first_ns is None or last_ns is None or tables is None:
+        return map_capture(capture, rules).graph
+    mapping = _Mapping(capture, rules)
+    grouping = Grouping(capture.recordings, tables)
+    widest = max(map(abs, grouping.offsets.values()), default=0)
+    timeless = Timeless(
+        capture.snapshot,
+        mapping.routes,
+        mapping.nodes,
+        rules.slack_ns,
+        (first_ns - widest, last_ns + widest),
     )
-    return MappedCapture(resolutions, ServiceGraph(calls, coverage), offsets, cluster_dns)
+    groups = grouping.group(mapping.dumps, mapping.could_be_service)
+    broken = [group for group in groups if not timeless.holds(group)]
+    left = grouping.left(broken)
+    known = grouping.known(left, mapping.dumps)
+    connections = connect(left, mapping.routes, mapping.dumps, grouping.offsets, known)
+    gone = {group.number for group in broken}
+    resolved = [
+        (group, mapping.resolver.resolve(standing_for(group)))
+        for group in groups
+        if group.number not in gone
+    ]
+    resolutions = map(mapping.resolver.resolve, connections)
+    return mapping.graph(resolutions, resolved, grouping.offsets)
 
 
 def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
@@ -140,12 +212,7 @@ def _held(snapshot: Snapshot, address: bytes, row: Row) -> bool:
     )
 
 
-def _notes(
-    capture: Capture,
-    connections: Sequence[Connection],
-    offsets: Mapping[str, int],
-    slack_ns: int,
-) -> Iterator[str]:
+def _notes(capture: Capture, offsets: Mapping[str, int], slack_ns: int) -> Iterator[str]:
     """What a reader must know to trust the result: clocks, and what the snapshot cannot say."""
     for node, offset in sorted(offsets.items()):
         yield f"clock of {node} was {offset / SECOND_NS:+.3f} s off; corrected"
@@ -158,13 +225,9 @@ def _notes(
         + (f" ({format_time(taken)})" if taken is not None else "")
         + ": pods that came or went unseen are missing from it"
     )
-    times = [
-        connection.first_ns
-        for connection in connections
-        if not is_not_a_call(connection.clients[0][0])
-    ]
     newest = max(
         (tenure.start_ns for held in snapshot.tenures.values() for tenure in held), default=None
     )
-    if times and newest is not None and max(times) + slack_ns < newest:
+    last = max((file.last_ns for file in capture.files if file.last_ns is not None), default=None)
+    if last is not None and newest is not None and last + slack_ns < newest:
         yield "all packets are older than the snapshot's newest pod; was it taken later?"

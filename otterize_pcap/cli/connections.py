@@ -12,6 +12,7 @@ import typer
 from otterize_pcap.cli.inputs import newest_capture, read_recordings
 from otterize_pcap.cli.options import MaxConnections, Threads, VxlanPorts, reading_options
 from otterize_pcap.cli.terminal import notice
+from otterize_pcap.clocks import measure_offsets
 from otterize_pcap.joined import connect
 from otterize_pcap.legs import Address, Recording
 from otterize_pcap.read import CaptureTable
@@ -95,7 +96,7 @@ def _connections(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ShownCo
         Recording(table.files, node, tuple(table.rows()), table.counts.first_ns)
         for node, table in tables
     ]
-    connections, _ = connect(recordings, _NoServices())
+    connections = connect(recordings, _NoServices(), (), measure_offsets(recordings))
     return map(shown_connection, connections)
 
 

@@ -11,7 +11,7 @@ from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import CoverageError, InputError
 from otterize_pcap.filters import filter_graph
 from otterize_pcap.graph import ServiceGraph
-from otterize_pcap.map_capture import map_capture, merge_graphs
+from otterize_pcap.map_capture import graph_capture, merge_graphs
 from otterize_pcap.read_intents import parse_intents
 
 DOCUMENTS = (".yaml", ".yml", ".json")
@@ -20,7 +20,7 @@ DOCUMENTS = (".yaml", ".yml", ".json")
 def read_graph(captures: Sequence[Path] | None, selection: Selection) -> ServiceGraph:
     """The service graph of the captures that a command was given."""
     opened = open_captures(captures, selection.snapshots, selection.reading)
-    graphs = [map_capture(capture, selection.rules).graph for capture in opened]
+    graphs = [graph_capture(capture, selection.rules) for capture in opened]
     return filter_graph(merge_graphs(graphs), selection.wanted)
 
 

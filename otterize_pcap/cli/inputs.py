@@ -19,7 +19,7 @@ from otterize_pcap.cli.terminal import notice
 from otterize_pcap.conntrack import Dump, parse_conntrack
 from otterize_pcap.errors import CaptureError, InputError, SnapshotError, UsageError
 from otterize_pcap.graph import FileCoverage, NodeCoverage
-from otterize_pcap.legs import Recording
+from otterize_pcap.legs import Recording, TableRows
 from otterize_pcap.map_capture import Capture
 from otterize_pcap.node_files import parse_node_addresses
 from otterize_pcap.read import CaptureCounts, CaptureTable, ReadOptions, ordered_parts, read_parts
@@ -221,7 +221,7 @@ def _capture(
         dumps += _dumps(folder, node, manifest, table.counts)
     return Capture(
         recordings=[
-            Recording(table.files, node, tuple(table.rows()), table.counts.first_ns)
+            Recording(table.files, node, TableRows(table.table), table.counts.first_ns, table.table)
             for node, table in tables
         ],
         snapshot=snapshot,
