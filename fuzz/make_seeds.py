@@ -1,7 +1,4 @@
-"""Write fuzz/seeds/: the frames of the tests, in each form that `target` knows.
-
-python fuzz/make_seeds.py
-"""
+"""Write fuzz/seeds/: the frames of the tests, in each form that `target` knows."""
 
 import sys
 from pathlib import Path
