@@ -1,6 +1,6 @@
 """Deterministic captures to measure with.
 
-    python benchmarks/generate.py OUT --packets 10000000 --connections 20000 --shape snapped
+Run as: python benchmarks/generate.py OUT --packets 10000000 --connections 20000 --shape snapped
 
 Which connection a packet belongs to is drawn by Zipf's law (exponent 1.1), so that few connections
 have most packets, as in clusters. The first packet drawn is a SYN, the second a SYN-ACK, then

@@ -2,7 +2,7 @@
 # Build the compiled path with AddressSanitizer, UndefinedBehaviorSanitizer and coverage, and the
 # harness that feeds it: fuzz/build/harness. Needs clang with libFuzzer, and Python's shared library.
 set -eu
-python=${PYTHON:-python3}
+python=$(command -v "${PYTHON:-python3}")
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/fuzz/build
 variable() { "$python" -c "import sysconfig; print(sysconfig.get_config_var('$1'))"; }
