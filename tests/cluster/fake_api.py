@@ -96,6 +96,9 @@ class FakeApi:
         self.faults = Faults()
         self.clock_ahead = 0.0
         self.subprotocol = "v5.channel.k8s.io"
+        #: Requests being served at this moment, watches apart, and the most there ever were.
+        self.serving = 0
+        self.most_serving = 0
         self._sockets: set[socket.socket] = set()
         self._server: ThreadingHTTPServer | None = None
         self.port = 0
@@ -311,6 +314,10 @@ class _Handler(BaseHTTPRequestHandler):
         pairs = parse_qsl(parsed.query)
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else {}
+        with self.api.changed:
+            self.api.serving += 1
+            watching = dict(pairs).get("watch") == "true"
+            self.api.most_serving = max(self.api.most_serving, self.api.serving - watching)
         try:
             self.api.faults.before(method, parsed.path)
             for wanted, pattern, status, message in self.api.faults.refusals:
@@ -320,6 +327,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._route(method, parsed.path, pairs, body)
         except ConnectionError:
             self.close_connection = True
+        finally:
+            with self.api.changed:
+                self.api.serving -= 1
 
     def _route(self, method: str, path: str, pairs: list[tuple[str, str]], body: Json) -> None:
         if path == "/version":

@@ -1,10 +1,14 @@
 """`otterize capture` against the fake cluster, when nothing goes wrong."""
 
 import json
+import re
 from pathlib import Path
 
-from tests.cluster.fake_api import FakeApi
-from tests.cluster.fake_cluster import Run, read_manifest
+import pytest
+
+from otterize_pcap.errors import UsageError
+from tests.cluster.fake_api import FakeApi, Json
+from tests.cluster.fake_cluster import Run, assert_clean, pod, read_manifest
 
 
 def test_capture_writes_a_directory_and_leaves_nothing(
@@ -28,3 +32,102 @@ def test_capture_writes_a_directory_and_leaves_nothing(
     assert [entry["ip"] for entry in snapshot["otterize"]["observed"]] == ["10.244.1.5"]
     assert api.listed("jobs") == []
     assert [pod["metadata"]["name"] for pod in api.listed("pods")] == ["checkout"]
+
+
+@pytest.mark.parametrize(
+    ("words", "captured"),
+    [
+        ((), ["node1", "node2"]),
+        (("-n", "shop"), ["node1"]),
+        (("--pod-selector", "app=pay"), ["node2"]),
+        (("--node", "node2"), ["node2"]),
+        (("--node-selector", "pool=1"), ["node1"]),
+        (("-n", "shop,bank", "--node", "node2"), ["node2"]),
+    ],
+    ids=["all", "namespace", "pods", "node", "node-labels", "both"],
+)
+def test_which_nodes_are_captured(
+    api: FakeApi, run: Run, tmp_path: Path, words: tuple[str, ...], captured: list[str]
+) -> None:
+    """Namespaces, pods and labels choose nodes; they never narrow the packet filter."""
+    pay = pod("pay", "10.244.2.7", on="node2")
+    pay["metadata"]["namespace"] = "bank"
+    api.add("pods", pay)
+    filters: list[str] = []
+    create = api.create_job
+
+    def keep_filter(job: Json) -> Json:
+        container = job["spec"]["template"]["spec"]["containers"][0]
+        filters.extend(v["value"] for v in container["env"] if v["name"] == "CAPTURE_FILTER")
+        return create(job)
+
+    api.create_job = keep_filter  # type: ignore[method-assign]  # to look at what arrives
+
+    result = run(api, "capture", *words, "--duration", "1s", "-o", str(tmp_path / "out"))
+
+    assert result.exit_code == 0, result.output
+    assert [node.name for node in read_manifest(tmp_path / "out").nodes] == captured
+    assert filters == [""] * len(captured)
+
+
+def test_keep_leaves_the_jobs_and_says_how_to_remove_them(
+    api: FakeApi, run: Run, tmp_path: Path
+) -> None:
+    """--keep leaves the Jobs; the printed command removes them, and only them."""
+    kept = run(api, "capture", "--duration", "1s", "--keep", "-o", str(tmp_path / "out"))
+    other = run(api, "capture", "--duration", "1s", "--keep", "-o", str(tmp_path / "other"))
+
+    assert (kept.exit_code, other.exit_code) == (0, 0)
+    assert len(api.listed("jobs")) == 4
+    command = re.search(r"otterize (capture cleanup --job-namespace default --id \w+)", kept.stderr)
+    assert command is not None
+    cleaned = run(api, *command[1].split(), "--yes")
+    assert "Deleted 2 capture Jobs" in cleaned.stderr
+    assert len(api.listed("jobs")) == 2
+    run(api, "capture", "cleanup", "-A", "--yes")
+    assert_clean(api)
+
+
+def test_cleanup_asks_before_it_deletes(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """Without --yes and without a terminal nothing is deleted; the Jobs are listed."""
+    run(api, "capture", "--duration", "1s", "--keep", "-o", str(tmp_path / "out"))
+
+    result = run(api, "capture", "cleanup")
+
+    assert isinstance(result.exception, UsageError)
+    assert "node node1  " in result.stderr
+    assert len(api.listed("jobs")) == 2
+
+
+def test_cleanup_of_nothing_says_so(api: FakeApi, run: Run) -> None:
+    """Nothing to clean up is no error."""
+    result = run(api, "capture", "cleanup")
+
+    assert (result.exit_code, result.stderr) == (0, "No capture Jobs in default.\n")
+
+
+def test_default_directory_sorts_by_time(
+    api: FakeApi, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without -o a capture goes under ./otterize-captures, named by its UTC time."""
+    monkeypatch.chdir(tmp_path)
+
+    run(api, "capture", "--duration", "1s")
+
+    (found,) = (tmp_path / "otterize-captures").iterdir()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ", found.name)
+    assert (found / "manifest.json").exists()
+
+
+def test_manifest_tells_how_it_was_made(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """The manifest names cluster, version, profile, filter and what was asked for."""
+    run(
+        api, "capture", "--duration", "1s", "--filter", "tcp", "-n", "shop",
+        "--pod-selector", "app=checkout", "-o", str(tmp_path / "out"),
+    )  # fmt: skip
+
+    manifest = read_manifest(tmp_path / "out")
+    assert (manifest.cluster, manifest.server_version) == ("lab", "v1.32.13")
+    assert (manifest.profile, manifest.filter, manifest.snaplen) == ("calls", "tcp", 256)
+    assert (manifest.namespaces, manifest.pod_selector) == (("shop",), "app=checkout")
+    assert manifest.nodes[0].start == "2026-11-23T06:35:00.500Z"
