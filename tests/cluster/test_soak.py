@@ -24,10 +24,9 @@ MEBIBYTE = 1 << 20
 
 def capture_in_process(api: FakeApi, place: Path, *words: str) -> tuple[int, float]:
     """Run `otterize capture` by itself; exit code and peak memory in MiB."""
-    command: list[str | Path] = [
-        *(sys.executable, Path(__file__).with_name("tiny_main.py"), "capture"),
-        *("--kubeconfig", kubeconfig(api, place), "--duration", "1s", *words),
-    ]
+    main = Path(__file__).with_name("tiny_main.py")
+    command = [sys.executable, str(main), "capture", "--duration", "1s", *words]
+    command += ["--kubeconfig", str(kubeconfig(api, place))]
     with (place / "stderr").open("wb") as stderr:
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(command, env=environment, stderr=stderr)
