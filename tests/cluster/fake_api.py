@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -102,6 +103,7 @@ class FakeApi:
         self._sockets: set[socket.socket] = set()
         self._server: ThreadingHTTPServer | None = None
         self.port = 0
+        self.tls: ssl.SSLContext | None = None
         kubelet.api = self
         self.add("namespaces", {"metadata": {"name": "default"}})
 
@@ -116,6 +118,8 @@ class FakeApi:
 
         Bound.api = api
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Bound)
+        if self.tls is not None:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.port = self._server.server_address[1]
@@ -141,7 +145,8 @@ class FakeApi:
     @property
     def url(self) -> str:
         """Where the server listens."""
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     # --- store ------------------------------------------------------------------------------
 

@@ -2,13 +2,27 @@
 
 import json
 import re
+import shutil
+import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from otterize_pcap.errors import UsageError
+from otterize_pcap.cluster.board import Board
+from otterize_pcap.cluster.follow import NodeJob, Phase
+from otterize_pcap.errors import ClusterError, UsageError
 from tests.cluster.fake_api import FakeApi, Json
-from tests.cluster.fake_cluster import Run, assert_clean, pod, read_manifest
+from tests.cluster.fake_cluster import (
+    Run,
+    assert_clean,
+    kubeconfig,
+    pod,
+    read_manifest,
+    tiny_app,
+)
+from tests.cluster.fake_kubelet import ScriptedRuntime
 
 
 def test_capture_writes_a_directory_and_leaves_nothing(
@@ -131,3 +145,80 @@ def test_manifest_tells_how_it_was_made(api: FakeApi, run: Run, tmp_path: Path) 
     assert (manifest.profile, manifest.filter, manifest.snaplen) == ("calls", "tcp", 256)
     assert (manifest.namespaces, manifest.pod_selector) == (("shop",), "app=checkout")
     assert manifest.nodes[0].start == "2026-11-23T06:35:00.500Z"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here to make certificates")
+@pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "untrusted"])
+def test_tls_is_verified(
+    api: FakeApi, scripted: ScriptedRuntime, tmp_path: Path, trusted: bool
+) -> None:
+    """Requests, watches and exec go over TLS; a certificate that is not trusted is refused."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-keyout", key, "-out", certificate, "-days", "1"),
+            *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    api.stop()
+    api.tls = context
+    api.start()
+    scripted.files = {"calls.pcap": bytes(range(256)) * 2000}
+    config = kubeconfig(api, tmp_path)
+    if trusted:
+        document = json.loads(config.read_text())
+        document["clusters"][0]["cluster"]["certificate-authority"] = str(certificate)
+        config.write_text(json.dumps(document))
+    words = ["capture", "--duration", "1s", "--kubeconfig", str(config)]
+
+    result = CliRunner().invoke(tiny_app(), [*words, "-o", str(tmp_path / "out")])
+
+    if trusted:
+        assert result.exit_code == 0, result.output
+        assert (tmp_path / "out" / "pcap" / "node1.pcap").stat().st_size == 512_000
+    else:
+        assert isinstance(result.exception, ClusterError)
+        assert "CERTIFICATE_VERIFY_FAILED" in str(result.exception)
+
+
+def jobs_on_board() -> list[NodeJob]:
+    """Nodes in all states."""
+    return [
+        NodeJob("node1", "j1", Phase.RECORDING, "", bytes=2048, packets=12, dropped=3),
+        NodeJob("node2", "j2", Phase.PENDING, "Unschedulable: 0/2 nodes are available"),
+        NodeJob("node3", "j3", Phase.PULLING, "", bytes=1000, pulled=500),
+        NodeJob("node4", "j4", Phase.FAILED, "Evicted: out of disk"),
+    ]
+
+
+def test_plain_lines_say_each_change_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where stderr is no terminal each change is one line, and stdout stays empty."""
+    with Board(live=False, color=False) as board:
+        board.show(jobs_on_board())
+        board.show(jobs_on_board())
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        "node1: capturing  2.0 KiB, 12 packets, 3 dropped\n"
+        "node2: pending  Unschedulable: 0/2 nodes are available\n"
+        "node3: pulling  1000 B, 0 packets, 0 dropped\n"
+        "node4: failed  Evicted: out of disk\n"
+    )
+
+
+def test_live_table_shows_all_nodes(capsys: pytest.CaptureFixture[str]) -> None:
+    """On a terminal a table shows bytes, packets, drops, the pull's share and what is wrong."""
+    with Board(live=True, color=False) as board:
+        board.show(jobs_on_board())
+        board.say("a notice [not markup]")
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    for word in ("2.0 KiB", "12", "50 %", "Unschedulable", "Evicted", "a notice [not markup]"):
+        assert word in err
