@@ -145,7 +145,7 @@ class PcapngReader:
             self._add_drops(0)
 
     def pass_block(self) -> bool:
-        """Take one block that is no packet; False at the end, or where a packet was in the way."""
+        """Take one block, which must not be a packet; False at the end or at damage."""
         block = self._next_block()
         return block is not None and self._take_block(*block) is None and not self.ending.damage
 

@@ -261,6 +261,7 @@ def _plan(reading: _Reading, parts: Sequence[tuple[str, ByteStream]]) -> list[_F
                     reading.new_table(),
                     reading.options,
                     part,
+                    start,
                 )
                 for start in starts
             ]

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 from otterize_pcap.containers import OpenCapture
 from otterize_pcap.pcap import PcapHeader, PcapReader
-from otterize_pcap.pcapng import ENHANCED_PACKET, Interface, PcapngReader
+from otterize_pcap.pcapng import (
+    ENHANCED_PACKET,
+    OLD_PACKET,
+    SIMPLE_PACKET,
+    Interface,
+    PcapngReader,
+)
 from otterize_pcap.records import MAX_CAPTURED, ByteStream, Window
 
 SEARCH_LENGTH = MAX_CAPTURED + (1 << 17)
@@ -82,7 +88,7 @@ def boundaries(capture: OpenCapture, file: RegularFile, pieces: int) -> list[int
 
 
 def _read_interfaces(reader: PcapngReader) -> bool:
-    """Let the reader take the blocks before the first packet."""
+    """Let the reader take the blocks before the first packet; whether that is an ordinary one."""
     while True:
         head = reader.window.peek(8)
         if len(head) < 8:
@@ -90,7 +96,7 @@ def _read_interfaces(reader: PcapngReader) -> bool:
         (kind,) = struct.unpack_from(f"{reader.order}I", head)
         if kind == ENHANCED_PACKET:
             return reader.first_interface == 0
-        if not reader.pass_block():
+        if kind in (OLD_PACKET, SIMPLE_PACKET) or not reader.pass_block():
             return False
 
 

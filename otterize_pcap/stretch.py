@@ -88,7 +88,12 @@ class Stretch:
     """A reader at the beginning of a stretch, and what was made of it so far."""
 
     def __init__(
-        self, capture: OpenCapture, table: Table, options: ReadOptions, part: int = 0
+        self,
+        capture: OpenCapture,
+        table: Table,
+        options: ReadOptions,
+        part: int = 0,
+        begin: int = 0,
     ) -> None:
         self.capture = capture
         self.table = table
@@ -96,7 +101,7 @@ class Stretch:
         self.decoder = Decoder(TunnelPorts(options.vxlan_ports, options.geneve_ports))
         self.part = part
         self._collect_names = options.collect_names
-        self._begin = capture.reader.window.offset
+        self._begin = begin
 
     @property
     def bytes_read(self) -> int:
@@ -110,14 +115,12 @@ class Stretch:
 
     def is_followed_by(self, later: "Stretch") -> bool:
         """Whether `later`, read already, began just where this one ended, and missed nothing."""
-        reader, next_reader = self.capture.reader, later.capture.reader
+        reader = self.capture.reader
         if self.capture.damage or reader.window.offset != later._begin:
             return False
-        if isinstance(reader, PcapReader):
-            follows = isinstance(next_reader, PcapReader) and next_reader.follows(reader)
-        else:
-            follows = isinstance(next_reader, PcapngReader) and next_reader.follows(reader)
-        return follows and not later.decoder.fragments.misses(self.decoder.fragments, reader.number)
+        if not later.capture.reader.follows(reader):
+            return False
+        return not later.decoder.fragments.misses(self.decoder.fragments, reader.number)
 
     def join(self, later: "Stretch") -> None:
         """Take over what a stretch that follows this one made, and its reader to go on with."""
@@ -133,7 +136,7 @@ class Stretch:
     def run(self) -> Iterator[None]:
         """Read to the end of the stretch, pausing after each block for whoever wants to look."""
         reader = self.capture.reader
-        first, begin = reader.number, reader.window.offset
+        first = reader.number
         if FAST_PATH and isinstance(self.table, FastTable) and _is_walkable(reader):
             yield from self._run_fast(self.table)
         else:
@@ -142,7 +145,7 @@ class Stretch:
                 if not reader.number & 0xFFF:
                     yield
         self.tally.packets += reader.number - first
-        self.tally.bytes += reader.window.offset - begin
+        self.tally.bytes = self.bytes_read
 
     def _run_fast(self, table: "FastTable") -> Iterator[None]:
         reader = self.capture.reader

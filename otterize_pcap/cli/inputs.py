@@ -22,7 +22,7 @@ from otterize_pcap.graph import FileCoverage, NodeCoverage
 from otterize_pcap.legs import Recording, TableRows
 from otterize_pcap.map_capture import Capture
 from otterize_pcap.node_files import parse_node_addresses
-from otterize_pcap.read import CaptureCounts, CaptureTable, ReadOptions, read_parts
+from otterize_pcap.read import CaptureCounts, CaptureTable, ReadOptions, ordered_parts, read_parts
 from otterize_pcap.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot import Snapshot
 from otterize_pcap.timestamps import parse_time
@@ -60,6 +60,25 @@ def open_captures(
     if files and given is not None:
         captures.append(_open_files(files, given, options))
     return captures
+
+
+def read_recordings(paths: Sequence[Path], options: ReadOptions) -> list[tuple[str, CaptureTable]]:
+    """Read the pcap files that the paths name or hold, without snapshots, by node.
+
+    Raises:
+        InputError: A file is missing, unreadable or no capture.
+    """
+    files: list[Path] = []
+    nodes: dict[Path, str] = {}
+    for path in paths:
+        if path == STDIN or not path.is_dir():
+            files.append(path)
+            continue
+        if manifest_path(path).exists():
+            manifest = decode_manifest(read_bytes(manifest_path(path)), str(manifest_path(path)))
+            nodes |= _nodes_by_file(path, manifest)
+        files += _pcap_files(path)
+    return _read_nodes(files, nodes, options)
 
 
 def newest_capture() -> Path:
@@ -130,13 +149,17 @@ def _open_directory(path: Path, given: Snapshot | None, options: ReadOptions) ->
             message = f"{path}: no snapshot.json in this directory; name one with --snapshot FILE"
             raise SnapshotError(message)
         snapshot = load_snapshot([snapshot_path(path)])
-    folder = pcap_dir(path) if pcap_dir(path).is_dir() else path
-    files = sorted(entry for entry in folder.iterdir() if PCAP_NAME.fullmatch(entry.name))
+    files = _pcap_files(path)
     if not files and (manifest is None or any(n.status == "captured" for n in manifest.nodes)):
         message = f"{path}: no .pcap files in this directory; is it a capture directory?"
         raise CaptureError(message)
     tables = _read_nodes(files, _nodes_by_file(path, manifest), options)
     return _capture(path, manifest, snapshot, tables)
+
+
+def _pcap_files(directory: Path) -> list[Path]:
+    folder = pcap_dir(directory) if pcap_dir(directory).is_dir() else directory
+    return sorted(entry for entry in folder.iterdir() if PCAP_NAME.fullmatch(entry.name))
 
 
 def _open_files(files: Sequence[Path], snapshot: Snapshot, options: ReadOptions) -> Capture:
@@ -168,7 +191,7 @@ def _read_nodes(
 def _read_node(node: str, paths: Sequence[Path], options: ReadOptions) -> CaptureTable:
     with ExitStack() as stack:
         streams = [(str(path), _open(stack, path)) for path in paths]
-        return read_parts(streams, node, options)
+        return read_parts(ordered_parts(streams), node, options)
 
 
 def _open(stack: ExitStack, path: Path) -> BufferedReader:

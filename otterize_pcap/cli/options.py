@@ -4,6 +4,7 @@
 `reporting: Reporting`, and the command line shows the options that fill them.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from inspect import Parameter, Signature, signature
@@ -44,6 +45,42 @@ Output = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="FILE", help="Write to a file instead of stdout."),
 ]
+
+
+VxlanPorts = Annotated[
+    list[int] | None,
+    typer.Option(metavar="PORT", help="Open VXLAN on this UDP port too (4789, 8472). Repeatable."),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Threads that read captures. Default: one a processor.",
+        show_default=False,
+    ),
+]
+MaxConnections = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Give up, with an error, beyond so many connections. Default: 20,000,000.",
+        show_default=False,
+    ),
+]
+
+
+def reading_options(
+    vxlan_ports: Sequence[int] | None, threads: int | None, max_connections: int | None
+) -> ReadOptions:
+    """How captures are read, by the options given."""
+    default = ReadOptions()
+    return ReadOptions(
+        vxlan_ports=default.vxlan_ports | frozenset(vxlan_ports or ()),
+        threads=threads or len(os.sched_getaffinity(0)),
+        max_connections=max_connections or default.max_connections,
+    )
 
 
 def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by name
@@ -122,12 +159,9 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         bool,
         typer.Option("--image-name-for-jobs", help="Name Jobs without a CronJob by their image."),
     ] = False,
-    vxlan_port: Annotated[
-        list[int] | None,
-        typer.Option(
-            metavar="PORT", help="Open VXLAN on this UDP port too (4789, 8472). Repeatable."
-        ),
-    ] = None,
+    vxlan_port: VxlanPorts = None,
+    threads: Threads = None,
+    max_connections: MaxConnections = None,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Print no summary on stderr.")
     ] = False,
@@ -158,10 +192,11 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         image_name_for_jobs=image_name_for_jobs,
         inclusion=inclusion,
     )
-    default = ReadOptions()
-    reading = ReadOptions(vxlan_ports=default.vxlan_ports | frozenset(vxlan_port or ()))
     selection = Selection(
-        snapshots=tuple(snapshot or ()), rules=rules, wanted=wanted, reading=reading
+        snapshots=tuple(snapshot or ()),
+        rules=rules,
+        wanted=wanted,
+        reading=reading_options(vxlan_port, threads, max_connections),
     )
     return selection, Reporting(quiet, verbose, strict)
 

@@ -20,6 +20,7 @@ from otterize_pcap.cluster.api import ApiRefusedError, ApiUnreachableError, Clus
 from otterize_pcap.cluster.capture_job import CAPTURE_DIRECTORY, JobPlan
 from otterize_pcap.cluster.exec_stream import ExecFailedError, output_of
 from otterize_pcap.cluster.follow import NodeJob, Phase
+from otterize_pcap.cluster.merge import can_merge, merge_parts
 from otterize_pcap.cluster.node_state import (
     NodeState,
     StateFile,
@@ -77,7 +78,7 @@ class Collector:
         except OSError as error:
             job.fail(f"{self._directory}: {error.strerror}; is the disk full?")
         else:
-            job.phase = Phase.DONE
+            job.phase, job.detail = Phase.DONE, ""
         return result
 
     def _collect(self, job: NodeJob, result: NodeResult) -> None:
@@ -100,6 +101,9 @@ class Collector:
 
     def _pull_pcaps(self, job: NodeJob, result: NodeResult, state: NodeState) -> None:
         folder = pcap_dir(self._directory)
+        if len(state.pcaps) > 1 and not state.pcaps[0].name.startswith("full."):
+            self._pull_merged(job, result, state)
+            return
         arrived: list[tuple[float, Path, StateFile]] = []
         held = 0
         for number, file in enumerate(state.pcaps):
@@ -119,6 +123,27 @@ class Collector:
             target.rename(folder / name)
             kept = CapturedFile(f"{folder.name}/{name}", file.size, file.sha256)
             result.pulled = (*result.pulled, kept)
+
+    def _pull_merged(self, job: NodeJob, result: NodeResult, state: NodeState) -> None:
+        """Pull parts that were recorded at the same time, and make one file of them."""
+        folder = pcap_dir(self._directory)
+        targets = [folder / f"{job.node}.pulled-{n}" for n in range(len(state.pcaps))]
+        try:
+            for target, file in zip(targets, state.pcaps, strict=True):
+                self._pull(job, file, target)
+            if not can_merge(targets):
+                message = f"the recording of {job.node} is no pcap that can be read"
+                raise ClusterError(message)
+            job.detail = "merging its parts"
+            part = folder / f"{job.node}.pcap.part"
+            merged = merge_parts(targets, part)
+            name = f"{job.node}.pcap"
+            part.rename(folder / name)
+            kept = CapturedFile(f"{folder.name}/{name}", merged.bytes, merged.sha256)
+            result.pulled = (kept,)
+        finally:
+            for target in targets:
+                target.unlink(missing_ok=True)
 
     def _pull(self, job: NodeJob, file: StateFile, target: Path) -> None:
         source = PodFile(

@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from fake_kubelet import Kubelet
+from tests.cluster.fake_kubelet import Kubelet
 
 Json = dict[str, Any]
 WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -145,7 +145,8 @@ class FakeApi:
     def add(self, plural: str, found: Json) -> Json:
         """Create an object, filling in what a server fills in."""
         kind, api_version, _ = KINDS[plural]
-        found = {"apiVersion": api_version, "kind": kind} | copy.deepcopy(found)
+        named: Json = {"apiVersion": api_version, "kind": kind}
+        found = named | copy.deepcopy(found)
         metadata = found["metadata"]
         with self.changed:
             if "name" not in metadata:
@@ -156,7 +157,7 @@ class FakeApi:
             self._record("ADDED", key, found)
         return found
 
-    def update(self, plural: str, namespace: str, name: str, **fields: Any) -> None:
+    def update(self, plural: str, namespace: str, name: str, **fields: object) -> None:
         """Replace top-level fields of an object, if it is still there."""
         with self.changed:
             key = (plural, namespace, name)
@@ -293,16 +294,16 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """Say nothing."""
 
-    def date_time_string(self, timestamp: float | None = None) -> str:
+    def date_time_string(self, timestamp: float | None = None) -> str:  # noqa: ARG002 - the base's
         return super().date_time_string(time.time() + self.api.clock_ahead)
 
-    def do_GET(self) -> None:  # noqa: N802 - the base's name
+    def do_GET(self) -> None:
         self._serve("GET")
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self._serve("POST")
 
-    def do_DELETE(self) -> None:  # noqa: N802
+    def do_DELETE(self) -> None:
         self._serve("DELETE")
 
     def _serve(self, method: str) -> None:
@@ -319,6 +320,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._route(method, parsed.path, pairs, body)
         except ConnectionError:
             self.close_connection = True
+
     def _route(self, method: str, path: str, pairs: list[tuple[str, str]], body: Json) -> None:
         if path == "/version":
             self._json(200, {"major": "1", "minor": "32", "gitVersion": "v1.32.13"})

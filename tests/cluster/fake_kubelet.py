@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from fake_api import FakeApi
+    from tests.cluster.fake_api import FakeApi
 
 Json = dict[str, Any]
 FRAME = 32768
@@ -66,6 +66,8 @@ class Kubelet:
         self.missing_images: set[str] = set()
         #: Longest message of a failed container, as Kubernetes cuts it.
         self.message_limit = 2048
+        #: Give every pod this status, as it was recorded, instead of running it.
+        self.recorded_status: Json | None = None
 
     def run(self, pod: Json) -> None:
         """Schedule a pod, start its container and follow it to its end."""
@@ -73,6 +75,11 @@ class Kubelet:
             "requiredDuringSchedulingIgnoredDuringExecution"
         ]["nodeSelectorTerms"]
         node = terms[0]["matchFields"][0]["values"][0]
+        if self.recorded_status is not None:
+            metadata = pod["metadata"]
+            status = self.recorded_status
+            self.api.update("pods", metadata["namespace"], metadata["name"], status=status)
+            return
         if node in self.unschedulable or ("nodes", "", node) not in self.api.objects:
             message = "0/2 nodes are available: 2 node(s) didn't satisfy plugin(s) [NodeAffinity]."
             self._set(pod, "Pending", conditions=[_unschedulable(message)])
@@ -120,15 +127,14 @@ class Kubelet:
             container.kill()
         self.api.remove("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])
 
-    def _set(self, pod: Json, phase: str, **details: Any) -> None:
+    def _set(self, pod: Json, phase: str, **details: object) -> None:
         status: Json = {"phase": phase, "startTime": now(), "hostIP": "172.31.250.11"}
-        state = details.pop("state", None)
+        details, state = dict(details), details.get("state")
+        details.pop("state", None)
         if state is not None:
             status["containerStatuses"] = [{"name": "tcpdump", "state": state, "lastState": {}}]
         metadata = pod["metadata"]
-        self.api.update(
-            "pods", metadata["namespace"], metadata["name"], status=status | details
-        )
+        self.api.update("pods", metadata["namespace"], metadata["name"], status=status | details)
 
     def is_running(self, name: str) -> bool:
         """Whether a pod's container runs."""
@@ -245,11 +251,15 @@ class _ScriptedContainer:
         self._killed = threading.Event()
         self._stopped = threading.Event()
 
-    def log(self) -> str:
+    def _is_ready(self) -> bool:
         if not self._runtime.done.is_set() and not (self._place / "stop").exists():
-            return self._runtime.lines
+            return False
         (self._place / "state").write_text(self._runtime.state_text(self._place))
-        return self._runtime.lines + "capture: ready after 60s: duration\n"
+        return True
+
+    def log(self) -> str:
+        ready = "capture: ready after 60s: duration\n" if self._is_ready() else ""
+        return self._runtime.lines + ready
 
     def wait(self) -> int:
         self._killed.wait()
@@ -259,6 +269,7 @@ class _ScriptedContainer:
         self._killed.set()
 
     def command(self, words: list[str]) -> subprocess.Popen[bytes]:
+        self._is_ready()
         if words[0] == "date":
             stamp = datetime.now(UTC).timestamp() + self._runtime.clock_ahead
             words = ["echo", str(stamp)]
@@ -316,6 +327,4 @@ class _Process:
 
 
 def _popen(words: list[str], environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    )
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)

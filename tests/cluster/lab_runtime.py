@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fake_kubelet import container_of
+from tests.cluster.fake_kubelet import container_of
 
 Json = dict[str, Any]
-SHARED = ("usr", "lib", "lib64", "lib32", "libx32", "etc", "proc", "sys", "dev")
-DEBIAN_TOOLS = (
-    "sh dash cat date dd df head ls mkdir rm sed sha256sum sleep tail mv ip tcpdump touch"
-).split()
-BUSYBOX_TOOLS = "sh cat date dd df head ls mkdir rm sed sha256sum sleep tail mv ip touch".split()
+COMMON_TOOLS = (
+    *("sh", "cat", "date", "dd", "df", "head", "ls", "mkdir", "rm", "sed"),
+    *("sha256sum", "sleep", "tail", "mv", "ip", "touch"),
+)
 ENTER = r"""
 set -e
 root=$1 volume=$2; shift 2
@@ -30,7 +29,9 @@ mount --make-rprivate /
 mount -t tmpfs image "$root"
 for d in usr lib lib64 lib32 libx32 etc dev; do
     [ -e "/$d" ] || continue
-    if [ -L "/$d" ]; then cp -P "/$d" "$root/$d"; else mkdir "$root/$d"; mount --rbind "/$d" "$root/$d"; fi
+    if [ -L "/$d" ]; then cp -P "/$d" "$root/$d"; continue; fi
+    mkdir "$root/$d"
+    mount --rbind "/$d" "$root/$d"
 done
 mkdir "$root/proc" "$root/sys" "$root/bin" "$root/capture"
 mount -t proc proc "$root/proc"
@@ -42,7 +43,6 @@ mount -o remount,bind,ro "$root/usr" || true
 exec "$@"
 """
 DROP = [
-    "setpriv",
     "--reuid=0",
     "--regid=0",
     "--init-groups",
@@ -56,8 +56,11 @@ def unavailable() -> str | None:
     """Why this machine cannot run the lab, None where it can."""
     if os.geteuid() != 0:
         return "not root"
-    missing = [tool for tool in ("ip", "tcpdump", "setpriv", "unshare", "nsenter", "chroot")
-               if shutil.which(tool) is None]
+    missing = [
+        tool
+        for tool in ("ip", "tcpdump", "setpriv", "unshare", "nsenter", "chroot")
+        if shutil.which(tool) is None
+    ]
     if missing:
         return f"not installed: {', '.join(missing)}"
     probe = subprocess.run(["unshare", "-mpn", "--fork", "true"], capture_output=True, check=False)
@@ -70,11 +73,11 @@ def make_image(place: Path, flavour: str, *, without: str = "") -> Path:
     if flavour == "busybox":
         busybox = shutil.which("busybox")
         assert busybox is not None
-        for tool in BUSYBOX_TOOLS:
+        for tool in COMMON_TOOLS:
             (place / tool).symlink_to(busybox)
         (place / "tcpdump").symlink_to(_real("tcpdump"))
     else:
-        for tool in DEBIAN_TOOLS:
+        for tool in (*COMMON_TOOLS, "tcpdump"):
             (place / tool).symlink_to(_real("dash" if tool == "sh" else tool))
     if without:
         (place / without).unlink()
@@ -123,15 +126,14 @@ class _LabContainer:
         self._root = root
         self._log = place.with_suffix(".log")
         outside = environment | {"PATH": os.environ["PATH"]}
-        chroot = ["chroot", str(root), "/usr/bin/env", "-i"]
         inside = [f"{name}={value}" for name, value in environment.items()]
         # The capabilities go last: chroot and mounts need theirs.
         command = [
             *("ip", "netns", "exec", namespace),
             *("unshare", "--mount", "--pid", "--fork", "--kill-child"),
             *("/bin/sh", "-c", ENTER, "enter", str(root), str(place)),
-            *(*chroot[:2], "/usr/bin/env", "-i", *inside),
-            *("/usr" + str(Path("/bin/setpriv")), *DROP[1:], *words),
+            *("chroot", str(root), "/usr/bin/env", "-i", *inside),
+            *("/usr/bin/setpriv", *DROP, *words),
         ]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

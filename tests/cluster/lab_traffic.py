@@ -21,7 +21,8 @@ def serve() -> None:
         threading.Thread(target=accept, args=(listener, answer), daemon=True).start()
     responder = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     responder.bind(("::", DNS))
-    print("serving", flush=True)
+    sys.stdout.write("serving\n")
+    sys.stdout.flush()
     while True:
         question, peer = responder.recvfrom(4096)
         responder.sendto(question * 20, peer)
@@ -44,7 +45,8 @@ def converse(connection: socket.socket, answer: bool) -> None:
 def call(bulk: bool) -> None:
     """Talk until killed."""
     quiet = socket.create_connection((HOSTS[0], PORT))
-    print("connected", flush=True)
+    sys.stdout.write("connected\n")
+    sys.stdout.flush()
     if bulk:
         threading.Thread(target=pump, daemon=True).start()
     resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

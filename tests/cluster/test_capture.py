@@ -3,16 +3,8 @@
 import json
 from pathlib import Path
 
-import msgspec
-from conftest import Run
-from fake_api import FakeApi
-
-from otterize_pcap.capture_dir import Manifest
-
-
-def read_manifest(directory: Path) -> Manifest:
-    """A capture directory's manifest."""
-    return msgspec.json.decode((directory / "manifest.json").read_bytes(), type=Manifest)
+from tests.cluster.fake_api import FakeApi
+from tests.cluster.fake_cluster import Run, read_manifest
 
 
 def test_capture_writes_a_directory_and_leaves_nothing(

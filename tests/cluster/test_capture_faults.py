@@ -6,15 +6,23 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Run, StartApi, kubeconfig, node, tiny_app
-from fake_api import FakeApi
-from fake_kubelet import ProcessRuntime, ScriptedRuntime
-from test_capture import read_manifest
-from test_capture_script import FAKE
 from typer.testing import CliRunner
 
-from otterize_pcap.capture_dir import NodeCapture
 from otterize_pcap.errors import ClusterError, PartialCaptureError, UsageError
+from tests.cluster.fake_api import FakeApi
+from tests.cluster.fake_cluster import (
+    Run,
+    StartApi,
+    assert_clean,
+    capture_pods,
+    kubeconfig,
+    node,
+    nodes_of,
+    soon,
+    tiny_app,
+)
+from tests.cluster.fake_kubelet import ProcessRuntime, ScriptedRuntime
+from tests.cluster.script_runs import FAKE
 
 
 def only(api: FakeApi, name: str) -> None:
@@ -22,42 +30,6 @@ def only(api: FakeApi, name: str) -> None:
     for found in api.listed("nodes"):
         if found["metadata"]["name"] != name:
             api.remove("nodes", "", found["metadata"]["name"])
-
-
-def nodes_of(directory: Path) -> dict[str, NodeCapture]:
-    """The manifest's nodes by name."""
-    return {found.name: found for found in read_manifest(directory).nodes}
-
-
-def assert_clean(api: FakeApi) -> None:
-    """No Job is left, nor a pod of one; pods end a moment after their Jobs."""
-    deadline = time.monotonic() + 5
-    while True:
-        pods = [p for p in api.listed("pods") if "job-name" in p["metadata"].get("labels", {})]
-        if not api.listed("jobs") and not pods:
-            return
-        assert time.monotonic() < deadline, (api.listed("jobs"), pods)
-        time.sleep(0.05)
-
-
-def soon(action: object, *arguments: object, when: object) -> threading.Thread:
-    """Do something in the background as soon as a condition holds."""
-
-    def wait() -> None:
-        deadline = time.monotonic() + 10
-        while not when():  # type: ignore[operator]  # a lambda of the test
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        action(*arguments)  # type: ignore[operator]  # likewise
-
-    thread = threading.Thread(target=wait, daemon=True)
-    thread.start()
-    return thread
-
-
-def capture_pods(api: FakeApi) -> list[str]:
-    """Names of the capture pods that run."""
-    return list(api.kubelet.containers)
 
 
 # --- nodes ------------------------------------------------------------------------------------
@@ -163,9 +135,7 @@ def test_pod_evicted(
     api = start_api(scripted)
     only(api, "node1")
     message = 'Usage of EmptyDir volume "capture" exceeds the limit "32Mi". '
-    soon(
-        lambda: api.kubelet.evict(capture_pods(api)[0], message), when=lambda: capture_pods(api)
-    )
+    soon(lambda: api.kubelet.evict(capture_pods(api)[0], message), when=lambda: capture_pods(api))
 
     result = run(api, "capture", "-o", str(tmp_path / "out"))
 
@@ -233,8 +203,14 @@ def test_api_restarts_mid_capture(
     def restart() -> None:
         api.compact()
         api.restart(0.6)
-        api.add("pods", {"metadata": {"name": "late", "namespace": "shop"},
-                         "spec": {}, "status": {"phase": "Running", "podIP": "10.244.1.9"}})
+        api.add(
+            "pods",
+            {
+                "metadata": {"name": "late", "namespace": "shop"},
+                "spec": {},
+                "status": {"phase": "Running", "podIP": "10.244.1.9"},
+            },
+        )
         scripted.done.set()
 
     soon(restart, when=lambda: len(capture_pods(api)) == 2)
@@ -297,7 +273,13 @@ def test_wrong_content_is_never_accepted(
 
 @pytest.mark.parametrize(
     "state",
-    ["", "started x\n", "file ../../etc/passwd 1 2\n", "node-file /etc/passwd 3 4\n", "a b c d e\n"],
+    [
+        "",
+        "started x\n",
+        "file ../../etc/passwd 1 2\n",
+        "node-file /etc/passwd 3 4\n",
+        "a b c d e\n",
+    ],
     ids=["empty", "no-number", "path", "absolute", "nonsense"],
 )
 def test_hostile_state_is_refused(
@@ -313,16 +295,9 @@ def test_hostile_state_is_refused(
     assert_clean(api)
 
 
-def test_log_refused_still_finishes(
-    api: FakeApi, run: Run, tmp_path: Path
-) -> None:
+def test_log_refused_still_finishes(api: FakeApi, run: Run, tmp_path: Path) -> None:
     """Without the permission to read logs the capture works; only progress is not shown."""
     api.denied.add(("get", "pods/log"))
-    soon(
-        lambda: [api.kubelet.containers[name].log() for name in capture_pods(api)],
-        when=lambda: len(capture_pods(api)) == 2,
-    )
-
     result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
 
     assert result.exit_code == 0, result.output

@@ -5,10 +5,8 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from fake_kubelet import ProcessRuntime, container_of
 
 from otterize_pcap.cluster.capture_job import (
     JobPlan,
@@ -16,9 +14,10 @@ from otterize_pcap.cluster.capture_job import (
     load_template,
     pod_of_job,
 )
-from otterize_pcap.cluster.node_state import NodeState, parse_counters, parse_state
+from otterize_pcap.cluster.node_state import parse_counters
+from tests.cluster.fake_kubelet import ProcessRuntime, container_of
+from tests.cluster.script_runs import FAKE, Started, plan
 
-FAKE = Path(__file__).with_name("fake_tcpdump.sh")
 SHELLS = [
     pytest.param(shell, id=name, marks=pytest.mark.skipif(path is None, reason=f"no {name} here"))
     for name, shell, path in (
@@ -28,48 +27,6 @@ SHELLS = [
     )
 ]
 Start = Callable[..., "Started"]
-
-
-def plan(**changes: Any) -> JobPlan:
-    """A plan for tests, with changes."""
-    values: dict[str, Any] = {
-        "capture_id": "abcd1234",
-        "namespace": "default",
-        "seconds": 2,
-        "profile": "calls",
-        "snaplen": 256,
-        "max_bytes": 1 << 20,
-        "filter": "",
-        "interface": "any",
-        "image": None,
-        "image_pull_secrets": (),
-        "pending_seconds": 60,
-        "hold_seconds": 1,
-    }
-    return JobPlan(**(values | changes))
-
-
-class Started:
-    """A running script."""
-
-    def __init__(self, runtime: ProcessRuntime, pod: dict[str, Any]) -> None:
-        self.directory = runtime.directory / pod["metadata"]["name"]
-        self.container = runtime.start(pod)
-
-    def until_ready(self, seconds: float = 15) -> NodeState:
-        """Wait for the state file and read it."""
-        deadline = time.monotonic() + seconds
-        while not (self.directory / "state").exists():
-            assert time.monotonic() < deadline, self.container.log()
-            time.sleep(0.05)
-        return parse_state((self.directory / "state").read_text(), "pod")
-
-    def until_logged(self, word: str) -> None:
-        """Wait for a word in the log."""
-        deadline = time.monotonic() + 15
-        while word not in self.container.log():
-            assert time.monotonic() < deadline, self.container.log()
-            time.sleep(0.05)
 
 
 @pytest.fixture
@@ -187,8 +144,21 @@ def test_image_without_tcpdump_is_told(start: Start, tmp_path: Path) -> None:
     """An image that lacks tcpdump fails the pod with what is missing and what to do."""
     bare = tmp_path / "bare"
     bare.mkdir()
-    for tool in ("cat", "date", "dd", "df", "head", "ls", "mkdir", "rm", "sed", "sha256sum",
-                 "sleep", "tail", "dash"):
+    for tool in (
+        "cat",
+        "date",
+        "dd",
+        "df",
+        "head",
+        "ls",
+        "mkdir",
+        "rm",
+        "sed",
+        "sha256sum",
+        "sleep",
+        "tail",
+        "dash",
+    ):
         found = shutil.which(tool)
         assert found is not None
         (bare / tool).symlink_to(found)
@@ -244,7 +214,7 @@ def test_kubernetes_leaves_the_script_alone() -> None:
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="no shellcheck here")
 def test_script_passes_shellcheck(tmp_path: Path) -> None:
-    """shellcheck finds nothing in the script as POSIX sh."""
+    """Shellcheck finds nothing in the script as POSIX sh."""
     script = tmp_path / "script.sh"
     script.write_text(load_template()["spec"]["template"]["spec"]["containers"][0]["args"][0])
 
@@ -253,5 +223,3 @@ def test_script_passes_shellcheck(tmp_path: Path) -> None:
     )
 
     assert checked.stdout == ""
-
-

@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fake_kubelet import ProcessRuntime
-from test_capture_script import FAKE, Started, plan
 
 from otterize_pcap.cluster.capture_job import fill_job, load_template, pod_of_job
+from tests.cluster.fake_kubelet import ProcessRuntime
+from tests.cluster.script_runs import FAKE, Started, plan
 
 pytestmark = pytest.mark.skipif(shutil.which("tcpdump") is None, reason="no tcpdump here")
 

@@ -2,17 +2,16 @@
 
 import sys
 
-from conftest import tiny_app
-
 from otterize_pcap.cluster import follow
 from otterize_pcap.errors import OtterizeError
+from tests.cluster.fake_cluster import tiny_app
 
 if __name__ == "__main__":
     follow.POLL_S = 0.05
     try:
         tiny_app()()
     except OtterizeError as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

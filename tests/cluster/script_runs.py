@@ -1,0 +1,53 @@
+"""Runs of the script in scripts/capture-job.yaml as a process of its own."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from otterize_pcap.cluster.capture_job import JobPlan
+from otterize_pcap.cluster.node_state import NodeState, parse_state
+from tests.cluster.fake_kubelet import ProcessRuntime
+
+FAKE = Path(__file__).with_name("fake_tcpdump.sh")
+
+
+def plan(**changes: object) -> JobPlan:
+    """A plan for tests, with changes."""
+    values: dict[str, Any] = {
+        "capture_id": "abcd1234",
+        "namespace": "default",
+        "seconds": 2,
+        "profile": "calls",
+        "snaplen": 256,
+        "max_bytes": 1 << 20,
+        "filter": "",
+        "interface": "any",
+        "image": None,
+        "image_pull_secrets": (),
+        "pending_seconds": 60,
+        "hold_seconds": 1,
+    }
+    return JobPlan(**{**values, **changes})
+
+
+class Started:
+    """A running script."""
+
+    def __init__(self, runtime: ProcessRuntime, pod: dict[str, Any]) -> None:
+        self.directory = runtime.directory / pod["metadata"]["name"]
+        self.container = runtime.start(pod)
+
+    def until_ready(self, seconds: float = 15) -> NodeState:
+        """Wait for the state file and read it."""
+        deadline = time.monotonic() + seconds
+        while not (self.directory / "state").exists():
+            assert time.monotonic() < deadline, self.container.log()
+            time.sleep(0.05)
+        return parse_state((self.directory / "state").read_text(), "pod")
+
+    def until_logged(self, word: str) -> None:
+        """Wait for a word in the log."""
+        deadline = time.monotonic() + 15
+        while word not in self.container.log():
+            assert time.monotonic() < deadline, self.container.log()
+            time.sleep(0.05)
