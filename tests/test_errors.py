@@ -135,7 +135,8 @@ def test_contradicting_filters(otterize: Otterize) -> None:
         pytest.param(b"a: [\n", "neither JSON nor YAML", id="broken yaml"),
         pytest.param(b"kind: Pod\n", "no ClientIntents (found Pod)", id="other kind"),
         pytest.param(
-            b"kind: ClientIntents\nspec: {service: {name: a}, calls: [{}]}\n",
+            b"kind: ClientIntents\napiVersion: k8s.otterize.com/v1alpha3\n"
+            b"spec: {service: {name: a}, calls: [{}]}\n",
             "document 1: spec.calls[0]: no name",
             id="nameless call",
         ),
