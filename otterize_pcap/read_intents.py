@@ -65,9 +65,7 @@ def _together(known: Call | None, call: Call) -> Call:
     uses = {(use.protocol, use.port): use for use in (*known.uses, *call.uses)}
     status = known.status if known.status == call.status else ESTABLISHED
     details = tuple(sorted({*known.details, *call.details}))
-    return Call(
-        call.client, call.server, status, tuple(uses[key] for key in sorted(uses)), details
-    )
+    return Call(call.client, call.server, status, tuple(uses[key] for key in sorted(uses)), details)
 
 
 def _documents(content: bytes, name: str) -> Iterator[Document]:
