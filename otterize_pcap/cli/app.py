@@ -59,7 +59,7 @@ def run() -> int:
     # took 40 % of the time after reading (20,000 connections).
     gc.disable()
     try:
-        app()
+        app(prog_name="otterize")
     except OtterizeError as error:
         complain(str(error))
         return error.exit_code
