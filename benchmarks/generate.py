@@ -21,6 +21,8 @@ from typing import BinaryIO
 START_S = 1_700_000_000
 PACKETS_PER_SECOND = 50_000
 SEGMENT = 1448
+PODS = 1000
+SERVERS = 211
 SNAPLEN = 96
 
 ETHERNET, SLL2 = 1, 276
@@ -45,13 +47,18 @@ def ipv6(protocol: int, source: int, target: int, payload_length: int) -> bytes:
 
 
 def client_of(index: int) -> int:
-    """The client's IPv4 address: a thousand of them every 40,000 connections."""
-    return 0x0A000000 + index // 40_000 * 997 + index % 1000 + 1
+    """The client's IPv4 address, one of a thousand pods."""
+    return 0x0A000000 + index % PODS + 1
+
+
+def server_number(index: int) -> int:
+    """Which server a connection goes to: each client has five of them."""
+    return (index % PODS * 5 + index // PODS % 5) % SERVERS
 
 
 def server_of(index: int) -> int:
-    """The server's IPv4 address, one of 211."""
-    return 0x0A800000 + index % 211 + 1
+    """The server's IPv4 address."""
+    return 0x0A800000 + server_number(index) + 1
 
 
 class Connection:
@@ -61,7 +68,9 @@ class Connection:
         self.is_udp = index % 10 == 9
         network = ipv6 if index % 4 == 3 else ipv4
         client, server = client_of(index), server_of(index)
-        ports = (20_000 + index % 40_000, 53 if self.is_udp else 8000 + index % 17)
+        # A server has one port, apart from DNS.
+        port = 53 if self.is_udp else 8000 + server_number(index) % 17
+        ports = (20_000 + index // PODS % 40_000, port)
         isn = index * 2_654_435_761 & 0xFFFFFFFF
         self._shape = shape
         self.frames: list[tuple[bytes, int]] = []

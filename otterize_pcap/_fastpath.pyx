@@ -551,10 +551,9 @@ cdef class FastTable:
         """The rows, in the order in which their first packets came."""
         cdef uint64_t index
         for index in range(self.decoding.table.rows):
-            yield self._row(index)
+            yield self._as_row(row_at(&self.decoding.table, index))
 
-    cdef _row(self, uint64_t index):
-        cdef CRow *row = row_at(&self.decoding.table, index)
+    cdef _as_row(self, const CRow *row):
         cdef uint64_t word = row.key.word[4]
         cdef bint has_client = row.client != NO_CLIENT
         return Row(
