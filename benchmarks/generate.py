@@ -47,18 +47,13 @@ def ipv6(protocol: int, source: int, target: int, payload_length: int) -> bytes:
 
 
 def client_of(index: int) -> int:
-    """The client's IPv4 address, one of a thousand pods."""
+    """The IPv4 address of the client pod, one of a thousand."""
     return 0x0A000000 + index % PODS + 1
 
 
-def server_number(index: int) -> int:
-    """Which server a connection goes to: each client has five of them."""
-    return (index % PODS * 5 + index // PODS % 5) % SERVERS
-
-
 def server_of(index: int) -> int:
-    """The server's IPv4 address."""
-    return 0x0A800000 + server_number(index) + 1
+    """The server's IPv4 address: each client calls five of 211."""
+    return 0x0A800000 + (index % PODS * 5 + index // PODS % 5) % SERVERS + 1
 
 
 class Connection:
@@ -68,9 +63,8 @@ class Connection:
         self.is_udp = index % 10 == 9
         network = ipv6 if index % 4 == 3 else ipv4
         client, server = client_of(index), server_of(index)
-        # A server has one port, apart from DNS.
-        port = 53 if self.is_udp else 8000 + server_number(index) % 17
-        ports = (20_000 + index // PODS % 40_000, port)
+        # A server has one port, and no two connections of a client have one of its.
+        ports = (20_000 + index // PODS % 40_000, 53 if self.is_udp else 8000 + server % 17)
         isn = index * 2_654_435_761 & 0xFFFFFFFF
         self._shape = shape
         self.frames: list[tuple[bytes, int]] = []

@@ -13,12 +13,14 @@ ESTABLISHED, ATTEMPTED, LOOKUP = "established", "attempted", "lookup"
 class Workload:
     """A workload's identity (S7). `namespace` or `kind` is empty where a document leaves it out.
 
-    The API server is the Service target (`kubernetes`, `default`, kind `Service`) (S24).
+    The API server is the Service target (`kubernetes`, `default`, kind `Service`) (S24). `label`
+    is `key=value` where clients were asked to be told apart by a label of their pods.
     """
 
     name: str
     namespace: str
     kind: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -70,7 +72,8 @@ class Call:
     """One client calling one server.
 
     `status` is `established`, or `attempted` (S41) or `lookup` (S42) where only that was seen.
-    `uses` are sorted by protocol and port; a call read from a document has none. `details` are
+    `uses` are sorted by protocol and port; those of a call read from a document are the ports
+    that it declares, with nothing counted and perhaps no protocol. `details` are
     what a document says beyond the names (`path /a methods GET`, `topic t operations consume`),
     sorted; they only matter for comparison.
     """
@@ -133,20 +136,30 @@ class ServiceGraph:
     coverage: Coverage | None = field(default=None)
 
 
+def declared_use(protocol: str, port: int) -> Use:
+    """A port that a document declares: nothing was counted; `protocol` may be unknown (empty)."""
+    return Use(protocol, port, 0, (0, 0), (0, 0), 0, 0, (), ())
+
+
 def call_order(call: Call) -> tuple[str, ...]:
     """Sort key of S61: client name, namespace, kind, then the server's; external ones last."""
-    client = (call.client.name, call.client.namespace, call.client.kind)
+    client = (call.client.name, call.client.namespace, call.client.kind, call.client.label)
     match call.server:
-        case Workload(name, namespace, kind):
-            return (*client, "0", name, namespace, kind)
+        case Workload(name, namespace, kind, label):
+            return (*client, "0", name, namespace, kind, label)
         case External(name, is_address):
-            return (*client, "1", name, str(is_address), "")
+            return (*client, "1", name, str(is_address), "", "")
 
 
 def server_name(server: Server, client: Workload) -> str:
-    """How a server is written for a client: bare in its namespace, else `name.namespace` (S62)."""
+    """How a server is written for a client: bare in its namespace, else `name.namespace` (S62).
+
+    A name that an annotation set (S1) may hold dots; the namespace then always follows, so that
+    what is after the last dot of a written name is its namespace.
+    """
     match server:
         case Workload(name, namespace):
-            return f"{name}.{namespace}" if namespace not in ("", client.namespace) else name
+            elsewhere = namespace != client.namespace or "." in name
+            return f"{name}.{namespace}" if namespace and elsewhere else name
         case External(name):
             return name

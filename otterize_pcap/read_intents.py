@@ -7,19 +7,40 @@ CustomResourceDefinition, group k8s.otterize.com.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import msgspec
 
 from otterize_pcap.errors import GraphFormatError
-from otterize_pcap.graph import Call, External, Server, ServiceGraph, Workload, call_order
+from otterize_pcap.graph import (
+    ATTEMPTED,
+    ESTABLISHED,
+    LOOKUP,
+    Call,
+    External,
+    Server,
+    ServiceGraph,
+    Use,
+    Workload,
+    call_order,
+    declared_use,
+)
+from otterize_pcap.intents_documents import (
+    KIND,
+    PORTS_ANNOTATION,
+    SERVICE,
+    SERVICE_PREFIX,
+    STATUS_ANNOTATION,
+    written_name,
+)
+from otterize_pcap.intents_versions import READABLE, TUTORIAL, VERSIONS
 
-KIND = "ClientIntents"
-SERVICE_PREFIX = "svc:"
 V1_DETAILS = ("topics", "kafkaTopics", "resources", "HTTPResources", "databaseResources")
 CLOUD = ("sql", "aws", "gcp", "azure")
 
 Document = Mapping[str, Any]
+Shape = TypeVar("Shape")
 
 
 def parse_intents(documents: Iterable[tuple[str, bytes]]) -> ServiceGraph:
@@ -41,8 +62,12 @@ def parse_intents(documents: Iterable[tuple[str, bytes]]) -> ServiceGraph:
 def _together(known: Call | None, call: Call) -> Call:
     if known is None:
         return call
+    uses = {(use.protocol, use.port): use for use in (*known.uses, *call.uses)}
+    status = known.status if known.status == call.status else ESTABLISHED
     details = tuple(sorted({*known.details, *call.details}))
-    return Call(call.client, call.server, details=details)
+    return Call(
+        call.client, call.server, status, tuple(uses[key] for key in sorted(uses)), details
+    )
 
 
 def _documents(content: bytes, name: str) -> Iterator[Document]:
@@ -66,7 +91,7 @@ def _parse(content: bytes, name: str) -> list[Any]:
     if content.lstrip()[:1] in (b"{", b"["):
         try:
             return [msgspec.json.decode(content)]
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             message = f"{name}: broken JSON ({error}); write it again"
             raise GraphFormatError(message) from error
     # PyYAML costs 18 ms to import, and JSON needs none of it.
@@ -75,7 +100,8 @@ def _parse(content: bytes, name: str) -> list[Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         return list(yaml.load_all(content, Loader=loader))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # ValueError: a date or number that YAML's own rules recognise and Python cannot hold.
         reason = " ".join(str(error).split())
         message = f"{name}: neither JSON nor YAML ({reason}); write it again"
         raise GraphFormatError(message) from error
@@ -96,7 +122,50 @@ def _flatten(parts: Iterable[Any]) -> Iterator[Document]:
 
 
 def _calls(document: Document, where: str) -> Iterator[Call]:
+    api_version = document.get("apiVersion")
+    if api_version not in READABLE:
+        message = (
+            f"{where}: apiVersion {api_version!r} is unknown; upgrade otterize-pcap if it is new, "
+            f"else use {max(VERSIONS)}"
+        )
+        raise GraphFormatError(message)
     metadata = _mapping(document.get("metadata", {}), f"{where}: metadata")
+    annotations = _mapping(metadata.get("annotations") or {}, f"{where}: metadata.annotations")
+    statuses = _annotation(annotations, STATUS_ANNOTATION, dict[str, str], where)
+    ports = _annotation(annotations, PORTS_ANNOTATION, dict[str, list[str]], where)
+    for call in _declared_calls(document, metadata, where):
+        name = written_name(call, VERSIONS.get(api_version, TUTORIAL))
+        status = statuses.get(name, call.status)
+        uses = tuple(_declared_port(port, where) for port in ports.get(name, ()))
+        if status not in (ESTABLISHED, ATTEMPTED, LOOKUP):
+            message = f"{where}: {STATUS_ANNOTATION}: status {status!r} of {name} is unknown"
+            raise GraphFormatError(message)
+        yield replace(call, status=status, uses=tuple(sorted(uses, key=_port_order)) or call.uses)
+
+
+def _port_order(use: Use) -> tuple[str, int]:
+    return use.protocol, use.port
+
+
+def _annotation(annotations: Document, key: str, shape: type[Shape], where: str) -> Shape:
+    """An annotation that we wrote, as JSON; empty where it is absent."""
+    text = _text(annotations.get(key, "{}"), f"{where}: {key}")
+    try:
+        return msgspec.json.decode(text, type=shape)
+    except msgspec.DecodeError as error:
+        message = f"{where}: {key}: {error}; remove the annotation"
+        raise GraphFormatError(message) from error
+
+
+def _declared_port(text: str, where: str) -> Use:
+    protocol, slash, port = text.partition("/")
+    if not slash or not (port.isascii() and port.isdigit()):
+        message = f"{where}: {PORTS_ANNOTATION}: {text!r} is no PROTOCOL/PORT"
+        raise GraphFormatError(message)
+    return declared_use(protocol, int(port))
+
+
+def _declared_calls(document: Document, metadata: Document, where: str) -> Iterator[Call]:
     namespace = _text(metadata.get("namespace", ""), f"{where}: metadata.namespace")
     spec = _mapping(document.get("spec"), f"{where}: spec")
     if "workload" in spec:
@@ -149,7 +218,7 @@ def _target(client: Workload, target: Document, where: str) -> Iterator[Call]:
         name = value.get("name") or value.get("arn") or value.get("resource") or value.get("scope")
         yield Call(client, External(f"{field}:{name}"))
     elif field in ("kubernetes", "service", "kafka"):
-        kind = "Service" if field == "service" else str(value.get("kind", ""))
+        kind = SERVICE if field == "service" else str(value.get("kind", ""))
         details = ["type kafka"] if field == "kafka" else []
         details += _resources(value.get("http"), f"{at}.http")
         details += _resources(value.get("topics"), f"{at}.topics")
@@ -160,23 +229,31 @@ def _target(client: Workload, target: Document, where: str) -> Iterator[Call]:
 
 
 def _internet(client: Workload, value: Document, where: str) -> Iterator[Call]:
-    ports = tuple(f"port {port}" for port in sorted(_list(value.get("ports", []), where)))
+    ports = tuple(declared_use("", port) for port in _ports(value.get("ports", []), where))
     domains, ips = _list(value.get("domains", []), where), _list(value.get("ips", []), where)
     if not domains and not ips:
         message = f"{where}: internet needs domains or ips"
         raise GraphFormatError(message)
     for domain in domains:
-        yield Call(client, External(_text(domain, where)), details=ports)
+        yield Call(client, External(_text(domain, where)), uses=ports)
     for address in ips:
-        yield Call(client, External(_text(address, where), is_address=True), details=ports)
+        yield Call(client, External(_text(address, where), is_address=True), uses=ports)
+
+
+def _ports(value: Any, where: str) -> list[int]:  # noqa: ANN401 - any YAML
+    ports = _list(value, f"{where}.ports")
+    if not all(type(port) is int for port in ports):
+        message = f"{where}.ports: {ports!r} are no port numbers"
+        raise GraphFormatError(message)
+    return sorted(set(ports))
 
 
 def _server(name: str, client: Workload, kind: str) -> Workload:
-    """`name` or `name.namespace`; a name has no dots (S5), so the first one separates."""
+    """`name` or `name.namespace`; what follows the last dot is the namespace."""
     if name.startswith(SERVICE_PREFIX):
-        name, kind = name.removeprefix(SERVICE_PREFIX), "Service"
-    bare, dot, namespace = name.partition(".")
-    return Workload(bare, namespace if dot else client.namespace, kind)
+        name, kind = name.removeprefix(SERVICE_PREFIX), SERVICE
+    bare, dot, namespace = name.rpartition(".")
+    return Workload(bare, namespace, kind) if dot else Workload(name, client.namespace, kind)
 
 
 def _resources(value: Any, where: str) -> list[str]:  # noqa: ANN401 - any YAML

@@ -1,92 +1,88 @@
-"""ClientIntents as the tutorial writes them: YAML documents, or one JSON array.
+"""ClientIntents as text: YAML documents, one JSON array, or a file a client.
 
-The tutorial is the specification of this form: its apiVersion, `calls` under `spec` in YAML and
-under `spec.service` in JSON.
+The tutorial is the specification of the default form: its apiVersion, `calls` under `spec` in
+YAML and under `spec.service` in JSON. Every other version is the same in YAML and JSON.
 """
 
 import json
-import re
-from collections import Counter
-from itertools import groupby
+from dataclasses import dataclass
+from typing import Any
 
-from otterize_pcap.graph import ServiceGraph, Workload, server_name
+from otterize_pcap.graph import ServiceGraph
+from otterize_pcap.intents_documents import Document, intents_documents, object_name
+from otterize_pcap.intents_validation import validate_documents
+from otterize_pcap.intents_versions import TUTORIAL, IntentsVersion
+from otterize_pcap.render.yaml_text import render_documents
 
-API_VERSION = "k8s.k8s.otterize.com/v1"
-KIND = "ClientIntents"
-
-PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-# Words that a YAML 1.1 or 1.2 reader takes for a boolean or null.
-RESERVED = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
+NO_CALLS = "# No connections found.\n"
 
 
-def render_yaml(graph: ServiceGraph) -> str:
+@dataclass(frozen=True, slots=True)
+class IntentsForm:
+    """How ClientIntents are written; `ports` adds each server's ports as an annotation."""
+
+    version: IntentsVersion = TUTORIAL
+    ports: bool = False
+
+
+TUTORIAL_FORM = IntentsForm()
+
+
+def render_yaml(graph: ServiceGraph, form: IntentsForm = TUTORIAL_FORM) -> str:
     """One YAML document a client, separated by `---`; a comment for a graph without calls.
 
     The comment tells an export without calls from one that failed and left an empty file.
+
+    Raises:
+        GraphFormatError: An operator of that version would refuse it.
     """
-    if not graph.calls:
-        return "# No connections found.\n"
-    names = object_names(graph)
-    documents = []
-    for client, calls in groupby(graph.calls, key=lambda call: call.client):
-        lines = [
-            f"apiVersion: {API_VERSION}",
-            f"kind: {KIND}",
-            "metadata:",
-            f"  name: {scalar(names[client])}",
-            f"  namespace: {scalar(client.namespace)}",
-            "spec:",
-            "  service:",
-            f"    name: {scalar(client.name)}",
-            "  calls:",
-        ]
-        called = dict.fromkeys(server_name(call.server, client) for call in calls)
-        lines += [f"    - name: {scalar(name)}" for name in called]
-        documents.append("\n".join(lines) + "\n")
-    return "---\n".join(documents)
+    return render_documents(_documents(graph, form)) or NO_CALLS
 
 
-def render_json(graph: ServiceGraph) -> str:
-    """One JSON array of ClientIntents, `[]` for a graph without calls."""
-    names = object_names(graph)
-    documents = []
-    for client, calls in groupby(graph.calls, key=lambda call: call.client):
-        called = dict.fromkeys(server_name(call.server, client) for call in calls)
-        documents.append(
-            {
-                "kind": KIND,
-                "apiVersion": API_VERSION,
-                "metadata": {"name": names[client], "namespace": client.namespace},
-                "spec": {
-                    "service": {"name": client.name, "calls": [{"name": name} for name in called]}
-                },
-            }
-        )
-    return json.dumps(documents, indent=3, ensure_ascii=False) + "\n"
+def render_json(graph: ServiceGraph, form: IntentsForm = TUTORIAL_FORM) -> str:
+    """One JSON array of ClientIntents, `[]` for a graph without calls.
+
+    Raises:
+        GraphFormatError: An operator of that version would refuse it.
+    """
+    return _json([_as_json(document, form) for document in _documents(graph, form)])
 
 
-def object_names(graph: ServiceGraph) -> dict[Workload, str]:
-    """A valid metadata.name for each client (S64)."""
-    clients = list(dict.fromkeys(call.client for call in graph.calls))
-    plain = {client: _object_name(client.name) for client in clients}
-    shared = Counter((plain[client], client.namespace) for client in clients)
+def render_files(graph: ServiceGraph, form: IntentsForm, *, as_json: bool) -> dict[str, str]:
+    """A file a client by its name, `<workload>.<namespace>.yaml` or `.json`.
+
+    Names are made of the documents' metadata, which holds no path separators.
+    """
+    files = {}
+    for document in _documents(graph, form):
+        metadata = document["metadata"]
+        namespace = object_name(metadata["namespace"]) if "namespace" in metadata else "default"
+        stem = f"{metadata['name']}.{namespace}"
+        if as_json:
+            files[f"{stem}.json"] = _json([_as_json(document, form)])
+        else:
+            files[f"{stem}.yaml"] = render_documents([document])
+    return files
+
+
+def _documents(graph: ServiceGraph, form: IntentsForm) -> list[Document]:
+    documents = intents_documents(graph, form.version, ports=form.ports)
+    if form.version.served:
+        validate_documents(documents)
+    return documents
+
+
+def _json(value: list[Any]) -> str:
+    return json.dumps(value, indent=3, ensure_ascii=False) + "\n"
+
+
+def _as_json(document: Document, form: IntentsForm) -> Document:
+    if form.version.served:
+        return document
+    service, calls = document["spec"]["service"], document["spec"]["calls"]
     return {
-        client: (
-            f"{plain[client]}-{client.kind.lower()}"
-            if shared[plain[client], client.namespace] > 1 and client.kind
-            else plain[client]
-        )
-        for client in clients
+        "kind": document["kind"],
+        "apiVersion": document["apiVersion"],
+        "metadata": document["metadata"],
+        "spec": {"service": {**service, "calls": calls}},
     }
-
-
-def _object_name(name: str) -> str:
-    """A DNS subdomain name (RFC 1123), as Kubernetes wants object names."""
-    return re.sub(r"[^a-z0-9.-]", "-", name.lower()).strip("-.") or "client"
-
-
-def scalar(text: str) -> str:
-    """A string as a YAML scalar that every reader takes for that string."""
-    if PLAIN.fullmatch(text) and text.lower() not in RESERVED:
-        return text
-    return json.dumps(text)
