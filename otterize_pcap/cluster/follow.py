@@ -201,7 +201,9 @@ class Follower:
         if progress is not None:
             job.bytes, job.packets, job.dropped = progress
             job.detail = ""
-        if "capture: ready" in log or (elapsed > self._plan.seconds + LOGLESS_S and self._has_state(job)):
+        if "capture: ready" in log or (
+            elapsed > self._plan.seconds + LOGLESS_S and self._has_state(job)
+        ):
             job.phase, job.detail = Phase.READY, ""
             self._ready(job)
         elif elapsed > self._plan.seconds + LATE_S:
