@@ -20,7 +20,10 @@ STAGES = (
     ("conntrack", "node_files", "legs", "clocks", "join", "direction", "outcome", "joined"),
     ("objects", "snapshot", "tenures", "virtual_addresses", "read_snapshot"),
     ("graph", "identity"),
-    ("nat", "resolve", "build_graph", "filters", "map_capture", "read_intents", "diff"),
+    ("nat", "resolve", "build_graph", "filters", "map_capture", "graph_views"),
+    ("graph_entries", "graph_format", "intents_versions", "intents_documents"),
+    ("intents_validation", "document_fields", "read_intents"),
+    ("align_workloads", "diff", "ignore_rules", "check", "thresholds", "findings"),
 )
 ORDER = {name: rank for rank, names in enumerate(STAGES) for name in names}
 COMPILED = {"_fastpath": ORDER["connections"]}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from otterize_pcap.cli import capture, connections, diff, intents
+from otterize_pcap.cli import capture, check, connections, diff, intents
 from otterize_pcap.cli.terminal import complain
 from otterize_pcap.errors import OtterizeError
 from otterize_pcap.version import __version__
@@ -31,6 +31,7 @@ app = typer.Typer(
 capture.register(app, intents.show_calls)
 intents.register(app)
 diff.register(app)
+check.register(app)
 connections.register(app)
 
 

@@ -33,11 +33,7 @@ def scalar(value: str | int) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    if (
-        PLAIN.fullmatch(value)
-        and value.lower() not in RESERVED
-        and not NUMERIC.fullmatch(value)
-    ):
+    if PLAIN.fullmatch(value) and value.lower() not in RESERVED and not NUMERIC.fullmatch(value):
         return value
     return f'"{UNPRINTABLE.sub(_escape, value)}"'
 
