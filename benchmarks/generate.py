@@ -1,6 +1,6 @@
 """Deterministic captures to measure with.
 
-    python benchmarks/generate.py OUT --packets 10000000 --connections 20000 --shape snapped
+Run as: python benchmarks/generate.py OUT --packets 10000000 --connections 20000 --shape snapped
 
 Which connection a packet belongs to is drawn by Zipf's law (exponent 1.1), so that few connections
 have most packets, as in clusters. The first packet drawn is a SYN, the second a SYN-ACK, then
@@ -9,9 +9,11 @@ arguments make the same bytes.
 """
 
 import argparse
+import json
 import random
 import struct
 from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
 from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +21,8 @@ from typing import BinaryIO
 START_S = 1_700_000_000
 PACKETS_PER_SECOND = 50_000
 SEGMENT = 1448
+PODS = 1000
+SERVERS = 211
 SNAPLEN = 96
 
 ETHERNET, SLL2 = 1, 276
@@ -42,15 +46,25 @@ def ipv6(protocol: int, source: int, target: int, payload_length: int) -> bytes:
     )
 
 
+def client_of(index: int) -> int:
+    """The IPv4 address of the client pod, one of a thousand."""
+    return 0x0A000000 + index % PODS + 1
+
+
+def server_of(index: int) -> int:
+    """The server's IPv4 address: each client calls five of 211."""
+    return 0x0A800000 + (index % PODS * 5 + index // PODS % 5) % SERVERS + 1
+
+
 class Connection:
     """The frames of one connection: SYN, SYN-ACK, and one segment in each direction."""
 
     def __init__(self, index: int, shape: str) -> None:
         self.is_udp = index % 10 == 9
         network = ipv6 if index % 4 == 3 else ipv4
-        client = 0x0A000000 + index // 40_000 * 997 + index % 1000 + 1
-        server = 0x0A800000 + index % 211 + 1
-        ports = (20_000 + index % 40_000, 53 if self.is_udp else 8000 + index % 17)
+        client, server = client_of(index), server_of(index)
+        # A server has one port, and no two connections of a client have one of its.
+        ports = (20_000 + index // PODS % 40_000, 53 if self.is_udp else 8000 + server % 17)
         isn = index * 2_654_435_761 & 0xFFFFFFFF
         self._shape = shape
         self.frames: list[tuple[bytes, int]] = []
@@ -138,8 +152,56 @@ def write(out: BinaryIO, count: int, connections: int, shape: str) -> None:
     out.writelines(packets(count, connections, shape))
 
 
+def snapshot(connections: int) -> dict[str, object]:
+    """The pods of a capture as `kubectl get -o json` would list them, ten to a Deployment."""
+    clients = sorted({client_of(index) for index in range(connections)})
+    servers = sorted({server_of(index) for index in range(connections)})
+    items = [
+        pod(f"{role}-{number // 10}", number, address)
+        for role, addresses in (("client", clients), ("server", servers))
+        for number, address in enumerate(addresses)
+    ]
+    return {"apiVersion": "v1", "kind": "List", "items": items}
+
+
+def pod(deployment: str, number: int, address: int) -> dict[str, object]:
+    """A running dual-stack pod of a Deployment, known by its ReplicaSet's name and hash."""
+    name = f"{deployment}-5d4f8c7b9-{number:05d}"
+    addresses = [
+        str(IPv4Address(address)),
+        str(IPv6Address(0xFD00 << 112 | address)),
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": "load",
+            "uid": f"uid-{name}",
+            "creationTimestamp": "2023-11-14T00:00:00Z",
+            "labels": {"app": deployment, "pod-template-hash": "5d4f8c7b9"},
+            "ownerReferences": [
+                {
+                    "apiVersion": "apps/v1",
+                    "kind": "ReplicaSet",
+                    "name": f"{deployment}-5d4f8c7b9",
+                    "uid": f"uid-{deployment}",
+                    "controller": True,
+                }
+            ],
+        },
+        "spec": {"nodeName": "node1", "containers": [{"name": "main", "image": "main:1"}]},
+        "status": {
+            "phase": "Running",
+            "podIP": addresses[0],
+            "podIPs": [{"ip": text} for text in addresses],
+            "startTime": "2023-11-14T00:00:00Z",
+        },
+    }
+
+
 def main() -> None:
-    """Write one capture."""
+    """Write one capture, and beside it the snapshot that explains its addresses."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--packets", type=int, default=10_000_000)
@@ -148,6 +210,8 @@ def main() -> None:
     options = parser.parse_args()
     with options.out.open("wb") as out:
         write(out, options.packets, options.connections, options.shape)
+    beside = options.out.with_suffix(".json")
+    beside.write_text(json.dumps(snapshot(options.connections)), encoding="utf-8")
 
 
 if __name__ == "__main__":

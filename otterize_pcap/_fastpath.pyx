@@ -35,6 +35,7 @@ cdef extern from *:
 
 cdef enum:
     BATCH = 32
+    AHEAD = 16
     MAX_CAPTURED = 262144
     MAX_INTERFACES = 64
     MAX_PATHS = (1 << 24) - 1
@@ -142,20 +143,48 @@ cdef Outcome flush(Decoding *decoding, CPacket *batch, int waiting) noexcept nog
     cdef Table *table = &decoding.table
     cdef Outcome outcome
     cdef uint32_t row
-    cdef const uint8_t *line
     cdef int i
     for i in range(waiting):
         row = table.slots[first_slot(table, batch[i].hash)].row
         if row:
-            line = <const uint8_t *>row_at(table, row - 1)
-            otterize_prefetch(line)
-            otterize_prefetch(line + 64)
-            otterize_prefetch(line + 128)
+            prefetch_row(row_at(table, row - 1))
     for i in range(waiting):
         outcome = add_packet(table, &batch[i])
         if outcome != DONE:
             return outcome
     return DONE
+
+
+cdef inline void look_ahead(
+    const Table *table, const Table *later, uint64_t index, const uint32_t *paths
+) noexcept nogil:
+    """Have in the cache what the rows a little later will be looked up in: slot, then row."""
+    cdef Slot *slot
+    if index + 2 * AHEAD < later.rows:
+        otterize_prefetch(slot_of(table, row_at(later, index + 2 * AHEAD), paths))
+    if index + AHEAD < later.rows:
+        slot = slot_of(table, row_at(later, index + AHEAD), paths)
+        if slot.row:
+            prefetch_row(row_at(table, slot.row - 1))
+
+
+cdef inline Slot *slot_of(
+    const Table *table, const CRow *later, const uint32_t *paths
+) noexcept nogil:
+    cdef Key key = later.key
+    key.word[4] = move_path(key.word[4], paths)
+    return &table.slots[first_slot(table, hash_key(table, &key))]
+
+
+cdef inline void prefetch_row(const CRow *row) noexcept nogil:
+    otterize_prefetch(row)
+    otterize_prefetch(<const uint8_t *>row + 64)
+    otterize_prefetch(<const uint8_t *>row + 128)
+
+
+cdef inline uint64_t move_path(uint64_t word, const uint32_t *paths) noexcept nogil:
+    """Word 4 of a key with the number that its tunnel path has in another table."""
+    return (word & ~<uint64_t>0xFFFFFF00) | <uint64_t>paths[(word >> 8) & 0xFFFFFF] << 8
 
 
 cdef int walk_pcap(Decoding *decoding, Counts *counts, Walk *walk, Outcome *outcome) noexcept nogil:
@@ -496,10 +525,9 @@ cdef class FastTable:
                 paths[path] = <uint32_t>self._path(tunnels)
             with nogil:
                 for index in range(later.decoding.table.rows):
+                    look_ahead(table, &later.decoding.table, index, paths)
                     row = row_at(&later.decoding.table, index)[0]
-                    path = <uint32_t>(row.key.word[4] >> 8) & 0xFFFFFF
-                    row.key.word[4] = ((row.key.word[4] & ~<uint64_t>0xFFFFFF00)
-                                       | <uint64_t>paths[path] << 8)
+                    row.key.word[4] = move_path(row.key.word[4], paths)
                     outcome = place_row(table, &row)
                     if outcome != DONE:
                         break
@@ -523,10 +551,9 @@ cdef class FastTable:
         """The rows, in the order in which their first packets came."""
         cdef uint64_t index
         for index in range(self.decoding.table.rows):
-            yield self._row(index)
+            yield self._as_row(row_at(&self.decoding.table, index))
 
-    cdef _row(self, uint64_t index):
-        cdef CRow *row = row_at(&self.decoding.table, index)
+    cdef _as_row(self, const CRow *row):
         cdef uint64_t word = row.key.word[4]
         cdef bint has_client = row.client != NO_CLIENT
         return Row(

@@ -39,7 +39,9 @@ class NodeCapture(msgspec.Struct, frozen=True, rename="camel"):
 
     `status` is `captured`, `failed` or `skipped`; the last two carry a `reason`.
     `start` and `end` are RFC 3339 times between which packets were recorded; `end` is early
-    where the size limit stopped the capture, and `reason` then says so.
+    where the size limit stopped the capture, and `reason` then says so. `clock_ahead` is by how
+    many seconds the node's clock, which those times and the packets' are by, was ahead of the API
+    server's, which the snapshot's are by; None where it was not measured.
     """
 
     name: str
@@ -49,6 +51,7 @@ class NodeCapture(msgspec.Struct, frozen=True, rename="camel"):
     end: str | None = None
     files: tuple[CapturedFile, ...] = ()
     packets: PacketCounters = PacketCounters()
+    clock_ahead: float | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, rename="camel"):

@@ -17,9 +17,16 @@ from otterize_pcap.graph import Coverage, FileCoverage, NodeCoverage, ServiceGra
 from otterize_pcap.groups import ConnectionGroup, Grouping, compiled_tables, standing_for
 from otterize_pcap.identity import ANNOTATIONS, Identities
 from otterize_pcap.joined import connect
-from otterize_pcap.legs import Recording
+from otterize_pcap.legs import Address, Recording
 from otterize_pcap.nat import ServiceRoutes
-from otterize_pcap.resolve import DEFAULT_SLACK_NS, Resolution, Resolver
+from otterize_pcap.resolve import (
+    DEFAULT_SLACK_NS,
+    FoundServer,
+    Party,
+    Resolution,
+    Resolver,
+    Unknown,
+)
 from otterize_pcap.snapshot import Snapshot
 from otterize_pcap.timeless import Timeless
 from otterize_pcap.timestamps import SECOND_NS, format_time
@@ -161,13 +168,28 @@ def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGrap
     known = grouping.known(left, mapping.dumps)
     connections = connect(left, mapping.routes, mapping.dumps, grouping.offsets, known)
     gone = {group.number for group in broken}
-    resolved = [
-        (group, mapping.resolver.resolve(standing_for(group)))
-        for group in groups
-        if group.number not in gone
-    ]
+    whole = (group for group in groups if group.number not in gone)
+    resolved = _resolve_groups(mapping.resolver, whole)
     resolutions = map(mapping.resolver.resolve, connections)
     return mapping.graph(resolutions, resolved, grouping.offsets)
+
+
+def _resolve_groups(
+    resolver: Resolver, groups: Iterable[ConnectionGroup]
+) -> Iterator[tuple[ConnectionGroup, Resolution]]:
+    """Resolve groups to which time makes no difference: each end once, however often it is met."""
+    clients: dict[tuple[bytes, ...], Party | Unknown] = {}
+    servers: dict[tuple[int, tuple[Address, ...]], FoundServer] = {}
+    for group in groups:
+        connection = standing_for(group)
+        client = clients.get(group.clients)
+        if client is None:
+            client = clients[group.clients] = resolver.client(connection)
+        ends = (group.protocol, group.servers)
+        server = servers.get(ends)
+        if server is None:
+            server = servers[ends] = resolver.server(connection)
+        yield group, resolver.put_together(connection, client, server)
 
 
 def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:

@@ -84,6 +84,10 @@ class Unknown:
     candidates: tuple[Workload, ...] = ()
 
 
+FoundServer = tuple[Party | External | Unknown, tuple[str, ...], int]
+"""A server, the Services that led to it, and its port."""
+
+
 class Resolver:
     """Resolves the connections of one capture against its snapshot.
 
@@ -106,13 +110,18 @@ class Resolver:
 
     def resolve(self, connection: Connection) -> Resolution:
         """Both ends of one connection."""
+        return self.put_together(connection, self.client(connection), self.server(connection))
+
+    def put_together(
+        self, connection: Connection, client: Party | Unknown, found: FoundServer
+    ) -> Resolution:
+        """The resolution of a connection whose ends were looked up."""
+        server, services, port = found
         ends = (*connection.clients, *connection.servers)
         if any(is_not_a_call(address) for address, _ in ends):
             return Left(connection, NOT_A_CALL)
         if connection.rule == UNDIRECTED:
             return Left(connection, UNDIRECTED_REASON)
-        client = self._client(connection)
-        server, services, port = self._server(connection)
         if isinstance(client, Unknown):
             known = None if isinstance(server, Unknown) else server
             return Left(connection, client.reason, "client", client.candidates, server=known)
@@ -120,7 +129,7 @@ class Resolver:
             return Left(connection, server.reason, "server", server.candidates, client=client)
         return Resolved(connection, client, server, port, services)
 
-    def _client(self, connection: Connection) -> Party | Unknown:
+    def client(self, connection: Connection) -> Party | Unknown:
         """The first end that a pod held; what stands before NAT is what called (S22)."""
         for address, _ in connection.clients:
             held = self.holder(address, connection.first_ns, connection.last_ns)
@@ -133,9 +142,7 @@ class Resolver:
             return self.holder(address, connection.first_ns, connection.last_ns)
         return Unknown(UNKNOWN_PRIVATE if is_private(address) else EXTERNAL_CLIENT)
 
-    def _server(
-        self, connection: Connection
-    ) -> tuple[Party | External | Unknown, tuple[str, ...], int]:
+    def server(self, connection: Connection) -> FoundServer:
         """The last end that a pod held, else what the Service at the first end stood for."""
         first_ns, last_ns, protocol = connection.first_ns, connection.last_ns, connection.protocol
         port = connection.servers[-1][1]

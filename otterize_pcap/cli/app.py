@@ -1,5 +1,6 @@
 """The `otterize` command: its groups, and the one place where errors become exit codes."""
 
+import gc
 import os
 import sys
 from typing import Annotated
@@ -55,6 +56,9 @@ def _root(
 
 def run() -> int:
     """Run the command line and return the exit code."""
+    # A run makes many values, keeps them to its end and makes few cycles: looking for garbage
+    # took 40 % of the time after reading (20,000 connections).
+    gc.disable()
     try:
         app()
     except OtterizeError as error:

@@ -4,8 +4,8 @@ import re
 
 from otterize_pcap.errors import UsageError
 
-DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?\Z")
-SIZE = re.compile(r"(\d+)(|k|M|G|Ki|Mi|Gi)\Z")
+DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s?)?\Z")
+SIZE = re.compile(r"([0-9]+)(|k|M|G|Ki|Mi|Gi)\Z")
 UNITS = {
     "": 1,
     "k": 1000,

@@ -205,6 +205,7 @@ def manifest_entry(job: NodeJob, result: NodeResult | None, plan: JobPlan) -> No
         stamp_of(state.ended),
         result.pulled,
         result.counters,
+        result.clock_ahead,
     )
 
 

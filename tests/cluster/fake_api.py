@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -96,9 +97,13 @@ class FakeApi:
         self.faults = Faults()
         self.clock_ahead = 0.0
         self.subprotocol = "v5.channel.k8s.io"
+        #: Requests being served at this moment, watches apart, and the most there ever were.
+        self.serving = 0
+        self.most_serving = 0
         self._sockets: set[socket.socket] = set()
         self._server: ThreadingHTTPServer | None = None
         self.port = 0
+        self.tls: ssl.SSLContext | None = None
         kubelet.api = self
         self.add("namespaces", {"metadata": {"name": "default"}})
 
@@ -113,6 +118,8 @@ class FakeApi:
 
         Bound.api = api
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Bound)
+        if self.tls is not None:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.port = self._server.server_address[1]
@@ -138,7 +145,8 @@ class FakeApi:
     @property
     def url(self) -> str:
         """Where the server listens."""
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     # --- store ------------------------------------------------------------------------------
 
@@ -311,6 +319,10 @@ class _Handler(BaseHTTPRequestHandler):
         pairs = parse_qsl(parsed.query)
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else {}
+        with self.api.changed:
+            self.api.serving += 1
+            watching = dict(pairs).get("watch") == "true"
+            self.api.most_serving = max(self.api.most_serving, self.api.serving - watching)
         try:
             self.api.faults.before(method, parsed.path)
             for wanted, pattern, status, message in self.api.faults.refusals:
@@ -320,6 +332,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._route(method, parsed.path, pairs, body)
         except ConnectionError:
             self.close_connection = True
+        finally:
+            with self.api.changed:
+                self.api.serving -= 1
 
     def _route(self, method: str, path: str, pairs: list[tuple[str, str]], body: Json) -> None:
         if path == "/version":

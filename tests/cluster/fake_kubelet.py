@@ -219,13 +219,18 @@ class ScriptedRuntime:
     #: Added to the node's clock in its answers.
     clock_ahead: float = 0.0
     state: str | None = None
+    #: Files that stand for one of `files`, where they are too large to be in memory.
+    substitute: dict[str, Path] = field(default_factory=dict)
 
     def start(self, pod: Json) -> "_ScriptedContainer":
         """Lay out what the container would have written."""
         place = self.directory / pod["metadata"]["name"]
         place.mkdir()
         for name, content in self.files.items():
-            (place / name).write_bytes(content)
+            if name in self.substitute:
+                (place / name).symlink_to(self.substitute[name])
+            else:
+                (place / name).write_bytes(content)
         (place / "tcpdump-stats").write_text(
             "part calls\n3 packets captured\n5 packets received by filter\n"
             "1 packet dropped by kernel\n"

@@ -1,8 +1,9 @@
 """Traffic for the lab, run inside a node's namespace: `lab_traffic.py serve` or `call`.
 
 The caller keeps one connection that was there before the capture and says something now and
-then, makes a short connection four times a second by IPv4 and IPv6, sends datagrams, and, with
-`bulk`, moves data as fast as it can.
+then, makes a short connection four times a second by IPv4 and IPv6, and sends datagrams.
+With `chat` it also asks 200 times a second on one connection, with `bulk` it moves 16 MB a
+second.
 """
 
 import socket
@@ -42,13 +43,15 @@ def converse(connection: socket.socket, answer: bool) -> None:
             connection.sendall(question * 4)
 
 
-def call(bulk: bool) -> None:
+def call(bulk: bool, chat: bool) -> None:
     """Talk until killed."""
     quiet = socket.create_connection((HOSTS[0], PORT))
     sys.stdout.write("connected\n")
     sys.stdout.flush()
     if bulk:
         threading.Thread(target=pump, daemon=True).start()
+    if chat:
+        threading.Thread(target=talk, daemon=True).start()
     resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     for turn in range(1_000_000):
         for host in HOSTS:
@@ -60,6 +63,15 @@ def call(bulk: bool) -> None:
             quiet.recv(4096)
         resolver.sendto(b"\x12\x34\x01\x00\x00\x01" + b"q" * 20, (HOSTS[0], DNS))
         time.sleep(0.25)
+
+
+def talk() -> None:
+    """Requests of 300 bytes and answers of 1200 on a kept connection, 200 a second."""
+    with socket.create_connection((HOSTS[0], PORT)) as kept:
+        while True:
+            kept.sendall(b"r" * 300)
+            kept.recv(4096)
+            time.sleep(0.005)
 
 
 def pump() -> None:
@@ -74,4 +86,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "serve":
         serve()
     else:
-        call("bulk" in sys.argv)
+        call("bulk" in sys.argv, "chat" in sys.argv)

@@ -1,0 +1,212 @@
+"""Grouping plain connections in C gives the graph that looking at each one gives."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otterize_pcap.addresses import parse_address
+from otterize_pcap.build_graph import Inclusion
+from otterize_pcap.cli.inputs import open_captures
+from otterize_pcap.connections import ACK, RST, SYN
+from otterize_pcap.conntrack import Dump, Entry
+from otterize_pcap.graph import FileCoverage
+from otterize_pcap.groups import Grouping, compiled_tables
+from otterize_pcap.legs import Recording, TableRows
+from otterize_pcap.map_capture import Capture, Rules, graph_capture, map_capture
+from otterize_pcap.packet import Packet, Tunnel
+from otterize_pcap.read import ReadOptions
+from otterize_pcap.read_snapshot import parse_snapshot
+from otterize_pcap.snapshot import Snapshot
+from otterize_pcap.stretch import FAST_PATH, new_table
+from tests.conftest import FIXTURES
+
+pytestmark = pytest.mark.skipif(
+    not FAST_PATH, reason="the compiled path was not built, so nothing is grouped"
+)
+
+SECOND = 1_000_000_000
+START = 1_700_000_000 * SECOND
+EVERYTHING = Rules(inclusion=Inclusion(attempts=True, one_way_udp=True, internet=True))
+
+POD_A, POD_B, POD_C = "10.1.0.1", "10.1.0.2", "10.1.0.3"
+VIP, NODE, OUTSIDE = "10.96.0.1", "192.168.0.1", "8.8.8.8"
+ADDRESSES = (POD_A, POD_B, POD_C, VIP, NODE, OUTSIDE)
+ENDPOINTS = [(parse_address(text), port) for text in ADDRESSES for port in (80, 40000)]
+
+
+def scenarios() -> list[Path]:
+    """Every recorded capture."""
+    return sorted(path.parent for path in FIXTURES.glob("*/truth.json"))
+
+
+@pytest.mark.parametrize("path", scenarios(), ids=lambda path: path.name)
+def test_groups_change_nothing_on_recorded_captures(path: Path) -> None:
+    """Every recorded capture has one graph, by groups and one by one."""
+    capture = open_captures([path], None, ReadOptions())[0]
+    assert graph_capture(capture, EVERYTHING) == map_capture(capture, EVERYTHING).graph
+
+
+def test_plain_connections_are_grouped() -> None:
+    """The recorded two-node cluster's TCP connections are plain, legs on all interfaces joined."""
+    capture = open_captures([FIXTURES / "two-nodes"], None, ReadOptions())[0]
+    tables = compiled_tables(capture.recordings, lambda _: False)
+    assert tables is not None
+    grouping = Grouping(capture.recordings, tables)
+    grouped = grouping.group(capture.dumps, lambda _: True)
+    assert sum(group.connections for group in grouped) == 7
+    assert {row.protocol for recording in grouping.left() for row in recording.rows} == {17}
+
+
+def pod(name: str, address: str, start: int, node: str = "a") -> dict[str, object]:
+    """A pod that holds an address from some second on."""
+    return {
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "n", "uid": name, "labels": {"app": name[:1]}},
+        "spec": {"nodeName": node, "containers": [{"ports": [{"containerPort": 80}]}]},
+        "status": {
+            "phase": "Running",
+            "podIP": address,
+            "startTime": f"2023-11-14T22:13:{20 + start:02}Z",
+        },
+    }
+
+
+def cluster(*, moving: bool) -> Snapshot:
+    """Three pods, a Service with a NodePort, a node; `moving`: one address has two owners."""
+    items: list[dict[str, object]] = [
+        pod("a", POD_A, 0),
+        pod("b", POD_B, 0),
+        pod("c", POD_C, 10 if moving else 0),
+        {
+            "kind": "Service",
+            "metadata": {"name": "s", "namespace": "n", "uid": "s"},
+            "spec": {
+                "clusterIP": VIP,
+                "selector": {"app": "b"},
+                "ports": [{"port": 80, "nodePort": 40000}],
+            },
+        },
+        {
+            "kind": "Node",
+            "metadata": {"name": "a"},
+            "status": {"addresses": [{"type": "InternalIP", "address": NODE}]},
+        },
+    ]
+    if moving:
+        items.append(pod("d", POD_C, 15))
+    return parse_snapshot([("s", json.dumps({"kind": "List", "items": items}).encode())])
+
+
+SNAPSHOTS = {moving: cluster(moving=moving) for moving in (False, True)}
+
+flags = st.sampled_from([SYN, SYN | ACK, ACK, ACK, RST, RST | ACK])
+small = st.integers(0, 3)
+
+
+@st.composite
+def packets(draw: st.DrawFn) -> tuple[Packet, int, int]:
+    """A packet between few endpoints with few sequence numbers, its time and its interface."""
+    source, destination = draw(
+        st.lists(st.sampled_from(ENDPOINTS), min_size=2, max_size=2, unique=True)
+    )
+    protocol = draw(st.sampled_from([6, 6, 6, 17]))
+    flag = draw(flags) if protocol == 6 else 0
+    tunnel = Tunnel("vxlan", parse_address(NODE), parse_address("192.168.0.2"))
+    packet = Packet(
+        protocol,
+        source[0],
+        destination[0],
+        source[1],
+        destination[1],
+        draw(st.integers(40, 60)),
+        flag,
+        draw(small),
+        draw(st.integers(0, 4)),
+        draw(st.sampled_from([None, 7])) if flag & SYN else None,
+        draw(st.sampled_from([0, 0, 1, 2])) if not flag & SYN else 0,
+        draw(st.sampled_from([(), (), (tunnel,)])),
+        unreachable=draw(st.integers(0, 20)) == 0,
+    )
+    time_ns = START + draw(st.integers(0, 40_000)) * 1_000_000
+    return packet, time_ns, draw(st.integers(0, 1))
+
+
+@st.composite
+def handshakes(draw: st.DrawFn) -> list[tuple[Packet, int, int]]:
+    """SYN, SYN-ACK and ACK of one connection, perhaps seen again behind NAT."""
+    ends = st.lists(st.sampled_from(ENDPOINTS), min_size=2, max_size=2, unique=True)
+    client, server = draw(ends)
+    behind = draw(st.sampled_from([(client, server), draw(ends)]))
+    isn, answer = draw(st.integers(0, 5)), draw(st.integers(0, 5))
+    time_ns = START + draw(st.integers(0, 40_000)) * 1_000_000
+    found = []
+    for number, (one, other) in enumerate([(client, server), behind]):
+        for step, (sender, receiver, flag, seq, ack) in enumerate(
+            [
+                (one, other, SYN, isn, 0),
+                (other, one, SYN | ACK, answer, isn + 1),
+                (one, other, ACK, isn + 1, answer + 1),
+            ][: draw(st.integers(1, 3))]
+        ):
+            packet = Packet(
+                6, sender[0], receiver[0], sender[1], receiver[1], 40, flag, seq, ack, None
+            )
+            found.append((packet, time_ns + number * 1000 + step * 1_000_000, number))
+    return found
+
+
+@st.composite
+def dumps(draw: st.DrawFn) -> list[Dump]:
+    """What conntrack may have said of such connections."""
+    ends = st.sampled_from(ENDPOINTS)
+    entries = draw(
+        st.lists(
+            st.builds(
+                Entry,
+                protocol=st.sampled_from([6, 17]),
+                state=st.just("ESTABLISHED"),
+                remaining=st.just(1),
+                client=ends,
+                target=ends,
+                server=ends,
+                reply_to=ends,
+                assured=st.booleans(),
+                replied=st.just(True),
+            ),
+            max_size=3,
+        )
+    )
+    return [Dump("a", START + 30 * SECOND, tuple(entries))]
+
+
+@settings(max_examples=int(os.environ.get("GROUPING_EXAMPLES", "300")), deadline=None)
+@given(
+    single=st.lists(st.lists(packets(), max_size=12), min_size=1, max_size=2),
+    whole=st.lists(handshakes(), max_size=6),
+    conntrack=dumps(),
+    moving=st.booleans(),
+)
+def test_groups_change_nothing(
+    single: list[list[tuple[Packet, int, int]]],
+    whole: list[list[tuple[Packet, int, int]]],
+    conntrack: list[Dump],
+    moving: bool,
+) -> None:
+    """Whatever packets two nodes saw, and whatever conntrack said, groups change no graph."""
+    recordings, files = [], []
+    for place, (name, seen) in enumerate(zip("ab", single, strict=False)):
+        table = new_table(ReadOptions(), bytes(range(56)))
+        mixed = [*seen, *(packet for found in whole[place::2] for packet in found)]
+        mixed.sort(key=lambda entry: entry[1])
+        for number, (packet, time_ns, interface) in enumerate(mixed, 1):
+            table.add(packet, time_ns, number, interface)
+        times = [time_ns for _, time_ns, _ in mixed]
+        first, last = min(times, default=None), max(times, default=None)
+        recordings.append(Recording((f"{name}.pcap",), name, TableRows(table), first, table))
+        files.append(FileCoverage(f"{name}.pcap", name, len(mixed), first, last))
+    capture = Capture(recordings, SNAPSHOTS[moving], conntrack, {}, tuple(files))
+    assert graph_capture(capture, EVERYTHING) == map_capture(capture, EVERYTHING).graph
