@@ -23,7 +23,8 @@ STAGES = (
     ("nat", "resolve", "timeless", "build_graph", "filters", "map_capture", "graph_views"),
     ("graph_entries", "graph_format", "intents_versions", "intents_documents"),
     ("intents_validation", "document_fields", "read_intents"),
-    ("align_workloads", "ignore_rules", "diff", "check", "thresholds", "findings"),
+    ("naming", "call_rows", "align_workloads", "ignore_rules", "diff", "check", "thresholds"),
+    ("findings", "picture", "layout"),
 )
 ORDER = {name: rank for rank, names in enumerate(STAGES) for name in names}
 COMPILED = {"_fastpath": ORDER["connections"]}

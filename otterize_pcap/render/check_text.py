@@ -5,8 +5,8 @@ from itertools import groupby
 
 from otterize_pcap.check import NOT_DECLARED, CheckResult
 from otterize_pcap.graph import Call, call_order
+from otterize_pcap.naming import Names
 from otterize_pcap.render.list_text import server_line
-from otterize_pcap.render.naming import Names
 
 
 def render_check(result: CheckResult, *, unused: bool = False) -> str:

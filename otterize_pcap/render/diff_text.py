@@ -7,8 +7,8 @@ from itertools import groupby
 
 from otterize_pcap.diff import GraphDiff
 from otterize_pcap.graph import Call, call_order
+from otterize_pcap.naming import Names
 from otterize_pcap.render.list_text import server_line
-from otterize_pcap.render.naming import Names
 
 COLORS = {"+": "\x1b[32m", "-": "\x1b[31m", "~": "\x1b[33m", "?": "\x1b[36m", " ": ""}
 RESET = "\x1b[0m"

@@ -8,7 +8,7 @@ from html import escape
 
 from otterize_pcap.findings import ERROR, Finding, FindingList, of_level
 from otterize_pcap.graph import Call
-from otterize_pcap.render.naming import full_name, printable
+from otterize_pcap.naming import full_name, printable
 from otterize_pcap.render.sentence import finding_sentence
 
 

@@ -7,7 +7,7 @@ checkout calls:
 from itertools import groupby
 
 from otterize_pcap.graph import ATTEMPTED, LOOKUP, Call, ServiceGraph
-from otterize_pcap.render.naming import Names
+from otterize_pcap.naming import Names
 
 MARKS = {ATTEMPTED: " (attempted)", LOOKUP: " (lookup only)"}
 

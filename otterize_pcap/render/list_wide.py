@@ -2,7 +2,7 @@
 
 from otterize_pcap.call_rows import CallRow, call_rows
 from otterize_pcap.graph import ServiceGraph
-from otterize_pcap.render.naming import printable
+from otterize_pcap.naming import printable
 
 HEADINGS = (
     "CLIENT",

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from otterize_pcap.findings import Finding, FindingList
 from otterize_pcap.graph import External, Workload
-from otterize_pcap.render.naming import full_name
+from otterize_pcap.naming import full_name
 from otterize_pcap.render.sentence import finding_sentence
 from otterize_pcap.version import __version__
 

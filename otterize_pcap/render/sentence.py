@@ -2,7 +2,7 @@
 
 from otterize_pcap.findings import ADDED, CHANGED, NOT_SEEN, REMOVED, UNDECLARED, UNUSED, Finding
 from otterize_pcap.graph import Call
-from otterize_pcap.render.naming import full_name, printable
+from otterize_pcap.naming import full_name, printable
 
 VERBS = {
     ADDED.name: "{client} now calls {server}",
