@@ -20,8 +20,11 @@ STAGES = (
     ("groups",),
     ("objects", "snapshot", "tenures", "virtual_addresses", "read_snapshot"),
     ("graph", "identity"),
-    ("nat", "resolve", "timeless", "build_graph", "filters", "map_capture"),
-    ("intents_versions", "intents_documents", "intents_validation", "read_intents", "diff"),
+    ("nat", "resolve", "timeless", "build_graph", "filters", "map_capture", "graph_views"),
+    ("graph_entries", "graph_format", "intents_versions", "intents_documents"),
+    ("intents_validation", "document_fields", "read_intents"),
+    ("naming", "call_rows", "align_workloads", "ignore_rules", "diff", "check", "thresholds"),
+    ("findings", "picture", "layout"),
 )
 ORDER = {name: rank for rank, names in enumerate(STAGES) for name in names}
 COMPILED = {"_fastpath": ORDER["connections"]}
