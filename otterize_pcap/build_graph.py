@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS
 from otterize_pcap.connections import UDP
@@ -35,13 +35,16 @@ HIDDEN_NAMESPACE = "hidden: excluded namespace"
 DNS_NAMES = ("kube-dns", "dns-default")
 DNS_PORT = 53
 
+NO_VALUE = "no_value"
+
 
 @dataclass(frozen=True, slots=True)
 class Inclusion:
     """Which resolved connections become calls; the defaults are the rules' own.
 
     `exclude_labels` are (key, value) pairs of pod labels, `exclude_namespaces` names: an edge is
-    dropped if either side matches (S60).
+    dropped if either side matches (S60). `distinct_by_label` is the key of a pod label by whose
+    values clients are told apart.
     """
 
     attempts: bool = False
@@ -51,6 +54,7 @@ class Inclusion:
     self_calls: bool = True
     exclude_labels: tuple[tuple[str, str], ...] = ()
     exclude_namespaces: frozenset[str] = frozenset()
+    distinct_by_label: str = ""
 
 
 @dataclass(slots=True)
@@ -153,23 +157,29 @@ def build_calls(
         fate = fate_of(resolution, inclusion, cluster_dns)
         fates[fate] += 1
         if fate == SHOWN and isinstance(resolution, Resolved):
-            _tally_of(tallies, resolution).add(resolution)
+            _tally_of(tallies, resolution, inclusion.distinct_by_label).add(resolution)
     for group, resolution in groups:
         fate = fate_of(resolution, inclusion, cluster_dns)
         fates[fate] += group.connections
         if fate == SHOWN and isinstance(resolution, Resolved):
-            _tally_of(tallies, resolution).add_group(group, resolution)
+            _tally_of(tallies, resolution, inclusion.distinct_by_label).add_group(group, resolution)
     return _calls(tallies), fates
 
 
-def _tally_of(tallies: Tallies, resolved: Resolved) -> _Tally:
+def _tally_of(tallies: Tallies, resolved: Resolved, label: str) -> _Tally:
     server = resolved.server
-    pair = (resolved.client.workload, server.workload if isinstance(server, Party) else server)
+    client = _labelled(resolved.client, label) if label else resolved.client.workload
+    pair = (client, server.workload if isinstance(server, Party) else server)
     port = (PROTOCOL_NAMES[resolved.connection.protocol], resolved.port)
     ports = tallies.setdefault(pair, {})
     if port not in ports:
         ports[port] = _Tally()
     return ports[port]
+
+
+def _labelled(party: Party, key: str) -> Workload:
+    value = party.pod.labels.get(key, NO_VALUE) if party.pod else NO_VALUE
+    return replace(party.workload, label=f"{key}={value}")
 
 
 def merge_calls(parts: Iterable[tuple[Call, ...]]) -> tuple[Call, ...]:

@@ -119,7 +119,7 @@ def _kind_suffix(client: Workload) -> str:
 
 
 def _digest_suffix(client: Workload) -> str:
-    identity = "\n".join((client.name, client.namespace, client.kind, client.label))
+    identity = f"{client.name}\n{client.namespace}\n{client.kind}\n{client.label}"
     return "-" + hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from otterize_pcap.cli import capture, connections, diff, intents
+from otterize_pcap.cli import capture, check, connections, diff, graph, intents
 from otterize_pcap.cli.terminal import complain
 from otterize_pcap.errors import OtterizeError
 from otterize_pcap.version import __version__
@@ -32,6 +32,8 @@ app = typer.Typer(
 capture.register(app, intents.show_calls)
 intents.register(app)
 diff.register(app)
+check.register(app)
+graph.register(app)
 connections.register(app)
 
 
@@ -59,7 +61,7 @@ def run() -> int:
     # took 40 % of the time after reading (20,000 connections).
     gc.disable()
     try:
-        app()
+        app(prog_name="otterize")
     except OtterizeError as error:
         complain(str(error))
         return error.exit_code

@@ -15,6 +15,7 @@ from otterize_pcap.capture_dir import (
     pcap_dir,
     snapshot_path,
 )
+from otterize_pcap.cli.progress import reading_progress
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.conntrack import Dump, parse_conntrack, parse_timeouts
 from otterize_pcap.errors import CaptureError, InputError, SnapshotError, UsageError
@@ -191,7 +192,8 @@ def _read_nodes(
 def _read_node(node: str, paths: Sequence[Path], options: ReadOptions) -> CaptureTable:
     with ExitStack() as stack:
         streams = [(str(path), _open(stack, path)) for path in paths]
-        return read_parts(ordered_parts(streams), node, options)
+        progress = stack.enter_context(reading_progress(Path(node).name, paths))
+        return read_parts(ordered_parts(streams), node, options, progress)
 
 
 def _open(stack: ExitStack, path: Path) -> BufferedReader:

@@ -47,6 +47,16 @@ Output = Annotated[
 ]
 
 
+Ports = Annotated[bool, typer.Option("--ports", help="Say to which ports each call went.")]
+
+AsService = Annotated[
+    bool,
+    typer.Option(
+        "--as-kubernetes-service",
+        help="Name the Service that a call went through instead of the workload behind it.",
+    ),
+]
+
 VxlanPorts = Annotated[
     list[int] | None,
     typer.Option(metavar="PORT", help="Open VXLAN on this UDP port too (4789, 8472). Repeatable."),
@@ -141,6 +151,13 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
     include_cluster_dns: Annotated[
         bool, typer.Option("--include-cluster-dns", help="Show calls to the cluster's own DNS.")
     ] = False,
+    internet: Annotated[
+        bool, typer.Option("--internet", help="Show calls to servers outside the cluster.")
+    ] = False,
+    distinct_by_label: Annotated[
+        str,
+        typer.Option(metavar="KEY", help="Tell clients apart by the value of this pod label."),
+    ] = "",
     exclude_self: Annotated[
         bool, typer.Option("--exclude-self", help="Leave out workloads that call themselves.")
     ] = False,
@@ -177,9 +194,11 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         attempts=include_attempts,
         one_way_udp=one_way_udp,
         cluster_dns=include_cluster_dns,
+        internet=internet,
         self_calls=not exclude_self,
         exclude_labels=tuple(_label(text) for text in exclude_labels or ()),
         exclude_namespaces=comma_separated(exclude_namespaces),
+        distinct_by_label=distinct_by_label,
     )
     wanted = GraphFilter(
         namespaces=comma_separated(namespace),
