@@ -1,7 +1,7 @@
 """One capture → its resolved connections and service graph: the stages in order."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from otterize_pcap.build_graph import (
@@ -17,7 +17,7 @@ from otterize_pcap.graph import Coverage, FileCoverage, NodeCoverage, ServiceGra
 from otterize_pcap.groups import ConnectionGroup, Grouping, compiled_tables, standing_for
 from otterize_pcap.identity import ANNOTATIONS, Identities
 from otterize_pcap.joined import connect
-from otterize_pcap.legs import Address, Recording
+from otterize_pcap.legs import Address, Recording, Tuple5
 from otterize_pcap.nat import ServiceRoutes
 from otterize_pcap.resolve import (
     DEFAULT_SLACK_NS,
@@ -30,8 +30,10 @@ from otterize_pcap.resolve import (
 from otterize_pcap.snapshot import Snapshot
 from otterize_pcap.timeless import Timeless
 from otterize_pcap.timestamps import SECOND_NS, format_time
+from otterize_pcap.tracked import count_ageless, tracked_recordings
 
 # Tunnels that any process can imitate by sending a UDP datagram (S25).
+AGELESS = "unresolved: known to conntrack only, without its age"
 UDP_TUNNELS = frozenset({"vxlan", "vxlan-gpe", "geneve", "gtp"})
 
 
@@ -96,6 +98,7 @@ class _Mapping:
         )
         self.cluster_dns = cluster_dns_ports(capture.snapshot, self.identities)
         self.forged: Counter[str] = Counter()
+        self.ageless = 0
 
     def could_be_service(self, address: bytes) -> bool:
         """Whether a Service could answer on an address: its own, or as NodePort a node's."""
@@ -112,6 +115,11 @@ class _Mapping:
             for recording in self.capture.recordings
         ]
 
+    def tracked(self, shows: Callable[[Tuple5], bool]) -> list[Recording]:
+        """What conntrack alone knows of, where `shows` tells what was recorded (S46)."""
+        self.ageless = count_ageless(self.dumps, shows)
+        return tracked_recordings(self.dumps, shows)
+
     def graph(
         self,
         resolutions: Iterable[Resolution],
@@ -120,6 +128,8 @@ class _Mapping:
     ) -> ServiceGraph:
         """The service graph of resolved connections and groups."""
         calls, fates = build_calls(resolutions, groups, self.rules.inclusion, self.cluster_dns)
+        if self.ageless:
+            fates[AGELESS] += self.ageless
         coverage = Coverage(
             files=self.capture.files,
             nodes=self.capture.coverage_nodes,
@@ -135,6 +145,8 @@ def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture
     mapping = _Mapping(capture, rules)
     recordings = mapping.believed()
     offsets = measure_offsets(recordings)
+    shown = {(row.protocol, row.low, row.high) for found in recordings for row in found.rows}
+    recordings += mapping.tracked(shown.__contains__)
     connections = connect(recordings, mapping.routes, mapping.dumps, offsets)
     resolutions = tuple(map(mapping.resolver.resolve, connections))
     graph = mapping.graph(resolutions, (), offsets)
@@ -164,7 +176,7 @@ def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGrap
     )
     groups = grouping.group(mapping.dumps, mapping.could_be_service)
     broken = [group for group in groups if not timeless.holds(group)]
-    left = grouping.left(broken)
+    left = [*grouping.left(broken), *mapping.tracked(grouping.shows)]
     known = grouping.known(left, mapping.dumps)
     connections = connect(left, mapping.routes, mapping.dumps, grouping.offsets, known)
     gone = {group.number for group in broken}

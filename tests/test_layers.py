@@ -17,7 +17,7 @@ STAGES = (
     ("fragments", "icmp", "link_layer", "network", "transport", "tunnels", "decode"),
     ("connections", "_fastpath", "tally", "stretch", "splitting", "read"),
     ("conntrack", "node_files", "legs", "clocks", "join", "direction", "outcome", "joined"),
-    ("groups",),
+    ("groups", "tracked"),
     ("objects", "snapshot", "tenures", "virtual_addresses", "read_snapshot"),
     ("graph", "identity"),
     ("nat", "resolve", "timeless", "build_graph", "filters", "map_capture", "graph_views"),
