@@ -174,8 +174,14 @@ cdef class PlainConnections(RowIndex):
         for protocol, client, target, reply_to, server in translations:
             one = self._tuple_number(protocol, client, target)
             other = self._tuple_number(protocol, reply_to, server)
-            if one >= 0 and other >= 0 and (self.tuple_flags[one] | self.tuple_flags[other]) & HAS_RUN:
+            if one >= 0 and other >= 0:
+                if (self.tuple_flags[one] | self.tuple_flags[other]) & HAS_RUN:
+                    self._leave_tuple(<uint32_t>one)
+                    self._leave_tuple(<uint32_t>other)
+            elif one >= 0:
                 self._leave_tuple(<uint32_t>one)
+            elif other >= 0 and client != reply_to:
+                # Only conntrack knows the other side of NAT, and `join` makes a flow of it.
                 self._leave_tuple(<uint32_t>other)
         for protocol, client, server in assured:
             one = self._tuple_number(protocol, client, server)
@@ -299,7 +305,7 @@ cdef class PlainConnections(RowIndex):
 
     cdef void _leave_tuple(self, uint32_t number) noexcept nogil:
         """Leave every row of a 5-tuple, and all that shares an initial sequence number with it."""
-        cdef uint32_t row, other
+        cdef uint32_t row, other, newest
         self.stacked = 0
         self._push(number)
         while self.stacked:
@@ -307,11 +313,13 @@ cdef class PlainConnections(RowIndex):
             row = self.tuple_newest[self.stack[self.stacked]]
             while row:
                 if self.row[row - 1].client != NO_CLIENT:
-                    other = self._isn_slot(self.row[row - 1])[0]
+                    newest = other = self._isn_slot(self.row[row - 1])[0]
                     while other:
                         if self.state[other - 1] != LEFT:
                             self._push(self.tuple_of[other - 1])
                         other = self.next_with_isn[other - 1]
+                    # All of it is left now: a flood of SYNs with one number is walked once.
+                    self.next_with_isn[newest - 1] = 0
                 row = self.next_in_tuple[row - 1]
 
     cdef void _push(self, uint32_t number) noexcept nogil:
@@ -541,6 +549,10 @@ cdef class PlainConnections(RowIndex):
                 yield rows._as_row(&self.merged[self.merged_as[index] - 1])
             else:
                 yield rows._as_row(self.row[index])
+
+    def shows(self, uint64_t protocol, tuple one, tuple other):
+        """Whether any row is between two endpoints."""
+        return self._tuple_number(protocol, one, other) >= 0
 
     def servers(self, endpoints):
         """Those of some (protocol, (address, port)) that answered a handshake (S33)."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS
 from otterize_pcap.connections import UDP
@@ -30,10 +30,13 @@ HIDDEN_EXTERNAL = "hidden: external server"
 HIDDEN_SELF = "hidden: workload calling itself"
 HIDDEN_ONE_WAY = "hidden: one-way UDP"
 HIDDEN_LABEL = "hidden: excluded label"
+HIDDEN_CLIENT = "hidden: client not selected"
 HIDDEN_NAMESPACE = "hidden: excluded namespace"
 
 DNS_NAMES = ("kube-dns", "dns-default")
 DNS_PORT = 53
+
+NO_VALUE = "no_value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +44,21 @@ class Inclusion:
     """Which resolved connections become calls; the defaults are the rules' own.
 
     `exclude_labels` are (key, value) pairs of pod labels, `exclude_namespaces` names: an edge is
-    dropped if either side matches (S60).
+    dropped if either side matches (S60). `client_labels` are those that a client's pod must have,
+    all of them. `distinct_by_label` is the key of a pod label by whose
+    values clients are told apart.
     """
 
     attempts: bool = False
     one_way_udp: bool = False
     cluster_dns: bool = False
     internet: bool = False
+    lookups: bool = False
     self_calls: bool = True
     exclude_labels: tuple[tuple[str, str], ...] = ()
     exclude_namespaces: frozenset[str] = frozenset()
+    client_labels: tuple[tuple[str, str], ...] = ()
+    distinct_by_label: str = ""
 
 
 @dataclass(slots=True)
@@ -153,23 +161,29 @@ def build_calls(
         fate = fate_of(resolution, inclusion, cluster_dns)
         fates[fate] += 1
         if fate == SHOWN and isinstance(resolution, Resolved):
-            _tally_of(tallies, resolution).add(resolution)
+            _tally_of(tallies, resolution, inclusion.distinct_by_label).add(resolution)
     for group, resolution in groups:
         fate = fate_of(resolution, inclusion, cluster_dns)
         fates[fate] += group.connections
         if fate == SHOWN and isinstance(resolution, Resolved):
-            _tally_of(tallies, resolution).add_group(group, resolution)
+            _tally_of(tallies, resolution, inclusion.distinct_by_label).add_group(group, resolution)
     return _calls(tallies), fates
 
 
-def _tally_of(tallies: Tallies, resolved: Resolved) -> _Tally:
+def _tally_of(tallies: Tallies, resolved: Resolved, label: str) -> _Tally:
     server = resolved.server
-    pair = (resolved.client.workload, server.workload if isinstance(server, Party) else server)
+    client = _labelled(resolved.client, label) if label else resolved.client.workload
+    pair = (client, server.workload if isinstance(server, Party) else server)
     port = (PROTOCOL_NAMES[resolved.connection.protocol], resolved.port)
     ports = tallies.setdefault(pair, {})
     if port not in ports:
         ports[port] = _Tally()
     return ports[port]
+
+
+def _labelled(party: Party, key: str) -> Workload:
+    value = party.pod.labels.get(key, NO_VALUE) if party.pod else NO_VALUE
+    return replace(party.workload, label=f"{key}={value}")
 
 
 def merge_calls(parts: Iterable[tuple[Call, ...]]) -> tuple[Call, ...]:
@@ -217,6 +231,10 @@ def fate_of(
 
 
 def _excluded(resolved: Resolved, inclusion: Inclusion) -> str | None:
+    if inclusion.client_labels:
+        labels = resolved.client.pod.labels if resolved.client.pod else {}
+        if any(labels.get(key) != value for key, value in inclusion.client_labels):
+            return HIDDEN_CLIENT
     for party in (resolved.client, resolved.server):
         if isinstance(party, External):
             continue

@@ -6,6 +6,8 @@ the CustomResourceDefinition clientintents.k8s.otterize.com that operators serve
 
 from dataclasses import dataclass
 
+from otterize_pcap.errors import UsageError
+
 GROUP = "k8s.otterize.com"
 
 
@@ -44,6 +46,21 @@ VERSIONS = {
     )
 }
 
+
 # Forms that are read but no longer written: v1alpha1 had a `namespace` beside a call's name, and
 # `k8s.otterize.com/v1` was printed for a while without ever being served.
 READABLE = frozenset({*VERSIONS, f"{GROUP}/v1alpha1", f"{GROUP}/v1"})
+
+
+def find_version(text: str) -> IntentsVersion:
+    """A version by its short name, or by its whole apiVersion.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    for version in VERSIONS.values():
+        if text in (version.name, version.api_version):
+            return version
+    names = ", ".join(version.name for version in VERSIONS.values())
+    message = f"--api-version {text}: unknown; choose one of {names}"
+    raise UsageError(message)

@@ -6,12 +6,20 @@ same, with `type`, `topics` or `kafkaTopics`, `resources` or `HTTPResources`) an
 CustomResourceDefinition, group k8s.otterize.com.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
 
+from otterize_pcap.document_fields import (
+    Document,
+    entries_of,
+    fields_of,
+    kind_of,
+    name_of,
+    text_of,
+)
 from otterize_pcap.errors import GraphFormatError
 from otterize_pcap.graph import (
     ATTEMPTED,
@@ -38,8 +46,9 @@ from otterize_pcap.intents_versions import READABLE, TUTORIAL, VERSIONS
 
 V1_DETAILS = ("topics", "kafkaTopics", "resources", "HTTPResources", "databaseResources")
 CLOUD = ("sql", "aws", "gcp", "azure")
+# What v1 called a database is the sql target of v2.
+V1_CLOUD = {"database": "sql", "aws": "aws", "gcp": "gcp", "azure": "azure"}
 
-Document = Mapping[str, Any]
 Shape = TypeVar("Shape")
 
 
@@ -127,8 +136,8 @@ def _calls(document: Document, where: str) -> Iterator[Call]:
             f"else use {max(VERSIONS)}"
         )
         raise GraphFormatError(message)
-    metadata = _mapping(document.get("metadata", {}), f"{where}: metadata")
-    annotations = _mapping(metadata.get("annotations") or {}, f"{where}: metadata.annotations")
+    metadata = fields_of(document.get("metadata", {}), f"{where}: metadata")
+    annotations = fields_of(metadata.get("annotations") or {}, f"{where}: metadata.annotations")
     statuses = _annotation(annotations, STATUS_ANNOTATION, dict[str, str], where)
     ports = _annotation(annotations, PORTS_ANNOTATION, dict[str, list[str]], where)
     for call in _declared_calls(document, metadata, where):
@@ -147,7 +156,7 @@ def _port_order(use: Use) -> tuple[str, int]:
 
 def _annotation(annotations: Document, key: str, shape: type[Shape], where: str) -> Shape:
     """An annotation that we wrote, as JSON; empty where it is absent."""
-    text = _text(annotations.get(key, "{}"), f"{where}: {key}")
+    text = text_of(annotations.get(key, "{}"), f"{where}: {key}")
     try:
         return msgspec.json.decode(text, type=shape)
     except msgspec.DecodeError as error:
@@ -164,43 +173,53 @@ def _declared_port(text: str, where: str) -> Use:
 
 
 def _declared_calls(document: Document, metadata: Document, where: str) -> Iterator[Call]:
-    namespace = _text(metadata.get("namespace", ""), f"{where}: metadata.namespace")
-    spec = _mapping(document.get("spec"), f"{where}: spec")
+    namespace = text_of(metadata.get("namespace", ""), f"{where}: metadata.namespace")
+    spec = fields_of(document.get("spec"), f"{where}: spec")
     if "workload" in spec:
-        workload = _mapping(spec["workload"], f"{where}: spec.workload")
+        workload = fields_of(spec["workload"], f"{where}: spec.workload")
         client = Workload(
-            _name(workload, f"{where}: spec.workload"), namespace, str(workload.get("kind", ""))
+            name_of(workload, f"{where}: spec.workload"),
+            namespace,
+            kind_of(workload, f"{where}: spec.workload"),
         )
-        for index, target in enumerate(_list(spec.get("targets"), f"{where}: spec.targets")):
+        for index, target in enumerate(entries_of(spec.get("targets"), f"{where}: spec.targets")):
             at = f"{where}: spec.targets[{index}]"
-            yield from _target(client, _mapping(target, at), at)
+            yield from _target(client, fields_of(target, at), at)
         return
-    service = _mapping(spec.get("service"), f"{where}: spec.service")
+    service = fields_of(spec.get("service"), f"{where}: spec.service")
     client = Workload(
-        _name(service, f"{where}: spec.service"), namespace, str(service.get("kind", ""))
+        name_of(service, f"{where}: spec.service"),
+        namespace,
+        kind_of(service, f"{where}: spec.service"),
     )
     declared = spec.get("calls", service.get("calls"))
-    for index, call in enumerate(_list(declared, f"{where}: spec.calls")):
+    for index, call in enumerate(entries_of(declared, f"{where}: spec.calls")):
         at = f"{where}: spec.calls[{index}]"
-        yield from _v1_call(client, _mapping(call, at), at)
+        yield from _v1_call(client, fields_of(call, at), at)
+
+
+def _client(identity: Document, namespace: str, where: str) -> Workload:
+    return Workload(name_of(identity, where), namespace, kind_of(identity, where))
 
 
 def _v1_call(client: Workload, call: Document, where: str) -> Iterator[Call]:
-    kind = _text(call.get("type", ""), f"{where}: type")
+    kind = text_of(call.get("type", ""), f"{where}: type")
     if kind == "internet":
-        yield from _internet(client, _mapping(call.get("internet"), where), where)
+        yield from _internet(client, fields_of(call.get("internet"), where), where)
         return
     details = [f"type {kind}"] if kind and kind != "http" else []
     for field in V1_DETAILS:
         details += _resources(call.get(field), f"{where}: {field}")
-    name = _name(call, where)
-    if kind in ("database", "aws", "gcp", "azure"):
-        yield Call(client, External(f"{kind}:{name}"), details=tuple(sorted(details)))
+    name = name_of(call, where)
+    if kind in V1_CLOUD:
+        details.remove(f"type {kind}")
+        server = External(f"{V1_CLOUD[kind]}:{name}")
+        yield Call(client, server, details=tuple(sorted(details)))
         return
-    server = _server(name, client, str(call.get("kind", "")))
+    workload = _server(name, client, kind_of(call, where))
     if "namespace" in call:
-        server = Workload(server.name, _text(call["namespace"], where), server.kind)
-    yield Call(client, server, details=tuple(sorted(details)))
+        workload = replace(workload, namespace=text_of(call["namespace"], f"{where}.namespace"))
+    yield Call(client, workload, details=tuple(sorted(details)))
 
 
 def _target(client: Workload, target: Document, where: str) -> Iterator[Call]:
@@ -209,18 +228,20 @@ def _target(client: Workload, target: Document, where: str) -> Iterator[Call]:
         raise GraphFormatError(message)
     field, value = next(iter(target.items()))
     at = f"{where}.{field}"
-    value = _mapping(value, at)
+    value = fields_of(value, at)
     if field == "internet":
         yield from _internet(client, value, at)
     elif field in CLOUD:
         name = value.get("name") or value.get("arn") or value.get("resource") or value.get("scope")
         yield Call(client, External(f"{field}:{name}"))
     elif field in ("kubernetes", "service", "kafka"):
-        kind = SERVICE if field == "service" else str(value.get("kind", ""))
+        kind = SERVICE if field == "service" else kind_of(value, at)
         details = ["type kafka"] if field == "kafka" else []
         details += _resources(value.get("http"), f"{at}.http")
         details += _resources(value.get("topics"), f"{at}.topics")
-        yield Call(client, _server(_name(value, at), client, kind), details=tuple(sorted(details)))
+        yield Call(
+            client, _server(name_of(value, at), client, kind), details=tuple(sorted(details))
+        )
     else:
         message = f"{at}: unknown kind of target; upgrade otterize-pcap if it is new"
         raise GraphFormatError(message)
@@ -228,18 +249,21 @@ def _target(client: Workload, target: Document, where: str) -> Iterator[Call]:
 
 def _internet(client: Workload, value: Document, where: str) -> Iterator[Call]:
     ports = tuple(declared_use("", port) for port in _ports(value.get("ports", []), where))
-    domains, ips = _list(value.get("domains", []), where), _list(value.get("ips", []), where)
+    domains, ips = (
+        entries_of(value.get("domains", []), where),
+        entries_of(value.get("ips", []), where),
+    )
     if not domains and not ips:
         message = f"{where}: internet needs domains or ips"
         raise GraphFormatError(message)
     for domain in domains:
-        yield Call(client, External(_text(domain, where)), uses=ports)
+        yield Call(client, External(text_of(domain, where)), uses=ports)
     for address in ips:
-        yield Call(client, External(_text(address, where), is_address=True), uses=ports)
+        yield Call(client, External(text_of(address, where), is_address=True), uses=ports)
 
 
 def _ports(value: Any, where: str) -> list[int]:  # noqa: ANN401 - any YAML
-    ports = _list(value, f"{where}.ports")
+    ports = entries_of(value, f"{where}.ports")
     if not all(type(port) is int for port in ports):
         message = f"{where}.ports: {ports!r} are no port numbers"
         raise GraphFormatError(message)
@@ -259,8 +283,8 @@ def _resources(value: Any, where: str) -> list[str]:  # noqa: ANN401 - any YAML
     if value is None:
         return []
     lines = []
-    for entry in _list(value, where):
-        mapping = _mapping(entry, where)
+    for entry in entries_of(value, where):
+        mapping = fields_of(entry, where)
         parts = []
         for key in sorted(mapping):
             content = mapping[key]
@@ -268,35 +292,3 @@ def _resources(value: Any, where: str) -> list[str]:  # noqa: ANN401 - any YAML
             parts.append(f"{key} {text}")
         lines.append(", ".join(parts))
     return lines
-
-
-def _name(value: Document, where: str) -> str:
-    if not value.get("name"):
-        message = f"{where}: no name; every client and server needs one"
-        raise GraphFormatError(message)
-    return _text(value["name"], f"{where}.name")
-
-
-def _text(value: Any, where: str) -> str:  # noqa: ANN401
-    if not isinstance(value, str):
-        message = f"{where}: {value!r} is no text; quote it"
-        raise GraphFormatError(message)
-    return value
-
-
-def _mapping(value: Any, where: str) -> Document:  # noqa: ANN401
-    if not isinstance(value, dict):
-        message = f"{where}: expected fields, found {_found(value)}"
-        raise GraphFormatError(message)
-    return value
-
-
-def _list(value: Any, where: str) -> list[Any]:  # noqa: ANN401
-    if not isinstance(value, list):
-        message = f"{where}: expected a list, found {_found(value)}"
-        raise GraphFormatError(message)
-    return value
-
-
-def _found(value: object) -> str:
-    return "nothing" if value is None else type(value).__name__

@@ -22,7 +22,7 @@ from otterize_pcap.errors import UnsupportedLinkType  # noqa: E402
 from otterize_pcap.read import read_capture  # noqa: E402
 from tests.test_corpus import DISAGREEMENTS, attempts, conversations  # noqa: E402
 
-FIELDS = [
+FIELDS = (
     "frame.protocols",
     "ip.src",
     "ip.dst",
@@ -33,21 +33,15 @@ FIELDS = [
     "tcp.flags",
     "udp.srcport",
     "udp.dstport",
-]
-OPTIONS = [
-    "-o",
-    "ip.defragment:false",
-    "-o",
-    "ipv6.defragment:false",
-    "-o",
-    "tcp.desegment_tcp_streams:false",
-    "-d",
-    "udp.port==8472,vxlan",
-    "-E",
-    "occurrence=a",
-    "-E",
-    "aggregator=,",
-]
+)
+OPTIONS = (
+    *("-o", "ip.defragment:false"),
+    *("-o", "ipv6.defragment:false"),
+    *("-o", "tcp.desegment_tcp_streams:false"),
+    *("-d", "udp.port==8472,vxlan"),
+    *("-E", "occurrence=a"),
+    *("-E", "aggregator=,"),
+)
 CARRIERS = frozenset({"vxlan", "geneve", "wg"})
 # What is inside of these is not for us, or only quoted.
 ENDS = frozenset({"icmp", "icmpv6", "gtp", "l2tp", "teredo", "udpencap", "nbdgm"})

@@ -39,7 +39,7 @@ def register(app: typer.Typer, show_calls: Callable[[Path], None]) -> None:
         app: The root command.
         show_calls: Prints the calls that a capture directory holds, as `intents list` does.
     """
-    group = typer.Typer(help="Record the traffic of a cluster's nodes into a directory.")
+    group = typer.Typer()
 
     @group.callback(invoke_without_command=True)
     def capture(  # noqa: PLR0913, PLR0917 - one argument an option
@@ -110,6 +110,8 @@ def register(app: typer.Typer, show_calls: Callable[[Path], None]) -> None:
 
         Ctrl-C stops recording and keeps what there is; a second one abandons it. Either way the
         Jobs are deleted.
+
+        Example: otterize capture -n shop --duration 2m
         """
         if context_.invoked_subcommand is not None:
             return
@@ -153,7 +155,10 @@ def register(app: typer.Typer, show_calls: Callable[[Path], None]) -> None:
         kubeconfig: KubeconfigOption = None,
         yes: YesOption = False,
     ) -> None:
-        """Delete the Jobs that captures left on the cluster, running ones too."""
+        """Delete the Jobs that captures left on the cluster, running ones too.
+
+        Example: otterize capture cleanup --all-namespaces
+        """
         from otterize_pcap.cluster.api import connect  # noqa: PLC0415 - slow to import
         from otterize_pcap.cluster.cleanup import delete_jobs, find_jobs  # noqa: PLC0415
 

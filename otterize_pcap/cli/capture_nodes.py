@@ -165,6 +165,10 @@ def _check_cluster(
     for choice in nodes:
         if choice.skipped is not None:
             typer.echo(f"note: {choice.name} is not captured: {choice.skipped}", err=True)
+    architectures = sorted({choice.architecture for choice in nodes if choice.skipped is None})
+    if len(architectures) > 1:
+        said = f"nodes are {' and '.join(architectures)}; the image must be built for each"
+        typer.echo(f"note: {said}", err=True)
     template = load_template()
     jobs = [fill_job(template, plan, choice.name) for choice in nodes if choice.skipped is None]
     if request.dry_run:

@@ -5,13 +5,27 @@ from typing import Annotated
 
 import typer
 
+from otterize_pcap.cli.comparing import (
+    DIFFERENT,
+    ComparisonFormat,
+    ExitZero,
+    Format,
+    Ignore,
+    MaxUnresolved,
+    RequireNode,
+    file_of,
+    read_ignore_rules,
+    render_findings,
+    require_coverage,
+)
 from otterize_pcap.cli.graph_input import read_either, report
 from otterize_pcap.cli.options import Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit, notice, wants_color
-from otterize_pcap.diff import diff_graphs
+from otterize_pcap.diff import GraphDiff, diff_graphs, without_ignored
+from otterize_pcap.findings import diff_findings
+from otterize_pcap.graph import ServiceGraph
+from otterize_pcap.render.comparison_json import render_diff_json
 from otterize_pcap.render.diff_text import render_diff
-
-DIFFERENT = 1
 
 
 def register(root: typer.Typer) -> None:
@@ -20,14 +34,22 @@ def register(root: typer.Typer) -> None:
 
 
 @selects
-def diff(
+def diff(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by name
     selection: Selection,
     reporting: Reporting,
-    old: Annotated[Path, typer.Argument(help="An export (YAML or JSON) or a capture directory.")],
+    old: Annotated[
+        Path,
+        typer.Argument(help="An export (YAML, JSON, graph JSON, a directory), or a capture."),
+    ],
     new: Annotated[Path, typer.Argument(help="The same, of a later state.")],
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="Exit 0 even where there are differences.")
+    format_: Format = ComparisonFormat.TEXT,
+    changes_only: Annotated[
+        bool, typer.Option("--changes-only", help="Leave out clients without a difference.")
     ] = False,
+    ignore: Ignore = None,
+    max_unresolved: MaxUnresolved = None,
+    require_node: RequireNode = None,
+    exit_zero: ExitZero = False,
     output: Output = None,
 ) -> None:
     """Show which calls were added (+), removed (-) or changed (~).
@@ -36,15 +58,32 @@ def diff(
 
     Example: otterize diff monday.json tuesday-capture/
     """
+    rules = read_ignore_rules(ignore)
     before, after = read_either(old, selection), read_either(new, selection)
-    found = diff_graphs(before, after)
-    emit(render_diff(found, color=output is None and wants_color()), output)
-    for graph in (before, after):
-        report(graph, reporting)
-    if not reporting.quiet:
-        if found.removed and after.coverage is None:
-            notice("note: exports carry no coverage, so a call that is absent counts as removed")
-        for gap in found.gaps if found.not_seen else ():
-            notice(f"note: calls marked ? are not known to be removed: {gap}")
+    found = without_ignored(diff_graphs(before, after), rules)
+    match format_:
+        case ComparisonFormat.TEXT:
+            color = output is None and wants_color()
+            emit(render_diff(found, color=color, changes_only=changes_only), output)
+        case ComparisonFormat.JSON:
+            emit(render_diff_json(found), output)
+        case _:
+            emit(render_findings(diff_findings(found, file_of(new)), format_), output)
+    _report(before, after, found, reporting)
+    require_coverage((before, after), max_unresolved, require_node)
     if not found.is_empty and not exit_zero:
         raise typer.Exit(DIFFERENT)
+
+
+def _report(
+    before: ServiceGraph, after: ServiceGraph, found: GraphDiff, reporting: Reporting
+) -> None:
+    """The summaries of both sides, and what to know about calls that are absent."""
+    for graph in (before, after):
+        report(graph, reporting)
+    if reporting.quiet:
+        return
+    if found.removed and after.coverage is None:
+        notice("note: exports carry no coverage, so a call that is absent counts as removed")
+    for reason in dict.fromkeys(why for entry in found.not_seen for why in entry.reasons):
+        notice(f"note: calls marked ? are not known to be removed: {reason}")

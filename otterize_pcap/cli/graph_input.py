@@ -1,20 +1,22 @@
 """From the shared options to a service graph: read, map, filter, and say what was seen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from otterize_pcap.build_graph import SHOWN
-from otterize_pcap.cli.inputs import is_capture_directory, open_captures, read_bytes
+from otterize_pcap.cli.inputs import STDIN, is_capture_directory, open_captures, read_bytes
 from otterize_pcap.cli.options import Reporting, Selection
 from otterize_pcap.cli.summary import is_damaged, summary_lines
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import CoverageError, InputError
 from otterize_pcap.filters import filter_graph
 from otterize_pcap.graph import ServiceGraph
+from otterize_pcap.graph_format import decode_graph, is_graph_json
 from otterize_pcap.map_capture import graph_capture, merge_graphs
 from otterize_pcap.read_intents import parse_intents
 
 DOCUMENTS = (".yaml", ".yml", ".json")
+TEXT_START = 1024
 
 
 def read_graph(captures: Sequence[Path] | None, selection: Selection) -> ServiceGraph:
@@ -25,21 +27,51 @@ def read_graph(captures: Sequence[Path] | None, selection: Selection) -> Service
 
 
 def read_either(path: Path, selection: Selection) -> ServiceGraph:
-    """The graph of an export (a file, or a directory of them), or of a capture directory.
+    """The graph of an export (a file, or a directory of them), or of a capture.
 
-    A directory is a capture where it holds a snapshot or pcap files.
+    A directory is a capture where it holds a snapshot or pcap files, a file where it is no text.
     """
-    if path.is_dir():
-        if is_capture_directory(path):
-            return read_graph([path], selection)
-        inside = sorted(entry for entry in path.rglob("*") if entry.suffix in DOCUMENTS)
-        if not inside:
-            message = f"{path}: neither a capture directory nor a directory of exports"
-            raise InputError(message)
-        graph = parse_intents((str(entry), read_bytes(entry)) for entry in inside)
-    else:
-        graph = parse_intents([(str(path), read_bytes(path))])
-    return filter_graph(graph, selection.wanted)
+    if path.is_dir() and is_capture_directory(path):
+        return read_graph([path], selection)
+    if path.is_file() and not _is_text(path):
+        return read_graph([path], selection)
+    return filter_graph(read_declared([path]), selection.wanted)
+
+
+def read_observed(paths: Sequence[Path] | None, selection: Selection) -> ServiceGraph:
+    """The graph of captures, or of one export where that is all there is."""
+    if paths is not None and len(paths) == 1 and paths[0] != STDIN:
+        return read_either(paths[0], selection)
+    return read_graph(paths, selection)
+
+
+def read_declared(paths: Sequence[Path]) -> ServiceGraph:
+    """The graph that documents declare; each path is a file or a directory of them."""
+    documents = [document for path in paths for document in _documents(path)]
+    if len(documents) == 1 and is_graph_json(documents[0][1]):
+        return decode_graph(documents[0][1], documents[0][0])
+    return parse_intents(documents)
+
+
+def _documents(path: Path) -> Iterator[tuple[str, bytes]]:
+    if not path.is_dir():
+        yield str(path), read_bytes(path)
+        return
+    inside = sorted(entry for entry in path.rglob("*") if entry.suffix in DOCUMENTS)
+    if not inside:
+        message = f"{path}: neither a capture directory nor a directory of exports"
+        raise InputError(message)
+    yield from ((str(entry), read_bytes(entry)) for entry in inside)
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file starts like a document; captures hold zero bytes from the start."""
+    try:
+        with path.open("rb") as file:
+            return b"\0" not in file.read(TEXT_START)
+    except OSError as error:
+        message = f"{path}: {error.strerror or error}; check the path and its permissions"
+        raise InputError(message) from error
 
 
 def report(graph: ServiceGraph, reporting: Reporting) -> None:

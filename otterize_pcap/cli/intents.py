@@ -1,24 +1,48 @@
-"""`otterize intents list` and `otterize intents export`."""
+"""`otterize intents`: the group, and `otterize intents list`."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from otterize_pcap.cli.export import export_intents
 from otterize_pcap.cli.graph_input import read_graph, report
-from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, selects
-from otterize_pcap.cli.terminal import emit, notice
-from otterize_pcap.render.client_intents import render_json, render_yaml
+from otterize_pcap.cli.options import (
+    AsService,
+    Captures,
+    Output,
+    Ports,
+    Reporting,
+    Selection,
+    selects,
+)
+from otterize_pcap.cli.terminal import emit
+from otterize_pcap.errors import UsageError
+from otterize_pcap.graph_format import encode_graph
+from otterize_pcap.graph_views import through_services
+from otterize_pcap.render.calls_csv import render_csv
+from otterize_pcap.render.calls_json import render_rows
 from otterize_pcap.render.list_text import render_list
+from otterize_pcap.render.list_wide import render_wide
+from otterize_pcap.render.open_metrics import render_open_metrics
 
 
-class ExportFormat(StrEnum):
-    """How ClientIntents are written; `intents` is another word for `yaml`."""
+class ListFormat(StrEnum):
+    """How `list` prints calls."""
 
-    YAML = "yaml"
+    TEXT = "text"
     JSON = "json"
-    INTENTS = "intents"
+    CSV = "csv"
+    GRAPH = "graph"
+    OPENMETRICS = "openmetrics"
+
+
+LIST_FORMATS = {
+    ListFormat.JSON: render_rows,
+    ListFormat.CSV: render_csv,
+    ListFormat.GRAPH: encode_graph,
+    ListFormat.OPENMETRICS: render_open_metrics,
+}
 
 
 def register(root: typer.Typer) -> None:
@@ -33,46 +57,34 @@ def register(root: typer.Typer) -> None:
     root.add_typer(group, name="intents")
 
 
-def show_calls(directory: Path) -> None:
-    """Print the calls in a capture directory, as `intents list` does without options."""
-    graph = read_graph([directory], Selection())
-    emit(render_list(graph), None)
-    report(graph, Reporting())
-
-
 @selects
-def list_intents(
-    selection: Selection,
-    reporting: Reporting,
-    captures: Captures = None,
-) -> None:
-    """Print who calls whom, a client and its servers a block.
-
-    Example: otterize intents list my-capture/ -n shop
-    """
-    graph = read_graph(captures, selection)
-    emit(render_list(graph), None)
-    report(graph, reporting)
-
-
-@selects
-def export_intents(
+def list_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by name
     selection: Selection,
     reporting: Reporting,
     captures: Captures = None,
     format_: Annotated[
-        ExportFormat,
-        typer.Option("--format", help="The form; `intents` is another word for yaml."),
-    ] = ExportFormat.YAML,
+        ListFormat,
+        typer.Option("--format", help="The form; graph is lossless JSON that diff reads too."),
+    ] = ListFormat.TEXT,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="One line for each port, in columns, with counts.")
+    ] = False,
+    ports: Ports = False,
+    as_service: AsService = False,
     output: Output = None,
 ) -> None:
-    """Write the calls as ClientIntents.
+    """Print who calls whom, a client and its servers a block.
 
-    Example: otterize intents export my-capture/ --format json -o intents.json
+    Example: otterize intents list my-capture/ -n shop --wide
     """
+    if format_ != ListFormat.TEXT and (wide or ports):
+        message = f"--wide and --ports are for text; --format {format_} always has everything"
+        raise UsageError(message)
     graph = read_graph(captures, selection)
-    render = render_json if format_ == ExportFormat.JSON else render_yaml
-    emit(render(graph), output)
-    if output is not None and not reporting.quiet:
-        notice(f"Successfully wrote intents into {output}")
+    shown = through_services(graph) if as_service else graph
+    if format_ != ListFormat.TEXT:
+        text = LIST_FORMATS[format_](shown)
+    else:
+        text = render_wide(shown) if wide else render_list(shown, ports=ports)
+    emit(text, output)
     report(graph, reporting)

@@ -2,7 +2,13 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+
+from otterize_pcap.errors import InputError, UsageError
+
+# What people of `kubectl` give to -o.
+FORMAT_WORDS = frozenset({"yaml", "json", "wide", "csv", "text", "intents"})
 
 
 def complain(message: str) -> None:
@@ -19,17 +25,49 @@ def emit(text: str, output: Path | None) -> None:
     """Write a result to stdout, or whole to a file; `-` is stdout too.
 
     A file appears complete or not at all: it is written beside its place and renamed.
+
+    Raises:
+        UsageError: `output` is the word for a format, which `--format` takes.
+        InputError: The file cannot be written.
     """
     if output is None or str(output) == "-":
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    if output.exists() and not output.is_file():
-        output.write_text(text, encoding="utf-8")
+    if str(output) in FORMAT_WORDS:
+        message = f"-o names a file; did you mean --format {output}? (or -o out.{output})"
+        raise UsageError(message)
+    try:
+        _write_whole(text, output)
+    except OSError as error:
+        raise InputError(_not_written(output, error)) from error
+
+
+def emit_files(texts: Mapping[str, str], directory: Path) -> None:
+    """Write several results into a directory, made where it is missing (mode 0700).
+
+    Raises:
+        InputError: The directory or a file cannot be written.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, text in texts.items():
+            _write_whole(text, directory / name)
+    except OSError as error:
+        raise InputError(_not_written(directory, error)) from error
+
+
+def _write_whole(text: str, path: Path) -> None:
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
         return
-    part = output.with_name(output.name + ".part")
+    part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
-    part.replace(output)
+    part.replace(path)
+
+
+def _not_written(path: Path, error: OSError) -> str:
+    return f"{path}: cannot be written ({error.strerror or error}); choose another path with -o"
 
 
 def wants_color() -> bool:

@@ -97,6 +97,8 @@ class Collector:
         if stats.exists():
             counters = parse_counters(stats.read_text(errors="replace"))
             result.counters = total_counters(counters)
+            job.packets = result.counters.captured or 0
+            job.dropped = result.counters.dropped or 0
         self._pull_pcaps(job, result, state)
 
     def _pull_pcaps(self, job: NodeJob, result: NodeResult, state: NodeState) -> None:
@@ -187,7 +189,8 @@ class Collector:
             return None
         # Without %N the fraction is cut off: half a second is the best guess.
         cut = 0.0 if found.group(1) else 0.5
-        return round(float(found.group()) + cut - (before + after) / 2, 1)
+        # Adding zero makes a plain zero of a negative one.
+        return round(float(found.group()) + cut - (before + after) / 2, 1) + 0.0
 
 
 def manifest_entry(job: NodeJob, result: NodeResult | None, plan: JobPlan) -> NodeCapture:

@@ -23,6 +23,8 @@ OUTAGE_S = 300.0
 EVENTS_AFTER_S = 1.5
 #: How long after its time a recording may still be hashing before it counts as stuck.
 LATE_S = 120.0
+#: After its time a recording is asked for its state, where its log does not say.
+LOGLESS_S = 2.0
 LOG_WORKERS = 8
 POLL_S = 0.5
 FATAL_WAITING = frozenset(
@@ -199,7 +201,9 @@ class Follower:
         if progress is not None:
             job.bytes, job.packets, job.dropped = progress
             job.detail = ""
-        if "capture: ready" in log or (elapsed > self._plan.seconds + 2 and self._has_state(job)):
+        if "capture: ready" in log or (
+            elapsed > self._plan.seconds + LOGLESS_S and self._has_state(job)
+        ):
             job.phase, job.detail = Phase.READY, ""
             self._ready(job)
         elif elapsed > self._plan.seconds + LATE_S:

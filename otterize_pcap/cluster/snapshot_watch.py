@@ -28,6 +28,8 @@ from otterize_pcap.cluster.snapshot_objects import KINDS, Kind, kept_object
 
 PAGE = "500"
 GONE = 410
+#: Bookmarks come about once a minute: a stream silent for longer is broken without knowing.
+SILENCE_S = 90.0
 FIRST_LIST_S = 60.0
 LAST_LIST_S = 15.0
 
@@ -240,7 +242,7 @@ class _KindWatch:
             ("resourceVersion", self._version),
             ("timeoutSeconds", str(lasting)),
         )
-        self._stream = self._cluster.lines(self.kind.path, query, lasting + 30.0)
+        self._stream = self._cluster.lines(self.kind.path, query, SILENCE_S)
         try:
             if self._snapshot.stopping.is_set():
                 return  # opened too late for `end` to close it

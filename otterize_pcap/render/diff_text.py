@@ -3,41 +3,52 @@
 A call that the new capture could not have shown is marked `?`.
 """
 
-from collections import defaultdict
+from itertools import groupby
 
 from otterize_pcap.diff import GraphDiff
-from otterize_pcap.graph import Call, Workload, call_order, server_name
-from otterize_pcap.render.list_text import heading
+from otterize_pcap.graph import Call, call_order
+from otterize_pcap.naming import Names
+from otterize_pcap.render.list_text import server_line
 
 COLORS = {"+": "\x1b[32m", "-": "\x1b[31m", "~": "\x1b[33m", "?": "\x1b[36m", " ": ""}
 RESET = "\x1b[0m"
 
+Marked = tuple[Call, str, str]
 
-def render_diff(diff: GraphDiff, *, color: bool = False) -> str:
-    """All clients of both graphs and their calls, each line marked; empty without a difference."""
+
+def render_diff(diff: GraphDiff, *, color: bool = False, changes_only: bool = False) -> str:
+    """All clients of both graphs and their calls, each line marked; empty without a difference.
+
+    With `changes_only`, clients without a marked line are left out.
+    """
     if diff.is_empty and not diff.not_seen:
         return ""
-    marked: dict[Workload, list[tuple[Call, str, str]]] = defaultdict(list)
-    for mark, calls in (("+", diff.added), ("-", diff.removed), ("?", diff.not_seen)):
-        for call in calls:
-            marked[call.client].append((call, mark, ""))
-    for call in diff.unchanged:
-        marked[call.client].append((call, " ", ""))
-    for change in diff.changed:
-        marked[change.new.client].append((change.new, "~", f" ({'; '.join(change.reasons)})"))
-    clients = set(marked)
+    marked = sorted(_marked(diff), key=lambda entry: (call_order(entry[0]), entry[1]))
+    names = Names(call for call, _, _ in marked)
     blocks = []
-    for client in sorted(clients):
-        entries = sorted(marked[client], key=lambda entry: call_order(entry[0]))
+    for client, group in groupby(marked, key=lambda entry: entry[0].client):
+        entries = list(group)
         marks = {mark for _, mark, _ in entries}
+        if changes_only and marks == {" "}:
+            continue
         head = marks.pop() if len(marks) == 1 and marks <= {"+", "-"} else " "
-        lines = [_line(head, f"{heading(client, clients)} calls:", color=color)]
+        lines = [_line(head, f"{names.client(client)} calls:", color=color)]
         lines += [
-            _line(mark, f"  - {server_name(call.server, client)}{note}", color=color)
+            _line(mark, f"  - {server_line(call, names)}{note}", color=color)
             for call, mark, note in entries
         ]
         blocks.append("".join(lines))
     return "\n".join(blocks)
+
+
+def _marked(diff: GraphDiff) -> list[Marked]:
+    return [
+        *((call, "+", "") for call in diff.added),
+        *((call, "-", "") for call in diff.removed),
+        *((change.new, "~", f" ({'; '.join(change.reasons)})") for change in diff.changed),
+        *((entry.call, "?", "") for entry in diff.not_seen),
+        *((call, " ", "") for call in diff.unchanged),
+    ]
 
 
 def _line(mark: str, text: str, *, color: bool) -> str:

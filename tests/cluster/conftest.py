@@ -60,6 +60,7 @@ def cluster(api: FakeApi, tmp_path: Path) -> Cluster:
 @pytest.fixture(autouse=True)
 def _quick_polling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "POLL_S", 0.05)
+    monkeypatch.setattr(follow, "LOGLESS_S", 0.0)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from tests.cluster.fake_cluster import (
     Run,
     assert_clean,
     kubeconfig,
+    node,
     pod,
     read_manifest,
     tiny_app,
@@ -82,6 +83,17 @@ def test_which_nodes_are_captured(
     assert result.exit_code == 0, result.output
     assert [node.name for node in read_manifest(tmp_path / "out").nodes] == captured
     assert filters == [""] * len(captured)
+
+
+def test_several_architectures_are_noted(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """An image must fit all nodes: where their architectures differ, a note says so."""
+    other = node("node3")
+    other["status"]["nodeInfo"]["architecture"] = "arm64"
+    api.add("nodes", other)
+
+    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
+
+    assert "note: nodes are amd64 and arm64; the image must be built for each" in result.stderr
 
 
 def test_keep_leaves_the_jobs_and_says_how_to_remove_them(

@@ -126,7 +126,7 @@ def test_calls_are_captured(
     api = lab_api(lab, start_api, tmp_path, flavour)
     out = tmp_path / "out"
 
-    result = run(api, "capture", "--duration", "4s", "-o", str(out))
+    result = run(api, "capture", "--duration", "3s", "-o", str(out))
 
     assert result.exit_code == 0, result.output
     manifest = read_manifest(out)
@@ -204,7 +204,7 @@ def test_full_profile_keeps_the_newest_in_a_ring(
     out = tmp_path / "out"
 
     result = run(
-        api, "capture", "--duration", "4s", "--profile", "full", "--max-size", "4Mi",
+        api, "capture", "--duration", "3s", "--profile", "full", "--max-size", "4Mi",
         "--node", "node2", "--interface", "eth0", "-o", str(out),
     )  # fmt: skip
     pump.kill()
@@ -228,6 +228,7 @@ def test_size_limit_is_told(lab: Lab, start_api: StartApi, run: Run, tmp_path: P
 
     result = run(
         api, "capture", "--duration", "60s", "--profile", "headers", "--max-size", "1Mi",
+        "--snaplen", "4096",
         "--node", "node2", "-o", str(out),
     )  # fmt: skip
     pump.kill()

@@ -1,5 +1,6 @@
 """The shell script in scripts/capture-job.yaml, run by real shells with a stand-in for tcpdump."""
 
+import re
 import shutil
 import subprocess
 import time
@@ -75,7 +76,9 @@ def test_script_records_and_waits(start: Start, shell: str) -> None:
     assert all(file.size == 24 for file in state.pcaps)
     counters = parse_counters((started.directory / "tcpdump-stats").read_text())
     assert counters["dns"].dropped == 1
-    assert "capture: recording 2s bytes=96 packets=12 dropped=4" in started.container.log()
+    progress = r"capture: recording \d+s bytes=96 packets=12 dropped=4\n"
+    assert re.search(progress, started.container.log())
+    assert state.ended - state.started >= 1.9
     assert started.container.wait() == 0
 
 
@@ -140,33 +143,63 @@ def test_refused_filter_fails_with_tcpdumps_words(start: Start) -> None:
     )
 
 
-def test_image_without_tcpdump_is_told(start: Start, tmp_path: Path) -> None:
-    """An image that lacks tcpdump fails the pod with what is missing and what to do."""
-    bare = tmp_path / "bare"
-    bare.mkdir()
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A PATH with what the script asks for, but neither tcpdump nor ip."""
+    place = tmp_path / "bare"
+    place.mkdir()
     for tool in (
-        "cat",
-        "date",
-        "dd",
-        "df",
-        "head",
-        "ls",
-        "mkdir",
-        "rm",
-        "sed",
-        "sha256sum",
-        "sleep",
-        "tail",
-        "dash",
+        *("cat", "date", "dd", "df", "head", "ls", "mkdir", "mv", "rm", "sed", "sha256sum"),
+        *("sleep", "tail", "dash"),
     ):
         found = shutil.which(tool)
         assert found is not None
-        (bare / tool).symlink_to(found)
+        (place / tool).symlink_to(found)
+    return place
 
+
+def test_image_without_tcpdump_is_told(start: Start, bare: Path) -> None:
+    """An image that lacks tcpdump fails the pod with what is missing and what to do."""
     started = start(plan(), shell=str(shutil.which("dash")), path=str(bare))
 
     assert started.container.wait() == 1
     assert "capture: the image has no tcpdump; use --image" in started.container.log()
+
+
+def test_addresses_without_ip(start: Start, bare: Path) -> None:
+    """S14: where the image has no `ip`, local addresses come from /proc in the same form."""
+    shutil.copy(FAKE, bare / "tcpdump")
+    (bare / "behaviour").write_text("quiet")
+    started = start(plan(seconds=1), shell=str(shutil.which("dash")), path=str(bare))
+
+    started.until_ready()
+
+    addresses = (started.directory / "addresses").read_text()
+    assert "0: unknown    inet 127.0.0.1/32 scope host\n" in addresses
+    assert is_one_per_line(addresses)
+
+
+def is_one_per_line(text: str) -> bool:
+    """Whether every line reads like one of `ip -o addr`."""
+    form = re.compile(r"\d+: \S+    inet6? [0-9a-f.:]+/\d+( scope host)?")
+    return all(form.fullmatch(line) for line in text.splitlines())
+
+
+def test_full_disk_is_told(start: Start, tmp_path: Path) -> None:
+    """A node whose disk is nearly full is left alone, with the figures."""
+    df = tmp_path / "tools" / "df"
+    df.write_text(
+        "#!/bin/sh\necho fs 1K-blocks used free\necho /dev/x 1000000 950000 50000 95% /\n"
+    )
+    df.chmod(0o755)
+
+    started = start(plan())
+
+    assert started.container.wait() == 1
+    assert started.container.log() == (
+        "capture: the node has 50000 KiB of disk free of 1000000, and 101024 are needed; "
+        "lower --max-size\n"
+    )
 
 
 def test_filter_is_never_shell_text(start: Start, tmp_path: Path) -> None:

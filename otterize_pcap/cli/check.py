@@ -1,0 +1,77 @@
+"""`otterize check CAPTURE… --allow intents.yaml`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from otterize_pcap.check import check_graph
+from otterize_pcap.cli.comparing import (
+    DIFFERENT,
+    ComparisonFormat,
+    ExitZero,
+    Format,
+    Ignore,
+    MaxUnresolved,
+    RequireNode,
+    file_of,
+    read_ignore_rules,
+    render_findings,
+    require_coverage,
+)
+from otterize_pcap.cli.graph_input import read_declared, read_observed, report
+from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, selects
+from otterize_pcap.cli.terminal import emit
+from otterize_pcap.filters import filter_graph
+from otterize_pcap.findings import check_findings
+from otterize_pcap.render.check_text import render_check
+from otterize_pcap.render.comparison_json import render_check_json
+
+
+def register(root: typer.Typer) -> None:
+    """Add `check` to the command line."""
+    root.command("check")(check)
+
+
+@selects
+def check(  # noqa: PLR0913 - one parameter an option, all passed by name
+    selection: Selection,
+    reporting: Reporting,
+    captures: Captures = None,
+    *,
+    allow: Annotated[
+        list[Path],
+        typer.Option(metavar="FILE", help="ClientIntents, or a directory of them. Repeatable."),
+    ],
+    unused: Annotated[
+        bool, typer.Option("--unused", help="List declared calls that were not seen, too.")
+    ] = False,
+    format_: Format = ComparisonFormat.TEXT,
+    ignore: Ignore = None,
+    max_unresolved: MaxUnresolved = None,
+    require_node: RequireNode = None,
+    exit_zero: ExitZero = False,
+    output: Output = None,
+) -> None:
+    """Check that every observed call is declared.
+
+    Exits 0 where all are and 1 where one is not.
+
+    Example: otterize check my-capture/ --allow intents.yaml --unused
+    """
+    rules = read_ignore_rules(ignore)
+    observed = read_observed(captures, selection)
+    declared = filter_graph(read_declared(allow), selection.wanted)
+    result = check_graph(observed, declared, rules)
+    match format_:
+        case ComparisonFormat.TEXT:
+            emit(render_check(result, unused=unused), output)
+        case ComparisonFormat.JSON:
+            emit(render_check_json(result), output)
+        case _:
+            found = check_findings(result, file_of(allow[0]), unused=unused)
+            emit(render_findings(found, format_), output)
+    report(observed, reporting)
+    require_coverage((observed,), max_unresolved, require_node)
+    if result.violations and not exit_zero:
+        raise typer.Exit(DIFFERENT)

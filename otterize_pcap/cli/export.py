@@ -1,0 +1,91 @@
+"""`otterize intents export`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from otterize_pcap.cli.graph_input import read_graph, report
+from otterize_pcap.cli.options import (
+    AsService,
+    Captures,
+    Output,
+    Ports,
+    Reporting,
+    Selection,
+    selects,
+)
+from otterize_pcap.cli.terminal import emit, emit_files, notice
+from otterize_pcap.errors import UsageError
+from otterize_pcap.graph import ServiceGraph
+from otterize_pcap.graph_views import through_services
+from otterize_pcap.intents_documents import left_out
+from otterize_pcap.intents_versions import TUTORIAL, VERSIONS, find_version
+from otterize_pcap.render.client_intents import IntentsForm, render_files, render_json, render_yaml
+
+
+class ExportFormat(StrEnum):
+    """How ClientIntents are written; `intents` is another word for `yaml`."""
+
+    YAML = "yaml"
+    JSON = "json"
+    INTENTS = "intents"
+
+
+class OutputType(StrEnum):
+    """One file for all clients, or a directory with a file each."""
+
+    SINGLE_FILE = "single-file"
+    DIR = "dir"
+
+
+@selects
+def export_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by name
+    selection: Selection,
+    reporting: Reporting,
+    captures: Captures = None,
+    format_: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="The form; `intents` is another word for yaml."),
+    ] = ExportFormat.YAML,
+    api_version: Annotated[
+        str,
+        typer.Option(
+            metavar="VERSION",
+            help=f"The version of ClientIntents: {', '.join(v.name for v in VERSIONS.values())}. "
+            "Operators serve all but the tutorial's.",
+        ),
+    ] = TUTORIAL.name,
+    ports: Ports = False,
+    as_service: AsService = False,
+    output_type: Annotated[
+        OutputType,
+        typer.Option(help="One file, or with -o DIR a directory with a file for each client."),
+    ] = OutputType.SINGLE_FILE,
+    output: Output = None,
+) -> None:
+    """Write the calls as ClientIntents.
+
+    Example: otterize intents export my-capture/ --api-version v2beta1 -o intents.yaml
+    """
+    form = IntentsForm(find_version(api_version), ports)
+    if output_type == OutputType.DIR and output is None:
+        message = "--output-type dir needs a directory to write to; name it with -o DIR"
+        raise UsageError(message)
+    graph = read_graph(captures, selection)
+    shown = through_services(graph) if as_service else graph
+    if output_type == OutputType.DIR and output is not None:
+        emit_files(render_files(shown, form, as_json=format_ == ExportFormat.JSON), output)
+    else:
+        render = render_json if format_ == ExportFormat.JSON else render_yaml
+        emit(render(shown, form), output)
+    _say_what_was_written(shown, form, None if reporting.quiet else output)
+    report(graph, reporting)
+
+
+def _say_what_was_written(graph: ServiceGraph, form: IntentsForm, output: Path | None) -> None:
+    for line in left_out(graph, form.version):
+        notice(f"note: {line}")
+    if output is not None:
+        notice(f"Successfully wrote intents into {output}")

@@ -1,0 +1,75 @@
+"""`otterize graph`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from otterize_pcap.cli.graph_input import read_either, read_observed, report
+from otterize_pcap.cli.options import AsService, Captures, Output, Reporting, Selection, selects
+from otterize_pcap.cli.terminal import emit
+from otterize_pcap.diff import diff_graphs
+from otterize_pcap.graph_views import through_services
+from otterize_pcap.picture import picture_of_diff, picture_of_graph
+from otterize_pcap.render.dot import render_dot
+from otterize_pcap.render.html import render_html
+from otterize_pcap.render.mermaid import render_mermaid
+from otterize_pcap.render.svg import render_svg
+
+
+class PictureFormat(StrEnum):
+    """How `graph` draws."""
+
+    DOT = "dot"
+    MERMAID = "mermaid"
+    SVG = "svg"
+    HTML = "html"
+
+
+FORMATS = {
+    PictureFormat.DOT: render_dot,
+    PictureFormat.MERMAID: render_mermaid,
+    PictureFormat.SVG: render_svg,
+    PictureFormat.HTML: render_html,
+}
+
+
+def register(root: typer.Typer) -> None:
+    """Add `graph` to the command line."""
+    root.command("graph")(graph)
+
+
+@selects
+def graph(
+    selection: Selection,
+    reporting: Reporting,
+    captures: Captures = None,
+    format_: Annotated[
+        PictureFormat,
+        typer.Option("--format", help="The form: dot (Graphviz), mermaid (Markdown), svg or html."),
+    ] = PictureFormat.DOT,
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OLD",
+            help="An earlier capture or export: what was added and removed since is coloured.",
+        ),
+    ] = None,
+    as_service: AsService = False,
+    output: Output = None,
+) -> None:
+    """Draw who calls whom; html is one page to search, filter and click through.
+
+    Example: otterize graph my-capture/ --format html -o calls.html
+    """
+    now = read_observed(captures, selection)
+    before = None if since is None else read_either(since, selection)
+    shown = through_services(now) if as_service else now
+    if before is None:
+        picture = picture_of_graph(shown)
+    else:
+        earlier = through_services(before) if as_service else before
+        picture = picture_of_diff(diff_graphs(earlier, shown))
+    emit(FORMATS[format_](picture), output)
+    report(now, reporting)

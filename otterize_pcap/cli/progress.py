@@ -1,0 +1,96 @@
+"""A progress bar on stderr, for reading that takes more than a second, on a terminal only."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from otterize_pcap.compression import compression_of
+from otterize_pcap.read import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+PATIENCE_S = 1.0
+
+
+@contextmanager
+def reading_progress(
+    name: str, paths: Sequence[Path], stream: TextIO = sys.stderr, patience_s: float = PATIENCE_S
+) -> Iterator[Progress | None]:
+    """What to tell the progress of reading one recording to, None where nobody looks.
+
+    Args:
+        name: Names the recording beside the bar.
+        paths: Its files; their sizes are what there is to do, if none is compressed.
+        stream: Where the bar is drawn.
+        patience_s: Seconds before it appears.
+    """
+    if not stream.isatty():
+        yield None
+        return
+    shown = _Shown(name, _total(paths), stream, patience_s)
+    try:
+        yield shown.report
+    finally:
+        shown.close()
+
+
+class _Shown:
+    """A bar that is there from the first report after `patience_s` on."""
+
+    def __init__(self, name: str, total: int | None, stream: TextIO, patience_s: float) -> None:
+        self._name = name
+        self._total = total
+        self._stream = stream
+        self._begin = time.monotonic()
+        self._patience_s = patience_s
+        self._bar: Bar | None = None
+
+    def report(self, size: int, packets: int) -> None:
+        """Show bytes and packets read so far."""
+        elapsed = time.monotonic() - self._begin
+        if elapsed < self._patience_s:
+            return
+        if self._bar is None:
+            self._bar = self._start()
+        speed = f"{packets / elapsed / 1e6:.1f} M packets/s" if elapsed else ""
+        self._bar.update(self._bar.task_ids[0], completed=size, speed=speed)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _start(self) -> "Bar":
+        # rich takes 60 ms to import: only who waits pays for it.
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import BarColumn, DownloadColumn, TextColumn  # noqa: PLC0415
+        from rich.progress import Progress as Bar  # noqa: PLC0415
+
+        bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TextColumn("{task.fields[speed]}"),
+            console=Console(file=self._stream, force_terminal=True),
+            transient=True,
+        )
+        bar.add_task(self._name, total=self._total, speed="")
+        bar.start()
+        return bar
+
+
+def _total(paths: Sequence[Path]) -> int | None:
+    """Bytes to read, None where that cannot be known: stdin, pipes, compressed files."""
+    total = 0
+    for path in paths:
+        if not path.is_file():
+            return None
+        with path.open("rb") as stream:
+            if compression_of(stream.read(4)):
+                return None
+        total += path.stat().st_size
+    return total

@@ -1,0 +1,107 @@
+"""The parts of our JSON documents: what a graph, a diff or a check consists of, as JSON has it.
+
+The JSON Schemas under docs/schemas/ are made from these types.
+"""
+
+from typing import Literal
+
+import msgspec
+
+
+class WorkloadEntry(msgspec.Struct, frozen=True, tag_field="type", tag="workload"):
+    """A workload of the cluster; namespace or kind is empty where a document left it out."""
+
+    name: str
+    namespace: str = ""
+    kind: str = ""
+    label: str = ""
+
+
+class ExternalEntry(msgspec.Struct, frozen=True, tag_field="type", tag="external", rename="camel"):
+    """A server outside the cluster: a domain name, or an address."""
+
+    name: str
+    is_address: bool = False
+
+
+class EvidenceEntry(msgspec.Struct, frozen=True):
+    """The earliest connection: file, number of its first packet, its time, direction rule."""
+
+    file: str
+    packet: int
+    time: str
+    rule: str
+
+
+class Directions(msgspec.Struct, frozen=True, rename="camel"):
+    """A count for each way."""
+
+    to_server: int
+    to_client: int
+
+
+class UseEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What went to one port of a server."""
+
+    protocol: str
+    port: int
+    connections: int
+    packets: Directions
+    bytes: Directions
+    outcomes: dict[str, int]
+    rules: dict[str, int]
+    first_seen: str | None = None
+    last_seen: str | None = None
+    services: tuple[str, ...] = ()
+    evidence: EvidenceEntry | None = None
+
+
+class CallEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One client calling one server."""
+
+    client: WorkloadEntry
+    server: WorkloadEntry | ExternalEntry
+    status: Literal["established", "attempted", "lookup"]
+    uses: tuple[UseEntry, ...] = ()
+    details: tuple[str, ...] = ()
+
+
+class FileEntry(msgspec.Struct, frozen=True, rename="camel"):
+    """What one capture file held."""
+
+    file: str
+    node: str | None
+    packets: int
+    first_packet: str | None
+    last_packet: str | None
+    truncated: bool
+    dropped: int | None
+
+
+class NodeEntry(msgspec.Struct, frozen=True):
+    """One node: whether it was captured, and from when to when."""
+
+    name: str
+    status: str
+    reason: str | None
+    start: str | None
+    end: str | None
+
+
+class CoverageEntry(msgspec.Struct, frozen=True):
+    """What the graph rests on: connections by what became of them, packets without one."""
+
+    files: tuple[FileEntry, ...]
+    nodes: tuple[NodeEntry, ...]
+    connections: dict[str, int]
+    skipped: dict[str, int]
+    notes: tuple[str, ...]
+
+
+class GraphDocument(msgspec.Struct, frozen=True):
+    """A service graph; `coverage` is null for one that was read from documents."""
+
+    format: Literal["otterize-graph"]
+    version: Literal[1]
+    calls: tuple[CallEntry, ...]
+    coverage: CoverageEntry | None

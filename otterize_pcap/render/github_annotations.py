@@ -1,0 +1,43 @@
+"""Findings as GitHub Actions workflow commands, which become annotations.
+
+GitHub keeps ten errors and ten warnings of a step: past nine of a level, the tenth line counts
+the rest. A workflow command is one line; `%`, line ends and, in properties, `:` and `,` are
+escaped as GitHub's toolkit does.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from otterize_pcap.findings import ERROR, NOTE, WARNING, Finding, FindingList, of_level
+from otterize_pcap.render.sentence import finding_sentence
+
+COMMANDS = {ERROR: "error", WARNING: "warning", NOTE: "notice"}
+KEPT = 10
+
+
+def render_annotations(found: FindingList) -> str:
+    """At most ten annotations of each level."""
+    lines = [
+        line
+        for level in COMMANDS
+        for line in _annotations(of_level(found.findings, level), level, found.file)
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _annotations(findings: Sequence[Finding], level: str, file: str | None) -> Iterator[str]:
+    shown = findings if len(findings) <= KEPT else findings[: KEPT - 1]
+    where = "" if file is None else f"file={_property(file)},line=1,"
+    for finding in shown:
+        title = _property(finding.rule.text.rstrip("."))
+        yield f"::{COMMANDS[level]} {where}title={title}::{_message(finding_sentence(finding))}"
+    if len(findings) > len(shown):
+        more = len(findings) - len(shown)
+        yield f"::{COMMANDS[level]} {where}title=More calls::{more} more; see the log of this step"
+
+
+def _message(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _message(text).replace(":", "%3A").replace(",", "%2C")

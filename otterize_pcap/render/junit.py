@@ -1,0 +1,46 @@
+"""Findings as JUnit XML, which CI systems show as tests.
+
+Every call is a test case, its client the class: errors are failures, warnings and notes are
+skipped, and calls with nothing to say have passed.
+"""
+
+from html import escape
+
+from otterize_pcap.findings import ERROR, Finding, FindingList, of_level
+from otterize_pcap.graph import Call
+from otterize_pcap.naming import full_name, printable
+from otterize_pcap.render.sentence import finding_sentence
+
+
+def render_junit(found: FindingList) -> str:
+    """One test suite with a case for each call."""
+    failed = len(of_level(found.findings, ERROR))
+    total = len(found.findings) + len(found.passed)
+    counts = (
+        f'tests="{total}" failures="{failed}" errors="0" skipped="{len(found.findings) - failed}"'
+    )
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<testsuites name="{found.title}" {counts}>',
+        f'  <testsuite name="{found.title}" {counts}>',
+        *(line for finding in found.findings for line in _case(finding)),
+        *(f"    <testcase {_names(call)}/>" for call in found.passed),
+        "  </testsuite>",
+        "</testsuites>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _case(finding: Finding) -> list[str]:
+    said = escape(finding_sentence(finding))
+    rule = finding.rule
+    if rule.level == ERROR:
+        inside = f'      <failure type="{rule.name}" message="{said}"/>'
+    else:
+        inside = f'      <skipped message="{rule.name}: {said}"/>'
+    return [f"    <testcase {_names(finding.call)}>", inside, "    </testcase>"]
+
+
+def _names(call: Call) -> str:
+    client, server = (escape(printable(full_name(party))) for party in (call.client, call.server))
+    return f'classname="{client}" name="calls {server}"'

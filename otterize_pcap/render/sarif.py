@@ -1,0 +1,69 @@
+"""Findings as SARIF 2.1.0 (OASIS), which code scanning shows.
+
+Code scanning wants a file for each result: it is the document that declares the calls, or the new
+side of a diff. A fingerprint of both ends keeps a result the same from run to run.
+"""
+
+import hashlib
+import json
+from typing import Any
+from urllib.parse import quote
+
+from otterize_pcap.findings import Finding, FindingList
+from otterize_pcap.graph import External, Workload
+from otterize_pcap.naming import full_name
+from otterize_pcap.render.sentence import finding_sentence
+from otterize_pcap.version import __version__
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def render_sarif(found: FindingList) -> str:
+    """One run with a result for each finding."""
+    rules = [
+        {
+            "id": rule.name,
+            "shortDescription": {"text": rule.text},
+            "defaultConfiguration": {"level": rule.level},
+        }
+        for rule in found.rules
+    ]
+    driver = {"name": "otterize", "version": __version__, "rules": rules}
+    order = {rule.name: index for index, rule in enumerate(found.rules)}
+    results = [_result(finding, order[finding.rule.name], found.file) for finding in found.findings]
+    log = {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "results": results}],
+    }
+    return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
+
+
+def _result(finding: Finding, index: int, file: str | None) -> dict[str, Any]:
+    call = finding.call
+    name = f"{full_name(call.client)} calls {full_name(call.server)}"
+    location: dict[str, Any] = {"logicalLocations": [{"fullyQualifiedName": name}]}
+    if file is not None:
+        location["physicalLocation"] = {
+            "artifactLocation": {"uri": quote(file)},
+            "region": {"startLine": 1},
+        }
+    return {
+        "ruleId": finding.rule.name,
+        "ruleIndex": index,
+        "level": finding.rule.level,
+        "message": {"text": finding_sentence(finding)},
+        "locations": [location],
+        "partialFingerprints": {"call/v1": _fingerprint(finding)},
+    }
+
+
+def _fingerprint(finding: Finding) -> str:
+    parts = [finding.rule.name, *_identity(finding.call.client), *_identity(finding.call.server)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _identity(party: Workload | External) -> tuple[str, ...]:
+    if isinstance(party, External):
+        return ("external", party.name)
+    return (party.name, party.namespace, party.kind, party.label)

@@ -1,0 +1,81 @@
+"""The progress bar: on a terminal, after a second, and nowhere else."""
+
+import gzip
+import io
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from otterize_pcap.cli.progress import reading_progress
+from tests.capture_bytes import ethernet, ipv4, pcap, udp
+from tests.conftest import ROOT
+
+CONTENT = pcap([ethernet(ipv4(udp(1, 2), 17))] * 20)
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Yes."""
+        return True
+
+
+def drawn(path: Path, patience_s: float) -> str:
+    """What is drawn while a file is said to be half read and then read."""
+    stream = Terminal()
+    with reading_progress("node1", [path], stream, patience_s) as progress:
+        assert progress is not None
+        progress(500_000, 10_000)
+        progress(1_000_000, 20_000)
+    return stream.getvalue()
+
+
+def test_bar_shows_bytes_and_packets(tmp_path: Path) -> None:
+    """Name, bytes of all bytes, and packets a second."""
+    path = tmp_path / "a.pcap"
+    path.write_bytes(bytes(1_000_000))
+    text = drawn(path, patience_s=0)
+    assert "node1" in text
+    assert "1.0/1.0 MB" in text
+    assert "packets/s" in text
+
+
+def test_compressed_file_has_no_known_end(tmp_path: Path) -> None:
+    """What a compressed file holds is not known before; only what was read is shown."""
+    path = tmp_path / "a.pcap.gz"
+    path.write_bytes(gzip.compress(CONTENT))
+    assert "1.0/? MB" in drawn(path, patience_s=0)
+
+
+def test_nothing_is_drawn_within_a_second(tmp_path: Path) -> None:
+    """Most runs are short, and a bar would only flicker."""
+    path = tmp_path / "a.pcap"
+    path.write_bytes(CONTENT)
+    assert drawn(path, patience_s=1) == ""
+
+
+def test_nothing_is_drawn_where_nobody_looks() -> None:
+    """Without a terminal there is nothing to tell progress to."""
+    with reading_progress("node1", [], io.StringIO(), 0) as progress:
+        assert progress is None
+
+
+def test_command_on_a_terminal_ends_with_a_clean_line(tmp_path: Path) -> None:
+    """A short run on a terminal prints its summary and no control character."""
+    path = tmp_path / "a.pcap"
+    path.write_bytes(CONTENT)
+    main, terminal = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "otterize_pcap", "connections", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        check=True,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "TERM": "xterm"},
+    )
+    os.close(terminal)
+    assert done.stdout.count(b"\n") == 1
+    assert os.read(main, 4096) == f"{path}: 20 packets, 1 legs\r\n".encode()
+    os.close(main)
