@@ -48,7 +48,8 @@ make_root() {
 # What lies outside the root and is needed inside: names, certificates, our files.
 furnish_root() {
     cp -L /etc/resolv.conf /etc/hosts "$ROOT/etc/"
-    cp -L /etc/ssl/certs/ca-certificates.crt "$ROOT/etc/ssl/certs/"
+    # Under a name of its own: the root's package of certificates replaces its own file.
+    cp -L /etc/ssl/certs/ca-certificates.crt "$ROOT/etc/ssl/host-certificates.crt"
     rm -rf "$ROOT/packaging" "$ROOT/sdist"
     mkdir "$ROOT/sdist"
     cp -r "$HERE" "$ROOT/packaging"
@@ -60,8 +61,8 @@ run_in_root() {
     unshare --mount --propagation private -- bash -c \
         'mount -t proc proc "$0/proc" && exec chroot "$0" "${@:1}"' "$ROOT" \
         env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
-        PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_DISABLE_PIP_VERSION_CHECK=1 \
-        PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_INDEX_URL="${PIP_INDEX_URL:-https://pypi.org/simple}" \
+        PIP_CERT=/etc/ssl/host-certificates.crt PIP_DISABLE_PIP_VERSION_CHECK=1 \
+        PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore ${PIP_INDEX_URL:+PIP_INDEX_URL="$PIP_INDEX_URL"} \
         http_proxy="${http_proxy:-}" https_proxy="${https_proxy:-}" DEBIAN_MIRROR="$MIRROR" \
         SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" "$@"
 }
@@ -77,9 +78,9 @@ run_in_root bash /packaging/in_root.sh
 
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' otterize_pcap/version.py)
 name=otterize-$version-linux-x86_64
-install -m 755 "$ROOT/out/otterize" dist/otterize
+install -m 755 "$ROOT/out/otterize-file" dist/otterize
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
-    --transform="s,^otterize,$name," -C "$ROOT/out/directory" -c otterize \
+    --transform="s,^otterize,$name," -C "$ROOT/out" -c otterize \
     | gzip -9n >"dist/$name.tar.gz"
 cp "$ROOT/out/glibc" "$BUILD/glibc"
 ls -l dist/otterize "dist/$name.tar.gz"

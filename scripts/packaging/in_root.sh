@@ -8,24 +8,34 @@ readonly BIN=/opt/venv/bin
 
 # Debian 12's source of Python 3.11: Debian keeps mending it, and apt checks its signature.
 build_python() {
-    if [ -x "$PYTHON" ]; then
+    if [ -e /build/python-made ]; then
         return
     fi
-    rm -rf /build/python
+    rm -rf /build/python /opt/python
     mkdir -p /build/python
     cd /build/python
-    echo "deb-src $DEBIAN_MIRROR bookworm main" >/etc/apt/sources.list.d/source.list
-    apt-get update -q
-    apt-get source -q --download-only python3.11
-    dpkg-source --no-check -x python3.11_*.dsc source
+    {
+        echo "deb $DEBIAN_MIRROR-security bullseye-security main"
+        echo "deb-src $DEBIAN_MIRROR bookworm main"
+    } >/etc/apt/sources.list.d/more.list
+    {
+        apt-get update -q
+        # OpenSSL above all: its libraries go into the binary.
+        DEBIAN_FRONTEND=noninteractive apt-get upgrade -q -y
+        apt-get source -q --download-only python3.11
+        dpkg-source --no-check -x python3.11_*.dsc source
+    } >/build/apt.log 2>&1
     cd source
     # As mended by Debian, pyexpat uses the interpreter's own headers.
     sed -i '1i #define Py_BUILD_CORE_MODULE 1' Modules/pyexpat.c
-    ./configure --prefix=/opt/python --enable-shared --without-ensurepip --disable-test-modules \
-        --with-system-expat \
-        CFLAGS="-g0 -O3" LDFLAGS="-Wl,-rpath,/opt/python/lib -s"
-    make -j"$(nproc)"
-    make install
+    # The functions said to be missing are too new for older systems; Python does without.
+    ./configure -q --prefix=/opt/python --enable-shared --without-ensurepip --disable-test-modules \
+        --with-system-expat CFLAGS="-g0 -O3 -include $HERE/old_glibc.h" \
+        LDFLAGS="-Wl,-rpath,/opt/python/lib -s" ac_cv_func_copy_file_range=no \
+        ac_cv_func_memfd_create=no ac_cv_func_sem_clockwait=no
+    make -s -j"$(nproc)" >make.log 2>&1
+    make -s install >install.log 2>&1
+    touch /build/python-made
 }
 
 # All pinned, with hashes. PyInstaller again from source, with its bootloader mended.
@@ -34,6 +44,8 @@ install_packages() {
     "$PYTHON" -m venv /opt/venv
     "$BIN/pip" install -q --require-hashes --only-binary :all: -r "$HERE/build-tools.txt"
     "$BIN/pip" install -q --require-hashes --only-binary :all: -r "$HERE/binary-requirements.txt"
+    # Two thirds of these libraries are symbols for debuggers.
+    find /opt/venv/lib -name '*.so' -exec strip {} +
     mkdir /build/pyinstaller
     cd /build/pyinstaller
     sed -n '/^pyinstaller==/,/[^\\]$/p' "$HERE/build-tools.txt" >pyinstaller.txt
@@ -53,7 +65,7 @@ build_binary() {
     # Without a fixed seed, sets are written in another order each time.
     PYTHONHASHSEED=0 "$BIN/pyinstaller" --noconfirm --log-level WARN \
         --distpath /out --workpath /build/frozen otterize.spec
-    "$BIN/python" "$HERE/glibc_floor.py" /out/directory/otterize >/out/glibc
+    "$BIN/python" "$HERE/glibc_floor.py" /out/otterize >/out/glibc
 }
 
 build_python
