@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check lint types unit venv clean fixtures bench fuzz oracle
+.PHONY: demo test check lint types unit venv clean fixtures bench fuzz oracle soak
 
 venv: $(VENV)/.installed
 
@@ -44,6 +44,11 @@ fuzz: venv
 	$(BIN)/python -m pip install --quiet 'Cython>=3.1'
 	PYTHON=$(BIN)/python fuzz/build.sh
 	PYTHON=$(BIN)/python fuzz/run.sh 1800
+
+# 200 nodes at once, 2 GiB pulled, and what each capture profile keeps of real traffic.
+soak: venv
+	OTTERIZE_SOAK=1 $(BIN)/python -m pytest tests/cluster/test_soak.py \
+	  tests/cluster/test_profile_shares.py -q -s
 
 # Ask tshark what is in the captures that are here, and compare it with what we say.
 oracle: venv

@@ -174,8 +174,14 @@ cdef class PlainConnections(RowIndex):
         for protocol, client, target, reply_to, server in translations:
             one = self._tuple_number(protocol, client, target)
             other = self._tuple_number(protocol, reply_to, server)
-            if one >= 0 and other >= 0 and (self.tuple_flags[one] | self.tuple_flags[other]) & HAS_RUN:
+            if one >= 0 and other >= 0:
+                if (self.tuple_flags[one] | self.tuple_flags[other]) & HAS_RUN:
+                    self._leave_tuple(<uint32_t>one)
+                    self._leave_tuple(<uint32_t>other)
+            elif one >= 0:
                 self._leave_tuple(<uint32_t>one)
+            elif other >= 0 and client != reply_to:
+                # Only conntrack knows the other side of NAT, and `join` makes a flow of it.
                 self._leave_tuple(<uint32_t>other)
         for protocol, client, server in assured:
             one = self._tuple_number(protocol, client, server)
@@ -543,6 +549,10 @@ cdef class PlainConnections(RowIndex):
                 yield rows._as_row(&self.merged[self.merged_as[index] - 1])
             else:
                 yield rows._as_row(self.row[index])
+
+    def shows(self, uint64_t protocol, tuple one, tuple other):
+        """Whether any row is between two endpoints."""
+        return self._tuple_number(protocol, one, other) >= 0
 
     def servers(self, endpoints):
         """Those of some (protocol, (address, port)) that answered a handshake (S33)."""

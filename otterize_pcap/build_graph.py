@@ -30,6 +30,7 @@ HIDDEN_EXTERNAL = "hidden: external server"
 HIDDEN_SELF = "hidden: workload calling itself"
 HIDDEN_ONE_WAY = "hidden: one-way UDP"
 HIDDEN_LABEL = "hidden: excluded label"
+HIDDEN_CLIENT = "hidden: client not selected"
 HIDDEN_NAMESPACE = "hidden: excluded namespace"
 
 DNS_NAMES = ("kube-dns", "dns-default")
@@ -43,7 +44,8 @@ class Inclusion:
     """Which resolved connections become calls; the defaults are the rules' own.
 
     `exclude_labels` are (key, value) pairs of pod labels, `exclude_namespaces` names: an edge is
-    dropped if either side matches (S60). `distinct_by_label` is the key of a pod label by whose
+    dropped if either side matches (S60). `client_labels` are those that a client's pod must have,
+    all of them. `distinct_by_label` is the key of a pod label by whose
     values clients are told apart.
     """
 
@@ -51,9 +53,11 @@ class Inclusion:
     one_way_udp: bool = False
     cluster_dns: bool = False
     internet: bool = False
+    lookups: bool = False
     self_calls: bool = True
     exclude_labels: tuple[tuple[str, str], ...] = ()
     exclude_namespaces: frozenset[str] = frozenset()
+    client_labels: tuple[tuple[str, str], ...] = ()
     distinct_by_label: str = ""
 
 
@@ -227,6 +231,10 @@ def fate_of(
 
 
 def _excluded(resolved: Resolved, inclusion: Inclusion) -> str | None:
+    if inclusion.client_labels:
+        labels = resolved.client.pod.labels if resolved.client.pod else {}
+        if any(labels.get(key) != value for key, value in inclusion.client_labels):
+            return HIDDEN_CLIENT
     for party in (resolved.client, resolved.server):
         if isinstance(party, External):
             continue

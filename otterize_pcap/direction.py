@@ -52,7 +52,7 @@ def survey(flows: Iterable[Flow], dumps: Iterable[Dump]) -> Known:
             if flow.endpoint(side)[1] not in EPHEMERAL:
                 candidates[flow.protocol, flow.endpoint(side)] = set()
     if candidates:
-        for flow in flows:
+        for flow in filter(lambda flow: flow.is_recorded, flows):
             for side in (0, 1):
                 peers = candidates.get((flow.protocol, flow.endpoint(side)))
                 if peers is not None and len(peers) < 2:

@@ -14,7 +14,7 @@ from otterize_pcap.clocks import relative_offsets
 from otterize_pcap.conntrack import Dump
 from otterize_pcap.direction import HANDSHAKE, Known, conntrack_originals
 from otterize_pcap.joined import Connection
-from otterize_pcap.legs import Address, Recording
+from otterize_pcap.legs import Address, Recording, Tuple5
 from otterize_pcap.stretch import FAST_PATH
 
 if FAST_PATH:
@@ -115,7 +115,7 @@ class Grouping:
             [
                 (entry.protocol, entry.client, entry.target, entry.reply_to, entry.server)
                 for entry in entries
-                if (entry.client, entry.target) != (entry.reply_to, entry.server)
+                if entry.is_translated
             ],
             [
                 (entry.protocol, one, other)
@@ -142,6 +142,10 @@ class Grouping:
             )
             for place, recording in enumerate(self._recordings)
         ]
+
+    def shows(self, ends: Tuple5) -> bool:
+        """Whether the captures hold a packet between two endpoints."""
+        return self._plain.shows(*ends)
 
     def known(self, left: Iterable[Recording], dumps: Iterable[Dump]) -> Known:
         """What direction asks of the whole capture, for the rows that are left."""

@@ -9,14 +9,16 @@ joined by the Service too: TCP where sequence numbers overlap, UDP at most 30 se
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from otterize_pcap.connections import TCP, UDP
-from otterize_pcap.conntrack import Dump, Entry
-from otterize_pcap.legs import SLACK_NS, UDP_GAP_NS, Address, Flow, Tuple5
+from otterize_pcap.connections import SLOT_NS, TCP, UDP, Row
+from otterize_pcap.conntrack import Dump, Entry, last_packet_ns
+from otterize_pcap.legs import SLACK_NS, UDP_GAP_NS, Address, Flow, Leg, Tuple5
 
 SEQUENCE_SLACK = 1 << 20
 MANY = 16
+# Dumps tell seconds only, and another second passes while they are taken.
+DUMP_SLACK_NS = 2 * SLACK_NS
 
-Flows = Mapping[Tuple5, list[Flow]]
+Flows = dict[Tuple5, list[Flow]]
 
 
 class Services(Protocol):
@@ -29,12 +31,19 @@ class Services(Protocol):
         ...
 
 
-def join_flows(flows: Flows, services: Services, dumps: Iterable[Dump]) -> list[list[Flow]]:
-    """The flows of each connection, each list by time."""
-    everything = [flow for found in flows.values() for flow in found]
+def join_flows(
+    flows: Flows, services: Services, dumps: Iterable[Dump], offsets: Mapping[str, int]
+) -> list[list[Flow]]:
+    """The flows of each connection, each list by time.
+
+    What conntrack alone knows of the other side of NAT is added to `flows`. `offsets` are the
+    nodes' clock offsets in ns, by which dumps are as far off as packets.
+    """
     for dump in dumps:
         for entry in dump.entries:
-            _by_conntrack(flows, entry, dump.time_ns)
+            if entry.is_translated:
+                _by_conntrack(flows, entry, dump, offsets.get(dump.node, 0))
+    everything = [flow for found in flows.values() for flow in found]
     _by_sequence_numbers(everything, services)
     for flow in everything:
         _by_service(flows, flow, services)
@@ -60,15 +69,67 @@ def _union(one: Flow, other: Flow, rule: str) -> None:
     other.rule = other.rule or rule
 
 
-def _by_conntrack(flows: Flows, entry: Entry, dump_ns: int) -> None:
-    if (entry.client, entry.target) == (entry.reply_to, entry.server):
-        return
-    before = nearest(flows, entry.protocol, entry.client, entry.target, dump_ns)
-    after = nearest(flows, entry.protocol, entry.reply_to, entry.server, dump_ns)
+def _by_conntrack(flows: Flows, entry: Entry, dump: Dump, offset: int) -> None:
+    before = entry_flow(flows, entry, dump, offset, entry.client, entry.target)
+    after = entry_flow(flows, entry, dump, offset, entry.reply_to, entry.server)
+    if before is None and after is not None and tells_client(entry):
+        before = _unrecorded(flows, after, entry.client, entry.target)
+    elif after is None and before is not None:
+        after = _unrecorded(flows, before, entry.reply_to, entry.server)
     if before is None or after is None or not before.overlaps(after, _patience(entry.protocol)):
         return
     if before.client_isn in (None, after.client_isn) or after.client_isn is None:
         _union(before, after, "S20a")
+
+
+def tells_client(entry: Entry) -> bool:
+    """Whether the client's address is known from before NAT only."""
+    return entry.client != entry.reply_to
+
+
+def entry_flow(
+    flows: Flows, entry: Entry, dump: Dump, offset: int, one: Address, other: Address
+) -> Flow | None:
+    """The flow between two of an entry's endpoints that the entry is of, if it was recorded.
+
+    Endpoints are used again: the flow must have been there when the entry's last packet passed,
+    or at the dump where that time is not known.
+    """
+    dump_ns = dump.time_ns - offset
+    flow = nearest(flows, entry.protocol, one, other, dump_ns)
+    if flow is None:
+        return None
+    last_ns = last_packet_ns(entry, dump)
+    time_ns = dump_ns if last_ns is None else last_ns - offset
+    if flow.first_ns > time_ns + DUMP_SLACK_NS:
+        return None
+    if last_ns is not None and flow.last_ns < time_ns - _patience(entry.protocol) - DUMP_SLACK_NS:
+        return None
+    return flow
+
+
+def _unrecorded(flows: Flows, known: Flow, client: Address, server: Address) -> Flow | None:
+    """A flow without packets for the other side of NAT, at the time of the side recorded."""
+    key = tuple5(known.protocol, client, server)
+    if key in flows:
+        return None
+    leg = min(known.legs, key=lambda leg: (leg.first_ns, leg.file, leg.row.number))
+    row = Row(
+        protocol=known.protocol,
+        tunnels=(),
+        interface=0,
+        low=key[1],
+        high=key[2],
+        slot=leg.row.first_ns // SLOT_NS,
+        number=leg.row.number,
+        first_sender=int(client != key[1]),
+        first_ns=leg.row.first_ns,
+        last_ns=leg.row.last_ns,
+        part=leg.row.part,
+    )
+    flow = Flow(Leg(leg.recording, row, known.first_ns, known.last_ns))
+    flows[key] = [flow]
+    return flow
 
 
 def _by_sequence_numbers(everything: Iterable[Flow], services: Services) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from otterize_pcap.conntrack import Dump
 from otterize_pcap.direction import Known, ServedPorts, decide, survey
-from otterize_pcap.join import Flows, Services, join_flows, nearest
+from otterize_pcap.join import Flows, Services, entry_flow, join_flows
 from otterize_pcap.legs import Address, Flow, Leg, Recording, collect_flows, leg_order
 from otterize_pcap.outcome import outcome_of
 
@@ -62,22 +62,23 @@ def connect(
     flows = collect_flows(recordings, offsets)
     if known is None:
         known = survey((flow for found in flows.values() for flow in found), dumps)
-    groups = join_flows(flows, services, dumps)
-    assured = _assured(flows, dumps)
+    assured = _assured(flows, dumps, offsets)
+    groups = join_flows(flows, services, dumps, offsets)
     connections = [_connection(group, known, services, assured) for group in groups]
     connections.sort(key=lambda found: (*leg_order(found.legs[0]), found.clients, found.servers))
     return connections
 
 
-def _assured(flows: Flows, dumps: Iterable[Dump]) -> set[int]:
+def _assured(flows: Flows, dumps: Iterable[Dump], offsets: Mapping[str, int]) -> set[int]:
     """The flows, by id, that conntrack called ASSURED."""
     found: set[int] = set()
     for dump in dumps:
+        offset = offsets.get(dump.node, 0)
         for entry in dump.entries:
             if not entry.assured:
                 continue
             for one, other in ((entry.client, entry.target), (entry.reply_to, entry.server)):
-                flow = nearest(flows, entry.protocol, one, other, dump.time_ns)
+                flow = entry_flow(flows, entry, dump, offset, one, other)
                 if flow is not None:
                     found.add(id(flow))
     return found

@@ -13,6 +13,9 @@ from math import ceil, sqrt
 from otterize_pcap.picture import Picture
 
 SWEEPS = 6
+# Columns stand about this many times as far apart as rows.
+ASPECT = 5
+FEWEST_COLUMNS, TALLEST_COLUMN = 6, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +82,21 @@ def _without_cycles(count: int, edges: Edges) -> list[tuple[int, int]]:
 
 
 def _columns(count: int, forward: Edges) -> list[list[int]]:
-    """Nodes by column: one right of the furthest client, and no more columns than look square."""
+    """Nodes by column: one right of the furthest client, joined or cut where that looks square."""
     depth = _depths(count, forward)
     deepest = max(depth, default=0) + 1
-    wanted = min(deepest, max(4, ceil(sqrt(count))))
+    wanted = min(deepest, max(FEWEST_COLUMNS, ceil(sqrt(count / ASPECT))))
     columns: list[list[int]] = [[] for _ in range(wanted)]
     for node in range(count):
         columns[depth[node] * wanted // deepest].append(node)
-    return [column for column in columns if column]
+    tallest = max(TALLEST_COLUMN, ceil(sqrt(count * ASPECT)))
+    return [part for column in columns for part in _cut(column, tallest)]
+
+
+def _cut(column: list[int], tallest: int) -> list[list[int]]:
+    """A column in as few parts of like height as keep under a limit; none of an empty one."""
+    parts = ceil(len(column) / tallest)
+    return [column[part::parts] for part in range(parts)]
 
 
 def _depths(count: int, forward: Edges) -> list[int]:

@@ -106,6 +106,11 @@ class Flow:
         row = self.legs[0].row
         return row.high if side else row.low
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether a packet of it was recorded; else conntrack alone knows of it."""
+        return any(side.packets or side.unreachable for leg in self.legs for side in leg.row.sides)
+
     def add(self, leg: Leg) -> None:
         """Take one more leg in."""
         self.legs.append(leg)

@@ -20,6 +20,7 @@ from otterize_pcap.timestamps import SECOND_NS
 DEFAULT_SLACK_NS = 2 * SECOND_NS
 
 API_SERVER = Workload("kubernetes", "default", "Service")
+API_SERVICE = "kubernetes.default"
 
 UNDIRECTED_REASON = "undirected: no rule tells client from server"
 NOT_A_CALL = "not a call: loopback, link-local, multicast or broadcast"
@@ -150,10 +151,10 @@ class Resolver:
         for endpoint in connection.servers:
             listeners += self._routes.listeners(endpoint, protocol, first_ns, last_ns)
         services = distinct_services(listeners)
-        if f"{API_SERVER.name}.{API_SERVER.namespace}" in services or any(
+        if API_SERVICE in services or any(
             self._routes.is_api_server(endpoint, protocol) for endpoint in connection.servers
         ):
-            return Party(API_SERVER), services, connection.servers[0][1]
+            return Party(API_SERVER), (API_SERVICE,), self._api_port(connection, listeners)
         for address, held_port in reversed(connection.servers):
             held = self.holder(address, first_ns, last_ns)
             if isinstance(held, Party) or held.reason == AMBIGUOUS:
@@ -162,6 +163,18 @@ class Resolver:
             party, port = self._behind(listeners, first_ns, last_ns, port)
             return party, services, port
         return self._elsewhere(connection.servers[-1], protocol, first_ns, last_ns), services, port
+
+    def _api_port(self, connection: Connection, listeners: Iterable[Listener]) -> int:
+        """The API server's own port, which its Service's need not be."""
+        for endpoint in reversed(connection.servers):
+            if self._routes.is_api_server(endpoint, connection.protocol):
+                return endpoint[1]
+        ports = {
+            port
+            for listener in listeners
+            for _, port in self._routes.targets(listener, connection.first_ns, connection.last_ns)
+        }
+        return ports.pop() if len(ports) == 1 else connection.servers[-1][1]
 
     def holder(self, address: bytes, first_ns: int, last_ns: int) -> Party | Unknown:
         """The pod that held an address over a whole time (S12)."""

@@ -135,11 +135,7 @@ def test_contradicting_filters(otterize: Otterize) -> None:
         pytest.param(b"a: [\n", "neither JSON nor YAML", id="broken yaml"),
         pytest.param(b"kind: Pod\n", "no ClientIntents (found Pod)", id="other kind"),
         pytest.param(
-<<<<<<< HEAD
             b"apiVersion: k8s.k8s.otterize.com/v1\nkind: ClientIntents\n"
-=======
-            b"kind: ClientIntents\napiVersion: k8s.otterize.com/v1alpha3\n"
->>>>>>> main
             b"spec: {service: {name: a}, calls: [{}]}\n",
             "document 1: spec.calls[0]: no name",
             id="nameless call",

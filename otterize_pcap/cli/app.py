@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from otterize_pcap.cli import capture, check, connections, diff, graph, intents
+from otterize_pcap.cli import (
+    capture,
+    check,
+    connections,
+    diff,
+    explain,
+    graph,
+    intents,
+    show_capture,
+    snapshot,
+)
 from otterize_pcap.cli.terminal import complain
 from otterize_pcap.errors import OtterizeError
 from otterize_pcap.version import __version__
@@ -29,12 +39,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-capture.register(app, intents.show_calls)
+capture.register(app, show_capture.show_calls)
 intents.register(app)
 diff.register(app)
+explain.register(app)
 check.register(app)
 graph.register(app)
 connections.register(app)
+snapshot.register(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -47,7 +47,7 @@ def graph(
     captures: Captures = None,
     format_: Annotated[
         PictureFormat,
-        typer.Option("--format", help="dot (Graphviz), mermaid (Markdown), svg, or html."),
+        typer.Option("--format", help="The form: dot (Graphviz), mermaid (Markdown), svg or html."),
     ] = PictureFormat.DOT,
     since: Annotated[
         Path | None,

@@ -17,7 +17,7 @@ from otterize_pcap.capture_dir import (
 )
 from otterize_pcap.cli.progress import reading_progress
 from otterize_pcap.cli.terminal import notice
-from otterize_pcap.conntrack import Dump, parse_conntrack
+from otterize_pcap.conntrack import Dump, parse_conntrack, parse_timeouts
 from otterize_pcap.errors import CaptureError, InputError, SnapshotError, UsageError
 from otterize_pcap.graph import FileCoverage, NodeCoverage
 from otterize_pcap.legs import Recording, TableRows
@@ -232,6 +232,7 @@ def _capture(
         files=tuple(_file_coverage(node, table, manifest) for node, table in tables),
         coverage_nodes=_node_coverage(manifest),
         skipped=skipped,
+        payloads=[(node, payload) for node, table in tables for payload in table.payloads],
     )
 
 
@@ -251,13 +252,17 @@ def _dumps(
         "conntrack-start": parse_time(entry.start) if entry and entry.start else counts.first_ns,
         "conntrack-end": parse_time(entry.end) if entry and entry.end else counts.last_ns,
     }
+    saved = folder / "conntrack-timeouts"
+    timeouts = parse_timeouts(
+        read_bytes(saved).decode("ascii", "replace") if saved.exists() else ""
+    )
     for name, time_ns in times.items():
         path = folder / name
         if time_ns is None or not path.exists():
             continue
         with path.open("rb") as file:
             text = file.read(MAX_CONNTRACK_BYTES).decode("ascii", "replace")
-        yield parse_conntrack(text.splitlines(), node, time_ns)
+        yield parse_conntrack(text.splitlines(), node, time_ns, timeouts, str(path))
 
 
 def _file_coverage(node: str, table: CaptureTable, manifest: Manifest | None) -> FileCoverage:

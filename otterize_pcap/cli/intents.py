@@ -1,7 +1,6 @@
 """`otterize intents`: the group, and `otterize intents list`."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,13 +55,6 @@ def register(root: typer.Typer) -> None:
     group.command("list")(list_intents)
     group.command("export")(export_intents)
     root.add_typer(group, name="intents")
-
-
-def show_calls(directory: Path) -> None:
-    """Print the calls in a capture directory, as `intents list` does without options."""
-    graph = read_graph([directory], Selection())
-    emit(render_list(graph), None)
-    report(graph, Reporting())
 
 
 @selects

@@ -44,6 +44,8 @@ def attach(group: typer.Typer) -> None:
         """Save which pod, Service and node holds which address, for use with any tcpdump.
 
         Reads pods, services, endpointslices, nodes and their owners; never Secrets or ConfigMaps.
+
+        Example: otterize snapshot -o snapshot.json --watch 2m
         """
         if context_.invoked_subcommand is not None:
             return

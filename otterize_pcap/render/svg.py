@@ -14,6 +14,8 @@ from otterize_pcap.render.sentence import port_list
 CHARACTER, PADDING, HEIGHT = 7.2, 12, 30
 ROW, GAP, MARGIN = 48, 110, 24
 LONGEST = 42
+# Beyond so many edges, those without a mark are drawn faint.
+MANY = 500
 
 COLORS = {
     UNMARKED: "#57606a",
@@ -106,8 +108,9 @@ def _edge(picture: Picture, boxes: Sequence[_Box], edge: Edge) -> str:
     if not edge.mark and edge.call.status in (ATTEMPTED, LOOKUP):
         dash = _dash(NOT_SEEN)
         said += f" ({edge.call.status})"
+    faint = ' stroke-opacity="0.4"' if len(picture.edges) > MANY and not edge.mark else ""
     return (
-        f'<path d="{_curve(start, end)}" fill="none" stroke="{COLORS[edge.mark]}" '
+        f'<path d="{_curve(start, end)}" fill="none" stroke="{COLORS[edge.mark]}"{faint} '
         f'stroke-width="{1.2 if edge.mark == UNMARKED else 2}"{dash} '
         f'marker-end="url(#arrow-{edge.mark.replace(" ", "-")})">'
         f"<title>{escape(said)}</title></path>"

@@ -20,28 +20,39 @@ function element(tag, text, className) {
   return made;
 }
 
+const pen = document.createElement("canvas").getContext("2d");
+pen.font = "12px Helvetica Neue, Helvetica, sans-serif";
+const widthOf = (label) => Math.ceil(pen.measureText(label).width) + 8;
+
 const cy = cytoscape({
   container: byId("graph"),
   elements: {
     nodes: picture.nodes.map((node, index) => ({
-      data: { id: "n" + index, index, label: node.label, fill: fillOf(node.namespace), shape: node.external ? "ellipse" : "round-rectangle" },
+      data: { id: "n" + index, index, label: node.label, fill: fillOf(node.namespace), shape: node.external ? "ellipse" : "round-rectangle", width: widthOf(node.label) },
       position: { x: node.x, y: node.y },
     })),
     edges: picture.edges.map((edge, index) => ({
       data: { id: "e" + index, index, source: "n" + edge.client, target: "n" + edge.server, color: COLORS[edge.mark],
-        width: edge.mark === "" ? 1.2 : 2.6, line: edge.mark === "removed" || edge.mark === "not seen" || edge.status !== "established" ? "dashed" : "solid" },
+        aside: edge.client !== edge.server && picture.nodes[edge.client].x === picture.nodes[edge.server].x,
+        width: edge.mark === "" ? 1.2 : 2.6, line: edge.mark === "removed" || edge.mark === "not seen" || edge.status !== "established" ? "dashed" : "solid", opacity: edge.mark === "" && picture.edges.length > 500 ? 0.35 : 1 },
     })),
   },
   layout: { name: "preset", fit: true, padding: 30 },
   minZoom: 0.03,
   maxZoom: 4,
+  // Moving thousands of edges stays smooth when they are left out while moving.
+  hideEdgesOnViewport: picture.edges.length > 1000,
   style: [
     { selector: "node", style: { label: "data(label)", shape: "data(shape)", "background-color": "data(fill)", "border-width": 1, "border-color": "#57606a",
-      "text-valign": "center", "text-halign": "center", "font-size": 12, width: "label", height: 24, padding: "7px", "min-zoomed-font-size": 4 } },
-    { selector: "edge", style: { "curve-style": "bezier", width: "data(width)", "line-color": "data(color)", "line-style": "data(line)",
+      "text-valign": "center", "text-halign": "center", "font-size": 12, width: "data(width)", height: 24, padding: "7px", "min-zoomed-font-size": 4 } },
+    { selector: "edge", style: { "curve-style": "bezier", width: "data(width)", opacity: "data(opacity)", "line-color": "data(color)", "line-style": "data(line)",
       "target-arrow-color": "data(color)", "target-arrow-shape": "triangle", "arrow-scale": 0.9 } },
+    // Within a column a straight edge would run through the nodes between.
+    { selector: "edge[?aside]", style: { "curve-style": "unbundled-bezier", "control-point-distances": 90, "control-point-weights": 0.5 } },
     { selector: ".faded", style: { opacity: 0.12 } },
-    { selector: ":selected", style: { "border-width": 3, "border-color": "#0969da", "line-color": "#0969da", "target-arrow-color": "#0969da" } },
+    { selector: ":selected", style: { "overlay-color": "#0969da", "overlay-opacity": 0.25, "overlay-padding": 4 } },
+    { selector: ".dim", style: { opacity: 0.06 } },
+    { selector: "edge.near", style: { opacity: 1 } },
     { selector: ".gone", style: { display: "none" } },
   ],
 });
@@ -140,9 +151,13 @@ function showAll() {
 }
 
 function select(id) {
-  cy.elements().unselect();
   const chosen = cy.getElementById(id);
-  chosen.select();
+  const near = chosen.isEdge() ? chosen.union(chosen.connectedNodes()) : chosen.closedNeighborhood();
+  cy.batch(() => {
+    cy.elements().unselect().removeClass("near").addClass("dim");
+    near.removeClass("dim").addClass("near");
+    chosen.select();
+  });
   const index = chosen.data("index");
   if (chosen.isEdge()) showEdge(index);
   else showNode(index);
@@ -178,6 +193,7 @@ function apply() {
       drawn.toggleClass("faded", words.length > 0 && !bright.has(index));
     });
   });
+  cy.elements().removeClass("dim near");
   byId("count").textContent = calls + " of " + picture.edges.length + " calls";
   showAll();
 }
@@ -229,7 +245,9 @@ byId("changes-only").addEventListener("change", apply);
 byId("fit").addEventListener("click", () => cy.fit(cy.elements(":visible"), 30));
 cy.on("tap", "node, edge", (event) => select(event.target.id()));
 cy.on("tap", (event) => {
-  if (event.target === cy) showAll();
+  if (event.target !== cy) return;
+  cy.elements().removeClass("dim near");
+  showAll();
 });
 window.addEventListener("resize", () => cy.resize());
 apply();

@@ -8,7 +8,7 @@
 - `once`: a Job without a CronJob; its image is `batch-runner`, its sidecar's does not count.
 - `alone`: a pod without an owner.
 - `annotated` and `older`: named by the annotations workload-name (which beats service-name) and
-  service-name.
+  service-name. A name given so stands for pods of any kind: there is none.
 - `db.v1.example`: dots in a StatefulSet's name become underscores.
 - `adopted`: two owner references, of which the second is the controller.
 """
@@ -83,13 +83,13 @@ def annotated(lab: Lab) -> list[Group]:
             "annotated",
             "app",
             annotations=both,
-            is_a=Workload(chosen, where, "Deployment"),
+            is_a=Workload(chosen, where, ""),
         ),
         lab.deployment(
             "older",
             "app",
             annotations={_SERVICE_NAME: older},
-            is_a=Workload(older, where, "Deployment"),
+            is_a=Workload(older, where, ""),
         ),
     ]
 
