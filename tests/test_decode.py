@@ -504,19 +504,24 @@ def test_icmp_errors_that_refuse_no_connection(frame: bytes) -> None:
 
 @pytest.mark.parametrize("fast", [False, True], ids=["reference", "compiled"])
 def test_payloads_that_name_servers_are_kept(fast: bool) -> None:
-    """S50: DNS, and what clients say to servers outside; nothing said inside the cluster."""
-    hello = b"\x16\x03\x01\x00\x10\x01name"
+    """S50: DNS, and what clients say first to servers outside; nothing said inside the cluster.
+
+    The first ClientHello goes on in the next segment, and no further.
+    """
+    hello = b"\x16\x03\x01\x00\x08\x01name"
     frames = [
         ethernet(ipv4(udp(1000, 53, b"query"), 17)),
         ethernet(ipv4(tcp(1000, 443, payload=hello), target="93.184.216.34")),
         ethernet(ipv4(tcp(1000, 443, payload=hello))),
-        ethernet(ipv4(tcp(1000, 443, payload=b"more"), target="93.184.216.34")),
+        ethernet(ipv4(tcp(1000, 443, payload=b"end", seq=11), target="93.184.216.34")),
+        ethernet(ipv4(tcp(1000, 443, payload=b"more", seq=14), target="93.184.216.34")),
         ethernet(ipv4(udp(1000, 123, b"time"), 17)),
     ]
     table = read(pcap(frames), ReadOptions(fast=fast, collect_names=True))
     assert [(payload.number, payload.content) for payload in table.payloads] == [
         (1, b"query"),
         (2, hello),
+        (4, b"end"),
     ]
     assert table.payloads[0].packet.tunnels == ()
     assert read(pcap(frames), ReadOptions(fast=fast)).payloads == ()
