@@ -228,8 +228,9 @@ cdef Verdict decode_frame(
                         continue
                     return DECLINED
             packet.length = length
-            verdict = (decode_tcp(decoding, data, end, length - header, packet) if protocol == TCP
-                       else decode_udp(decoding, data, end, packet))
+            verdict = (decode_tcp(decoding, data, end, length - header,
+                                  not is_private(target_high, target_low), packet)
+                       if protocol == TCP else decode_udp(decoding, data, end, packet))
             if verdict != ACCEPTED:
                 return verdict
             set_key(packet, source_high, source_low, target_high, target_low,
@@ -305,7 +306,7 @@ cdef inline Verdict enter(
 
 cdef inline Verdict decode_tcp(
     const Decoding *decoding, const uint8_t *data, const uint8_t *end, uint32_t length,
-    CPacket *packet
+    bint to_outside, CPacket *packet
 ) noexcept nogil:
     cdef uint32_t header
     if end - data < 20:
@@ -320,7 +321,20 @@ cdef inline Verdict decode_tcp(
     if packet.flags & SYN:
         packet.timestamp = tcp_timestamp(data + 20, data + header, &packet.has_timestamp)
     packet.hint = tcp_hint(data + header, end - data - header)
-    return DECLINED if decoding.collect_names and packet.hint == 1 else ACCEPTED
+    if decoding.collect_names and end - data > <ptrdiff_t>header:
+        if (to_outside or packet.hint == 1
+                or (decoding.port_use[be16(data)] | decoding.port_use[be16(data + 2)]) & PORT_DNS):
+            return DECLINED
+    return ACCEPTED
+
+
+cdef inline bint is_private(uint64_t high, uint64_t low) noexcept nogil:
+    """`addresses.is_private`."""
+    cdef uint32_t ipv4 = <uint32_t>low
+    if high == 0 and low >> 32 == 0xFFFF:
+        return (ipv4 >> 24 == 10 or ipv4 >> 20 == 0xAC1 or ipv4 >> 16 == 0xC0A8
+                or ipv4 >> 22 == 0x191)
+    return high >> 57 == 0x7E
 
 
 cdef inline Verdict decode_udp(

@@ -305,7 +305,7 @@ cdef class PlainConnections(RowIndex):
 
     cdef void _leave_tuple(self, uint32_t number) noexcept nogil:
         """Leave every row of a 5-tuple, and all that shares an initial sequence number with it."""
-        cdef uint32_t row, other
+        cdef uint32_t row, other, newest
         self.stacked = 0
         self._push(number)
         while self.stacked:
@@ -313,11 +313,13 @@ cdef class PlainConnections(RowIndex):
             row = self.tuple_newest[self.stack[self.stacked]]
             while row:
                 if self.row[row - 1].client != NO_CLIENT:
-                    other = self._isn_slot(self.row[row - 1])[0]
+                    newest = other = self._isn_slot(self.row[row - 1])[0]
                     while other:
                         if self.state[other - 1] != LEFT:
                             self._push(self.tuple_of[other - 1])
                         other = self.next_with_isn[other - 1]
+                    # All of it is left now: a flood of SYNs with one number is walked once.
+                    self.next_with_isn[newest - 1] = 0
                 row = self.next_in_tuple[row - 1]
 
     cdef void _push(self, uint32_t number) noexcept nogil:

@@ -53,6 +53,7 @@ class Inclusion:
     one_way_udp: bool = False
     cluster_dns: bool = False
     internet: bool = False
+    lookups: bool = False
     self_calls: bool = True
     exclude_labels: tuple[tuple[str, str], ...] = ()
     exclude_namespaces: frozenset[str] = frozenset()

@@ -18,7 +18,10 @@ from otterize_pcap.groups import ConnectionGroup, Grouping, compiled_tables, sta
 from otterize_pcap.identity import ANNOTATIONS, Identities
 from otterize_pcap.joined import connect
 from otterize_pcap.legs import Address, Recording, Tuple5
+from otterize_pcap.lookups import add_lookups
+from otterize_pcap.names import Names, read_names
 from otterize_pcap.nat import ServiceRoutes
+from otterize_pcap.outside import name_outside
 from otterize_pcap.resolve import (
     DEFAULT_SLACK_NS,
     FoundServer,
@@ -28,6 +31,7 @@ from otterize_pcap.resolve import (
     Unknown,
 )
 from otterize_pcap.snapshot import Snapshot
+from otterize_pcap.tally import Payload
 from otterize_pcap.timeless import Timeless
 from otterize_pcap.timestamps import SECOND_NS, format_time
 from otterize_pcap.tracked import count_ageless, tracked_recordings
@@ -43,7 +47,7 @@ class Capture:
 
     `nodes` maps local node addresses, beyond those in the snapshot, to node names. `files` and
     `coverage_nodes` say what was read and which nodes were captured; `skipped` counts packets
-    without a connection, by reason.
+    without a connection, by reason. `payloads` are what names are read from, each with its node.
     """
 
     recordings: Sequence[Recording]
@@ -53,6 +57,7 @@ class Capture:
     files: tuple[FileCoverage, ...] = ()
     coverage_nodes: tuple[NodeCoverage, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
+    payloads: Sequence[tuple[str, Payload]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,12 @@ class _Mapping:
         self.forged: Counter[str] = Counter()
         self.ageless = 0
 
+    def names(self, offsets: Mapping[str, int]) -> Names:
+        """What the capture's payloads name, by corrected time."""
+        return read_names(
+            (payload, offsets.get(node, 0)) for node, payload in self.capture.payloads
+        )
+
     def could_be_service(self, address: bytes) -> bool:
         """Whether a Service could answer on an address: its own, or as NodePort a node's."""
         return address in self.snapshot.virtual or address in self.nodes
@@ -127,7 +138,10 @@ class _Mapping:
         offsets: Mapping[str, int],
     ) -> ServiceGraph:
         """The service graph of resolved connections and groups."""
-        calls, fates = build_calls(resolutions, groups, self.rules.inclusion, self.cluster_dns)
+        inclusion = self.rules.inclusion
+        calls, fates = build_calls(resolutions, groups, inclusion, self.cluster_dns)
+        if inclusion.lookups:
+            calls = add_lookups(calls, self.names(offsets), self.snapshot, self.resolver)
         if self.ageless:
             fates[AGELESS] += self.ageless
         coverage = Coverage(
@@ -149,6 +163,9 @@ def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture
     recordings += mapping.tracked(shown.__contains__)
     connections = connect(recordings, mapping.routes, mapping.dumps, offsets)
     resolutions = tuple(map(mapping.resolver.resolve, connections))
+    if rules.inclusion.internet:
+        names = mapping.names(offsets)
+        resolutions = tuple(name_outside(resolution, names) for resolution in resolutions)
     graph = mapping.graph(resolutions, (), offsets)
     return MappedCapture(resolutions, graph, offsets, mapping.cluster_dns)
 
@@ -162,7 +179,8 @@ def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGrap
     spans = [(file.first_ns, file.last_ns) for file in capture.files]
     first_ns = min((first for first, _ in spans if first is not None), default=None)
     last_ns = max((last for _, last in spans if last is not None), default=None)
-    if first_ns is None or last_ns is None or tables is None:
+    # Names belong to single connections, so that with them none can stand for others.
+    if rules.inclusion.internet or first_ns is None or last_ns is None or tables is None:
         return map_capture(capture, rules).graph
     mapping = _Mapping(capture, rules)
     grouping = Grouping(capture.recordings, tables)

@@ -102,7 +102,8 @@ def read_parts(
         UnsupportedLinkType: No packet of a file has a link type that is decoded here.
     """
     reading = _Reading(options, progress)
-    if options.threads > 1 and options.fast and FAST_PATH:
+    # A ClientHello that goes on in the next segment is only told from what came before it.
+    if options.threads > 1 and options.fast and FAST_PATH and not options.collect_names:
         _read_in_threads(reading, parts)
     else:
         for index, (part_name, stream) in enumerate(parts):

@@ -6,7 +6,6 @@ them. Where the compiled path is there, it walks the buffer and stops in front o
 it declines; that one is decoded by the reference and goes into the same table.
 """
 
-import ipaddress
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from otterize_pcap.connections import DEFAULT_MAX_CONNECTIONS, ConnectionTable, 
 from otterize_pcap.containers import OpenCapture
 from otterize_pcap.decode import Decoded, Decoder
 from otterize_pcap.link_layer import LINK_TYPES
+from otterize_pcap.name_payloads import NamePayloads
 from otterize_pcap.packet import ICMP, NOT_IP, Packet
 from otterize_pcap.pcap import PcapReader
 from otterize_pcap.pcapng import PcapngReader
 from otterize_pcap.records import Record
 from otterize_pcap.tally import Payload, Tally
-from otterize_pcap.transport import CLIENT, DNS_PORTS, TCP, UDP
 from otterize_pcap.tunnels import GUESSED_PORTS, TunnelPorts
 
 try:
@@ -100,7 +99,7 @@ class Stretch:
         self.tally = Tally()
         self.decoder = Decoder(TunnelPorts(options.vxlan_ports, options.geneve_ports))
         self.part = part
-        self._collect_names = options.collect_names
+        self._names = NamePayloads() if options.collect_names else None
         self._begin = begin
 
     @property
@@ -204,23 +203,13 @@ class Stretch:
             return
         packet = decoded.packet
         self.table.add(packet, record.time_ns, record.number, decoded.interface, self.part)
-        if self._collect_names and decoded.payload and names_servers(packet):
+        if (
+            self._names is not None
+            and decoded.payload
+            and self._names.wants(packet, decoded.payload)
+        ):
             tally.keep(Payload(packet, record.time_ns, record.number, decoded.payload, self.part))
 
 
 def _is_walkable(reader: PcapReader | PcapngReader) -> bool:
     return isinstance(reader, PcapngReader) or reader.header.version >= FIRST_SURE_VERSION
-
-
-def names_servers(packet: Packet) -> bool:
-    """Whether a packet's payload may name servers: DNS, or what a client says to one outside."""
-    if packet.protocol == UDP:
-        return bool(DNS_PORTS & {packet.source_port, packet.destination_port})
-    if packet.protocol != TCP:
-        return False
-    return packet.hint == CLIENT and not _is_private(packet.destination)
-
-
-def _is_private(address: bytes) -> bool:
-    ip = ipaddress.IPv6Address(address)
-    return (ip.ipv4_mapped or ip).is_private

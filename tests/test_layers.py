@@ -15,16 +15,17 @@ STAGES = (
     ("capture_dir", "packet", "records", "headers", "link_names", "compression"),
     ("pcap", "pcapng", "containers"),
     ("fragments", "icmp", "link_layer", "network", "transport", "tunnels", "decode"),
-    ("connections", "_fastpath", "tally", "stretch", "splitting", "read"),
+    ("connections", "_fastpath", "tally", "name_payloads", "stretch", "splitting", "read"),
     ("conntrack", "node_files", "legs", "clocks", "join", "direction", "outcome", "joined"),
-    ("groups", "tracked"),
+    ("groups", "tracked", "names"),
     ("objects", "snapshot", "tenures", "virtual_addresses", "read_snapshot"),
     ("graph", "identity"),
-    ("nat", "resolve", "timeless", "build_graph", "filters", "map_capture", "graph_views"),
+    ("nat", "resolve", "timeless", "outside", "lookups", "build_graph"),
+    ("filters", "map_capture", "graph_views"),
     ("graph_entries", "graph_format", "intents_versions", "intents_documents"),
     ("intents_validation", "document_fields", "read_intents"),
     ("naming", "call_rows", "align_workloads", "ignore_rules", "diff", "check", "thresholds"),
-    ("findings", "picture", "layout"),
+    ("explain", "inspect_snapshot", "findings", "picture", "layout"),
 )
 ORDER = {name: rank for rank, names in enumerate(STAGES) for name in names}
 COMPILED = {"_fastpath": ORDER["connections"]}

@@ -232,6 +232,7 @@ def _capture(
         files=tuple(_file_coverage(node, table, manifest) for node, table in tables),
         coverage_nodes=_node_coverage(manifest),
         skipped=skipped,
+        payloads=[(node, payload) for node, table in tables for payload in table.payloads],
     )
 
 

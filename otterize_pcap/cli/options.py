@@ -6,7 +6,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any
@@ -151,6 +151,12 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
     include_cluster_dns: Annotated[
         bool, typer.Option("--include-cluster-dns", help="Show calls to the cluster's own DNS.")
     ] = False,
+    include_lookups: Annotated[
+        bool,
+        typer.Option(
+            "--include-lookups", help="Add Services that were looked up in DNS but not called."
+        ),
+    ] = False,
     internet: Annotated[
         bool, typer.Option("--internet", help="Show calls to servers outside the cluster.")
     ] = False,
@@ -195,6 +201,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         one_way_udp=one_way_udp,
         cluster_dns=include_cluster_dns,
         internet=internet,
+        lookups=include_lookups,
         self_calls=not exclude_self,
         exclude_labels=tuple(_label(text) for text in exclude_labels or ()),
         exclude_namespaces=comma_separated(exclude_namespaces),
@@ -215,7 +222,10 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         snapshots=tuple(snapshot or ()),
         rules=rules,
         wanted=wanted,
-        reading=reading_options(vxlan_port, threads, max_connections),
+        reading=replace(
+            reading_options(vxlan_port, threads, max_connections),
+            collect_names=internet or include_lookups,
+        ),
     )
     return selection, Reporting(quiet, verbose, strict)
 
