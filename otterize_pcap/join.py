@@ -196,20 +196,27 @@ def _could_be_one(one: Flow, other: Flow, services: Services) -> bool:
 
 
 def _by_client_number(flow: Flow, same: list[Flow], services: Services) -> None:
+    """Join a flow to the only one that it could be one with, if that has no other either."""
+    candidates = _alike(flow, same, services)
+    if len(candidates) == 1 and len(_alike(candidates[0], same, services)) == 1:
+        _union(flow, candidates[0], "S20c")
+
+
+def _alike(flow: Flow, same: list[Flow], services: Services) -> list[Flow]:
     timestamp = flow.timestamp()
     if timestamp is None:
-        return
+        return []
     candidates = {
         id(_root(other)): other
         for other in same
         if _root(other) is not _root(flow)
+        and None in (flow.server_isn, other.server_isn)
         and other.timestamp() == timestamp
         and flow.overlaps(other)
         and _leads(flow, other, services)
         and _could_be_one(flow, other, services)
     }
-    if len(candidates) == 1:
-        _union(flow, candidates.popitem()[1], "S20c")
+    return list(candidates.values())
 
 
 def _leads(one: Flow, other: Flow, services: Services) -> bool:
