@@ -57,7 +57,10 @@ class Identities:
     def _follow(self, pod: Pod, owner: OwnerReference) -> Identity:
         """Owner references to the root; an owner that is absent ends the walk (S2, S3)."""
         for _ in range(MAX_OWNERS):
-            item = self._snapshot.objects.get((owner.kind, pod.namespace, owner.name))
+            objects = self._snapshot.objects
+            item = objects.get((owner.kind, pod.namespace, owner.name)) or objects.get(
+                (owner.kind, "", owner.name)
+            )
             if item is None:
                 return self._absent(pod, owner)
             above = _controller(item.metadata.ownerReferences or ())

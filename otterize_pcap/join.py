@@ -6,7 +6,8 @@ timestamp and a Service that leads from one destination to the other (c). What h
 joined by the Service too: TCP where sequence numbers overlap, UDP at most 30 seconds apart.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from otterize_pcap.connections import SLOT_NS, TCP, UDP, Row
@@ -30,6 +31,10 @@ class Services(Protocol):
         """Endpoints that a Service address and port led to then; empty where it is no Service."""
         ...
 
+    def held_by_pod(self, address: bytes, first_ns: int, last_ns: int) -> bool:
+        """Whether a pod held an address then."""
+        ...
+
 
 def join_flows(
     flows: Flows, services: Services, dumps: Iterable[Dump], offsets: Mapping[str, int]
@@ -44,9 +49,13 @@ def join_flows(
             if entry.is_translated:
                 _by_conntrack(flows, entry, dump, offsets.get(dump.node, 0))
     everything = [flow for found in flows.values() for flow in found]
+    loose = {key: [flow for flow in found if flow.client is None] for key, found in flows.items()}
     _by_sequence_numbers(everything, services)
     for flow in everything:
-        _by_service(flows, flow, services)
+        if flow.client_isn is None:
+            _by_service(flows, flow, services)
+        elif flow.rule is None:
+            _by_service(loose, flow, services)
     groups: dict[int, list[Flow]] = {}
     for flow in everything:
         groups.setdefault(id(_root(flow)), []).append(flow)
@@ -141,25 +150,49 @@ def _by_sequence_numbers(everything: Iterable[Flow], services: Services) -> None
         half.setdefault((flow.protocol, flow.client_isn), []).append(flow)
         if flow.server_isn is not None:
             both.setdefault((flow.protocol, flow.client_isn, flow.server_isn), []).append(flow)
+    # More than a few flows with one sequence number are made up, and never one connection.
     for same in both.values():
-        if len(same) > 1:
-            _chain(same)
+        if 1 < len(same) <= MANY:
+            _by_both_numbers(same, services)
     for same in half.values():
-        # More than a few flows with one sequence number are made up, and never one candidate.
         if 1 < len(same) <= MANY:
             for flow in same:
                 if flow.server_isn is None:
                     _by_client_number(flow, same, services)
 
 
-def _chain(same: list[Flow]) -> None:
-    same.sort(key=lambda flow: flow.first_ns)
-    latest = same[0]
-    for flow in same[1:]:
-        if flow.first_ns <= latest.last_ns + SLACK_NS:
-            _union(latest, flow, "S20b")
-        if flow.last_ns > latest.last_ns:
-            latest = flow
+def _by_both_numbers(same: list[Flow], services: Services) -> None:
+    connections: list[list[Flow]] = []
+    for flow in sorted(same, key=lambda flow: (flow.first_ns, flow.tuple5)):
+        fitting = [
+            flows
+            for flows in connections
+            if flow.first_ns <= max(other.last_ns for other in flows) + SLACK_NS
+            and all(_could_be_one(flow, other, services) for other in flows)
+        ]
+        if len(fitting) == 1:
+            _union(fitting[0][0], flow, "S20b")
+            fitting[0].append(flow)
+        else:
+            connections.append([flow])
+
+
+def _could_be_one(one: Flow, other: Flow, services: Services) -> bool:
+    """Whether NAT could lie between two flows: it never turns one pod into another.
+
+    Sequence numbers can be chosen, so that two pods could make theirs equal to those of two others
+    that they overheard.
+    """
+    first_ns, last_ns = min(one.first_ns, other.first_ns), max(one.last_ns, other.last_ns)
+    return all(
+        here == there
+        or not services.held_by_pod(here, first_ns, last_ns)
+        or not services.held_by_pod(there, first_ns, last_ns)
+        for here, there in (
+            (_client(one)[0], _client(other)[0]),
+            (_server(one)[0], _server(other)[0]),
+        )
+    )
 
 
 def _by_client_number(flow: Flow, same: list[Flow], services: Services) -> None:
@@ -173,6 +206,7 @@ def _by_client_number(flow: Flow, same: list[Flow], services: Services) -> None:
         and other.timestamp() == timestamp
         and flow.overlaps(other)
         and _leads(flow, other, services)
+        and _could_be_one(flow, other, services)
     }
     if len(candidates) == 1:
         _union(flow, candidates.popitem()[1], "S20c")
@@ -190,9 +224,8 @@ def _leads(one: Flow, other: Flow, services: Services) -> bool:
 
 
 def _by_service(flows: Flows, flow: Flow, services: Services) -> None:
-    """Join what has no handshake, on either side of the Service, to its other half."""
-    if flow.rule is not None and flow.client_isn is not None:
-        return
+    """Join what has no handshake, on either side of the Service, to its other half in `flows`."""
+    patience = _patience(flow.protocol)
     for side in (0, 1):
         if flow.client == side:
             continue
@@ -203,13 +236,21 @@ def _by_service(flows: Flows, flow: Flow, services: Services) -> None:
         candidates = {
             id(_root(other)): other
             for backend in backends
-            for other in flows.get(tuple5(flow.protocol, client, backend), ())
-            if _root(other) is not _root(flow)
-            and other.overlaps(flow, _patience(flow.protocol))
-            and _same_stream(flow, other, client)
+            for other in _around(flows.get(tuple5(flow.protocol, client, backend)), flow, patience)
+            if _root(other) is not _root(flow) and _same_stream(flow, other, client)
         }
         if len(candidates) == 1:
             _union(flow, candidates.popitem()[1], "S20")
+
+
+def _around(flows: list[Flow] | None, flow: Flow, patience: int) -> Iterator[Flow]:
+    """Those of a 5-tuple's flows, which follow each other, that were there at a flow's time."""
+    if not flows:
+        return
+    place = bisect_right(flows, flow.last_ns + patience, key=lambda other: other.first_ns)
+    for other in reversed(flows[max(0, place - MANY) : place]):
+        if other.overlaps(flow, patience):
+            yield other
 
 
 def tuple5(protocol: int, one: Address, other: Address) -> Tuple5:
@@ -227,6 +268,10 @@ def nearest(flows: Flows, protocol: int, one: Address, other: Address, time_ns: 
 
 def _patience(protocol: int) -> int:
     return UDP_GAP_NS if protocol == UDP else SLACK_NS
+
+
+def _client(flow: Flow) -> Address:
+    return flow.endpoint(flow.client or 0)
 
 
 def _server(flow: Flow) -> Address:

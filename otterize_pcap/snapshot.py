@@ -114,4 +114,8 @@ class Snapshot:
 
     def owns(self, address: bytes) -> bool:
         """Whether an address lies in a pod or Service range, so that nothing external has it."""
-        return address in self.virtual or any(in_network(address, n) for n in self.pod_networks)
+        return address in self.virtual or self.is_pod_range(address)
+
+    def is_pod_range(self, address: bytes) -> bool:
+        """Whether an address lies in a range that nodes give to pods."""
+        return any(in_network(address, network) for network in self.pod_networks)

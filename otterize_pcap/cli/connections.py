@@ -51,6 +51,11 @@ class _NoServices:
         del endpoint, protocol, first_ns, last_ns
         return False
 
+    def held_by_pod(self, address: bytes, first_ns: int, last_ns: int) -> bool:
+        """No address is known to be a pod's."""
+        del address, first_ns, last_ns
+        return False
+
 
 def register(root: typer.Typer) -> None:
     """Add `connections` to the command line."""
