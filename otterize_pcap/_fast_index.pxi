@@ -164,7 +164,10 @@ cdef class RowIndex:
                 and self.next_with_isn[index] == 0)
 
     def alone_rows(self, uint32_t table):
-        """One table's rows that are a whole connection each, by the time they began."""
+        """One table's rows that are a whole connection each, by the time they began.
+
+        Only before anything was grouped, which changes the chains.
+        """
         cdef uint32_t index, before = 0
         cdef FastTable rows = self.tables[table]
         cdef bint in_order = True, any_before = False

@@ -42,6 +42,9 @@ class _Ethernet(dpkt.ethernet.Ethernet):  # type: ignore[misc]  # dpkt is untype
     def unpack(self, buf: bytes) -> None:
         dpkt.Packet.unpack(self, buf)
 
+    def _unpack_data(self, buf: bytes) -> None:
+        """Leave the rest alone: dpkt's own __init__ would decode all of it."""
+
 
 class _Sll(dpkt.sll.SLL):  # type: ignore[misc]
     _typesw: dict[int, type] = {}  # noqa: RUF012 - dpkt's own attribute, here emptied

@@ -185,6 +185,22 @@ def test_layers_nested_without_end(head: bytes, ethertype: int) -> None:
     assert read(pcap([frame]), ReadOptions()).counts.skipped == {"nested too deeply": 1}
 
 
+def test_packets_nested_without_end() -> None:
+    """By itself dpkt would decode 3,000 IP headers in one another by recursion, and overflow."""
+    packet = tcp(1, 2)
+    for _ in range(3000):
+        packet = ipv4(packet, 4)
+    for link_type, frame in (
+        (ETHERNET, ethernet(packet)),
+        (ETHERNET, ethernet(vlan(packet), 0x8100)),
+        (RAW, packet),
+        (SLL, cooked(packet)),
+        (SLL2, cooked2(packet)),
+        (9, b"\xff\x03\0\x21" + packet),
+    ):
+        assert read(pcap([frame], link_type)).counts.skipped == {"nested too deeply": 1}
+
+
 def test_interfaces_of_cooked_captures() -> None:
     """The index tells interfaces apart in v2; in v1 only in and out are known."""
     assert only_row([cooked2(PACKET, index=9)], SLL2).interface == 9
