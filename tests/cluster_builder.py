@@ -49,7 +49,7 @@ def item(kind: str, name: str, namespace: str = "app", owners: Sequence[Json] = 
     return {"kind": kind, "metadata": {**meta, "ownerReferences": list(owners)}}
 
 
-def pod(  # noqa: PLR0913 - one parameter for each field that a rule reads
+def pod(
     workload: str,
     address: str | Sequence[str] | None,
     *,
@@ -107,7 +107,7 @@ def pod(  # noqa: PLR0913 - one parameter for each field that a rule reads
     }
 
 
-def service(  # noqa: PLR0913
+def service(
     name: str,
     cluster_ip: str = "None",
     port: int = 80,
@@ -182,7 +182,7 @@ def end(text: str) -> tuple[bytes, int]:
     return parse_address(address.strip("[]")), int(port)
 
 
-def packet(  # noqa: PLR0913
+def packet(
     source: str,
     target: str,
     flags: int = 0,
@@ -215,7 +215,7 @@ def packet(  # noqa: PLR0913
     )
 
 
-def call(  # noqa: PLR0913
+def call(
     client: str,
     server: str,
     at: float = 0,
@@ -349,7 +349,7 @@ def conntrack(
     )
 
 
-def entry(  # noqa: PLR0913
+def entry(
     client: str,
     target: str,
     server: str | None = None,
@@ -373,5 +373,5 @@ def entry(  # noqa: PLR0913
     shown = f"{state} " if protocol == "tcp" else ""
     return (
         f"ipv4     2 {protocol}      {number} {remaining} {shown}{ends(client, target)} "
-        f"{ends(server or target, reply_to or client)} {'[ASSURED] ' if assured else ''}mark=0 use=2"
+        f"{ends(server or target, reply_to or client)} {'[ASSURED] ' if assured else ''}use=2"
     )

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otterize_pcap.build_graph import Inclusion
 from otterize_pcap.connections import SYN
 from otterize_pcap.graph import Workload
 from otterize_pcap.map_capture import Rules
-from otterize_pcap.build_graph import Inclusion
 from otterize_pcap.resolve import AMBIGUOUS, EXTERNAL_CLIENT, NO_POD, NODE_CLIENT, NODE_SERVER
 from otterize_pcap.snapshot import Snapshot
 from tests.cluster_builder import (
