@@ -46,7 +46,7 @@ class Browser:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._opener.open(Request(self._base + self._session, method="DELETE"), timeout=30).close()  # noqa: S310 - the driver on loopback
+        self._send(Request(self._base + self._session, method="DELETE"))  # noqa: S310 - loopback
 
     def open(self, page: Path) -> None:
         """Load a page from a file."""
@@ -69,11 +69,14 @@ class Browser:
             return base64.b64decode(json.load(answer)["value"])
 
     def _post(self, path: str, body: object) -> Any:  # noqa: ANN401
-        request = Request(  # noqa: S310 - the driver on loopback
+        request = Request(  # noqa: S310 - the address is the driver's, on loopback
             self._base + path,
             json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
+        return self._send(request)
+
+    def _send(self, request: Request) -> Any:  # noqa: ANN401
         with self._opener.open(request, timeout=60) as answer:
             return json.load(answer)["value"]
 

@@ -4,12 +4,16 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
 
+LINKED = [
+    str(path.relative_to(ROOT))
+    for folder in ("docs", "examples")
+    for path in sorted((ROOT / folder).glob("**/*.md"))
+]
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 
@@ -43,7 +47,7 @@ def test_transcript_is_true(document: str, command: str, shown: str) -> None:
     assert done.stdout + done.stderr == shown
 
 
-@pytest.mark.parametrize("document", ["README.md", *map(str, Path("docs").glob("*.md"))])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", *LINKED])
 def test_links_lead_somewhere(document: str) -> None:
     """Every relative link of a document names a file that exists."""
     path = ROOT / document

@@ -30,12 +30,12 @@ STAGES = (
     ("groups", "tracked", "names"),
     ("objects", "read_objects", "snapshot", "tenures", "virtual_addresses", "read_snapshot"),
     ("graph", "identity"),
-    ("nat", "resolve", "timeless", "outside", "lookups", "build_graph"),
+    ("nat", "resolve", "timeless", "outside", "lookups", "build_graph", "notes"),
     ("filters", "map_capture", "graph_views"),
     ("graph_entries", "graph_format", "intents_versions", "intents_documents"),
     ("intents_validation", "document_fields", "read_intents"),
     ("naming", "call_rows", "align_workloads", "ignore_rules", "diff", "check", "thresholds"),
-    ("findings", "picture", "layout"),
+    ("explain", "inspect_snapshot", "findings", "picture", "layout"),
 )
 ORDER = {name: rank for rank, names in enumerate(STAGES) for name in names}
 COMPILED = {"_fastpath": ORDER["connections"]}

@@ -12,6 +12,7 @@ from otterize_pcap.cli import (
     check,
     connections,
     diff,
+    explain,
     graph,
     intents,
     show_capture,
@@ -41,6 +42,7 @@ app = typer.Typer(
 capture.register(app, show_capture.show_calls)
 intents.register(app)
 diff.register(app)
+explain.register(app)
 check.register(app)
 graph.register(app)
 connections.register(app)

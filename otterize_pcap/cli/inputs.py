@@ -23,7 +23,14 @@ from otterize_pcap.graph import FileCoverage, NodeCoverage
 from otterize_pcap.legs import Recording, TableRows
 from otterize_pcap.map_capture import Capture
 from otterize_pcap.node_files import parse_node_addresses
-from otterize_pcap.read import CaptureCounts, CaptureTable, ReadOptions, ordered_parts, read_parts
+from otterize_pcap.read import (
+    FAST_PATH,
+    CaptureCounts,
+    CaptureTable,
+    ReadOptions,
+    ordered_parts,
+    read_parts,
+)
 from otterize_pcap.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot import Snapshot
 from otterize_pcap.timestamps import parse_time
@@ -33,6 +40,8 @@ STDIN = Path("-")
 # node.pcap, node.1.pcap, node.pcap3 (tcpdump -C), each perhaps compressed.
 PCAP_NAME = re.compile(r"(?P<node>.+?)(\.\d+)?\.(pcapng|pcap|cap)\d*(\.(gz|zst|lz4))?")
 MAX_CONNTRACK_BYTES = 64 << 20
+SLOW_BYTES = 1 << 20
+"""What takes long enough without the compiled reader to be worth a word."""
 
 
 def open_captures(
@@ -181,6 +190,11 @@ def _node_of(path: Path) -> str:
 def _read_nodes(
     files: Sequence[Path], nodes: dict[Path, str], options: ReadOptions
 ) -> list[tuple[str, CaptureTable]]:
+    if not FAST_PATH and sum(path.stat().st_size for path in files if path.is_file()) > SLOW_BYTES:
+        notice(
+            "the compiled reader was not built; reading is some 300 times slower "
+            "(install a C compiler, then: pip install --force-reinstall otterize-pcap)"
+        )
     parts: dict[str, list[Path]] = {}
     for path in sorted(files):
         # Files named alike in two directories are two recordings.

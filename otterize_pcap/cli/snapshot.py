@@ -1,12 +1,48 @@
 """`otterize snapshot`: take a snapshot of a cluster, and look at one."""
 
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from otterize_pcap.cli import snapshot_take
+from otterize_pcap.cli.inputs import load_snapshot
+from otterize_pcap.cli.options import Output
+from otterize_pcap.cli.terminal import emit
+from otterize_pcap.inspect_snapshot import inspect_snapshot
+from otterize_pcap.render.inspection import render_inspection, render_inspection_json
+
+
+class InspectFormat(StrEnum):
+    """How an inspection is written."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def register(root: typer.Typer) -> None:
     """Add the `snapshot` group to the command line."""
     group = typer.Typer(rich_markup_mode=None)
     snapshot_take.attach(group)
+    group.command("inspect")(inspect)
     root.add_typer(group, name="snapshot")
+
+
+def inspect(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="Snapshot files, or directories of them."),
+    ],
+    format_: Annotated[
+        InspectFormat, typer.Option("--format", help="The form: text or json.")
+    ] = InspectFormat.TEXT,
+    output: Output = None,
+) -> None:
+    """Say what a snapshot holds, what it lacks for the rules, and the time it speaks for.
+
+    Example: otterize snapshot inspect my-capture/snapshot.json
+    """
+    found = inspect_snapshot(load_snapshot(files))
+    as_json = format_ == InspectFormat.JSON
+    emit(render_inspection_json(found) if as_json else render_inspection(found), output)

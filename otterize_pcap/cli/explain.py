@@ -1,0 +1,90 @@
+"""`otterize explain CLIENT SERVER`."""
+
+from dataclasses import replace
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from otterize_pcap.cli.inputs import open_captures
+from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, selects
+from otterize_pcap.cli.terminal import emit, notice
+from otterize_pcap.explain import Explanation, Question, explain
+from otterize_pcap.filters import filter_graph
+from otterize_pcap.identity import Identities
+from otterize_pcap.map_capture import Capture, map_capture
+from otterize_pcap.naming import full_name
+from otterize_pcap.render.explain_text import render_explanation, render_explanation_json
+
+
+class ExplainFormat(StrEnum):
+    """How an explanation is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def register(root: typer.Typer) -> None:
+    """Add `explain` to the command line."""
+    root.command("explain")(explain_edge)
+
+
+@selects
+def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by name
+    selection: Selection,
+    reporting: Reporting,
+    caller: Annotated[
+        str, typer.Argument(metavar="CLIENT", help="The caller: NAME or NAME.NAMESPACE.")
+    ],
+    called: Annotated[
+        str,
+        typer.Argument(metavar="SERVER", help="NAME, NAME.NAMESPACE, or an external name."),
+    ],
+    captures: Captures = None,
+    most: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Show at most so many connections.")
+    ] = 10,
+    format_: Annotated[
+        ExplainFormat, typer.Option("--format", help="The form: text or json.")
+    ] = ExplainFormat.TEXT,
+    output: Output = None,
+) -> None:
+    """Show why an edge exists, packet by rule, or why it does not.
+
+    Example: otterize explain checkout kafka my-capture/
+    """
+    question = Question(caller, called, most)
+    for capture in open_captures(captures, selection.snapshots, selection.reading):
+        explanation = _explain(question, capture, selection)
+        if format_ == ExplainFormat.JSON:
+            emit(render_explanation_json(explanation), output)
+        else:
+            emit(render_explanation(explanation), output)
+    if output is not None and not reporting.quiet:
+        notice(f"Successfully wrote the explanation into {output}")
+
+
+def _explain(question: Question, capture: Capture, selection: Selection) -> Explanation:
+    mapped = map_capture(capture, selection.rules)
+    rules = selection.rules
+    identities = Identities(
+        capture.snapshot,
+        annotation=rules.annotation,
+        image_name_for_jobs=rules.image_name_for_jobs,
+    )
+    explanation = explain(
+        question,
+        mapped.resolutions,
+        selection.rules.inclusion,
+        mapped.cluster_dns,
+        {identities.of(pod).workload for pod in capture.snapshot.pods},
+    )
+    shown = filter_graph(mapped.graph, selection.wanted).calls
+    if explanation.is_edge and not any(
+        question.client in (call.client.name, full_name(call.client))
+        and question.server in (call.server.name, full_name(call.server))
+        for call in shown
+    ):
+        hint = "the options given filter it out"
+        explanation = replace(explanation, is_edge=False, hints=(*explanation.hints, hint))
+    return explanation

@@ -1,0 +1,229 @@
+"""Why there is an edge between two workloads, or why there is none.
+
+Input: every connection of a capture with what became of it. Output: the connections that speak of
+the two, each with the rules, packets, addresses and tenures that decided.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from otterize_pcap.addresses import format_endpoint
+from otterize_pcap.build_graph import SHOWN, Inclusion, fate_of
+from otterize_pcap.graph import External, Workload
+from otterize_pcap.naming import full_name
+from otterize_pcap.nat import PROTOCOL_NAMES
+from otterize_pcap.resolve import Left, Party, Resolution, Resolved
+from otterize_pcap.snapshot import OPEN
+from otterize_pcap.timestamps import format_time
+
+RULE_TEXTS = {
+    "S20": "a Service leads from one to the other, and the client's endpoint is the same",
+    "S20a": "conntrack holds both sides of the NAT in one entry",
+    "S20b": "both initial sequence numbers are the same",
+    "S20c": "the client's initial sequence number and TCP timestamp are the same",
+    "S30": "the handshake: the client sent the SYN",
+    "S31": "conntrack's original direction",
+    "S32": "only the server's port is declared as served",
+    "S33": "the server answered a handshake elsewhere in the capture",
+    "S34": "what the payload says",
+    "S35": "the server's port: fixed, well known or with several clients",
+    "S36": "no rule tells",
+    "UDP": "the first datagram, which was answered",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a connection: its workload, and the pod that held the address.
+
+    `held_from` and `held_until` are RFC 3339 times; None for an open end, and without a pod.
+    """
+
+    workload: str
+    pod: str | None = None
+    node: str | None = None
+    held_from: str | None = None
+    held_until: str | None = None
+    inferred: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One recording of a connection: `file` and the `packet` it begins with, and the tunnels."""
+
+    file: str
+    packet: int
+    time: str
+    tunnels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedConnection:
+    """One connection and all that decided what became of it.
+
+    `clients` and `servers` are `address:port`, each as NAT rewrote it on the way. `fate` is
+    `resolved`, or why it is no call to show; `candidates` are the workloads it could have been.
+    """
+
+    fate: str
+    protocol: str
+    clients: tuple[str, ...]
+    servers: tuple[str, ...]
+    rule: str
+    joined_by: tuple[str, ...]
+    outcome: str
+    first: str
+    last: str
+    packets: tuple[int, int]
+    bytes: tuple[int, int]
+    services: tuple[str, ...]
+    client: End | None
+    server: End | None
+    candidates: tuple[str, ...]
+    recorded: tuple[Recorded, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a capture says of one client and one server.
+
+    `is_edge` tells whether the map shows it. `fates` count all connections that speak of the two;
+    `connections` holds at most so many of them as were asked for, edges first. `hints` say what
+    to look at where there is none.
+    """
+
+    client: str
+    server: str
+    is_edge: bool
+    fates: tuple[tuple[str, int], ...]
+    connections: tuple[ExplainedConnection, ...]
+    hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which pair to explain: names as the map writes them, and how many connections to show."""
+
+    client: str
+    server: str
+    most: int = 10
+
+
+def explain(
+    question: Question,
+    resolutions: Iterable[Resolution],
+    inclusion: Inclusion,
+    cluster_dns: Mapping[Workload, frozenset[int]],
+    workloads: Iterable[Workload],
+) -> Explanation:
+    """Explain one pair.
+
+    Args:
+        question: The pair, `name` or `name.namespace`; the server may be an external name too.
+        resolutions: Every connection with what became of it.
+        inclusion: Which of them the map shows.
+        cluster_dns: The cluster's DNS workloads with their ports.
+        workloads: All workloads that the snapshot knows, for hints.
+    """
+    fates: Counter[str] = Counter()
+    speaking: list[tuple[str, Resolution]] = []
+    for resolution in resolutions:
+        if not _speaks_of(resolution, question):
+            continue
+        fate = fate_of(resolution, inclusion, cluster_dns)
+        fates[fate] += 1
+        speaking.append((fate, resolution))
+    speaking.sort(key=lambda entry: (entry[0] != SHOWN, entry[1].connection.first_ns))
+    is_edge = bool(fates[SHOWN])
+    return Explanation(
+        client=question.client,
+        server=question.server,
+        is_edge=is_edge,
+        fates=tuple(sorted((fate, count) for fate, count in fates.items() if count)),
+        connections=tuple(_explained(*entry) for entry in speaking[: question.most]),
+        hints=() if is_edge else tuple(_hints(question, fates, workloads)),
+    )
+
+
+def _matches(party: Workload | External, name: str) -> bool:
+    return name in (party.name, full_name(party))
+
+
+def _speaks_of(resolution: Resolution, question: Question) -> bool:
+    """Whether a connection is, or could be, one of the pair: one end surely, the other perhaps."""
+    client = _says(resolution, "client", question.client)
+    server = _says(resolution, "server", question.server)
+    return client is not False and server is not False and (client or server) is True
+
+
+def _says(resolution: Resolution, side: str, name: str) -> bool | None:
+    """Whether one end is the workload of a name; None where it could be."""
+    party = getattr(resolution, side)
+    if party is not None:
+        return _matches(party.workload if isinstance(party, Party) else party, name)
+    if isinstance(resolution, Left) and resolution.side == side and resolution.candidates:
+        return any(_matches(one, name) for one in resolution.candidates)
+    return None
+
+
+def _explained(fate: str, resolution: Resolution) -> ExplainedConnection:
+    connection = resolution.connection
+    candidates = resolution.candidates if isinstance(resolution, Left) else ()
+    return ExplainedConnection(
+        fate=fate,
+        protocol=PROTOCOL_NAMES[connection.protocol],
+        clients=tuple(map(format_endpoint, connection.clients)),
+        servers=tuple(map(format_endpoint, connection.servers)),
+        rule=connection.rule,
+        joined_by=connection.joined_by,
+        outcome=connection.outcome,
+        first=format_time(connection.first_ns),
+        last=format_time(connection.last_ns),
+        packets=connection.packets,
+        bytes=connection.bytes,
+        services=resolution.services if isinstance(resolution, Resolved) else (),
+        client=_end(resolution.client),
+        server=_end(resolution.server),
+        candidates=tuple(map(full_name, candidates)),
+        recorded=tuple(
+            Recorded(
+                leg.file,
+                leg.row.number,
+                format_time(leg.first_ns),
+                tuple(tunnel.kind for tunnel in leg.row.tunnels),
+            )
+            for leg in connection.legs
+        ),
+    )
+
+
+def _end(party: Party | External | None) -> End | None:
+    if party is None:
+        return None
+    if isinstance(party, External):
+        return End(party.name)
+    pod, tenure = party.pod, party.tenure
+    return End(
+        workload=full_name(party.workload),
+        pod=f"{pod.namespace}/{pod.name}" if pod else None,
+        node=pod.node or None if pod else None,
+        held_from=format_time(tenure.start_ns) if tenure else None,
+        held_until=format_time(tenure.end_ns) if tenure and tenure.end_ns < OPEN else None,
+        inferred=party.inferred,
+    )
+
+
+def _hints(
+    question: Question, fates: Mapping[str, int], workloads: Iterable[Workload]
+) -> Iterable[str]:
+    """What a person would look at next."""
+    known = {name for one in workloads for name in (one.name, full_name(one))}
+    for name in (question.client, question.server):
+        if name not in known:
+            near = get_close_matches(name, known, n=3)
+            also = f"; did you mean {', '.join(sorted(near))}?" if near else ""
+            yield f"no workload {name} in the snapshot{also}"
+    if not fates:
+        yield "no connection between the two was recorded"

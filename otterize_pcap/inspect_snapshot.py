@@ -1,0 +1,71 @@
+"""What a snapshot holds, what it lacks for the rules, and the time it speaks for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from otterize_pcap.addresses import format_address
+from otterize_pcap.identity import Identities
+from otterize_pcap.snapshot import OPEN, Snapshot
+from otterize_pcap.timestamps import format_time
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A snapshot's contents: objects by kind, its times (RFC 3339), and what rules will miss.
+
+    `shared_addresses` are those that pods of several workloads held in turn, or at once.
+    """
+
+    kinds: tuple[tuple[str, int], ...]
+    addresses: int
+    workloads: int
+    taken: str | None
+    watched: tuple[str, str] | None
+    first: str | None
+    last: str | None
+    shared_addresses: tuple[str, ...]
+    lacks: tuple[str, ...]
+
+
+def inspect_snapshot(snapshot: Snapshot) -> Inspection:
+    """Look a snapshot over."""
+    identities = Identities(snapshot)
+    tenures = [tenure for held in snapshot.tenures.values() for tenure in held]
+    begun = [tenure.start_ns for tenure in tenures]
+    ended = [tenure.end_ns for tenure in tenures if tenure.end_ns < OPEN]
+    watched = None
+    if snapshot.watch_start_ns is not None and snapshot.watch_end_ns is not None:
+        watched = (format_time(snapshot.watch_start_ns), format_time(snapshot.watch_end_ns))
+    return Inspection(
+        kinds=tuple(sorted(snapshot.kinds.items())),
+        addresses=len(snapshot.tenures),
+        workloads=len({identities.of(pod).workload for pod in snapshot.pods}),
+        taken=format_time(snapshot.taken_ns) if snapshot.taken_ns is not None else None,
+        watched=watched,
+        first=format_time(min(begun)) if begun else None,
+        last=format_time(max(ended)) if ended else None,
+        shared_addresses=tuple(
+            format_address(address)
+            for address, held in sorted(snapshot.tenures.items())
+            if len({identities.of(tenure.pod).workload for tenure in held}) > 1
+        ),
+        lacks=tuple(_lacks(snapshot, identities)),
+    )
+
+
+def _lacks(snapshot: Snapshot, identities: Identities) -> Iterator[str]:
+    kinds = snapshot.kinds
+    if not kinds.get("Pod"):
+        yield "no Pods: nothing can be resolved"
+    if not kinds.get("Service"):
+        yield "no Services: calls through ClusterIPs are resolved only where NAT was recorded (S21)"
+    elif not kinds.get("EndpointSlice"):
+        yield "no EndpointSlices: backends come from Services' selectors (S21)"
+    if not kinds.get("Node"):
+        yield "no Nodes: node addresses and NodePorts are unknown (S14, S22)"
+    inferred = sorted(
+        {reason for pod in snapshot.pods if (reason := identities.of(pod).inferred) is not None}
+    )
+    yield from (f"{reason} (S3)" for reason in inferred)
+    if snapshot.watch_start_ns is None:
+        yield "no watch: pods that came or went unseen are missing (S13)"

@@ -1,0 +1,76 @@
+"""`explain` for people, and the same as JSON."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from otterize_pcap.explain import RULE_TEXTS, End, ExplainedConnection, Explanation
+from otterize_pcap.naming import printable
+
+MORE_RECORDINGS = 4
+
+
+def render_explanation(explanation: Explanation) -> str:
+    """An explanation as text: the verdict first, then each connection."""
+    verdict = "is an edge" if explanation.is_edge else "is no edge"
+    lines = [f"{printable(explanation.client)} → {printable(explanation.server)} {verdict}"]
+    lines += [f"  {count} {fate}" for fate, count in explanation.fates]
+    lines += [f"  {printable(hint)}" for hint in explanation.hints]
+    for connection in explanation.connections:
+        lines += ["", *_connection(connection)]
+    hidden = sum(count for _, count in explanation.fates) - len(explanation.connections)
+    if hidden:
+        lines += ["", f"({hidden} more; --most shows them)"]
+    return "\n".join(lines) + "\n"
+
+
+def render_explanation_json(explanation: Explanation) -> str:
+    """The whole explanation as one JSON object."""
+    return msgspec.json.format(msgspec.json.encode(explanation), indent=2).decode() + "\n"
+
+
+def _connection(connection: ExplainedConnection) -> Iterator[str]:
+    way = " → ".join((" ⇒ ".join(connection.clients), " ⇒ ".join(connection.servers)))
+    yield f"{connection.protocol} {way}: {connection.fate}"
+    yield f"  direction  {_rule(connection.rule)}"
+    for rule in connection.joined_by:
+        yield f"  joined by  {_rule(rule)}"
+    yield f"  outcome    {connection.outcome} (S40)"
+    yield f"  client     {_end(connection.client, connection.candidates)}"
+    yield f"  server     {_end(connection.server, connection.candidates)}"
+    if connection.services:
+        yield f"  through    Service {', '.join(map(printable, connection.services))}"
+    sent, answered = connection.packets
+    sent_bytes, answered_bytes = connection.bytes
+    yield (
+        f"  packets    {sent} to the server ({sent_bytes} bytes), "
+        f"{answered} to the client ({answered_bytes} bytes)"
+    )
+    for place, leg in enumerate(connection.recorded[:MORE_RECORDINGS]):
+        tunnels = f", in {' in '.join(reversed(leg.tunnels))}" if leg.tunnels else ""
+        label = "recorded" if place == 0 else ""
+        # Without packets it is known from a conntrack dump (S46), line by line.
+        what = "packet" if any(connection.packets) else "line"
+        yield f"  {label:10} {leg.file} {what} {leg.packet}, {leg.time}{tunnels}"
+    more = len(connection.recorded) - MORE_RECORDINGS
+    if more > 0:
+        yield f"  {'':10} and {more} more"
+
+
+def _rule(rule: str) -> str:
+    return f"{rule}: {RULE_TEXTS.get(rule, rule)}"
+
+
+def _end(end: End | None, candidates: tuple[str, ...]) -> str:
+    if end is None:
+        either = " or ".join(map(printable, candidates))
+        return f"not known: {either}" if either else "not known"
+    text = printable(end.workload)
+    if end.pod:
+        until = f" until {end.held_until}" if end.held_until else " on"
+        text += f": pod {printable(end.pod)}"
+        text += f" on {printable(end.node)}" if end.node else ""
+        text += f", which had the address from {end.held_from}{until} (S10)"
+    if end.inferred:
+        text += f"; {printable(end.inferred)} (S3)"
+    return text

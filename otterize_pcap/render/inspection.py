@@ -1,0 +1,31 @@
+"""`snapshot inspect` for people, and the same as JSON."""
+
+import msgspec
+
+from otterize_pcap.inspect_snapshot import Inspection
+from otterize_pcap.naming import printable
+
+
+def render_inspection(found: Inspection) -> str:
+    """What a snapshot holds and lacks, as text."""
+    objects = ", ".join(f"{count} {kind}" for kind, count in found.kinds)
+    lines = [
+        f"objects    {printable(objects)}",
+        f"pods       {found.workloads} workloads on {found.addresses} addresses",
+    ]
+    if found.taken:
+        lines.append(f"taken      {found.taken}")
+    if found.watched:
+        lines.append(f"watched    {found.watched[0]} to {found.watched[1]}")
+    if found.first:
+        until = f" to {found.last}, when the last of those that ended did" if found.last else " on"
+        lines.append(f"intervals  from {found.first}{until}")
+    if found.shared_addresses:
+        lines.append(f"reused     {', '.join(found.shared_addresses)}: several workloads in turn")
+    lines += [f"lacks      {printable(lack)}" for lack in found.lacks]
+    return "\n".join(lines) + "\n"
+
+
+def render_inspection_json(found: Inspection) -> str:
+    """The same as one JSON object."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"

@@ -1,0 +1,5 @@
+"""What the binary runs."""
+
+from otterize_pcap.cli import main
+
+main()

@@ -1,0 +1,102 @@
+"""Service graphs for property tests, with the names that documents and terminals stumble over."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from otterize_pcap.graph import (
+    ATTEMPTED,
+    ESTABLISHED,
+    Call,
+    Coverage,
+    Evidence,
+    External,
+    FileCoverage,
+    NodeCoverage,
+    ServiceGraph,
+    Use,
+    Workload,
+    call_order,
+)
+
+# Machines that share processors miss deadlines for no reason of ours.
+laws = settings(max_examples=50, deadline=None)
+
+HOSTILE = ("on", "null", "1_000", "12:30", "7763114e68", "a_b", "a-b", "~", "é", "x\ny", '"', "{}")
+NAMES = st.sampled_from(("api", "web", "db", *HOSTILE))
+NAMESPACES = st.sampled_from(("shop", "prod", "on", "1e3"))
+KINDS = st.sampled_from(("Deployment", "StatefulSet", "CronJob"))
+TIMES = st.integers(0, 2**62)
+COUNTS = st.integers(0, 2**40)
+WORDS = st.sampled_from(("established", "refused", "S30", "S36", "x"))
+TALLIES = st.dictionaries(WORDS, COUNTS).map(lambda counts: tuple(sorted(counts.items())))
+
+workloads = st.builds(Workload, NAMES, NAMESPACES, KINDS)
+externals = st.one_of(
+    st.builds(External, st.sampled_from(("example.com", "*.example.com", "x.org"))),
+    st.builds(External, st.sampled_from(("192.0.2.1", "2001:db8::1")), st.just(True)),
+)
+evidences = st.builds(Evidence, st.text(max_size=5), COUNTS, TIMES, WORDS)
+uses = st.builds(
+    Use,
+    protocol=st.sampled_from(("TCP", "UDP", "SCTP")),
+    port=st.integers(0, 65535),
+    connections=st.integers(1, 2**40),
+    packets=st.tuples(COUNTS, COUNTS),
+    bytes=st.tuples(COUNTS, COUNTS),
+    first_ns=TIMES,
+    last_ns=TIMES,
+    outcomes=TALLIES,
+    rules=TALLIES,
+    services=st.lists(st.text(max_size=5), max_size=2).map(tuple),
+    evidence=st.none() | evidences,
+)
+use_lists = st.lists(uses, max_size=3, unique_by=lambda use: (use.protocol, use.port)).map(
+    lambda found: tuple(sorted(found, key=lambda use: (use.protocol, use.port)))
+)
+calls = st.builds(
+    Call,
+    client=workloads,
+    server=workloads | externals,
+    status=st.sampled_from((ESTABLISHED, ATTEMPTED)),
+    uses=use_lists,
+)
+coverages = st.builds(
+    Coverage,
+    files=st.lists(
+        st.builds(
+            FileCoverage,
+            st.text(max_size=5),
+            st.none() | NAMES,
+            COUNTS,
+            st.none() | TIMES,
+            st.none() | TIMES,
+            st.booleans(),
+            st.none() | COUNTS,
+        ),
+        max_size=2,
+    ).map(tuple),
+    nodes=st.lists(
+        st.builds(
+            NodeCoverage,
+            NAMES,
+            st.sampled_from(("captured", "failed")),
+            st.none() | st.text(max_size=5),
+            st.none() | TIMES,
+            st.none() | TIMES,
+        ),
+        max_size=2,
+    ).map(tuple),
+    connections=TALLIES,
+    skipped=TALLIES,
+    notes=st.lists(st.text(max_size=5), max_size=2).map(tuple),
+)
+
+
+def graphs(
+    of: st.SearchStrategy[Call] = calls,
+    coverage: st.SearchStrategy[Coverage | None] = st.none(),  # noqa: B008 - strategies are values
+) -> st.SearchStrategy[ServiceGraph]:
+    """Graphs of these calls, each pair once and sorted."""
+    call_lists = st.lists(of, max_size=8, unique_by=lambda call: (call.client, call.server))
+    ordered = call_lists.map(lambda found: tuple(sorted(found, key=call_order)))
+    return st.builds(ServiceGraph, ordered, coverage)

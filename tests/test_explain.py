@@ -1,0 +1,80 @@
+"""`explain` and `snapshot inspect` on recorded captures."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import FIXTURES, ROOT, Otterize
+
+Golden = Callable[[str, str], None]
+
+QUESTIONS = [
+    pytest.param("two-nodes", "gateway", "orders", id="edge"),
+    pytest.param("outcomes", "refused", "target", id="attempt"),
+    pytest.param("outcomes", "scanner.app", "target.app", id="half-open"),
+    pytest.param("midstream", "idle", "cache", id="conntrack"),
+    pytest.param("two-namespaces", "web.prod", "db.prod", id="nothing"),
+    pytest.param("outside", "shopper", "coredns", id="cluster DNS"),
+    pytest.param("two-nodes", "orders", "gatewa", id="misspelt"),
+]
+
+
+@pytest.mark.parametrize(("scenario", "client", "server"), QUESTIONS)
+def test_explanations(
+    scenario: str, client: str, server: str, otterize: Otterize, golden: Golden
+) -> None:
+    """Each pair's connections, with every rule, packet, address and interval that decided."""
+    result = otterize("explain", client, server, FIXTURES / scenario)
+    assert result.returncode == 0, result.stderr
+    golden(f"explain/{scenario}-{client}-{server}.txt", result.stdout.replace(f"{ROOT}/", ""))
+
+
+def test_explanation_as_json(otterize: Otterize) -> None:
+    """JSON holds all that text shows, and the evidence points at a packet of a file."""
+    path = FIXTURES / "two-nodes"
+    result = otterize("explain", "gateway", "orders", path, "--format", "json")
+    found = json.loads(result.stdout)
+    assert found["is_edge"] is True
+    assert found["fates"] == [["resolved", 2]]
+    first = found["connections"][0]
+    assert first["rule"] == "S30"
+    assert first["services"] == ["orders.app"]
+    assert first["client"]["pod"].startswith("app/gateway-")
+    assert first["recorded"][0]["file"] == str(path / "pcap" / "node-a.pcap")
+
+
+def test_ambiguous_pair_names_its_candidates(otterize: Otterize) -> None:
+    """S12: where two workloads held an address, the explanation names both."""
+    path = FIXTURES / "overlap"
+    truth = json.loads((path / "truth.json").read_text())
+    ambiguous = next(edge for edge in truth["notEdges"] if "ambiguous" in edge["why"])
+    names = (ambiguous["client"]["name"], ambiguous["server"]["name"])
+    result = otterize("explain", *names, path)
+    assert "is no edge" in result.stdout
+    assert "not known: " in result.stdout
+    assert " or " in result.stdout
+
+
+def test_filtered_edge_says_so(otterize: Otterize) -> None:
+    """S60: an edge that the options leave out is explained as filtered."""
+    result = otterize("explain", "gateway", "orders", FIXTURES / "two-nodes", "-n", "elsewhere")
+    assert result.stdout.startswith("gateway → orders is no edge\n")
+    assert "the options given filter it out" in result.stdout
+
+
+@pytest.mark.parametrize("scenario", ["two-nodes", "identity", "ip-reuse"])
+def test_inspection(scenario: str, otterize: Otterize, golden: Golden) -> None:
+    """What a snapshot holds and lacks."""
+    result = otterize("snapshot", "inspect", FIXTURES / scenario / "snapshot.json")
+    assert result.returncode == 0, result.stderr
+    golden(f"inspect/{scenario}.txt", result.stdout)
+
+
+def test_inspection_of_little(otterize: Otterize) -> None:
+    """A snapshot of pods alone lacks all that the other rules need."""
+    pod = {"kind": "Pod", "metadata": {"name": "a"}, "status": {"podIP": "10.0.0.1"}}
+    document = json.dumps({"kind": "List", "items": [pod]}).encode()
+    result = otterize("snapshot", "inspect", "-", "--format", "json", stdin=document)
+    lacks = json.loads(result.stdout)["lacks"]
+    assert [lack.split(":")[0] for lack in lacks] == ["no Services", "no Nodes", "no watch"]
