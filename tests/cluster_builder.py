@@ -373,5 +373,6 @@ def entry(
     shown = f"{state} " if protocol == "tcp" else ""
     return (
         f"ipv4     2 {protocol}      {number} {remaining} {shown}{ends(client, target)} "
-        f"{ends(server or target, reply_to or client)} {'[ASSURED] ' if assured else ''}use=2"
+        f"{ends(server or target, reply_to or client)} "
+        f"{'[ASSURED] ' if assured else ''}mark=0 use=2"
     )

@@ -90,7 +90,7 @@ def test_owners_in_a_circle_end() -> None:
 
 
 def test_absent_owner_degrades_to_its_own_name() -> None:
-    """S3: an owner that is not in the snapshot, or was forbidden, goes by its reference."""
+    """S3: an owner that is not in the snapshot, or forbidden, is named as the reference does."""
     made = pod("x", ADDRESS, owners=[owner("StrimziPodSet", "events")])
     assert identity(made) == Workload("events", "app", "StrimziPodSet")
 

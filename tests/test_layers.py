@@ -30,7 +30,7 @@ STAGES = (
     ("groups", "tracked", "names"),
     ("objects", "read_objects", "snapshot", "tenures", "virtual_addresses", "read_snapshot"),
     ("graph", "identity"),
-    ("nat", "resolve", "timeless", "outside", "lookups", "build_graph"),
+    ("nat", "resolve", "timeless", "outside", "lookups", "build_graph", "notes"),
     ("filters", "map_capture", "graph_views"),
     ("graph_entries", "graph_format", "intents_versions", "intents_documents"),
     ("intents_validation", "document_fields", "read_intents"),
