@@ -6,7 +6,7 @@ from typing import Protocol
 
 from otterize_pcap.connections import UDP
 from otterize_pcap.conntrack import Dump
-from otterize_pcap.join import tuple5
+from otterize_pcap.entry_flows import tuple5
 from otterize_pcap.legs import UDP_GAP_NS, Address, Flow, Tuple5
 
 EPHEMERAL = range(32768, 61000)

@@ -10,16 +10,20 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from otterize_pcap.connections import SLOT_NS, TCP, UDP, Row
-from otterize_pcap.conntrack import Dump, Entry, last_packet_ns
-from otterize_pcap.legs import SLACK_NS, UDP_GAP_NS, Address, Flow, Leg, Tuple5
+from otterize_pcap.connections import TCP
+from otterize_pcap.conntrack import Dump, Entry
+from otterize_pcap.entry_flows import (
+    MANY,
+    Flows,
+    add_unrecorded,
+    entry_flow,
+    patience_of,
+    tells_client,
+    tuple5,
+)
+from otterize_pcap.legs import SLACK_NS, Address, Flow, Tuple5
 
 SEQUENCE_SLACK = 1 << 20
-MANY = 16
-# Dumps tell seconds only, and another second passes while they are taken.
-DUMP_SLACK_NS = 2 * SLACK_NS
-
-Flows = dict[Tuple5, list[Flow]]
 
 
 class Services(Protocol):
@@ -51,7 +55,7 @@ def join_flows(
     everything = [flow for found in flows.values() for flow in found]
     loose = {key: [flow for flow in found if flow.client is None] for key, found in flows.items()}
     _by_sequence_numbers(everything, services)
-    for flow in everything:
+    for flow in sorted(everything, key=_flow_order):
         if flow.client_isn is None:
             _by_service(flows, flow, services)
         elif flow.rule is None:
@@ -61,8 +65,13 @@ def join_flows(
         groups.setdefault(id(_root(flow)), []).append(flow)
     for group in groups.values():
         if len(group) > 1:
-            group.sort(key=lambda flow: (flow.first_ns, flow.tuple5))
+            group.sort(key=_flow_order)
     return list(groups.values())
+
+
+def _flow_order(flow: Flow) -> tuple[int, Tuple5]:
+    """Order that no order of input files changes."""
+    return flow.first_ns, flow.tuple5
 
 
 def _root(flow: Flow) -> Flow:
@@ -82,63 +91,13 @@ def _by_conntrack(flows: Flows, entry: Entry, dump: Dump, offset: int) -> None:
     before = entry_flow(flows, entry, dump, offset, entry.client, entry.target)
     after = entry_flow(flows, entry, dump, offset, entry.reply_to, entry.server)
     if before is None and after is not None and tells_client(entry):
-        before = _unrecorded(flows, after, entry.client, entry.target)
+        before = add_unrecorded(flows, after, entry.client, entry.target)
     elif after is None and before is not None:
-        after = _unrecorded(flows, before, entry.reply_to, entry.server)
-    if before is None or after is None or not before.overlaps(after, _patience(entry.protocol)):
+        after = add_unrecorded(flows, before, entry.reply_to, entry.server)
+    if before is None or after is None or not before.overlaps(after, patience_of(entry.protocol)):
         return
     if before.client_isn in (None, after.client_isn) or after.client_isn is None:
         _union(before, after, "S20a")
-
-
-def tells_client(entry: Entry) -> bool:
-    """Whether the client's address is known from before NAT only."""
-    return entry.client != entry.reply_to
-
-
-def entry_flow(
-    flows: Flows, entry: Entry, dump: Dump, offset: int, one: Address, other: Address
-) -> Flow | None:
-    """The flow between two of an entry's endpoints that the entry is of, if it was recorded.
-
-    Endpoints are used again: the flow must have been there when the entry's last packet passed,
-    or at the dump where that time is not known.
-    """
-    dump_ns = dump.time_ns - offset
-    flow = nearest(flows, entry.protocol, one, other, dump_ns)
-    if flow is None:
-        return None
-    last_ns = last_packet_ns(entry, dump)
-    time_ns = dump_ns if last_ns is None else last_ns - offset
-    if flow.first_ns > time_ns + DUMP_SLACK_NS:
-        return None
-    if last_ns is not None and flow.last_ns < time_ns - _patience(entry.protocol) - DUMP_SLACK_NS:
-        return None
-    return flow
-
-
-def _unrecorded(flows: Flows, known: Flow, client: Address, server: Address) -> Flow | None:
-    """A flow without packets for the other side of NAT, at the time of the side recorded."""
-    key = tuple5(known.protocol, client, server)
-    if key in flows:
-        return None
-    leg = min(known.legs, key=lambda leg: (leg.first_ns, leg.file, leg.row.number))
-    row = Row(
-        protocol=known.protocol,
-        tunnels=(),
-        interface=0,
-        low=key[1],
-        high=key[2],
-        slot=leg.row.first_ns // SLOT_NS,
-        number=leg.row.number,
-        first_sender=int(client != key[1]),
-        first_ns=leg.row.first_ns,
-        last_ns=leg.row.last_ns,
-        part=leg.row.part,
-    )
-    flow = Flow(Leg(leg.recording, row, known.first_ns, known.last_ns))
-    flows[key] = [flow]
-    return flow
 
 
 def _by_sequence_numbers(everything: Iterable[Flow], services: Services) -> None:
@@ -156,14 +115,14 @@ def _by_sequence_numbers(everything: Iterable[Flow], services: Services) -> None
             _by_both_numbers(same, services)
     for same in half.values():
         if 1 < len(same) <= MANY:
-            for flow in same:
+            for flow in sorted(same, key=_flow_order):
                 if flow.server_isn is None:
                     _by_client_number(flow, same, services)
 
 
 def _by_both_numbers(same: list[Flow], services: Services) -> None:
     connections: list[list[Flow]] = []
-    for flow in sorted(same, key=lambda flow: (flow.first_ns, flow.tuple5)):
+    for flow in sorted(same, key=_flow_order):
         fitting = [
             flows
             for flows in connections
@@ -196,20 +155,27 @@ def _could_be_one(one: Flow, other: Flow, services: Services) -> bool:
 
 
 def _by_client_number(flow: Flow, same: list[Flow], services: Services) -> None:
+    """Join a flow to the only one that it could be one with, if that has no other either."""
+    candidates = _alike(flow, same, services)
+    if len(candidates) == 1 and len(_alike(candidates[0], same, services)) == 1:
+        _union(flow, candidates[0], "S20c")
+
+
+def _alike(flow: Flow, same: list[Flow], services: Services) -> list[Flow]:
     timestamp = flow.timestamp()
     if timestamp is None:
-        return
+        return []
     candidates = {
         id(_root(other)): other
         for other in same
         if _root(other) is not _root(flow)
+        and None in (flow.server_isn, other.server_isn)
         and other.timestamp() == timestamp
         and flow.overlaps(other)
         and _leads(flow, other, services)
         and _could_be_one(flow, other, services)
     }
-    if len(candidates) == 1:
-        _union(flow, candidates.popitem()[1], "S20c")
+    return list(candidates.values())
 
 
 def _leads(one: Flow, other: Flow, services: Services) -> bool:
@@ -225,7 +191,7 @@ def _leads(one: Flow, other: Flow, services: Services) -> bool:
 
 def _by_service(flows: Flows, flow: Flow, services: Services) -> None:
     """Join what has no handshake, on either side of the Service, to its other half in `flows`."""
-    patience = _patience(flow.protocol)
+    patience = patience_of(flow.protocol)
     for side in (0, 1):
         if flow.client == side:
             continue
@@ -251,23 +217,6 @@ def _around(flows: list[Flow] | None, flow: Flow, patience: int) -> Iterator[Flo
     for other in reversed(flows[max(0, place - MANY) : place]):
         if other.overlaps(flow, patience):
             yield other
-
-
-def tuple5(protocol: int, one: Address, other: Address) -> Tuple5:
-    """The direction-free key of two endpoints."""
-    return (protocol, one, other) if one <= other else (protocol, other, one)
-
-
-def nearest(flows: Flows, protocol: int, one: Address, other: Address, time_ns: int) -> Flow | None:
-    """The flow between two endpoints that was nearest to a time, None where there is none."""
-    found = flows.get(tuple5(protocol, one, other))
-    if not found:
-        return None
-    return min(found, key=lambda flow: max(flow.first_ns - time_ns, time_ns - flow.last_ns, 0))
-
-
-def _patience(protocol: int) -> int:
-    return UDP_GAP_NS if protocol == UDP else SLACK_NS
 
 
 def _client(flow: Flow) -> Address:

@@ -21,6 +21,7 @@ from otterize_pcap.legs import Address, Recording, Tuple5
 from otterize_pcap.lookups import add_lookups
 from otterize_pcap.names import Names, read_names
 from otterize_pcap.nat import ServiceRoutes
+from otterize_pcap.notes import notes_of
 from otterize_pcap.outside import name_outside
 from otterize_pcap.resolve import (
     DEFAULT_SLACK_NS,
@@ -33,12 +34,9 @@ from otterize_pcap.resolve import (
 from otterize_pcap.snapshot import Snapshot
 from otterize_pcap.tally import Payload
 from otterize_pcap.timeless import Timeless
-from otterize_pcap.timestamps import SECOND_NS, format_time
 from otterize_pcap.tracked import count_ageless, tracked_recordings
 
 # Tunnels that any process can imitate by sending a UDP datagram (S25).
-# For so long what a snapshot without a watch says is taken to be still, or already, so.
-FRESH_NS = 600 * SECOND_NS
 AGELESS = "unresolved: known to conntrack only, without its age"
 UDP_TUNNELS = frozenset({"vxlan", "vxlan-gpe", "geneve", "gtp"})
 
@@ -165,7 +163,7 @@ class _Mapping:
             nodes=self.capture.coverage_nodes,
             connections=tuple(sorted(fates.items())),
             skipped=tuple(sorted((Counter(self.capture.skipped) + self.forged).items())),
-            notes=tuple(_notes(self.capture, offsets, self.rules.slack_ns)),
+            notes=tuple(notes_of(self.snapshot, self.capture.files, offsets, self.rules.slack_ns)),
         )
         return ServiceGraph(calls, coverage)
 
@@ -272,42 +270,3 @@ def _believable(
             forged["inside a tunnel that a pod made"] += sum(side.packets for side in row.sides)
             continue
         yield row
-
-
-def _notes(capture: Capture, offsets: Mapping[str, int], slack_ns: int) -> Iterator[str]:
-    """What a reader must know to trust the result: clocks, and what the snapshot cannot say."""
-    for node, offset in sorted(offsets.items()):
-        yield f"clock of {node} was {offset / SECOND_NS:+.3f} s off; corrected"
-    snapshot = capture.snapshot
-    first = min(
-        (file.first_ns for file in capture.files if file.first_ns is not None), default=None
-    )
-    last = max((file.last_ns for file in capture.files if file.last_ns is not None), default=None)
-    begun, ended = snapshot.watch_start_ns, snapshot.watch_end_ns
-    if begun is None or ended is None:
-        taken = snapshot.taken_ns
-        yield (
-            "snapshot is a single point in time"
-            + (f" ({format_time(taken)})" if taken is not None else "")
-            + ": pods that came or went unseen are missing from it"
-        )
-        begun = ended = taken
-        slack_ns += FRESH_NS
-    if first is None or last is None:
-        return
-    if begun is not None and ended is not None:
-        if first > ended + slack_ns or last < begun - slack_ns:
-            yield "all packets lie outside the snapshot's time: were they recorded together?"
-        elif snapshot.watch_end_ns is not None and (
-            first < begun - slack_ns or last > ended + slack_ns
-        ):
-            yield (
-                f"packets from {format_time(first)} to {format_time(last)}, but the snapshot "
-                f"watched from {format_time(begun)} to {format_time(ended)}"
-            )
-        return
-    newest = max(
-        (tenure.start_ns for held in snapshot.tenures.values() for tenure in held), default=None
-    )
-    if newest is not None and last + slack_ns < newest:
-        yield "all packets are older than the snapshot's newest pod; was it taken later?"

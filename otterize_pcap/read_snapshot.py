@@ -12,10 +12,10 @@ from otterize_pcap.objects import (
     Watch,
     address_of,
     describe,
-    read_objects,
     time_of,
     typed,
 )
+from otterize_pcap.read_objects import read_objects
 from otterize_pcap.snapshot import Snapshot, Tenure
 from otterize_pcap.tenures import observed_stretches, read_pod, tenures_of
 from otterize_pcap.virtual_addresses import ServiceReader, slices_by_service

@@ -73,7 +73,7 @@ class ServiceReader:
             self.virtual.add(address)
             for begin, end in seen.get(address) or [(created, OPEN)]:
                 for port in service.ports:
-                    since = created if begin is None else min(begin, created)
+                    since = created if begin is None else begin
                     listener = Listener(service, port, since, end)
                     self.listeners[address, port.protocol, port.port].append(listener)
         for port in service.ports:
