@@ -1,20 +1,16 @@
 """Kubernetes objects: the fields that the rules read, out of JSON or YAML documents.
 
-An `Item` is any object, its own `spec` and `status` still raw; `typed` reads them as one of the
-types below. Fields that no rule reads are never kept. `read_objects` makes items of documents.
+An `Item` is any object. Fields that no rule reads are never kept. `read_objects` makes items of
+documents.
 Spelling and meaning are those of the Kubernetes API reference (v1, apps/v1, batch/v1,
 discovery.k8s.io/v1).
 """
-
-from typing import TypeVar
 
 import msgspec
 
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.timestamps import parse_time
-
-T = TypeVar("T")
 
 
 class OwnerReference(msgspec.Struct, frozen=True):
@@ -192,16 +188,39 @@ class NodeStatus(msgspec.Struct, frozen=True):
 
 
 class Item(msgspec.Struct, frozen=True):
-    """Any object: typed metadata, the rest raw until its kind is known."""
+    """Any object; of kinds that are not below, owners are all that matters."""
 
     kind: str = ""
     apiVersion: str = ""  # noqa: N815
     metadata: Metadata = Metadata()
-    spec: msgspec.Raw = msgspec.Raw(b"{}")
-    status: msgspec.Raw = msgspec.Raw(b"{}")
-    endpoints: msgspec.Raw = msgspec.Raw(b"[]")
-    ports: msgspec.Raw = msgspec.Raw(b"[]")
-    items: tuple[msgspec.Raw, ...] | None = None
+
+
+class PodItem(Item, frozen=True):
+    """v1.Pod."""
+
+    spec: PodSpec | None = None
+    status: PodStatus | None = None
+
+
+class ServiceItem(Item, frozen=True):
+    """v1.Service."""
+
+    spec: ServiceSpec | None = None
+    status: ServiceStatus | None = None
+
+
+class EndpointSliceItem(Item, frozen=True):
+    """discovery.k8s.io/v1 EndpointSlice."""
+
+    endpoints: tuple[Endpoint, ...] | None = None
+    ports: tuple[EndpointPort, ...] | None = None
+
+
+class NodeItem(Item, frozen=True):
+    """v1.Node."""
+
+    spec: NodeSpec | None = None
+    status: NodeStatus | None = None
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -228,7 +247,7 @@ class Document(msgspec.Struct, frozen=True):
 
     kind: str = ""
     apiVersion: str = ""  # noqa: N815
-    items: list[Item] | None = None
+    items: list[msgspec.Raw] | None = None
     otterize: Watch | None = None
 
 
@@ -240,21 +259,6 @@ def describe(item: Item) -> str:
         if meta.namespace
         else f"{item.kind} {meta.name}"
     )
-
-
-def typed(raw: msgspec.Raw, as_type: type[T], where: str, what: str) -> T:
-    """One raw part of an object as a typed value.
-
-    Raises:
-        SnapshotError: A field has another type than Kubernetes gives it. An absent part is empty.
-    """
-    if bytes(raw) == b"null":
-        return as_type()
-    try:
-        return msgspec.json.decode(raw, type=as_type)
-    except msgspec.MsgspecError as error:
-        message = f"{where}: {what}: {error}; take the snapshot again"
-        raise SnapshotError(message) from error
 
 
 def time_of(text: str, where: str, what: str) -> int:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from io import BufferedReader
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from otterize_pcap.capture_dir import (
@@ -31,6 +32,7 @@ from otterize_pcap.read import (
     ordered_parts,
     read_parts,
 )
+from otterize_pcap.read_objects import DocumentText
 from otterize_pcap.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot import Snapshot
 from otterize_pcap.timestamps import parse_time
@@ -107,7 +109,7 @@ def newest_capture() -> Path:
 def load_snapshot(paths: Iterable[Path]) -> Snapshot:
     """A snapshot out of files, or directories of them (`kubectl cluster-info dump`)."""
 
-    def documents() -> Iterator[tuple[str, bytes]]:
+    def documents() -> Iterator[tuple[str, DocumentText]]:
         for path in paths:
             if path.is_dir():
                 inside = sorted(
@@ -118,11 +120,20 @@ def load_snapshot(paths: Iterable[Path]) -> Snapshot:
                 if not inside:
                     message = f"{path}: no .json or .yaml file in this directory"
                     raise SnapshotError(message)
-                yield from ((str(entry), read_bytes(entry)) for entry in inside)
+                yield from ((str(entry), _map(entry)) for entry in inside)
             else:
-                yield str(path), read_bytes(path)
+                yield str(path), _map(path)
 
     return parse_snapshot(documents())
+
+
+def _map(path: Path) -> DocumentText:
+    """A file's content, mapped where that is possible, so that big snapshots need not be held."""
+    try:
+        with path.open("rb") as file:
+            return mmap(file.fileno(), 0, access=ACCESS_READ)
+    except (OSError, ValueError):
+        return read_bytes(path)
 
 
 def read_bytes(path: Path) -> bytes:
