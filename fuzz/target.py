@@ -100,7 +100,10 @@ def told(content: bytes, options: ReadOptions) -> object:
 
 
 def group_twice(table: FastTable) -> None:
-    """Group the connections of a table that two nodes recorded alike."""
+    """Group the connections of a table by itself, and as if two nodes had recorded it."""
+    single = PlainConnections([table], [0], [[0]])
+    alone, crowded = list(single.alone_rows(0)), list(single.crowded_rows(0))
+    assert len(alone) + len(crowded) == len(table)
     plain = PlainConnections([table, table], [0, 1], [[0], [1]])
     plain.clock_differences()
     rows = list(table.rows())

@@ -431,6 +431,9 @@ cdef class PlainConnections(RowIndex):
         outcome = outcome_of_legs(legs, taken, flows[0].server_isn, flows[0].has_server_isn)
         if assured and outcome != ESTABLISHED:
             return False
+        # `legs.Flow.lacks_answer`: the SYN may belong to something older.
+        if outcome == ESTABLISHED and not flows[0].has_server_isn:
+            return False
         if not counting:
             return True
         group = self._group_number(flows, count, outcome)

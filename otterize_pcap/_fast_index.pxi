@@ -154,6 +154,51 @@ cdef class RowIndex:
             self.next_with_isn[index] = slot[0]
             slot[0] = index + 1
 
+    cdef bint _is_alone(self, uint32_t index) noexcept nogil:
+        """Whether a row shows a handshake, and no other row its 5-tuple or its client ISN."""
+        cdef CRow *row = self.row[index]
+        return (row.client != NO_CLIENT
+                and self.tuple_newest[self.tuple_of[index]] == index + 1
+                and self.next_in_tuple[index] == 0
+                and self._isn_slot(row)[0] == index + 1
+                and self.next_with_isn[index] == 0)
+
+    def alone_rows(self, uint32_t table):
+        """One table's rows that are a whole connection each, by the time they began.
+
+        Only before anything was grouped, which changes the chains.
+        """
+        cdef uint32_t index, before = 0
+        cdef FastTable rows = self.tables[table]
+        cdef bint in_order = True, any_before = False
+        for index in range(self.rows):
+            if self.table_of[index] == table and self._is_alone(index):
+                if any_before and self.row[index].first_ns < self.row[before].first_ns:
+                    in_order = False
+                    break
+                before, any_before = index, True
+        if in_order:
+            for index in range(self.rows):
+                if self.table_of[index] == table and self._is_alone(index):
+                    yield rows._as_row(self.row[index])
+            return
+        order = [
+            (self.row[index].first_ns, index)
+            for index in range(self.rows)
+            if self.table_of[index] == table and self._is_alone(index)
+        ]
+        order.sort()
+        for _, index in order:
+            yield rows._as_row(self.row[index])
+
+    def crowded_rows(self, uint32_t table):
+        """The other rows of a table: they may be of one connection with others."""
+        cdef uint32_t index
+        cdef FastTable rows = self.tables[table]
+        for index in range(self.rows):
+            if self.table_of[index] == table and not self._is_alone(index):
+                yield rows._as_row(self.row[index])
+
     cdef int64_t _tuple_number(self, uint64_t protocol, tuple one, tuple other) except -2:
         """The number of a 5-tuple of two (address, port) endpoints, -1 where no row has it."""
         cdef CRow row

@@ -162,6 +162,20 @@ cdef Outcome new_row(Table *table, CRow **row) noexcept nogil:
     return DONE
 
 
+cdef inline void free_chunk(Table *table, uint64_t chunk) noexcept nogil:
+    free(table.chunks[chunk])
+    table.chunks[chunk] = NULL
+
+
+cdef void empty_table(Table *table) noexcept nogil:
+    """Forget all rows; the table can be filled again."""
+    cdef uint64_t chunk
+    for chunk in range((table.rows + CHUNK_ROWS - 1) >> CHUNK_BITS):
+        free_chunk(table, chunk)
+    memset(table.slots, 0, (<size_t>1 << table.slot_bits) * sizeof(Slot))
+    table.rows = table.keys = 0
+
+
 cdef Outcome find(Table *table, const Key *key, uint64_t hash_, Slot **slot) noexcept nogil:
     """The slot of a key, or the empty one where it belongs; grows the index when half full."""
     cdef uint64_t mask, place

@@ -511,7 +511,11 @@ cdef class FastTable:
         return 0
 
     def concat(self, FastTable later):
-        """Append the table of the part of the recording that follows."""
+        """Append the table of the part of the recording that follows; it is empty afterwards.
+
+        Its memory is given back while its rows move, so that two tables never take the room of
+        both.
+        """
         cdef Table *table = &self.decoding.table
         cdef Outcome outcome = DONE
         cdef uint64_t index
@@ -521,6 +525,8 @@ cdef class FastTable:
         if paths == NULL:
             raise MemoryError
         try:
+            if later is self:
+                raise ValueError("a table cannot follow itself")
             for path, tunnels in enumerate(later.path_tunnels):
                 paths[path] = <uint32_t>self._path(tunnels)
             with nogil:
@@ -531,6 +537,9 @@ cdef class FastTable:
                     outcome = place_row(table, &row)
                     if outcome != DONE:
                         break
+                    if (index & (CHUNK_ROWS - 1)) == CHUNK_ROWS - 1:
+                        free_chunk(&later.decoding.table, index >> CHUNK_BITS)
+                empty_table(&later.decoding.table)
         finally:
             free(paths)
         self._check(outcome)

@@ -9,6 +9,7 @@ from otterize_pcap.connections import UDP
 from otterize_pcap.graph import (
     ATTEMPTED,
     ESTABLISHED,
+    LOOKUP,
     Call,
     Evidence,
     External,
@@ -202,7 +203,7 @@ def _calls(tallies: Tallies) -> tuple[Call, ...]:
     for (client, server), ports in tallies.items():
         uses = tuple(ports[key].use(*key) for key in sorted(ports))
         seen = {outcome for use in uses for outcome, _ in use.outcomes}
-        status = ESTABLISHED if CONNECTED in seen else ATTEMPTED
+        status = ESTABLISHED if CONNECTED in seen else ATTEMPTED if uses else LOOKUP
         calls.append(Call(client, server, status, uses))
     return tuple(sorted(calls, key=call_order))
 
@@ -221,7 +222,10 @@ def fate_of(
         if not (inclusion.attempts or (one_way and inclusion.one_way_udp)):
             return HIDDEN_ONE_WAY if one_way else f"hidden: {connection.outcome}"
     if isinstance(server, External):
-        if not inclusion.internet:
+        if (resolution.port, connection.servers[-1][0]) == (DNS_PORT, NODE_LOCAL_DNS):
+            if not inclusion.cluster_dns:
+                return HIDDEN_DNS
+        elif not inclusion.internet:
             return HIDDEN_EXTERNAL
     elif not inclusion.cluster_dns and resolution.port in cluster_dns.get(server.workload, ()):
         return HIDDEN_DNS

@@ -12,8 +12,7 @@ from ipaddress import ip_address, ip_network
 
 from otterize_pcap.align_workloads import align_graphs
 from otterize_pcap.diff import NotSeen, missed_calls
-from otterize_pcap.graph import Call, External, ServiceGraph, Use, Workload, call_order
-from otterize_pcap.graph_views import SERVICE
+from otterize_pcap.graph import SERVICE, Call, External, ServiceGraph, Use, Workload, call_order
 from otterize_pcap.ignore_rules import IgnoreRule, is_ignored
 from otterize_pcap.read_intents import CLOUD
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from otterize_pcap.connections import UDP
 from otterize_pcap.conntrack import Dump
-from otterize_pcap.join import tuple5
+from otterize_pcap.entry_flows import tuple5
 from otterize_pcap.legs import UDP_GAP_NS, Address, Flow, Tuple5
 
 EPHEMERAL = range(32768, 61000)
@@ -81,14 +81,21 @@ def decide(flows: list[Flow], known: Known, served: ServedPorts) -> tuple[list[i
 
     Without a decision the sides are those that sent first, and the rule is S36.
     """
-    by_handshake = next((flow for flow in flows if flow.client is not None), None)
+    by_handshake = next(
+        (flow for flow in flows if flow.client is not None and flow.server_isn is not None),
+        next((flow for flow in flows if flow.client is not None), None),
+    )
     if by_handshake is not None and by_handshake.client is not None:
         client = by_handshake.endpoint(by_handshake.client)
         server = by_handshake.endpoint(1 - by_handshake.client)
-        return [_side_of(flow, client, server) for flow in flows], HANDSHAKE
-    sides, rule = _vote(flows, known, served)
-    if sides is not None:
-        return sides, rule
+        sides = [_side_of(flow, client, server) for flow in flows]
+        # A SYN that nobody answered, into what was going on already, may come from the server.
+        if by_handshake.lacks_answer and _vote(flows, known, served)[0] not in (None, sides):
+            return sides, UNDIRECTED
+        return sides, HANDSHAKE
+    voted, rule = _vote(flows, known, served)
+    if voted is not None:
+        return voted, rule
     senders = [_first_sender(flow) for flow in flows]
     if rule == UNDIRECTED and len(flows) and all(_began_inside(flow) for flow in flows):
         return senders, FIRST_SENDER

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 ESTABLISHED, ATTEMPTED, LOOKUP = "established", "attempted", "lookup"
 
+# The kind of a server that is named by its Service, whatever stands behind it.
+SERVICE = "Service"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Workload:

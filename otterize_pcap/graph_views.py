@@ -2,9 +2,7 @@
 
 from dataclasses import replace
 
-from otterize_pcap.graph import Call, ServiceGraph, Use, Workload, call_order
-
-SERVICE = "Service"
+from otterize_pcap.graph import SERVICE, Call, ServiceGraph, Use, Workload, call_order
 
 
 def through_services(graph: ServiceGraph) -> ServiceGraph:

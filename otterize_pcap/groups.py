@@ -6,11 +6,12 @@ that its direction is S30's. The rows that are left go through `legs` and `joine
 A million connections cost C a second this way, and Python as many steps as there are pairs.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from statistics import median_low
 
 from otterize_pcap.clocks import relative_offsets
+from otterize_pcap.connections import Row
 from otterize_pcap.conntrack import Dump
 from otterize_pcap.direction import HANDSHAKE, Known, conntrack_originals
 from otterize_pcap.joined import Connection
@@ -104,6 +105,20 @@ class Grouping:
                 },
                 nodes,
             )
+
+    def alone(self, place: int) -> Iterator[Row]:
+        """The rows of one recording that are a whole connection each, by the time they began.
+
+        That holds where no Service and no conntrack entry can join them to others.
+        """
+        return self._plain.alone_rows(place)
+
+    def crowded(self) -> list[Recording]:
+        """The recordings with all other rows."""
+        return [
+            replace(recording, rows=tuple(self._plain.crowded_rows(place)))
+            for place, recording in enumerate(self._recordings)
+        ]
 
     def group(
         self, dumps: Iterable[Dump], is_virtual: Callable[[bytes], bool]

@@ -57,10 +57,13 @@ class Identities:
     def _follow(self, pod: Pod, owner: OwnerReference) -> Identity:
         """Owner references to the root; an owner that is absent ends the walk (S2, S3)."""
         for _ in range(MAX_OWNERS):
-            item = self._snapshot.objects.get((owner.kind, pod.namespace, owner.name))
-            if item is None:
+            known = self._snapshot.owners
+            owners = known.get(
+                (owner.kind, pod.namespace, owner.name), known.get((owner.kind, "", owner.name))
+            )
+            if owners is None:
                 return self._absent(pod, owner)
-            above = _controller(item.metadata.ownerReferences or ())
+            above = _controller(owners)
             if above is None:
                 break
             owner = above

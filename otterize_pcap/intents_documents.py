@@ -17,6 +17,7 @@ from typing import Any
 
 from otterize_pcap.graph import (
     ESTABLISHED,
+    SERVICE,
     Call,
     External,
     ServiceGraph,
@@ -28,7 +29,6 @@ from otterize_pcap.intents_versions import TUTORIAL, IntentsVersion
 KIND = "ClientIntents"
 STATUS_ANNOTATION = "otterize-pcap/status"
 PORTS_ANNOTATION = "otterize-pcap/ports"
-SERVICE = "Service"
 SERVICE_PREFIX = "svc:"
 MAX_OBJECT_NAME = 253
 

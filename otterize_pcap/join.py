@@ -6,19 +6,24 @@ timestamp and a Service that leads from one destination to the other (c). What h
 joined by the Service too: TCP where sequence numbers overlap, UDP at most 30 seconds apart.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from otterize_pcap.connections import SLOT_NS, TCP, UDP, Row
-from otterize_pcap.conntrack import Dump, Entry, last_packet_ns
-from otterize_pcap.legs import SLACK_NS, UDP_GAP_NS, Address, Flow, Leg, Tuple5
+from otterize_pcap.connections import TCP
+from otterize_pcap.conntrack import Dump, Entry
+from otterize_pcap.entry_flows import (
+    MANY,
+    Flows,
+    add_unrecorded,
+    entry_flow,
+    patience_of,
+    tells_client,
+    tuple5,
+)
+from otterize_pcap.legs import SLACK_NS, Address, Flow, Tuple5
 
 SEQUENCE_SLACK = 1 << 20
-MANY = 16
-# Dumps tell seconds only, and another second passes while they are taken.
-DUMP_SLACK_NS = 2 * SLACK_NS
-
-Flows = dict[Tuple5, list[Flow]]
 
 
 class Services(Protocol):
@@ -28,6 +33,10 @@ class Services(Protocol):
         self, endpoint: Address, protocol: int, first_ns: int, last_ns: int
     ) -> frozenset[Address]:
         """Endpoints that a Service address and port led to then; empty where it is no Service."""
+        ...
+
+    def held_by_pod(self, address: bytes, first_ns: int, last_ns: int) -> bool:
+        """Whether a pod held an address then."""
         ...
 
 
@@ -44,16 +53,25 @@ def join_flows(
             if entry.is_translated:
                 _by_conntrack(flows, entry, dump, offsets.get(dump.node, 0))
     everything = [flow for found in flows.values() for flow in found]
+    loose = {key: [flow for flow in found if flow.client is None] for key, found in flows.items()}
     _by_sequence_numbers(everything, services)
-    for flow in everything:
-        _by_service(flows, flow, services)
+    for flow in sorted(everything, key=_flow_order):
+        if flow.client_isn is None:
+            _by_service(flows, flow, services)
+        elif flow.rule is None:
+            _by_service(loose, flow, services)
     groups: dict[int, list[Flow]] = {}
     for flow in everything:
         groups.setdefault(id(_root(flow)), []).append(flow)
     for group in groups.values():
         if len(group) > 1:
-            group.sort(key=lambda flow: (flow.first_ns, flow.tuple5))
+            group.sort(key=_flow_order)
     return list(groups.values())
+
+
+def _flow_order(flow: Flow) -> tuple[int, Tuple5]:
+    """Order that no order of input files changes."""
+    return flow.first_ns, flow.tuple5
 
 
 def _root(flow: Flow) -> Flow:
@@ -73,63 +91,13 @@ def _by_conntrack(flows: Flows, entry: Entry, dump: Dump, offset: int) -> None:
     before = entry_flow(flows, entry, dump, offset, entry.client, entry.target)
     after = entry_flow(flows, entry, dump, offset, entry.reply_to, entry.server)
     if before is None and after is not None and tells_client(entry):
-        before = _unrecorded(flows, after, entry.client, entry.target)
+        before = add_unrecorded(flows, after, entry.client, entry.target)
     elif after is None and before is not None:
-        after = _unrecorded(flows, before, entry.reply_to, entry.server)
-    if before is None or after is None or not before.overlaps(after, _patience(entry.protocol)):
+        after = add_unrecorded(flows, before, entry.reply_to, entry.server)
+    if before is None or after is None or not before.overlaps(after, patience_of(entry.protocol)):
         return
     if before.client_isn in (None, after.client_isn) or after.client_isn is None:
         _union(before, after, "S20a")
-
-
-def tells_client(entry: Entry) -> bool:
-    """Whether the client's address is known from before NAT only."""
-    return entry.client != entry.reply_to
-
-
-def entry_flow(
-    flows: Flows, entry: Entry, dump: Dump, offset: int, one: Address, other: Address
-) -> Flow | None:
-    """The flow between two of an entry's endpoints that the entry is of, if it was recorded.
-
-    Endpoints are used again: the flow must have been there when the entry's last packet passed,
-    or at the dump where that time is not known.
-    """
-    dump_ns = dump.time_ns - offset
-    flow = nearest(flows, entry.protocol, one, other, dump_ns)
-    if flow is None:
-        return None
-    last_ns = last_packet_ns(entry, dump)
-    time_ns = dump_ns if last_ns is None else last_ns - offset
-    if flow.first_ns > time_ns + DUMP_SLACK_NS:
-        return None
-    if last_ns is not None and flow.last_ns < time_ns - _patience(entry.protocol) - DUMP_SLACK_NS:
-        return None
-    return flow
-
-
-def _unrecorded(flows: Flows, known: Flow, client: Address, server: Address) -> Flow | None:
-    """A flow without packets for the other side of NAT, at the time of the side recorded."""
-    key = tuple5(known.protocol, client, server)
-    if key in flows:
-        return None
-    leg = min(known.legs, key=lambda leg: (leg.first_ns, leg.file, leg.row.number))
-    row = Row(
-        protocol=known.protocol,
-        tunnels=(),
-        interface=0,
-        low=key[1],
-        high=key[2],
-        slot=leg.row.first_ns // SLOT_NS,
-        number=leg.row.number,
-        first_sender=int(client != key[1]),
-        first_ns=leg.row.first_ns,
-        last_ns=leg.row.last_ns,
-        part=leg.row.part,
-    )
-    flow = Flow(Leg(leg.recording, row, known.first_ns, known.last_ns))
-    flows[key] = [flow]
-    return flow
 
 
 def _by_sequence_numbers(everything: Iterable[Flow], services: Services) -> None:
@@ -141,41 +109,73 @@ def _by_sequence_numbers(everything: Iterable[Flow], services: Services) -> None
         half.setdefault((flow.protocol, flow.client_isn), []).append(flow)
         if flow.server_isn is not None:
             both.setdefault((flow.protocol, flow.client_isn, flow.server_isn), []).append(flow)
+    # More than a few flows with one sequence number are made up, and never one connection.
     for same in both.values():
-        if len(same) > 1:
-            _chain(same)
-    for same in half.values():
-        # More than a few flows with one sequence number are made up, and never one candidate.
         if 1 < len(same) <= MANY:
-            for flow in same:
+            _by_both_numbers(same, services)
+    for same in half.values():
+        if 1 < len(same) <= MANY:
+            for flow in sorted(same, key=_flow_order):
                 if flow.server_isn is None:
                     _by_client_number(flow, same, services)
 
 
-def _chain(same: list[Flow]) -> None:
-    same.sort(key=lambda flow: flow.first_ns)
-    latest = same[0]
-    for flow in same[1:]:
-        if flow.first_ns <= latest.last_ns + SLACK_NS:
-            _union(latest, flow, "S20b")
-        if flow.last_ns > latest.last_ns:
-            latest = flow
+def _by_both_numbers(same: list[Flow], services: Services) -> None:
+    connections: list[list[Flow]] = []
+    for flow in sorted(same, key=_flow_order):
+        fitting = [
+            flows
+            for flows in connections
+            if flow.first_ns <= max(other.last_ns for other in flows) + SLACK_NS
+            and all(_could_be_one(flow, other, services) for other in flows)
+        ]
+        if len(fitting) == 1:
+            _union(fitting[0][0], flow, "S20b")
+            fitting[0].append(flow)
+        else:
+            connections.append([flow])
+
+
+def _could_be_one(one: Flow, other: Flow, services: Services) -> bool:
+    """Whether NAT could lie between two flows: it never turns one pod into another.
+
+    Sequence numbers can be chosen, so that two pods could make theirs equal to those of two others
+    that they overheard.
+    """
+    first_ns, last_ns = min(one.first_ns, other.first_ns), max(one.last_ns, other.last_ns)
+    return all(
+        here == there
+        or not services.held_by_pod(here, first_ns, last_ns)
+        or not services.held_by_pod(there, first_ns, last_ns)
+        for here, there in (
+            (_client(one)[0], _client(other)[0]),
+            (_server(one)[0], _server(other)[0]),
+        )
+    )
 
 
 def _by_client_number(flow: Flow, same: list[Flow], services: Services) -> None:
+    """Join a flow to the only one that it could be one with, if that has no other either."""
+    candidates = _alike(flow, same, services)
+    if len(candidates) == 1 and len(_alike(candidates[0], same, services)) == 1:
+        _union(flow, candidates[0], "S20c")
+
+
+def _alike(flow: Flow, same: list[Flow], services: Services) -> list[Flow]:
     timestamp = flow.timestamp()
     if timestamp is None:
-        return
+        return []
     candidates = {
         id(_root(other)): other
         for other in same
         if _root(other) is not _root(flow)
+        and None in (flow.server_isn, other.server_isn)
         and other.timestamp() == timestamp
         and flow.overlaps(other)
         and _leads(flow, other, services)
+        and _could_be_one(flow, other, services)
     }
-    if len(candidates) == 1:
-        _union(flow, candidates.popitem()[1], "S20c")
+    return list(candidates.values())
 
 
 def _leads(one: Flow, other: Flow, services: Services) -> bool:
@@ -190,9 +190,8 @@ def _leads(one: Flow, other: Flow, services: Services) -> bool:
 
 
 def _by_service(flows: Flows, flow: Flow, services: Services) -> None:
-    """Join what has no handshake, on either side of the Service, to its other half."""
-    if flow.rule is not None and flow.client_isn is not None:
-        return
+    """Join what has no handshake, on either side of the Service, to its other half in `flows`."""
+    patience = patience_of(flow.protocol)
     for side in (0, 1):
         if flow.client == side:
             continue
@@ -203,30 +202,25 @@ def _by_service(flows: Flows, flow: Flow, services: Services) -> None:
         candidates = {
             id(_root(other)): other
             for backend in backends
-            for other in flows.get(tuple5(flow.protocol, client, backend), ())
-            if _root(other) is not _root(flow)
-            and other.overlaps(flow, _patience(flow.protocol))
-            and _same_stream(flow, other, client)
+            for other in _around(flows.get(tuple5(flow.protocol, client, backend)), flow, patience)
+            if _root(other) is not _root(flow) and _same_stream(flow, other, client)
         }
         if len(candidates) == 1:
             _union(flow, candidates.popitem()[1], "S20")
 
 
-def tuple5(protocol: int, one: Address, other: Address) -> Tuple5:
-    """The direction-free key of two endpoints."""
-    return (protocol, one, other) if one <= other else (protocol, other, one)
+def _around(flows: list[Flow] | None, flow: Flow, patience: int) -> Iterator[Flow]:
+    """Those of a 5-tuple's flows, which follow each other, that were there at a flow's time."""
+    if not flows:
+        return
+    place = bisect_right(flows, flow.last_ns + patience, key=lambda other: other.first_ns)
+    for other in reversed(flows[max(0, place - MANY) : place]):
+        if other.overlaps(flow, patience):
+            yield other
 
 
-def nearest(flows: Flows, protocol: int, one: Address, other: Address, time_ns: int) -> Flow | None:
-    """The flow between two endpoints that was nearest to a time, None where there is none."""
-    found = flows.get(tuple5(protocol, one, other))
-    if not found:
-        return None
-    return min(found, key=lambda flow: max(flow.first_ns - time_ns, time_ns - flow.last_ns, 0))
-
-
-def _patience(protocol: int) -> int:
-    return UDP_GAP_NS if protocol == UDP else SLACK_NS
+def _client(flow: Flow) -> Address:
+    return flow.endpoint(flow.client or 0)
 
 
 def _server(flow: Flow) -> Address:

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from otterize_pcap.conntrack import Dump
 from otterize_pcap.direction import Known, ServedPorts, decide, survey
-from otterize_pcap.join import Flows, Services, entry_flow, join_flows
+from otterize_pcap.entry_flows import Flows, entry_flow
+from otterize_pcap.join import Services, join_flows
 from otterize_pcap.legs import Address, Flow, Leg, Recording, collect_flows, leg_order
 from otterize_pcap.outcome import outcome_of
 

@@ -107,6 +107,19 @@ class Flow:
         return row.high if side else row.low
 
     @property
+    def lacks_answer(self) -> bool:
+        """Whether segments went both ways after a SYN that no SYN-ACK answered (S40).
+
+        Either the SYN-ACK was lost while recording, or the SYN was sent into a connection that
+        was there already, which answers with a bare ACK and goes on (RFC 9293 3.10.7.4).
+        """
+        if self.client is None or self.server_isn is not None:
+            return False
+        return all(
+            any(leg.row.sides[side].ack_first is not None for leg in self.legs) for side in (0, 1)
+        )
+
+    @property
     def is_recorded(self) -> bool:
         """Whether a packet of it was recorded; else conntrack alone knows of it."""
         return any(side.packets or side.unreachable for leg in self.legs for side in leg.row.sides)
@@ -187,7 +200,19 @@ def _split(legs: list[Leg]) -> list[Flow]:
             rest[-1].add(leg)
         else:
             rest.append(Flow(leg))
-    return sorted(handshakes + rest, key=lambda flow: flow.first_ns)
+    return _without_strays(sorted(handshakes + rest, key=lambda flow: flow.first_ns))
+
+
+def _without_strays(flows: list[Flow]) -> list[Flow]:
+    """Give what follows a SYN into a connection that was there already to that connection."""
+    kept: list[Flow] = []
+    for flow in flows:
+        if kept and flow.lacks_answer:
+            for leg in flow.legs:
+                kept[-1].add(leg)
+        else:
+            kept.append(flow)
+    return kept
 
 
 def _same_run(flow: Flow, leg: Leg) -> bool:

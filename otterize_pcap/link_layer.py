@@ -42,6 +42,9 @@ class _Ethernet(dpkt.ethernet.Ethernet):  # type: ignore[misc]  # dpkt is untype
     def unpack(self, buf: bytes) -> None:
         dpkt.Packet.unpack(self, buf)
 
+    def _unpack_data(self, buf: bytes) -> None:
+        """Leave the rest alone: dpkt's own __init__ would decode all of it."""
+
 
 class _Sll(dpkt.sll.SLL):  # type: ignore[misc]
     _typesw: dict[int, type] = {}  # noqa: RUF012 - dpkt's own attribute, here emptied
@@ -74,14 +77,14 @@ def open_link(link_type: int, frame: bytes) -> tuple[bytes, int]:
     return LINK_TYPES[link_type](frame)
 
 
-def open_ethernet(frame: bytes) -> bytes:
+def open_ethernet(frame: bytes, depth: int = 0) -> bytes:
     """Find the IP packet in an Ethernet frame."""
     header = parse_header(_Ethernet, frame, "Ethernet")
-    return open_ethertype(header.type, frame[14:])
+    return open_ethertype(header.type, frame[14:], depth)
 
 
 def open_ethertype(ethertype: int, payload: bytes, depth: int = 0) -> bytes:
-    """Find the IP packet in what an EtherType announces."""
+    """Find the IP packet in what an EtherType announces, `depth` layers below the frame's own."""
     if ethertype in (IPV4, IPV6):
         return payload
     if depth >= MAX_TAGS:
@@ -90,13 +93,13 @@ def open_ethertype(ethertype: int, payload: bytes, depth: int = 0) -> bytes:
         tag = parse_header(dpkt.ethernet.VLANtag8021Q, payload, "VLAN")
         return open_ethertype(tag.type, payload[4:], depth + 1)
     if ethertype in MPLS_TYPES:
-        return _open_mpls(payload)
+        return _open_mpls(payload, depth + 1)
     if ethertype == PPPOE_SESSION:
-        return _open_pppoe(payload)
+        return _open_pppoe(payload, depth + 1)
     if ethertype == PPP_ETHERTYPE:
-        return _open_ppp(payload)
+        return _open_ppp(payload, depth + 1)
     if ethertype == BACKBONE_BRIDGE:
-        return open_ethernet(payload[4:])
+        return open_ethernet(payload[4:], depth + 1)
     if ethertype == CISCO_METADATA:
         return open_ethertype(int.from_bytes(payload[6:8]), payload[8:], depth + 1)
     if ethertype == MACSEC:
@@ -106,7 +109,7 @@ def open_ethertype(ethertype: int, payload: bytes, depth: int = 0) -> bytes:
     raise UndecodableError(NOT_IP)
 
 
-def _open_mpls(payload: bytes) -> bytes:
+def _open_mpls(payload: bytes, depth: int) -> bytes:
     """RFC 3032; what follows the last label is told by its first nibble (RFC 4928)."""
     for _ in range(MAX_TAGS):
         label = parse_header(dpkt.ethernet.MPLSlabel, payload, "MPLS")
@@ -119,19 +122,19 @@ def _open_mpls(payload: bytes) -> bytes:
     if nibble in (4, 6):
         return payload
     if nibble == 0:
-        return open_ethernet(payload[4:])
-    return open_ethernet(payload)
+        return open_ethernet(payload[4:], depth)
+    return open_ethernet(payload, depth)
 
 
-def _open_pppoe(payload: bytes) -> bytes:
+def _open_pppoe(payload: bytes, depth: int = 0) -> bytes:
     """RFC 2516, session stage."""
     header = parse_header(_PppOverEthernet, payload, "PPPoE")
     if header.code != 0:
         raise UndecodableError(NOT_IP)
-    return _open_ppp(payload[6:])
+    return _open_ppp(payload[6:], depth)
 
 
-def _open_ppp(payload: bytes) -> bytes:
+def _open_ppp(payload: bytes, depth: int = 0) -> bytes:
     """RFC 1661, with or without HDLC framing; one byte of protocol may do (RFC 1661, 6.5)."""
     if payload[:2] == b"\xff\x03":
         payload = payload[2:]
@@ -144,7 +147,7 @@ def _open_ppp(payload: bytes) -> bytes:
     if protocol in (PPP_IPV4, PPP_IPV6):
         return payload
     if protocol == PPP_MPLS:
-        return _open_mpls(payload)
+        return _open_mpls(payload, depth)
     raise UndecodableError(NOT_IP)
 
 

@@ -21,6 +21,7 @@ from otterize_pcap.legs import Address, Recording, Tuple5
 from otterize_pcap.lookups import add_lookups
 from otterize_pcap.names import Names, read_names
 from otterize_pcap.nat import ServiceRoutes
+from otterize_pcap.notes import notes_of
 from otterize_pcap.outside import name_outside
 from otterize_pcap.resolve import (
     DEFAULT_SLACK_NS,
@@ -33,7 +34,6 @@ from otterize_pcap.resolve import (
 from otterize_pcap.snapshot import Snapshot
 from otterize_pcap.tally import Payload
 from otterize_pcap.timeless import Timeless
-from otterize_pcap.timestamps import SECOND_NS, format_time
 from otterize_pcap.tracked import count_ageless, tracked_recordings
 
 # Tunnels that any process can imitate by sending a UDP datagram (S25).
@@ -111,16 +111,30 @@ class _Mapping:
             (payload, offsets.get(node, 0)) for node, payload in self.capture.payloads
         )
 
+    def in_pod(self, address: bytes) -> bool:
+        """Whether an address is, or at another time was, a pod's, also of one that nobody saw."""
+        if address in self.snapshot.tenures:
+            return True
+        return address not in self.nodes and self.snapshot.is_pod_range(address)
+
     def could_be_service(self, address: bytes) -> bool:
         """Whether a Service could answer on an address: its own, or as NodePort a node's."""
         return address in self.snapshot.virtual or address in self.nodes
+
+    def is_one(self, group: ConnectionGroup) -> bool:
+        """Whether each side of a group's connections is one pod at most, as NAT leaves it."""
+        servers = {address for address, _ in group.servers}
+        return all(
+            sum(address in self.snapshot.tenures for address in addresses) < 2
+            for addresses in (set(group.clients), servers)
+        )
 
     def believed(self) -> list[Recording]:
         """The recordings without what a pod put into a tunnel itself (S25)."""
         return [
             replace(
                 recording,
-                rows=tuple(_believable(recording.rows, self.snapshot, self.forged)),
+                rows=tuple(_believable(recording.rows, self.in_pod, self.forged)),
                 table=None,
             )
             for recording in self.capture.recordings
@@ -149,7 +163,7 @@ class _Mapping:
             nodes=self.capture.coverage_nodes,
             connections=tuple(sorted(fates.items())),
             skipped=tuple(sorted((Counter(self.capture.skipped) + self.forged).items())),
-            notes=tuple(_notes(self.capture, offsets, self.rules.slack_ns)),
+            notes=tuple(notes_of(self.snapshot, self.capture.files, offsets, self.rules.slack_ns)),
         )
         return ServiceGraph(calls, coverage)
 
@@ -175,14 +189,14 @@ def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGrap
 
     Plain connections are grouped where the tables are compiled, and resolved a group at a time.
     """
-    tables = compiled_tables(capture.recordings, capture.snapshot.tenures.__contains__)
+    mapping = _Mapping(capture, rules)
+    tables = compiled_tables(capture.recordings, mapping.in_pod)
     spans = [(file.first_ns, file.last_ns) for file in capture.files]
     first_ns = min((first for first, _ in spans if first is not None), default=None)
     last_ns = max((last for _, last in spans if last is not None), default=None)
     # Names belong to single connections, so that with them none can stand for others.
     if rules.inclusion.internet or first_ns is None or last_ns is None or tables is None:
         return map_capture(capture, rules).graph
-    mapping = _Mapping(capture, rules)
     grouping = Grouping(capture.recordings, tables)
     widest = max(map(abs, grouping.offsets.values()), default=0)
     timeless = Timeless(
@@ -193,7 +207,7 @@ def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGrap
         (first_ns - widest, last_ns + widest),
     )
     groups = grouping.group(mapping.dumps, mapping.could_be_service)
-    broken = [group for group in groups if not timeless.holds(group)]
+    broken = [group for group in groups if not (timeless.holds(group) and mapping.is_one(group))]
     left = [*grouping.left(broken), *mapping.tracked(grouping.shows)]
     known = grouping.known(left, mapping.dumps)
     connections = connect(left, mapping.routes, mapping.dumps, grouping.offsets, known)
@@ -244,42 +258,15 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
     )
 
 
-def _believable(rows: Iterable[Row], snapshot: Snapshot, forged: Counter[str]) -> Iterator[Row]:
+def _believable(
+    rows: Iterable[Row], in_pod: Callable[[bytes], bool], forged: Counter[str]
+) -> Iterator[Row]:
     """Leave out what a pod itself put into a tunnel: it could be made up (S25)."""
     for row in rows:
         if row.tunnels and any(
-            tunnel.kind in UDP_TUNNELS and _held(snapshot, address, row)
+            tunnel.kind in UDP_TUNNELS and (in_pod(tunnel.low) or in_pod(tunnel.high))
             for tunnel in row.tunnels
-            for address in (tunnel.low, tunnel.high)
         ):
             forged["inside a tunnel that a pod made"] += sum(side.packets for side in row.sides)
             continue
         yield row
-
-
-def _held(snapshot: Snapshot, address: bytes, row: Row) -> bool:
-    return any(
-        tenure.start_ns <= row.last_ns and tenure.end_ns >= row.first_ns
-        for tenure in snapshot.tenures.get(address, ())
-    )
-
-
-def _notes(capture: Capture, offsets: Mapping[str, int], slack_ns: int) -> Iterator[str]:
-    """What a reader must know to trust the result: clocks, and what the snapshot cannot say."""
-    for node, offset in sorted(offsets.items()):
-        yield f"clock of {node} was {offset / SECOND_NS:+.3f} s off; corrected"
-    snapshot = capture.snapshot
-    if snapshot.watch_start_ns is not None and snapshot.watch_end_ns is not None:
-        return
-    taken = snapshot.taken_ns
-    yield (
-        "snapshot is a single point in time"
-        + (f" ({format_time(taken)})" if taken is not None else "")
-        + ": pods that came or went unseen are missing from it"
-    )
-    newest = max(
-        (tenure.start_ns for held in snapshot.tenures.values() for tenure in held), default=None
-    )
-    last = max((file.last_ns for file in capture.files if file.last_ns is not None), default=None)
-    if last is not None and newest is not None and last + slack_ns < newest:
-        yield "all packets are older than the snapshot's newest pod; was it taken later?"

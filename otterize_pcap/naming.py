@@ -4,29 +4,33 @@ Names come from the cluster, where anybody may have chosen them: what a terminal
 as it is, control characters above all, is shown as an escape.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 
-from otterize_pcap.graph import Call, External, Server, Workload, server_name
+from otterize_pcap.graph import SERVICE, Call, External, Server, Workload, server_name
 
 
 class Names:
     """Names for the workloads of some calls, as short as they can be told apart.
 
-    A client's heading is bare unless its name occurs in two namespaces; kinds are named only
-    where nothing else tells two workloads apart.
+    A client's heading is bare unless its name occurs in two namespaces. Kinds are named only where
+    nothing else tells two workloads apart; a Service is often named like its workload, and is told
+    from it only where one client calls both.
     """
 
     def __init__(self, calls: Iterable[Call]) -> None:
-        calls = tuple(calls)
-        servers = {call.server for call in calls}
-        workloads = {call.client for call in calls}
-        workloads |= {server for server in servers if isinstance(server, Workload)}
-        self._namespaces: dict[str, set[str]] = {}
-        self._kinds: dict[tuple[str, str], set[str]] = {}
-        for workload in workloads:
-            self._namespaces.setdefault(workload.name, set()).add(workload.namespace)
-            alike = self._kinds.setdefault((workload.name, workload.namespace), set())
-            alike.add(workload.kind)
+        self._namespaces: dict[str, set[str]] = defaultdict(set)
+        self._kinds: dict[object, set[str]] = defaultdict(set)
+        for call in calls:
+            self._note(call.client)
+            if isinstance(call.server, Workload):
+                self._note(call.server)
+                self._kinds[_of_client(call.client, call.server)].add(call.server.kind)
+
+    def _note(self, workload: Workload) -> None:
+        self._namespaces[workload.name].add(workload.namespace)
+        if workload.kind != SERVICE:
+            self._kinds[workload.name, workload.namespace].add(workload.kind)
 
     def client(self, client: Workload) -> str:
         """The heading of a client."""
@@ -38,12 +42,24 @@ class Names:
     def server(self, call: Call) -> str:
         """A server as its client's list names it."""
         name = server_name(call.server, call.client)
-        kind = self._kind(call.server) if isinstance(call.server, Workload) else ""
+        if not isinstance(call.server, Workload):
+            return printable(name)
+        called = self._kinds[_of_client(call.client, call.server)]
+        kind = (
+            f" ({call.server.kind})"
+            if len(called) > 1 and call.server.kind
+            else self._kind(call.server)
+        )
         return printable(name + kind)
 
     def _kind(self, workload: Workload) -> str:
         alike = self._kinds[workload.name, workload.namespace]
-        return f" ({workload.kind})" if len(alike) > 1 and workload.kind else ""
+        shown = len(alike) > 1 and workload.kind not in ("", SERVICE)
+        return f" ({workload.kind})" if shown else ""
+
+
+def _of_client(client: Workload, server: Workload) -> tuple[Workload, str, str]:
+    return client, server.name, server.namespace
 
 
 def full_name(party: Server) -> str:

@@ -4,7 +4,7 @@ Answers the questions that `join`, `direction` and `resolve` ask of Services (S2
 by time. Whose pod a backend is, is `resolve`'s to say.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from otterize_pcap.legs import Address
 from otterize_pcap.snapshot import Backend, Listener, Service, Snapshot, Tenure
@@ -24,11 +24,12 @@ class ServiceRoutes:
         self._snapshot = snapshot
         self._nodes = nodes
         self._slack = slack_ns
+        self._targets: Mapping[tuple[str, Address], Sequence[Backend]] | None = None
         self._api_ports = {
-            (backend.address, protocol, backend.port)
+            (backend.address, protocol, port if backend.port is None else backend.port)
             for service in snapshot.services
             if (service.namespace, service.name) == API_SERVER
-            for (protocol, _), found in service.backends.items()
+            for (protocol, port), found in service.backends.items()
             for backend in found
         }
 
@@ -62,6 +63,11 @@ class ServiceRoutes:
             target for listener in listeners for target in self.targets(listener, first_ns, last_ns)
         )
 
+    def held_by_pod(self, address: bytes, first_ns: int, last_ns: int) -> bool:
+        """Whether a pod held an address over some of a time."""
+        tenures = self._snapshot.tenures.get(address, ())
+        return any(self._during(tenure, first_ns, last_ns) for tenure in tenures)
+
     def serves(self, endpoint: Address, protocol: int, first_ns: int, last_ns: int) -> bool:
         """Whether the snapshot declares the port as served there (S32).
 
@@ -72,7 +78,10 @@ class ServiceRoutes:
         name = PROTOCOL_NAMES.get(protocol, "")
         if self.listeners(endpoint, protocol, first_ns, last_ns):
             return True
-        if (name, endpoint) in self._targeted():
+        if any(
+            self._during(backend, first_ns, last_ns)
+            for backend in self._targeted().get((name, endpoint), ())
+        ):
             return True
         node = self._nodes.get(address)
         tenures = self._snapshot.tenures.get(address, ()) if node is None else self.on_node(node)
@@ -90,17 +99,17 @@ class ServiceRoutes:
         address, port = endpoint
         return (address, PROTOCOL_NAMES.get(protocol, ""), port) in self._api_ports
 
-    def _targeted(self) -> frozenset[tuple[str, Address]]:
+    def _targeted(self) -> Mapping[tuple[str, Address], Sequence[Backend]]:
         if self._targets is None:
-            self._targets = frozenset(
-                (protocol, (backend.address, port if backend.port is None else backend.port))
-                for service in self._snapshot.services
-                for (protocol, port), found in service.backends.items()
-                for backend in found
-            )
+            targets: dict[tuple[str, Address], list[Backend]] = {}
+            for service in self._snapshot.services:
+                for (protocol, port), found in service.backends.items():
+                    for backend in found:
+                        target = port if backend.port is None else backend.port
+                        key = (protocol, (backend.address, target))
+                        targets.setdefault(key, []).append(backend)
+            self._targets = targets
         return self._targets
-
-    _targets: frozenset[tuple[str, Address]] | None = None
 
     def _during(self, held: Listener | Backend | Tenure, first_ns: int, last_ns: int) -> bool:
         return held.start_ns - self._slack <= last_ns and held.end_ns + self._slack >= first_ns

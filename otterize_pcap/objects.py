@@ -1,22 +1,16 @@
 """Kubernetes objects: the fields that the rules read, out of JSON or YAML documents.
 
-Input: one document as bytes (a List as `kubectl get -o json` prints it, a single object, or YAML
-with several documents). Output: `Item` values, each with its own `spec` and `status` still raw;
-`pod_of`, `service_of` and their like type them. Fields that no rule reads are never kept.
+An `Item` is any object. Fields that no rule reads are never kept. `read_objects` makes items of
+documents.
 Spelling and meaning are those of the Kubernetes API reference (v1, apps/v1, batch/v1,
 discovery.k8s.io/v1).
 """
-
-from collections.abc import Iterator
-from typing import Any, TypeVar
 
 import msgspec
 
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.timestamps import parse_time
-
-T = TypeVar("T")
 
 
 class OwnerReference(msgspec.Struct, frozen=True):
@@ -194,16 +188,39 @@ class NodeStatus(msgspec.Struct, frozen=True):
 
 
 class Item(msgspec.Struct, frozen=True):
-    """Any object: typed metadata, the rest raw until its kind is known."""
+    """Any object; of kinds that are not below, owners are all that matters."""
 
     kind: str = ""
     apiVersion: str = ""  # noqa: N815
     metadata: Metadata = Metadata()
-    spec: msgspec.Raw = msgspec.Raw(b"{}")
-    status: msgspec.Raw = msgspec.Raw(b"{}")
-    endpoints: msgspec.Raw = msgspec.Raw(b"[]")
-    ports: msgspec.Raw = msgspec.Raw(b"[]")
-    items: tuple[msgspec.Raw, ...] | None = None
+
+
+class PodItem(Item, frozen=True):
+    """v1.Pod."""
+
+    spec: PodSpec | None = None
+    status: PodStatus | None = None
+
+
+class ServiceItem(Item, frozen=True):
+    """v1.Service."""
+
+    spec: ServiceSpec | None = None
+    status: ServiceStatus | None = None
+
+
+class EndpointSliceItem(Item, frozen=True):
+    """discovery.k8s.io/v1 EndpointSlice."""
+
+    endpoints: tuple[Endpoint, ...] | None = None
+    ports: tuple[EndpointPort, ...] | None = None
+
+
+class NodeItem(Item, frozen=True):
+    """v1.Node."""
+
+    spec: NodeSpec | None = None
+    status: NodeStatus | None = None
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -230,78 +247,8 @@ class Document(msgspec.Struct, frozen=True):
 
     kind: str = ""
     apiVersion: str = ""  # noqa: N815
-    items: list[Item] | None = None
+    items: list[msgspec.Raw] | None = None
     otterize: Watch | None = None
-
-
-def read_objects(document: bytes, where: str) -> tuple[list[Item], list[Watch]]:
-    """All objects of one JSON or YAML document.
-
-    Args:
-        document: UTF-8 text. JSON is recognised by its first character and never passes through
-            the YAML parser, which is 30 to 50 times slower.
-        where: Names the file in errors.
-
-    Raises:
-        SnapshotError: It is neither, or holds no Kubernetes objects.
-    """
-    if not document.strip():
-        message = f"{where}: empty; write it with `kubectl get pods,services,... -A -o json`"
-        raise SnapshotError(message)
-    if document.lstrip()[:1] == b"{":
-        return _read_json(document, where)
-    items: list[Item] = []
-    watches: list[Watch] = []
-    for part in _yaml_documents(document, where):
-        more_items, more_watches = _read_json(msgspec.json.encode(part), where)
-        items += more_items
-        watches += more_watches
-    return items, watches
-
-
-def _read_json(document: bytes, where: str) -> tuple[list[Item], list[Watch]]:
-    try:
-        whole = msgspec.json.decode(document, type=Document)
-        if not whole.kind:
-            message = (
-                f"{where}: no Kubernetes objects (there is no `kind`); "
-                "expected the List that `kubectl get -o json` prints"
-            )
-            raise SnapshotError(message)
-        watches = [] if whole.otterize is None else [whole.otterize]
-        if whole.items is None and not whole.kind.endswith("List"):
-            return [msgspec.json.decode(document, type=Item)], watches
-    except msgspec.MsgspecError as error:
-        message = f"{where}: broken or unexpected JSON ({error}); write the snapshot again"
-        raise SnapshotError(message) from error
-    # A typed list (PodList, from the API itself) leaves `kind` out of its items.
-    kind = whole.kind.removesuffix("List") if whole.kind != "List" else ""
-    items = whole.items or []
-    if kind:
-        items = [item if item.kind else msgspec.structs.replace(item, kind=kind) for item in items]
-    return items, watches
-
-
-def _yaml_documents(document: bytes, where: str) -> Iterator[dict[str, Any]]:
-    # PyYAML costs 18 ms to import, and most snapshots are JSON.
-    import yaml  # noqa: PLC0415
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        for part in yaml.load_all(document, Loader=loader):
-            if part is None:
-                continue
-            if not isinstance(part, dict):
-                message = (
-                    f"{where}: no Kubernetes objects (YAML {type(part).__name__}); "
-                    "expected what `kubectl get -o yaml` prints"
-                )
-                raise SnapshotError(message)
-            yield part
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        message = f"{where}: neither JSON nor YAML ({reason}); write the snapshot again"
-        raise SnapshotError(message) from error
 
 
 def describe(item: Item) -> str:
@@ -312,21 +259,6 @@ def describe(item: Item) -> str:
         if meta.namespace
         else f"{item.kind} {meta.name}"
     )
-
-
-def typed(raw: msgspec.Raw, as_type: type[T], where: str, what: str) -> T:
-    """One raw part of an object as a typed value.
-
-    Raises:
-        SnapshotError: A field has another type than Kubernetes gives it. An absent part is empty.
-    """
-    if bytes(raw) == b"null":
-        return as_type()
-    try:
-        return msgspec.json.decode(raw, type=as_type)
-    except msgspec.MsgspecError as error:
-        message = f"{where}: {what}: {error}; take the snapshot again"
-        raise SnapshotError(message) from error
 
 
 def time_of(text: str, where: str, what: str) -> int:

@@ -27,6 +27,8 @@ INTERFACE_STATISTICS = 5
 ENHANCED_PACKET = 6
 
 BYTE_ORDER_MAGIC = 0x1A2B3C4D
+MAX_INTERFACES = 65_536
+"""Interfaces that one section may describe: each is kept, so there must be an end."""
 MAX_BLOCK = 16 << 20
 """libpcap's limit on a block that has to be held in memory."""
 
@@ -210,6 +212,9 @@ class PcapngReader:
             self._damage(f"a block of type {kind} with {len(body)} bytes in it")
             return None
         if kind == INTERFACE_DESCRIPTION:
+            if len(self.interfaces) == MAX_INTERFACES:
+                self._damage(f"an interface beyond the {MAX_INTERFACES} before it")
+                return None
             self.interfaces.append(parse_interface(body, self.order))
             return None
         if kind == INTERFACE_STATISTICS:

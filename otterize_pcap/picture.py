@@ -96,4 +96,4 @@ def _node(party: Server, *, tell_kind: bool) -> Node:
         label += f" ({party.kind})"
     if party.label:
         label += f" [{party.label}]"
-    return Node(printable(label), printable(party.namespace), party.kind)
+    return Node(printable(label), printable(party.namespace), printable(party.kind))

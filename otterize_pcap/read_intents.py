@@ -25,6 +25,7 @@ from otterize_pcap.graph import (
     ATTEMPTED,
     ESTABLISHED,
     LOOKUP,
+    SERVICE,
     Call,
     External,
     Server,
@@ -37,7 +38,6 @@ from otterize_pcap.graph import (
 from otterize_pcap.intents_documents import (
     KIND,
     PORTS_ANNOTATION,
-    SERVICE,
     SERVICE_PREFIX,
     STATUS_ANNOTATION,
     written_name,

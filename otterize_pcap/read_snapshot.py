@@ -2,23 +2,29 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import TypeVar
 
 from otterize_pcap.addresses import Network, parse_network
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.objects import (
+    EndpointSliceItem,
     Item,
+    NodeItem,
     NodeSpec,
     NodeStatus,
+    PodItem,
+    ServiceItem,
     Watch,
     address_of,
     describe,
-    read_objects,
     time_of,
-    typed,
 )
+from otterize_pcap.read_objects import DocumentText, read_objects
 from otterize_pcap.snapshot import Snapshot, Tenure
 from otterize_pcap.tenures import observed_stretches, read_pod, tenures_of
 from otterize_pcap.virtual_addresses import ServiceReader, slices_by_service
+
+T = TypeVar("T", bound=Item)
 
 KUBECTL = (
     "kubectl get pods,services,endpointslices,nodes,replicasets,deployments,statefulsets,"
@@ -26,7 +32,7 @@ KUBECTL = (
 )
 
 
-def parse_snapshot(documents: Iterable[tuple[str, bytes]]) -> Snapshot:
+def parse_snapshot(documents: Iterable[tuple[str, DocumentText]]) -> Snapshot:
     """Read a snapshot out of one or more documents (name, bytes), JSON or YAML.
 
     Raises:
@@ -43,21 +49,23 @@ def parse_snapshot(documents: Iterable[tuple[str, bytes]]) -> Snapshot:
             meta = item.metadata
             items[item.kind, meta.namespace or "", meta.name, meta.uid] = item
     where = ", ".join(names)
-    by_kind: dict[str, list[Item]] = defaultdict(list)
-    for item in items.values():
-        by_kind[item.kind].append(item)
-    if "Pod" not in by_kind and "Service" not in by_kind:
-        found = ", ".join(sorted(filter(None, by_kind))) or "nothing"
+    kinds: dict[str, int] = defaultdict(int)
+    for kind, *_ in items:
+        kinds[kind] += 1
+    if "Pod" not in kinds and "Service" not in kinds:
+        found = ", ".join(sorted(filter(None, kinds))) or "nothing"
         message = f"{where}: no Pods or Services (found {found}); take it with `{KUBECTL}`"
         raise SnapshotError(message)
-    return _assemble(where, by_kind, watches)
+    return _assemble(where, list(items.values()), kinds, watches)
 
 
-def _assemble(where: str, by_kind: dict[str, list[Item]], watches: list[Watch]) -> Snapshot:
+def _assemble(
+    where: str, items: list[Item], kinds: dict[str, int], watches: list[Watch]
+) -> Snapshot:
     stretches = observed_stretches(watches, where)
     pods = []
     held: list[tuple[bytes, Tenure]] = []
-    for item in by_kind["Pod"]:
+    for item in of_type(items, PodItem):
         pod, status = read_pod(item, where)
         pods.append(pod)
         held += tenures_of(pod, item, status, stretches, where)
@@ -68,10 +76,12 @@ def _assemble(where: str, by_kind: dict[str, list[Item]], watches: list[Watch]) 
             tenures[address].append(tenure)
         else:
             host_pods[tenure.pod.node].append(tenure)
-    reader = ServiceReader(where, slices_by_service(by_kind["EndpointSlice"]), stretches, held)
-    for item in by_kind["Service"]:
-        reader.add(item)
-    nodes, networks = _read_nodes(by_kind["Node"], where)
+    reader = ServiceReader(
+        where, slices_by_service(of_type(items, EndpointSliceItem)), stretches, held
+    )
+    for service in of_type(items, ServiceItem):
+        reader.add(service)
+    nodes, networks = _read_nodes(of_type(items, NodeItem), where)
     return Snapshot(
         where=where,
         pods=tuple(pods),
@@ -83,16 +93,22 @@ def _assemble(where: str, by_kind: dict[str, list[Item]], watches: list[Watch]) 
         nodes=nodes,
         host_pods={node: _by_start(found) for node, found in host_pods.items()},
         pod_networks=networks,
-        objects={
-            (item.kind, item.metadata.namespace or "", item.metadata.name): item
-            for found in by_kind.values()
-            for item in found
+        owners={
+            (item.kind, item.metadata.namespace or "", item.metadata.name): (
+                item.metadata.ownerReferences or ()
+            )
+            for item in items
         },
-        kinds={kind: len(found) for kind, found in sorted(by_kind.items()) if found},
+        kinds=dict(sorted(kinds.items())),
         taken_ns=_first(where, (watch.taken_at for watch in watches)),
         watch_start_ns=_first(where, (watch.watch_start for watch in watches)),
         watch_end_ns=_last(where, (watch.watch_end for watch in watches)),
     )
+
+
+def of_type(items: Iterable[Item], kind: type[T]) -> list[T]:
+    """The items of one type."""
+    return [item for item in items if isinstance(item, kind)]
 
 
 def _by_start(tenures: list[Tenure]) -> tuple[Tenure, ...]:
@@ -111,14 +127,13 @@ def _last(where: str, texts: Iterable[str | None]) -> int | None:
     return max(_times(where, texts), default=None)
 
 
-def _read_nodes(items: list[Item], where: str) -> tuple[dict[bytes, str], tuple[Network, ...]]:
+def _read_nodes(items: list[NodeItem], where: str) -> tuple[dict[bytes, str], tuple[Network, ...]]:
     """Node addresses → names, and the pod ranges of all nodes."""
     nodes: dict[bytes, str] = {}
     networks: list[Network] = []
     for item in items:
         what = describe(item)
-        spec = typed(item.spec, NodeSpec, where, what)
-        status = typed(item.status, NodeStatus, where, what)
+        spec, status = item.spec or NodeSpec(), item.status or NodeStatus()
         for entry in status.addresses or ():
             if entry.type in ("InternalIP", "ExternalIP"):
                 nodes[address_of(entry.address, where, what)] = item.metadata.name

@@ -132,10 +132,9 @@ class Resolver:
 
     def client(self, connection: Connection) -> Party | Unknown:
         """The first end that a pod held; what stands before NAT is what called (S22)."""
-        for address, _ in connection.clients:
-            held = self.holder(address, connection.first_ns, connection.last_ns)
-            if isinstance(held, Party) or held.reason == AMBIGUOUS:
-                return held
+        found = self._one_holder(connection.clients, connection)
+        if found is not None:
+            return found[0]
         address = connection.clients[0][0]
         if address in self._nodes:
             return Unknown(NODE_CLIENT)
@@ -155,14 +154,31 @@ class Resolver:
             self._routes.is_api_server(endpoint, protocol) for endpoint in connection.servers
         ):
             return Party(API_SERVER), (API_SERVICE,), self._api_port(connection, listeners)
-        for address, held_port in reversed(connection.servers):
-            held = self.holder(address, first_ns, last_ns)
-            if isinstance(held, Party) or held.reason == AMBIGUOUS:
-                return held, services, held_port
+        found = self._one_holder(connection.servers[::-1], connection)
+        if found is not None:
+            return found[0], services, found[1]
         if listeners:
             party, port = self._behind(listeners, first_ns, last_ns, port)
             return party, services, port
         return self._elsewhere(connection.servers[-1], protocol, first_ns, last_ns), services, port
+
+    def _one_holder(
+        self, endpoints: Iterable[Address], connection: Connection
+    ) -> tuple[Party | Unknown, int] | None:
+        """Who held the first of some endpoints that a pod held, and its port.
+
+        One side of a connection is one pod, whatever NAT made of its address: pods that disagree
+        are ambiguous. Then recordings were joined wrongly, or somebody made them up.
+        """
+        found: list[tuple[Party | Unknown, int]] = []
+        for address, port in endpoints:
+            held = self.holder(address, connection.first_ns, connection.last_ns)
+            if isinstance(held, Party) or held.reason == AMBIGUOUS:
+                found.append((held, port))
+        workloads = {held.workload for held, _ in found if isinstance(held, Party)}
+        if len(workloads) > 1:
+            return Unknown(AMBIGUOUS, tuple(sorted(workloads))), found[0][1]
+        return found[0] if found else None
 
     def _api_port(self, connection: Connection, listeners: Iterable[Listener]) -> int:
         """The API server's own port, which its Service's need not be."""
@@ -211,7 +227,8 @@ class Resolver:
                 if isinstance(held, Party):
                     parties.setdefault(held.workload, held)
                     ports.add(target_port)
-                elif held.reason == AMBIGUOUS:
+                elif held.reason == AMBIGUOUS or address not in self._snapshot.tenures:
+                    # A backend that no pod of the snapshot ever was could be any workload's.
                     return held, port
         if not parties:
             return Unknown(NO_BACKEND), port

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from otterize_pcap.addresses import Network, in_network
-from otterize_pcap.objects import Item, OwnerReference, ServicePort
+from otterize_pcap.objects import OwnerReference, ServicePort
 
 OPEN = 1 << 63
 
@@ -92,7 +92,7 @@ class Snapshot:
     `tenures` holds every pod address (S11: none of hostNetwork pods), by start. `listeners` maps
     (address, protocol, port) of ClusterIPs, external and load balancer addresses; `node_ports`
     (protocol, port). `virtual` are all Service addresses, whatever the port. `nodes` maps node
-    addresses to node names. `objects` finds owners by (kind, namespace, name). Times are
+    addresses to node names. `owners` are each object's, by (kind, namespace, name). Times are
     nanoseconds; None where the snapshot does not say.
     """
 
@@ -106,7 +106,7 @@ class Snapshot:
     nodes: Mapping[bytes, str] = field(default_factory=dict)
     host_pods: Mapping[str, tuple[Tenure, ...]] = field(default_factory=dict)
     pod_networks: tuple[Network, ...] = ()
-    objects: Mapping[tuple[str, str, str], Item] = field(default_factory=dict)
+    owners: Mapping[tuple[str, str, str], tuple[OwnerReference, ...]] = field(default_factory=dict)
     kinds: Mapping[str, int] = field(default_factory=dict)
     taken_ns: int | None = None
     watch_start_ns: int | None = None
@@ -114,4 +114,8 @@ class Snapshot:
 
     def owns(self, address: bytes) -> bool:
         """Whether an address lies in a pod or Service range, so that nothing external has it."""
-        return address in self.virtual or any(in_network(address, n) for n in self.pod_networks)
+        return address in self.virtual or self.is_pod_range(address)
+
+    def is_pod_range(self, address: bytes) -> bool:
+        """Whether an address lies in a range that nodes give to pods."""
+        return any(in_network(address, network) for network in self.pod_networks)

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Mapping
 
 from otterize_pcap.objects import (
     Container,
-    Item,
+    PodItem,
     PodSpec,
     PodStatus,
     Watch,
     address_of,
     describe,
     time_of,
-    typed,
 )
 from otterize_pcap.snapshot import OPEN, Pod, Tenure
 
@@ -33,11 +32,10 @@ def observed_stretches(watches: Iterable[Watch], where: str) -> Stretches:
     return seen
 
 
-def read_pod(item: Item, where: str) -> tuple[Pod, PodStatus]:
+def read_pod(item: PodItem, where: str) -> tuple[Pod, PodStatus]:
     """A pod and its status out of its object."""
     what = describe(item)
-    spec = typed(item.spec, PodSpec, where, what)
-    status = typed(item.status, PodStatus, where, what)
+    spec, status = item.spec or PodSpec(), item.status or PodStatus()
     meta = item.metadata
     containers = (*(spec.containers or ()), *(spec.initContainers or ()))
     texts = [entry.ip for entry in status.podIPs or ()] or [status.podIP or ""]
@@ -76,7 +74,7 @@ def _declared_ports(
 
 
 def tenures_of(
-    pod: Pod, item: Item, status: PodStatus, stretches: Stretches, where: str
+    pod: Pod, item: PodItem, status: PodStatus, stretches: Stretches, where: str
 ) -> list[tuple[bytes, Tenure]]:
     """Every (address, tenure) of one pod by S10; of a hostNetwork pod, one without an address.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from otterize_pcap.connections import SLOT_NS, Row
 from otterize_pcap.conntrack import Dump, Entry, is_open, last_packet_ns
-from otterize_pcap.join import tuple5
+from otterize_pcap.entry_flows import tuple5
 from otterize_pcap.legs import Recording, Tuple5
 
 

@@ -5,27 +5,25 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from otterize_pcap.objects import (
     Endpoint,
-    EndpointPort,
-    Item,
+    EndpointSliceItem,
+    ServiceItem,
     ServicePort,
     ServiceSpec,
-    ServiceStatus,
     address_of,
     describe,
     time_of,
-    typed,
 )
 from otterize_pcap.snapshot import OPEN, Backend, Listener, ServedPort, Service, Tenure
 from otterize_pcap.tenures import Stretches
 
 SERVICE_NAME = "kubernetes.io/service-name"
 
-Slices = Mapping[tuple[str, str], list[Item]]
+Slices = Mapping[tuple[str, str], list[EndpointSliceItem]]
 
 
-def slices_by_service(items: Iterable[Item]) -> Slices:
+def slices_by_service(items: Iterable[EndpointSliceItem]) -> Slices:
     """EndpointSlices by the (namespace, name) of the Service that they name in their label."""
-    found: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    found: dict[tuple[str, str], list[EndpointSliceItem]] = defaultdict(list)
     for item in items:
         service = (item.metadata.labels or {}).get(SERVICE_NAME)
         if service:
@@ -58,10 +56,10 @@ class ServiceReader:
         for address, tenure in tenures:
             self._tenures[tenure.pod.namespace].append((address, tenure))
 
-    def add(self, item: Item) -> None:
+    def add(self, item: ServiceItem) -> None:
         """Take one Service in."""
         what = describe(item)
-        spec = typed(item.spec, ServiceSpec, self._where, what)
+        spec = item.spec or ServiceSpec()
         if spec.type == "ExternalName":
             return
         service = self._service(item, spec)
@@ -73,7 +71,7 @@ class ServiceReader:
             self.virtual.add(address)
             for begin, end in seen.get(address) or [(created, OPEN)]:
                 for port in service.ports:
-                    since = created if begin is None else min(begin, created)
+                    since = created if begin is None else begin
                     listener = Listener(service, port, since, end)
                     self.listeners[address, port.protocol, port.port].append(listener)
         for port in service.ports:
@@ -81,20 +79,19 @@ class ServiceReader:
                 listener = Listener(service, port, created, OPEN)
                 self.node_ports[port.protocol, port.nodePort].append(listener)
 
-    def _addresses(self, item: Item, spec: ServiceSpec, what: str) -> list[bytes]:
-        status = typed(item.status, ServiceStatus, self._where, what)
-        balancer = status.loadBalancer.ingress if status.loadBalancer else None
+    def _addresses(self, item: ServiceItem, spec: ServiceSpec, what: str) -> list[bytes]:
+        balancer = item.status.loadBalancer if item.status else None
         texts = [
             *(spec.clusterIPs or ()),
             spec.clusterIP or "",
             *(spec.externalIPs or ()),
             spec.loadBalancerIP or "",
-            *(ingress.ip or "" for ingress in balancer or ()),
+            *(ingress.ip or "" for ingress in (balancer.ingress if balancer else None) or ()),
         ]
         named = dict.fromkeys(text for text in texts if text and text != "None")
         return [address_of(text, self._where, what) for text in named]
 
-    def _service(self, item: Item, spec: ServiceSpec) -> Service:
+    def _service(self, item: ServiceItem, spec: ServiceSpec) -> Service:
         meta = item.metadata
         namespace = meta.namespace or "default"
         slices = self._slices.get((namespace, meta.name), [])
@@ -114,15 +111,13 @@ class ServiceReader:
         )
 
     def _slice_backends(
-        self, slices: Iterable[Item], ports: Iterable[ServicePort]
+        self, slices: Iterable[EndpointSliceItem], ports: Iterable[ServicePort]
     ) -> dict[ServedPort, list[Backend]]:
         backends: dict[ServedPort, list[Backend]] = defaultdict(list)
         for item in slices:
-            what = describe(item)
-            endpoints = typed(item.endpoints, tuple[Endpoint, ...], self._where, what)
-            targets = typed(item.ports, tuple[EndpointPort, ...], self._where, what)
+            endpoints = item.endpoints or ()
             for port in ports:
-                for target in targets:
+                for target in item.ports or ():
                     if (target.name or "") == (
                         port.name or ""
                     ) and target.protocol == port.protocol:
@@ -132,7 +127,7 @@ class ServiceReader:
         return backends
 
     def _endpoints(
-        self, item: Item, endpoints: Iterable[Endpoint], port: int | None
+        self, item: EndpointSliceItem, endpoints: Iterable[Endpoint], port: int | None
     ) -> list[Backend]:
         what = describe(item)
         seen = self._stretches.get(item.metadata.uid, {})

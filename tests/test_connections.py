@@ -143,6 +143,20 @@ def test_table_is_bounded(fast: bool) -> None:
         fill(table, [(packet(flags=SYN, seq=9), 0, 0)])
 
 
+@pytest.mark.skipif(not FAST_PATH, reason="the compiled path was not built")
+def test_table_that_was_joined_is_empty_and_can_be_filled_again() -> None:
+    """Rows move from one table to the other; nothing is held twice, and nothing dangles."""
+    first, second = empty(fast=True, max_rows=20_000), empty(fast=True, max_rows=20_000)
+    for port in range(9000):
+        second.add(Packet(17, ADDRESSES[0], ADDRESSES[1], port, 53, 60), 0, 1, 0)
+    first.concat(second)
+    assert (len(first), len(second), list(second.rows())) == (9000, 0, [])
+    fill(second, [(packet(), 0, 0)] * 2)
+    assert [row.sides[0].packets for row in second.rows()] == [2]
+    with pytest.raises(ValueError, match="a table cannot follow itself"):
+        first.concat(first)
+
+
 @pytest.mark.parametrize("fast", TABLES)
 def test_many_keys_are_all_found_again(fast: bool) -> None:
     """The index grows many times over without losing a row."""

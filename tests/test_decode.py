@@ -164,6 +164,43 @@ def test_frames_without_a_connection(link_type: int, frame: bytes, reason: str) 
         assert read(pcap([frame], link_type), options).counts.skipped == {reason: 1}
 
 
+@pytest.mark.parametrize(
+    ("head", "ethertype"),
+    [
+        pytest.param(b"\0\x07\x81\0", 0x8100, id="VLAN"),
+        pytest.param(mpls(bytes(4) + ethernet(b"", 0x8847)), 0x8847, id="MPLS with Ethernet"),
+        pytest.param(bytes(4) + ethernet(b"", 0x88E7), 0x88E7, id="backbone bridge"),
+        pytest.param(b"\1\1\0\1\0\2\x89\x09", 0x8909, id="Cisco metadata"),
+        pytest.param(snap(b"", 0x0001), 0x0001, id="SNAP"),
+        pytest.param(
+            b"\x11\0\0\1\0\0\x02\x81" + mpls(bytes(4) + ethernet(b"", 0x8864)),
+            0x8864,
+            id="PPPoE, MPLS",
+        ),
+    ],
+)
+def test_layers_nested_without_end(head: bytes, ethertype: int) -> None:
+    """A quarter of a megabyte of headers is no way to exhaust the stack."""
+    frame = ethernet(head * (200_000 // len(head)), ethertype)
+    assert read(pcap([frame]), ReadOptions()).counts.skipped == {"nested too deeply": 1}
+
+
+def test_packets_nested_without_end() -> None:
+    """By itself dpkt would decode 3,000 IP headers in one another by recursion, and overflow."""
+    packet = tcp(1, 2)
+    for _ in range(3000):
+        packet = ipv4(packet, 4)
+    for link_type, frame in (
+        (ETHERNET, ethernet(packet)),
+        (ETHERNET, ethernet(vlan(packet), 0x8100)),
+        (RAW, packet),
+        (SLL, cooked(packet)),
+        (SLL2, cooked2(packet)),
+        (9, b"\xff\x03\0\x21" + packet),
+    ):
+        assert read(pcap([frame], link_type)).counts.skipped == {"nested too deeply": 1}
+
+
 def test_interfaces_of_cooked_captures() -> None:
     """The index tells interfaces apart in v2; in v1 only in and out are known."""
     assert only_row([cooked2(PACKET, index=9)], SLL2).interface == 9
@@ -504,19 +541,24 @@ def test_icmp_errors_that_refuse_no_connection(frame: bytes) -> None:
 
 @pytest.mark.parametrize("fast", [False, True], ids=["reference", "compiled"])
 def test_payloads_that_name_servers_are_kept(fast: bool) -> None:
-    """S50: DNS, and what clients say to servers outside; nothing said inside the cluster."""
-    hello = b"\x16\x03\x01\x00\x10\x01name"
+    """S50: DNS, and what clients say first to servers outside; nothing said inside the cluster.
+
+    The first ClientHello goes on in the next segment, and no further.
+    """
+    hello = b"\x16\x03\x01\x00\x08\x01name"
     frames = [
         ethernet(ipv4(udp(1000, 53, b"query"), 17)),
         ethernet(ipv4(tcp(1000, 443, payload=hello), target="93.184.216.34")),
         ethernet(ipv4(tcp(1000, 443, payload=hello))),
-        ethernet(ipv4(tcp(1000, 443, payload=b"more"), target="93.184.216.34")),
+        ethernet(ipv4(tcp(1000, 443, payload=b"end", seq=11), target="93.184.216.34")),
+        ethernet(ipv4(tcp(1000, 443, payload=b"more", seq=14), target="93.184.216.34")),
         ethernet(ipv4(udp(1000, 123, b"time"), 17)),
     ]
     table = read(pcap(frames), ReadOptions(fast=fast, collect_names=True))
     assert [(payload.number, payload.content) for payload in table.payloads] == [
         (1, b"query"),
         (2, hello),
+        (4, b"end"),
     ]
     assert table.payloads[0].packet.tunnels == ()
     assert read(pcap(frames), ReadOptions(fast=fast)).payloads == ()

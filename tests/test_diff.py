@@ -257,3 +257,22 @@ def test_ignore_rules() -> None:
     assert not first.matches(Call(replace(API, namespace="prod"), KAFKA))
     assert second.matches(Call(API, External("example.com")))
     assert not second.matches(Call(API, KAFKA))
+
+
+def test_kinds_are_named_only_where_they_tell_workloads_apart() -> None:
+    """Two kinds of one name show theirs; a Service does only beside its own workload."""
+    stateful, service = replace(API, kind="StatefulSet"), replace(KAFKA, kind="Service")
+    web, job = Workload("web", "shop", "Deployment"), Workload("job", "shop", "Job")
+    calls = (
+        Call(API, KAFKA),
+        Call(stateful, service),
+        Call(job, API),
+        Call(web, service),
+        Call(web, KAFKA),
+    )
+    assert render_list(ServiceGraph(calls)) == (
+        "api (Deployment) calls:\n  - kafka\n\n"
+        "api (StatefulSet) calls:\n  - kafka\n\n"
+        "job calls:\n  - api (Deployment)\n\n"
+        "web calls:\n  - kafka (Service)\n  - kafka (StatefulSet)\n"
+    )

@@ -73,7 +73,7 @@ def test_file_that_is_no_capture(
         pytest.param(
             "a.json",
             b'{"kind": "PodList", "items": [{"metadata": {"name": "a"}, "spec": 1}]}',
-            "Pod a: Expected `object`, got `int`",
+            "Pod a: Expected `object | null`, got `int`",
             id="broken object",
         ),
         pytest.param(

@@ -378,3 +378,30 @@ def test_services_instead_of_workloads(otterize: Otterize, golden: Golden) -> No
         *("--api-version", "k8s.otterize.com/v2beta1", "--as-kubernetes-service", "-q"),
     )
     golden("export/services.yaml", done.stdout)
+
+
+LABELLED = ServiceGraph(
+    tuple(
+        Call(replace(CHECKOUT, label=f"version={value}"), Workload("kafka", "infra"))
+        for value in ("1.0", "2.0")
+    )
+)
+
+
+def test_clients_apart_by_label_are_two_documents() -> None:
+    """Each value has a document of its own, which no operator would accept."""
+    names = [d["metadata"]["name"] for d in intents_documents(LABELLED)]
+    assert names == ["checkout-deployment-1.0", "checkout-deployment-2.0"]
+    with pytest.raises(GraphFormatError, match="an operator accepts one"):
+        render_yaml(LABELLED, IntentsForm(SERVED[-1]))
+
+
+def test_distinct_by_label_of_a_capture(otterize: Otterize) -> None:
+    """Clients are named with the value of their pods' label, or `no_value`."""
+    capture = ROOT / "fixtures" / "tutorial-before"
+    done = otterize("intents", "list", capture, "--distinct-by-label", "app", "-q")
+    assert done.stdout == (
+        "checkout [app=checkout] calls:\n  - kafka\n\nkafka [app=kafka] calls:\n  - zookeeper\n"
+    )
+    done = otterize("intents", "list", capture, "--distinct-by-label", "team", "-q")
+    assert done.stdout.startswith("checkout [team=no_value] calls:\n")

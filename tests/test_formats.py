@@ -246,6 +246,13 @@ def test_damaged_pcapng(options: ReadOptions, tail: bytes, message: str) -> None
     assert message in counts.damage[0]
 
 
+def test_interfaces_are_bounded() -> None:
+    """Descriptions of interfaces are kept, so a file of nothing else must not fill the memory."""
+    table = read(section() + interface() * 65_537 + enhanced(FRAME))
+    assert len(table) == 0
+    assert "an interface beyond the 65536 before it" in table.counts.damage[0]
+
+
 @pytest.mark.parametrize("options", MODES)
 def test_every_cut_of_a_pcapng_is_survived(options: ReadOptions) -> None:
     """A file cut at any byte keeps each packet whose block is whole."""

@@ -15,7 +15,7 @@ from otterize_pcap.errors import GraphFormatError
 from otterize_pcap.graph import ServiceGraph
 from otterize_pcap.graph_format import decode_graph, encode_graph, is_graph_json
 from otterize_pcap.render import calls_json, comparison_json
-from tests.conftest import FIXTURES, ROOT, Otterize
+from tests.conftest import FIXTURES, Otterize
 from tests.strategies import coverages, graphs, laws
 
 SCHEMAS = {
@@ -33,18 +33,6 @@ def test_graph_json_is_lossless(graph: ServiceGraph) -> None:
     text = encode_graph(graph)
     assert is_graph_json(text.encode())
     assert decode_graph(text.encode(), "x") == graph
-
-
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_schema_in_docs_is_the_one_of_the_types(name: str, request: pytest.FixtureRequest) -> None:
-    """docs/schemas/ is what the types say; `--update-golden` writes it."""
-    path = ROOT / "docs" / "schemas" / f"{name}.schema.json"
-    text = json.dumps(SCHEMAS[name](), indent=2) + "\n"
-    if request.config.getoption("--update-golden"):
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == text
-    jsonschema.Draft202012Validator.check_schema(json.loads(text))
 
 
 @laws

@@ -19,10 +19,9 @@ from otterize_pcap.cli.comparing import (
     render_findings,
     require_coverage,
 )
-from otterize_pcap.cli.graph_input import read_declared, read_observed, report
+from otterize_pcap.cli.graph_input import read_allowed, read_observed, report
 from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit
-from otterize_pcap.filters import filter_graph
 from otterize_pcap.findings import check_findings
 from otterize_pcap.render.check_text import render_check
 from otterize_pcap.render.comparison_json import render_check_json
@@ -41,7 +40,11 @@ def check(  # noqa: PLR0913 - one parameter an option, all passed by name
     *,
     allow: Annotated[
         list[Path],
-        typer.Option(metavar="FILE", help="ClientIntents, or a directory of them. Repeatable."),
+        typer.Option(
+            metavar="FILE",
+            help="What is declared: ClientIntents, a directory of them, or an earlier capture. "
+            "Repeatable.",
+        ),
     ],
     unused: Annotated[
         bool, typer.Option("--unused", help="List declared calls that were not seen, too.")
@@ -61,7 +64,7 @@ def check(  # noqa: PLR0913 - one parameter an option, all passed by name
     """
     rules = read_ignore_rules(ignore)
     observed = read_observed(captures, selection)
-    declared = filter_graph(read_declared(allow), selection.wanted)
+    declared = read_allowed(allow, selection)
     result = check_graph(observed, declared, rules)
     match format_:
         case ComparisonFormat.TEXT:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from heapq import merge
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +14,9 @@ from otterize_pcap.cli.inputs import newest_capture, read_recordings
 from otterize_pcap.cli.options import MaxConnections, Threads, VxlanPorts, reading_options
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.clocks import measure_offsets
+from otterize_pcap.groups import Grouping, compiled_tables
 from otterize_pcap.joined import connect
-from otterize_pcap.legs import Address, Recording
+from otterize_pcap.legs import Address, Recording, TableRows
 from otterize_pcap.read import CaptureTable
 from otterize_pcap.render.connections import (
     RENDERERS,
@@ -47,6 +49,11 @@ class _NoServices:
     def serves(self, endpoint: Address, protocol: int, first_ns: int, last_ns: int) -> bool:
         """No port is declared."""
         del endpoint, protocol, first_ns, last_ns
+        return False
+
+    def held_by_pod(self, address: bytes, first_ns: int, last_ns: int) -> bool:
+        """No address is known to be a pod's."""
+        del address, first_ns, last_ns
         return False
 
 
@@ -92,12 +99,35 @@ def show_connections(
 
 
 def _connections(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ShownConnection]:
+    """All connections by time; those that are one row each are made only when they are written."""
     recordings = [
-        Recording(table.files, node, tuple(table.rows()), table.counts.first_ns)
+        Recording(table.files, node, TableRows(table.table), table.counts.first_ns, table.table)
         for node, table in tables
     ]
-    connections = connect(recordings, _NoServices(), (), measure_offsets(recordings))
-    return map(shown_connection, connections)
+    compiled = compiled_tables(recordings, lambda _: False)
+    if compiled is None:
+        connections = connect(recordings, _NoServices(), (), measure_offsets(recordings))
+        return map(shown_connection, connections)
+    grouping = Grouping(recordings, compiled)
+    crowded = grouping.crowded()
+    known = grouping.known(crowded, ())
+    connections = connect(crowded, _NoServices(), (), grouping.offsets, known)
+    alone = [
+        _alone(grouping, place, recording, grouping.offsets.get(recording.node, 0))
+        for place, recording in enumerate(recordings)
+    ]
+    return merge(*alone, map(shown_connection, connections), key=_order)
+
+
+def _alone(
+    grouping: Grouping, place: int, recording: Recording, offset_ns: int
+) -> Iterator[ShownConnection]:
+    for row in grouping.alone(place):
+        yield shown_leg(row, recording, offset_ns)
+
+
+def _order(shown: ShownConnection) -> tuple[int, str, int]:
+    return shown.first_ns, shown.file, shown.packet
 
 
 def _legs(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ShownConnection]:
@@ -118,6 +148,9 @@ def _summary(tables: Iterable[CaptureTable]) -> Iterator[str]:
     for table in tables:
         counts = table.counts
         yield f"{', '.join(table.files)}: {counts.packets} packets, {len(table)} legs"
+        if counts.declined > counts.packets / 100:
+            share = counts.declined / counts.packets
+            yield f"  {counts.declined} packets ({share:.0%}) were decoded by the slow path"
         for reason, packets in counts.skipped.items():
             yield f"  {packets} packets skipped: {reason}"
         if counts.truncated:

@@ -45,6 +45,13 @@ def read_observed(paths: Sequence[Path] | None, selection: Selection) -> Service
     return read_graph(paths, selection)
 
 
+def read_allowed(paths: Sequence[Path], selection: Selection) -> ServiceGraph:
+    """The graph of documents, or of whatever else a single path holds."""
+    if len(paths) == 1:
+        return read_either(paths[0], selection)
+    return filter_graph(read_declared(paths), selection.wanted)
+
+
 def read_declared(paths: Sequence[Path]) -> ServiceGraph:
     """The graph that documents declare; each path is a file or a directory of them."""
     documents = [document for path in paths for document in _documents(path)]

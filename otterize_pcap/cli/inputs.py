@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from io import BufferedReader
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from otterize_pcap.capture_dir import (
@@ -23,7 +24,15 @@ from otterize_pcap.graph import FileCoverage, NodeCoverage
 from otterize_pcap.legs import Recording, TableRows
 from otterize_pcap.map_capture import Capture
 from otterize_pcap.node_files import parse_node_addresses
-from otterize_pcap.read import CaptureCounts, CaptureTable, ReadOptions, ordered_parts, read_parts
+from otterize_pcap.read import (
+    FAST_PATH,
+    CaptureCounts,
+    CaptureTable,
+    ReadOptions,
+    ordered_parts,
+    read_parts,
+)
+from otterize_pcap.read_objects import DocumentText
 from otterize_pcap.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot import Snapshot
 from otterize_pcap.timestamps import parse_time
@@ -33,6 +42,8 @@ STDIN = Path("-")
 # node.pcap, node.1.pcap, node.pcap3 (tcpdump -C), each perhaps compressed.
 PCAP_NAME = re.compile(r"(?P<node>.+?)(\.\d+)?\.(pcapng|pcap|cap)\d*(\.(gz|zst|lz4))?")
 MAX_CONNTRACK_BYTES = 64 << 20
+SLOW_BYTES = 1 << 20
+"""What takes long enough without the compiled reader to be worth a word."""
 
 
 def open_captures(
@@ -98,7 +109,7 @@ def newest_capture() -> Path:
 def load_snapshot(paths: Iterable[Path]) -> Snapshot:
     """A snapshot out of files, or directories of them (`kubectl cluster-info dump`)."""
 
-    def documents() -> Iterator[tuple[str, bytes]]:
+    def documents() -> Iterator[tuple[str, DocumentText]]:
         for path in paths:
             if path.is_dir():
                 inside = sorted(
@@ -109,11 +120,20 @@ def load_snapshot(paths: Iterable[Path]) -> Snapshot:
                 if not inside:
                     message = f"{path}: no .json or .yaml file in this directory"
                     raise SnapshotError(message)
-                yield from ((str(entry), read_bytes(entry)) for entry in inside)
+                yield from ((str(entry), _map(entry)) for entry in inside)
             else:
-                yield str(path), read_bytes(path)
+                yield str(path), _map(path)
 
     return parse_snapshot(documents())
+
+
+def _map(path: Path) -> DocumentText:
+    """A file's content, mapped where that is possible, so that big snapshots need not be held."""
+    try:
+        with path.open("rb") as file:
+            return mmap(file.fileno(), 0, access=ACCESS_READ)
+    except (OSError, ValueError):
+        return read_bytes(path)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -181,6 +201,11 @@ def _node_of(path: Path) -> str:
 def _read_nodes(
     files: Sequence[Path], nodes: dict[Path, str], options: ReadOptions
 ) -> list[tuple[str, CaptureTable]]:
+    if not FAST_PATH and sum(path.stat().st_size for path in files if path.is_file()) > SLOW_BYTES:
+        notice(
+            "the compiled reader was not built; reading is some 300 times slower "
+            "(install a C compiler, then: pip install --force-reinstall otterize-pcap)"
+        )
     parts: dict[str, list[Path]] = {}
     for path in sorted(files):
         # Files named alike in two directories are two recordings.

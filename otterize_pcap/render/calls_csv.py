@@ -5,29 +5,23 @@ The columns are the fields of the JSON list. A spreadsheet would take a cell tha
 apostrophe in front, which spreadsheets do not show.
 """
 
-import csv
-import io
-
 import msgspec
 
 from otterize_pcap.call_rows import CallRow, call_rows
 from otterize_pcap.graph import ServiceGraph
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+QUOTED = frozenset(',"\r\n')
 
 
 def render_csv(graph: ServiceGraph) -> str:
     """All rows under a line of headings."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.encode_name for field in msgspec.structs.fields(CallRow)])
-    writer.writerows(
-        [_cell(value) for value in msgspec.structs.astuple(row)] for row in call_rows(graph)
-    )
-    return text.getvalue()
+    headings = [field.encode_name for field in msgspec.structs.fields(CallRow)]
+    records = [headings, *(map(_text, msgspec.structs.astuple(row)) for row in call_rows(graph))]
+    return "".join(",".join(map(_cell, record)) + "\n" for record in records)
 
 
-def _cell(value: object) -> str:
+def _text(value: object) -> str:
     match value:
         case None:
             return ""
@@ -37,5 +31,10 @@ def _cell(value: object) -> str:
             return " ".join(f"{key}={count}" for key, count in value.items())
         case tuple():
             return " ".join(map(str, value))
-    text = str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return str(value)
+
+
+def _cell(text: str) -> str:
+    """A cell in quotes where it needs them; the csv module leaves a carriage return bare."""
+    safe = f"'{text}" if text.startswith(FORMULA) else text
+    return safe if QUOTED.isdisjoint(safe) else '"' + safe.replace('"', '""') + '"'

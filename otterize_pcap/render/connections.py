@@ -66,23 +66,29 @@ def shown_connection(connection: Connection) -> ShownConnection:
     )
 
 
-def shown_leg(row: Row, recording: Recording) -> ShownConnection:
-    """One row as it was recorded; only a handshake says who is the client."""
+def shown_leg(row: Row, recording: Recording, offset_ns: int = 0) -> ShownConnection:
+    """One row as it was recorded; only a handshake says who is the client.
+
+    `offset_ns` is how far the clock of its node was ahead.
+    """
     client = row.first_sender if row.client is None else row.client
     sent, answered = row.sides[client], row.sides[1 - client]
     ends = (row.low, row.high)
     flow = Flow(Leg(recording, row, row.first_ns, row.last_ns))
+    outcome = outcome_of([flow], [client], assured=False)
+    # A flow names itself as the one that it was joined to: without this every row would stay.
+    del flow.joined
     return ShownConnection(
         protocol=row.protocol,
         client=ends[client],
         server=ends[1 - client],
         rule=UNDIRECTED if row.client is None else HANDSHAKE,
-        outcome=outcome_of([flow], [client], assured=False),
+        outcome=outcome,
         syns=sent.syns,
         packets=(sent.packets, answered.packets),
         bytes=(sent.bytes, answered.bytes),
-        first_ns=row.first_ns,
-        last_ns=row.last_ns,
+        first_ns=row.first_ns - offset_ns,
+        last_ns=row.last_ns - offset_ns,
         tunnels=tuple(tunnel.kind for tunnel in row.tunnels),
         file=recording.files[row.part],
         packet=row.number,

@@ -21,7 +21,7 @@ METRICS: tuple[tuple[str, str, Value], ...] = (
     (
         "traces_service_graph_request_failed",
         "Connections that were refused, unanswered or only probed.",
-        lambda use: use.connections - dict(use.outcomes).get(ESTABLISHED, 0),
+        lambda use: sum(count for outcome, count in use.outcomes if outcome != ESTABLISHED),
     ),
     (
         "otterize_service_graph_server_bytes",

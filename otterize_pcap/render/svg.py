@@ -70,9 +70,10 @@ class _Box:
 
 
 def _boxes(picture: Picture) -> list[_Box]:
+    """A box for each node; those of a column are as wide as the widest, so that no call hides."""
     places = lay_out(picture)
-    widths = [min(len(node.label), LONGEST) * CHARACTER + 2 * PADDING for node in picture.nodes]
-    lefts = _column_lefts(places, widths)
+    widths = _column_widths(picture, places)
+    lefts = [MARGIN + sum(widths[:column]) + column * GAP for column in range(len(widths))]
     top = min((place.row for place in places), default=0.0)
     fills = {
         namespace: FILLS[index % len(FILLS)] for index, namespace in enumerate(picture.namespaces)
@@ -80,22 +81,20 @@ def _boxes(picture: Picture) -> list[_Box]:
     return [
         _Box(
             lefts[place.column],
-            width,
+            widths[place.column],
             MARGIN + HEIGHT / 2 + (place.row - top) * ROW,
             OUTSIDE if node.is_external else fills[node.namespace],
         )
-        for node, place, width in zip(picture.nodes, places, widths, strict=True)
+        for node, place in zip(picture.nodes, places, strict=True)
     ]
 
 
-def _column_lefts(places: Sequence[Place], widths: Sequence[float]) -> list[float]:
-    widest: dict[int, float] = {}
-    for place, width in zip(places, widths, strict=True):
-        widest[place.column] = max(widest.get(place.column, 0.0), width)
-    lefts = [float(MARGIN)]
-    for column in sorted(widest):
-        lefts.append(lefts[-1] + widest[column] + GAP)
-    return lefts
+def _column_widths(picture: Picture, places: Sequence[Place]) -> list[float]:
+    widths: dict[int, float] = {}
+    for node, place in zip(picture.nodes, places, strict=True):
+        width = min(len(node.label), LONGEST) * CHARACTER + 2 * PADDING
+        widths[place.column] = max(widths.get(place.column, 0.0), width)
+    return [widths[column] for column in sorted(widths)]
 
 
 def _edge(picture: Picture, boxes: Sequence[_Box], edge: Edge) -> str:

@@ -10,9 +10,7 @@ ELF = b"\x7fELF"
 
 def needed_by(file: Path) -> tuple[int, ...]:
     """The newest glibc version that a library or program names among its needs."""
-    done = subprocess.run(
-        ["objdump", "-p", str(file)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(["objdump", "-p", str(file)], capture_output=True, text=True, check=True)
     names = re.findall(r"\bGLIBC_(\d[\d.]*)", done.stdout)
     return max((tuple(map(int, name.split("."))) for name in names), default=(0,))
 

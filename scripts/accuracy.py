@@ -1,0 +1,152 @@
+"""Hold the mapper, and two simple ways to do the same, against what really happened.
+
+For each recorded cluster under fixtures/ with a truth.json it counts how many of the true calls
+each way finds, and how many false ones, from what tcpdump saw on all interfaces of all nodes and
+from the nodes' uplinks alone. `--update` writes the table into docs/accuracy.md.
+
+Run it from a checkout: `python3 scripts/accuracy.py`.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from otterize_pcap.cli.inputs import open_captures
+from otterize_pcap.connections import Row
+from otterize_pcap.graph import Workload
+from otterize_pcap.identity import Identities
+from otterize_pcap.map_capture import Capture, graph_capture
+from otterize_pcap.nat import PROTOCOL_NAMES
+from otterize_pcap.read import ReadOptions
+
+ROOT = Path(__file__).parent.parent
+DOCUMENT = ROOT / "docs" / "accuracy.md"
+BEGIN, END = "<!-- made by scripts/accuracy.py -->\n", "<!-- end -->\n"
+
+Edge = tuple[Workload, Workload, str, int]
+Method = Callable[[Capture], set[Edge]]
+
+
+def ours(capture: Capture) -> set[Edge]:
+    """What `otterize intents list` shows."""
+    return {
+        (call.client, call.server, use.protocol, use.port)
+        for call in graph_capture(capture).calls
+        if isinstance(call.server, Workload)
+        for use in call.uses
+    }
+
+
+def lower_port(row: Row) -> int:
+    """The client's side: the one with the higher port."""
+    return 0 if row.low[1] > row.high[1] else 1
+
+
+def first_packet(row: Row) -> int:
+    """The client's side: the one that sent the first packet."""
+    return row.first_sender
+
+
+def joined_by_address(capture: Capture, client_of: Callable[[Row], int]) -> set[Edge]:
+    """Every 5-tuple whose two addresses are pods' in the snapshot, whenever that was."""
+    snapshot = capture.snapshot
+    identities = Identities(snapshot)
+    owners = {address: pod for pod in snapshot.pods for address in pod.addresses}
+    found = set()
+    for row in (row for recording in capture.recordings for row in recording.rows):
+        ends = (row.low, row.high)
+        client = client_of(row)
+        source, (target, port) = ends[client][0], ends[1 - client]
+        if source in owners and target in owners:
+            pair = (identities.of(owners[end]).workload for end in (source, target))
+            found.add((*pair, PROTOCOL_NAMES[row.protocol], port))
+    return found  # type: ignore[return-value] # a generator's two values are not counted
+
+
+METHODS: tuple[tuple[str, Method], ...] = (
+    ("otterize", ours),
+    ("5-tuple", lambda capture: joined_by_address(capture, lower_port)),
+    ("first packet", lambda capture: joined_by_address(capture, first_packet)),
+)
+
+
+def edge_of(entry: dict[str, Any]) -> Edge:
+    """An entry of truth.json."""
+    client, server = (
+        Workload(side["name"], side["namespace"], side["kind"])
+        for side in (entry["client"], entry["server"])
+    )
+    return client, server, entry["protocol"], entry["port"]
+
+
+def true_edges(truth: dict[str, Any], *uplink: str) -> set[Edge]:
+    """The calls that were made; with `uplink`, those that the uplinks alone can show."""
+    return {edge_of(entry) for entry in truth["edges"] if not uplink or entry["uplink"] in uplink}
+
+
+def captures(scenario: Path) -> Iterator[tuple[Capture, set[Edge], set[Edge]]]:
+    """All interfaces, then uplinks alone: the capture, the calls it can show, all not false.
+
+    Calls to the cluster's DNS are hidden by default, but whoever shows them is not wrong.
+    """
+    truth = json.loads((scenario / "truth.json").read_text(encoding="utf-8"))
+    lookups = {edge_of(entry) for entry in truth["notEdges"] if entry["why"] == "cluster-dns"}
+    shown = true_edges(truth)
+    everything = shown | lookups
+    yield open_captures([scenario], None, ReadOptions())[0], shown, everything
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory) / scenario.name
+        shutil.copytree(scenario, copy, ignore=shutil.ignore_patterns("pcap"))
+        (copy / "pcap-uplink").rename(copy / "pcap")
+        shown = true_edges(truth, "yes", "conntrack")
+        yield open_captures([copy], None, ReadOptions())[0], shown, everything
+
+
+def table() -> str:
+    """The table as markdown; `found + false` for each way."""
+    names = [name for name, _ in METHODS]
+    lines = [
+        f"| scenario | calls | {' | '.join(names)} | on uplinks | {' | '.join(names)} |",
+        f"|---|--:|{'--:|' * len(names)}--:|{'--:|' * len(names)}",
+    ]
+    sums = [0] * (2 * (1 + 2 * len(METHODS)))
+    for scenario in sorted(path.parent for path in (ROOT / "fixtures").glob("*/truth.json")):
+        counts: list[int] = []
+        for capture, shown, everything in captures(scenario):
+            counts.append(len(shown))
+            for _, method in METHODS:
+                found = method(capture)
+                counts += (len(found & shown), len(found - everything))
+        sums = [total + count for total, count in zip(sums, counts, strict=True)]
+        lines.append(_line(f"[{scenario.name}](../fixtures/{scenario.name}/)", counts))
+    lines.append(_line("all", sums))
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, counts: list[int]) -> str:
+    half = len(counts) // 2
+    cells = []
+    for part in (counts[:half], counts[half:]):
+        cells.append(str(part[0]))
+        cells += [f"{part[at]} + {part[at + 1]}" for at in range(1, half, 2)]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the table, or put it into the document."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--update", action="store_true", help=f"write it into {DOCUMENT.name}")
+    if not parser.parse_args().update:
+        print(table(), end="")
+        return
+    before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    DOCUMENT.write_text(f"{before}{BEGIN}{table()}{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
