@@ -165,11 +165,15 @@ class Cluster:
                 header_params=headers,
                 body=body,
                 auth_settings=["BearerToken"],
+                # Without this, 35 answers with a tuple and 36 with the response.
+                _return_http_data_only=True,
                 _preload_content=False,
                 _request_timeout=timeout,
             )
         except ApiException as error:
-            reason, message = _status_of((error.body or "").encode())
+            # Bytes from 35, text from 36.
+            sent = error.body or b""
+            reason, message = _status_of(sent.encode() if isinstance(sent, str) else sent)
             message = message or f"HTTP {error.status} {error.reason}"
             text = f"{method} {path}: {message}"
             raise ApiRefusedError(int(error.status or 0), reason, text) from error

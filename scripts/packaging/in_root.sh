@@ -52,7 +52,7 @@ install_packages() {
     "$BIN/pip" download -q --no-deps --no-build-isolation --no-binary :all: --require-hashes -r pyinstaller.txt
     tar -xzf pyinstaller-*.tar.gz --strip-components=1
     patch -p1 <"$HERE/bootloader.patch"
-    PYINSTALLER_COMPILE_BOOTLOADER=1 "$BIN/pip" install -q --no-deps --no-build-isolation \
+    PYI_STATIC_ZLIB=1 PYINSTALLER_COMPILE_BOOTLOADER=1 "$BIN/pip" install -q --no-deps --no-build-isolation \
         --force-reinstall .
 }
 

@@ -68,7 +68,7 @@ def binary(request: pytest.FixtureRequest, empty_root: Path) -> Callable[..., Re
 
     def run(*arguments: str) -> Result:
         done = subprocess.run(
-            ["chroot", empty_root, request.param, *arguments],
+            ["/usr/sbin/chroot", empty_root, request.param, *arguments],
             capture_output=True,
             check=False,
             env={"COLUMNS": "100"},
@@ -88,7 +88,7 @@ def binary(request: pytest.FixtureRequest, empty_root: Path) -> Callable[..., Re
         "intents export before",
         "intents export before --format json",
         "diff before after",
-        "diff before after --format html",
+        "diff before after --format markdown",
         "check after --allow intents.yaml",
         "check after --allow intents.yaml --format sarif",
         "graph before",
