@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -67,13 +68,18 @@ def _root(
     pass
 
 
+def _called_as() -> str:
+    """The program's name in usage lines: as a plugin of kubectl it is two words."""
+    return "kubectl otterize" if Path(sys.argv[0]).name.startswith("kubectl-") else "otterize"
+
+
 def run() -> int:
     """Run the command line and return the exit code."""
     # A run makes many values, keeps them to its end and makes few cycles: looking for garbage
     # took 40 % of the time after reading (20,000 connections).
     gc.disable()
     try:
-        app(prog_name="otterize")
+        app(prog_name=_called_as())
     except OtterizeError as error:
         complain(str(error))
         return error.exit_code
