@@ -5,18 +5,29 @@ the two, each with the rules, packets, addresses and tenures that decided.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from otterize_pcap.addresses import format_endpoint
 from otterize_pcap.build_graph import SHOWN, Inclusion, fate_of
 from otterize_pcap.graph import External, Workload
+from otterize_pcap.legs import Leg
 from otterize_pcap.naming import full_name
 from otterize_pcap.nat import PROTOCOL_NAMES
-from otterize_pcap.resolve import Left, Party, Resolution, Resolved
+from otterize_pcap.resolve import (
+    API_SERVER,
+    EXTERNAL_CLIENT,
+    UNDIRECTED_REASON,
+    Left,
+    Party,
+    Resolution,
+    Resolved,
+)
 from otterize_pcap.snapshot import OPEN
 from otterize_pcap.timestamps import format_time
+
+Held = Mapping[bytes, Collection[Workload]]
 
 RULE_TEXTS = {
     "S20": "a Service leads from one to the other, and the client's endpoint is the same",
@@ -53,6 +64,7 @@ class End:
 class Recorded:
     """One recording of a connection: `file` and the `packet` it begins with, and the tunnels."""
 
+    node: str
     file: str
     packet: int
     time: str
@@ -116,7 +128,7 @@ def explain(
     resolutions: Iterable[Resolution],
     inclusion: Inclusion,
     cluster_dns: Mapping[Workload, frozenset[int]],
-    workloads: Iterable[Workload],
+    held: Held,
 ) -> Explanation:
     """Explain one pair.
 
@@ -125,12 +137,12 @@ def explain(
         resolutions: Every connection with what became of it.
         inclusion: Which of them the map shows.
         cluster_dns: The cluster's DNS workloads with their ports.
-        workloads: All workloads that the snapshot knows, for hints.
+        held: Which workloads held each pod address, at any time.
     """
     fates: Counter[str] = Counter()
     speaking: list[tuple[str, Resolution]] = []
     for resolution in resolutions:
-        if not _speaks_of(resolution, question):
+        if not _speaks_of(resolution, question, held):
             continue
         fate = fate_of(resolution, inclusion, cluster_dns)
         fates[fate] += 1
@@ -143,7 +155,7 @@ def explain(
         is_edge=is_edge,
         fates=tuple(sorted((fate, count) for fate, count in fates.items() if count)),
         connections=tuple(_explained(*entry) for entry in speaking[: question.most]),
-        hints=() if is_edge else tuple(_hints(question, fates, workloads)),
+        hints=() if is_edge else tuple(_hints(question, fates, held)),
     )
 
 
@@ -151,21 +163,37 @@ def _matches(party: Workload | External, name: str) -> bool:
     return name in (party.name, full_name(party))
 
 
-def _speaks_of(resolution: Resolution, question: Question) -> bool:
-    """Whether a connection is, or could be, one of the pair: one end surely, the other perhaps."""
-    client = _says(resolution, "client", question.client)
-    server = _says(resolution, "server", question.server)
+def _speaks_of(resolution: Resolution, question: Question, held: Held) -> bool:
+    """Whether a connection is, or could be, one of the pair: one end surely, the other perhaps.
+
+    Where nothing tells client from server, it speaks of the pair either way round.
+    """
+    client = _says(resolution, "client", question.client, held)
+    server = _says(resolution, "server", question.server, held)
+    if isinstance(resolution, Left) and resolution.reason == UNDIRECTED_REASON:
+        turned = (
+            _says(resolution, "server", question.client, held),
+            _says(resolution, "client", question.server, held),
+        )
+        return turned == (True, True) or (client, server) == (True, True)
     return client is not False and server is not False and (client or server) is True
 
 
-def _says(resolution: Resolution, side: str, name: str) -> bool | None:
+def _says(resolution: Resolution, side: str, name: str, held: Held) -> bool | None:
     """Whether one end is the workload of a name; None where it could be."""
     party = getattr(resolution, side)
     if party is not None:
         return _matches(party.workload if isinstance(party, Party) else party, name)
-    if isinstance(resolution, Left) and resolution.side == side and resolution.candidates:
-        return any(_matches(one, name) for one in resolution.candidates)
-    return None
+    if isinstance(resolution, Left) and resolution.side == side:
+        if resolution.candidates:
+            return any(_matches(one, name) for one in resolution.candidates)
+        if resolution.reason == EXTERNAL_CLIENT:
+            return False
+    ends = resolution.connection.clients if side == "client" else resolution.connection.servers
+    holders = {one for address, _ in ends for one in held.get(address, ())}
+    if not holders:
+        return None
+    return any(_matches(one, name) for one in holders)
 
 
 def _explained(fate: str, resolution: Resolution) -> ExplainedConnection:
@@ -187,16 +215,14 @@ def _explained(fate: str, resolution: Resolution) -> ExplainedConnection:
         client=_end(resolution.client),
         server=_end(resolution.server),
         candidates=tuple(map(full_name, candidates)),
-        recorded=tuple(
-            Recorded(
-                leg.file,
-                leg.row.number,
-                format_time(leg.first_ns),
-                tuple(tunnel.kind for tunnel in leg.row.tunnels),
-            )
-            for leg in connection.legs
-        ),
+        recorded=tuple(dict.fromkeys(map(_recorded, connection.legs))),
     )
+
+
+def _recorded(leg: Leg) -> Recorded:
+    tunnels = tuple(tunnel.kind for tunnel in leg.row.tunnels)
+    time = format_time(leg.first_ns)
+    return Recorded(leg.recording.node, leg.file, leg.row.number, time, tunnels)
 
 
 def _end(party: Party | External | None) -> End | None:
@@ -215,10 +241,9 @@ def _end(party: Party | External | None) -> End | None:
     )
 
 
-def _hints(
-    question: Question, fates: Mapping[str, int], workloads: Iterable[Workload]
-) -> Iterable[str]:
+def _hints(question: Question, fates: Mapping[str, int], held: Held) -> Iterable[str]:
     """What a person would look at next."""
+    workloads = {API_SERVER, *(one for holders in held.values() for one in holders)}
     known = {name for one in workloads for name in (one.name, full_name(one))}
     for name in (question.client, question.server):
         if name not in known:

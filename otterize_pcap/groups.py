@@ -6,7 +6,7 @@ that its direction is S30's. The rows that are left go through `legs` and `joine
 A million connections cost C a second this way, and Python as many steps as there are pairs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median_low
 
@@ -85,7 +85,12 @@ class Grouping:
     `offsets` are the clock offsets by node, in ns, as `clocks.measure_offsets` gives them.
     """
 
-    def __init__(self, recordings: Sequence[Recording], tables: "Sequence[FastTable]") -> None:
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        tables: "Sequence[FastTable]",
+        ahead: Mapping[str, int] | None = None,
+    ) -> None:
         self._recordings = recordings
         nodes = sorted({recording.node for recording in recordings})
         self._files = sorted({file for recording in recordings for file in recording.files})
@@ -95,16 +100,15 @@ class Grouping:
             [nodes.index(recording.node) for recording in recordings],
             [[ranks[file] for file in recording.files] for recording in recordings],
         )
-        self.offsets: dict[str, int] = {}
-        if len(nodes) > 1:
-            differences = self._plain.clock_differences()
-            self.offsets = relative_offsets(
-                {
-                    (nodes[one], nodes[other]): median_low(found)
-                    for (one, other), found in differences.items()
-                },
-                nodes,
-            )
+        differences = self._plain.clock_differences() if len(nodes) > 1 else {}
+        self.offsets = relative_offsets(
+            {
+                (nodes[one], nodes[other]): median_low(found)
+                for (one, other), found in differences.items()
+            },
+            nodes,
+            ahead,
+        )
 
     def alone(self, place: int) -> Iterator[Row]:
         """The rows of one recording that are a whole connection each, by the time they began.

@@ -86,6 +86,18 @@ class Identities:
         return Identity(identity.workload, f"{owner.kind} {owner.name} is not in the snapshot")
 
 
+def held_by_workloads(
+    snapshot: Snapshot, identities: Identities
+) -> dict[bytes, frozenset[Workload]]:
+    """Which workloads held each pod address, at any time; hostNetwork pods are under `b""`."""
+    found = {
+        address: frozenset(identities.of(tenure.pod).workload for tenure in tenures)
+        for address, tenures in snapshot.tenures.items()
+    }
+    hosted = (tenure.pod for tenures in snapshot.host_pods.values() for tenure in tenures)
+    return {**found, b"": frozenset(identities.of(pod).workload for pod in hosted)}
+
+
 def _controller(owners: tuple[OwnerReference, ...]) -> OwnerReference | None:
     """The controlling owner, else the first (metav1.OwnerReference)."""
     for owner in owners:

@@ -48,6 +48,7 @@ class Capture:
     `nodes` maps local node addresses, beyond those in the snapshot, to node names. `files` and
     `coverage_nodes` say what was read and which nodes were captured; `skipped` counts packets
     without a connection, by reason. `payloads` are what names are read from, each with its node.
+    `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's, where measured.
     """
 
     recordings: Sequence[Recording]
@@ -58,6 +59,7 @@ class Capture:
     coverage_nodes: tuple[NodeCoverage, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
     payloads: Sequence[tuple[str, Payload]] = ()
+    clocks_ahead: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture
     """Join, direct and resolve every connection of a capture, and build its service graph."""
     mapping = _Mapping(capture, rules)
     recordings = mapping.believed()
-    offsets = measure_offsets(recordings)
+    offsets = measure_offsets(recordings, capture.clocks_ahead)
     shown = {(row.protocol, row.low, row.high) for found in recordings for row in found.rows}
     recordings += mapping.tracked(shown.__contains__)
     connections = connect(recordings, mapping.routes, mapping.dumps, offsets)
@@ -197,7 +199,7 @@ def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGrap
     # Names belong to single connections, so that with them none can stand for others.
     if rules.inclusion.internet or first_ns is None or last_ns is None or tables is None:
         return map_capture(capture, rules).graph
-    grouping = Grouping(capture.recordings, tables)
+    grouping = Grouping(capture.recordings, tables, capture.clocks_ahead)
     widest = max(map(abs, grouping.offsets.values()), default=0)
     timeless = Timeless(
         capture.snapshot,

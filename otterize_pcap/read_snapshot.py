@@ -20,8 +20,8 @@ from otterize_pcap.objects import (
     time_of,
 )
 from otterize_pcap.read_objects import DocumentText, read_objects
-from otterize_pcap.snapshot import Snapshot, Tenure
-from otterize_pcap.tenures import observed_stretches, read_pod, tenures_of
+from otterize_pcap.snapshot import Pod, Snapshot, Tenure
+from otterize_pcap.tenures import Stretches, observed_stretches, read_pod, tenures_of
 from otterize_pcap.virtual_addresses import ServiceReader, slices_by_service
 
 T = TypeVar("T", bound=Item)
@@ -63,12 +63,7 @@ def _assemble(
     where: str, items: list[Item], kinds: dict[str, int], watches: list[Watch]
 ) -> Snapshot:
     stretches = observed_stretches(watches, where)
-    pods = []
-    held: list[tuple[bytes, Tenure]] = []
-    for item in of_type(items, PodItem):
-        pod, status = read_pod(item, where)
-        pods.append(pod)
-        held += tenures_of(pod, item, status, stretches, where)
+    pods, held = _read_pods(of_type(items, PodItem), stretches, where)
     tenures: dict[bytes, list[Tenure]] = defaultdict(list)
     host_pods: dict[str, list[Tenure]] = defaultdict(list)
     for address, tenure in held:
@@ -104,6 +99,19 @@ def _assemble(
         watch_start_ns=_first(where, (watch.watch_start for watch in watches)),
         watch_end_ns=_last(where, (watch.watch_end for watch in watches)),
     )
+
+
+def _read_pods(
+    items: Iterable[PodItem], stretches: Stretches, where: str
+) -> tuple[list[Pod], list[tuple[bytes, Tenure]]]:
+    """All pods, and what each held when; a hostNetwork pod holds no address."""
+    pods = []
+    held: list[tuple[bytes, Tenure]] = []
+    for item in items:
+        pod, status = read_pod(item, where)
+        pods.append(pod)
+        held += tenures_of(pod, item, status, stretches, where)
+    return pods, held
 
 
 def of_type(items: Iterable[Item], kind: type[T]) -> list[T]:

@@ -281,6 +281,7 @@ def capture(
     *recordings: Recording | Iterable[Seen],
     dumps: Sequence[Dump] = (),
     nodes: dict[str, str] | None = None,
+    ahead: dict[str, float] | None = None,
 ) -> Capture:
     """A capture of recordings, or of packets that node `a` recorded."""
     made = [found if isinstance(found, Recording) else recording(found) for found in recordings]
@@ -290,7 +291,8 @@ def capture(
         first, last = min(times, default=None), max(times, default=None)
         files.append(FileCoverage(found.files[0], found.node, len(times), first, last))
     addresses = {parse_address(text): name for text, name in (nodes or {}).items()}
-    return Capture(made, known, dumps, addresses, tuple(files))
+    clocks = {name: round(seconds * SECOND) for name, seconds in (ahead or {}).items()}
+    return Capture(made, known, dumps, addresses, tuple(files), clocks_ahead=clocks)
 
 
 def mapped(
@@ -299,9 +301,10 @@ def mapped(
     rules: Rules | None = None,
     dumps: Sequence[Dump] = (),
     nodes: dict[str, str] | None = None,
+    ahead: dict[str, float] | None = None,
 ) -> MappedCapture:
     """What the mapper makes of a capture; the shortest way must give the same graph."""
-    made = capture(known, *recordings, dumps=dumps, nodes=nodes)
+    made = capture(known, *recordings, dumps=dumps, nodes=nodes, ahead=ahead)
     found = map_capture(made, rules or Rules())
     assert graph_capture(made, rules or Rules()) == found.graph
     return found

@@ -1,7 +1,9 @@
 """`explain` and `snapshot inspect` on recorded captures."""
 
 import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +80,27 @@ def test_inspection_of_little(otterize: Otterize) -> None:
     result = otterize("snapshot", "inspect", "-", "--format", "json", stdin=document)
     lacks = json.loads(result.stdout)["lacks"]
     assert [lack.split(":")[0] for lack in lacks] == ["no Services", "no Nodes", "no watch"]
+
+
+def test_undirected_pair_is_explained(otterize: Otterize, tmp_path: Path) -> None:
+    """S36: a connection without a direction speaks of its two pods, either way round."""
+    path = tmp_path / "capture"
+    shutil.copytree(FIXTURES / "midstream", path)
+    shutil.rmtree(path / "node")
+    for names in (("plain", "peer"), ("peer", "plain")):
+        result = otterize("explain", *names, path)
+        assert result.stdout.startswith(f"{names[0]} → {names[1]} is no edge\n")
+        assert "1 undirected: no rule tells client from server" in result.stdout
+
+
+def test_unknown_client_may_be_the_one(otterize: Otterize) -> None:
+    """S14: what came from a node's address could be a hostNetwork pod, and is told as such."""
+    result = otterize("explain", "exporter", "web", FIXTURES / "hostnetwork")
+    assert "is no edge" in result.stdout
+    assert "2 unresolved: node as client" in result.stdout
+
+
+def test_stranger_outside_is_not_the_client(otterize: Otterize) -> None:
+    """S51: who called from outside is no workload, so that nothing speaks of the pair."""
+    result = otterize("explain", "raw-client", "orders", FIXTURES / "outside")
+    assert "no connection between the two was recorded" in result.stdout

@@ -231,6 +231,35 @@ def test_clocks_apart_are_corrected() -> None:
     assert "clock of b was +6.000 s off; corrected" in found.graph.coverage.notes
 
 
+@pytest.mark.parametrize(
+    ("ahead", "expected", "offsets"),
+    [
+        pytest.param({}, "new", {}, id="not measured"),
+        pytest.param({"a": 60.0}, "old", {"a": 60 * SECOND}, id="off by a minute"),
+        pytest.param({"a": 1.4}, "new", {}, id="off by less than can be measured"),
+    ],
+)
+def test_clock_of_one_node(ahead: dict[str, float], expected: str, offsets: dict[str, int]) -> None:
+    """S12: how far a node's clock is ahead of the API server's is removed, if it is seconds."""
+    found = mapped(snapshot(*TURN), call("10.1.0.1:40000", "10.1.0.9:80", 60), ahead=ahead)
+    assert edges(found) == {f"{expected} -> server:80"}
+    assert found.offsets == offsets
+
+
+def test_api_server_tells_which_of_two_clocks_is_off() -> None:
+    """S12: handshakes tell how far two clocks are apart, the API server which one it is."""
+    known = snapshot(SERVER, pod("client", "10.1.0.1"))
+    late = [(packet, at + 6, interface) for packet, at, interface in TO_SERVER]
+    for ahead, offsets in (
+        ({}, {"b": 6 * SECOND}),
+        ({"a": -6.0, "b": 0.4}, {"a": -6 * SECOND}),
+        ({"a": -5.8}, {"a": -6 * SECOND}),
+        ({"a": 30.0, "b": 36.0}, {"a": 30 * SECOND, "b": 36 * SECOND}),
+    ):
+        found = mapped(known, recording(TO_SERVER, "a"), recording(late, "b"), ahead=ahead)
+        assert found.offsets == offsets
+
+
 def test_single_point_in_time() -> None:
     """S13: a snapshot without a watch works, and the summary says what it is."""
     found = mapped(snapshot(SERVER, pod("client", "10.1.0.1"), watch=None), TO_SERVER)

@@ -11,7 +11,7 @@ from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, se
 from otterize_pcap.cli.terminal import emit, notice
 from otterize_pcap.explain import Explanation, Question, explain
 from otterize_pcap.filters import filter_graph
-from otterize_pcap.identity import Identities
+from otterize_pcap.identity import Identities, held_by_workloads
 from otterize_pcap.map_capture import Capture, map_capture
 from otterize_pcap.naming import full_name
 from otterize_pcap.render.explain_text import render_explanation, render_explanation_json
@@ -77,7 +77,7 @@ def _explain(question: Question, capture: Capture, selection: Selection) -> Expl
         mapped.resolutions,
         selection.rules.inclusion,
         mapped.cluster_dns,
-        {identities.of(pod).workload for pod in capture.snapshot.pods},
+        held_by_workloads(capture.snapshot, identities),
     )
     shown = filter_graph(mapped.graph, selection.wanted).calls
     if explanation.is_edge and not any(

@@ -35,7 +35,7 @@ from otterize_pcap.read import (
 from otterize_pcap.read_objects import DocumentText
 from otterize_pcap.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot import Snapshot
-from otterize_pcap.timestamps import parse_time
+from otterize_pcap.timestamps import SECOND_NS, parse_time
 
 CAPTURES = Path("otterize-captures")
 STDIN = Path("-")
@@ -258,6 +258,11 @@ def _capture(
         coverage_nodes=_node_coverage(manifest),
         skipped=skipped,
         payloads=[(node, payload) for node, table in tables for payload in table.payloads],
+        clocks_ahead={
+            node.name: round(node.clock_ahead * SECOND_NS)
+            for node in (manifest.nodes if manifest else ())
+            if node.clock_ahead is not None
+        },
     )
 
 

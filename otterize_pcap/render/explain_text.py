@@ -51,7 +51,7 @@ def _connection(connection: ExplainedConnection) -> Iterator[str]:
         label = "recorded" if place == 0 else ""
         # Without packets it is known from a conntrack dump (S46), line by line.
         what = "packet" if any(connection.packets) else "line"
-        yield f"  {label:10} {leg.file} {what} {leg.packet}, {leg.time}{tunnels}"
+        yield f"  {label:10} {leg.node}: {leg.file} {what} {leg.packet}, {leg.time}{tunnels}"
     more = len(connection.recorded) - MORE_RECORDINGS
     if more > 0:
         yield f"  {'':10} and {more} more"
