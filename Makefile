@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check lint types unit venv clean fixtures bench fuzz oracle soak
+.PHONY: demo test check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit pins reference man site workflows newcomer
 
 venv: $(VENV)/.installed
 
@@ -53,6 +53,58 @@ soak: venv
 # Ask tshark what is in the captures that are here, and compare it with what we say.
 oracle: venv
 	$(BIN)/python scripts/oracle.py
+
+# sdist and this machine's wheel, built twice and compared.
+dist: venv
+	$(BIN)/python scripts/packaging/build_dist.py
+
+# dist/otterize, one file, and the same as a directory in a tar.gz. Needs root; ten minutes at first.
+binary: dist
+	bash scripts/packaging/build_binary.sh
+
+binary-test: venv
+	$(BIN)/python -m pytest tests/packaging/test_binary.py -q
+
+# What the binary is made of (after `make binary`), and whether any of it has known holes.
+RELEASE_TOOLS = build/release-tools/bin
+$(RELEASE_TOOLS)/.installed: scripts/packaging/release-tools.txt
+	$(PYTHON) -m venv build/release-tools
+	$(RELEASE_TOOLS)/python -m pip install --quiet --require-hashes -r $<
+	touch $@
+
+sbom: $(RELEASE_TOOLS)/.installed
+	mkdir -p build dist
+	$(RELEASE_TOOLS)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  --output-file build/python.cdx.json scripts/packaging/binary-requirements.txt
+	$(PYTHON) scripts/packaging/sbom.py
+
+audit: $(RELEASE_TOOLS)/.installed
+	$(RELEASE_TOOLS)/pip-audit --strict --disable-pip --require-hashes \
+	  -r scripts/packaging/binary-requirements.txt
+
+# Newer versions of all that the releases are built from.
+pins:
+	bash scripts/packaging/pin.sh
+
+reference: venv
+	$(BIN)/python scripts/reference/pages.py docs/reference.md build/man/otterize.1
+
+man: reference
+
+# The workflow files and the wheels' configuration, by the tools that read them; needs npm.
+workflows: $(RELEASE_TOOLS)/.installed
+	bash scripts/packaging/check_workflows.sh $(RELEASE_TOOLS)
+
+# The site of docs/, under build/site.
+site: reference
+	$(PYTHON) -m venv build/docs-tools
+	build/docs-tools/bin/python -m pip install --quiet --require-hashes \
+	  -r scripts/packaging/docs-tools.txt
+	build/docs-tools/bin/mkdocs build --strict
+
+# A fresh Debian with nothing but python3 and make: clone, make demo, make test. Needs root.
+newcomer:
+	bash scripts/packaging/newcomer.sh
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -82,6 +82,6 @@ install -m 755 "$ROOT/out/otterize-file" dist/otterize
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
     --transform="s,^otterize,$name," -C "$ROOT/out" -c otterize \
     | gzip -9n >"dist/$name.tar.gz"
-cp "$ROOT/out/glibc" "$BUILD/glibc"
+cp "$ROOT/out/glibc" "$ROOT/out/system-packages" "$BUILD/"
 ls -l dist/otterize "dist/$name.tar.gz"
 echo "needs $(cat "$BUILD/glibc") or newer"

@@ -68,6 +68,19 @@ build_binary() {
     "$BIN/python" "$HERE/glibc_floor.py" /out/otterize >/out/glibc
 }
 
+# The Debian packages that parts of the binary come from, for its bill of materials.
+list_system_packages() {
+    cd /out/otterize/lib
+    for library in lib*.so.*; do
+        case $library in
+        libpython*) echo "python3.11 $(sed -n 's/^Version: //p' /build/python/*.dsc)" ;;
+        *) dpkg-query --search "*/$library" | sed 's/:.*//' | sort -u | head -1 |
+            xargs dpkg-query --show --showformat '${Package} ${Version}\n' ;;
+        esac
+    done | sort -u >/out/system-packages
+}
+
 build_python
 install_packages
 build_binary
+list_system_packages
