@@ -87,7 +87,7 @@ pins:
 	bash scripts/packaging/pin.sh
 
 reference: venv
-	$(BIN)/python scripts/reference/pages.py docs/reference.md build/man/otterize.1
+	$(BIN)/python scripts/site/reference.py docs/reference.md build/man/otterize.1
 
 man: reference
 

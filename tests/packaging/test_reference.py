@@ -10,7 +10,7 @@ import pytest
 from otterize_pcap.version import __version__
 from tests.conftest import ROOT
 
-GENERATOR = ROOT / "scripts" / "reference" / "pages.py"
+GENERATOR = ROOT / "scripts" / "site" / "reference.py"
 
 
 @pytest.fixture(scope="module")
