@@ -15,7 +15,7 @@ def inside(text: str, place: Path) -> str:
     docs = ROOT / "docs"
 
     def rewritten(link: re.Match[str]) -> str:
-        words, target, anchor = link.groups()
+        words, target, _ = link.groups()
         path = (place.parent / target).resolve()
         if path.is_relative_to(docs) and path.is_file():
             return link[0]
