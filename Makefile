@@ -57,13 +57,14 @@ oracle: venv
 # sdist and this machine's wheel, built twice and compared.
 dist: venv
 	$(BIN)/python scripts/packaging/build_dist.py
+	OTTERIZE_TEST_BUILT=1 $(BIN)/python -m pytest tests/packaging/test_release.py -q
 
 # dist/otterize, one file, and the same as a directory in a tar.gz. Needs root; ten minutes at first.
 binary: dist
 	bash scripts/packaging/build_binary.sh
 
 binary-test: venv
-	$(BIN)/python -m pytest tests/packaging/test_binary.py -q
+	OTTERIZE_TEST_BUILT=1 $(BIN)/python -m pytest tests/packaging/test_binary.py -q
 
 # What the binary is made of (after `make binary`), and whether any of it has known holes.
 RELEASE_TOOLS = build/release-tools/bin

@@ -10,7 +10,7 @@ pin() {
         --no-emit-index-url --python-version 3.11 --python-platform x86_64-manylinux_2_28 "$@"
 }
 cd scripts/packaging
-pin --extra zstd --extra lz4 -c binary-constraints.txt ../../pyproject.toml -o binary-requirements.txt
+pin --extra zstd --extra lz4 -c binary-constraints.in ../../pyproject.toml -o binary-requirements.txt
 for tools in build docs release; do
     pin "$tools-tools.in" -o "$tools-tools.txt"
 done
