@@ -11,10 +11,11 @@ readonly ROOT=$BUILD/root
 readonly MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 readonly PACKAGES=ca-certificates,git,make,python3,python3-venv
 
-# The mount of /proc ends with the mount namespace.
+# The mounts end with the mount namespace.
 run_in_root() {
     unshare --mount --propagation private -- bash -c \
-        'mount -t proc proc "$0/proc" && exec chroot "$0" "${@:1}"' "$ROOT" \
+        'mount -t proc proc "$0/proc" && mount -t devpts devpts "$0/dev/pts" &&
+            exec chroot "$0" "${@:1}"' "$ROOT" \
         env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
         PIP_CERT=/etc/ssl/host-certificates.crt PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore \
         ${PIP_INDEX_URL:+PIP_INDEX_URL="$PIP_INDEX_URL"} \

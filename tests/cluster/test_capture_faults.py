@@ -1,6 +1,7 @@
 """What goes wrong on clusters, and what `otterize capture` makes of it."""
 
 import random
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -381,7 +382,11 @@ def test_unreadable_owners_are_no_obstacle(api: FakeApi, run: Run, tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--filter", "tcp por 80"), "--filter: can't parse filter expression"),
+        pytest.param(
+            ("--filter", "tcp por 80"),
+            "--filter: can't parse filter expression",
+            marks=pytest.mark.skipif(shutil.which("tcpdump") is None, reason="needs tcpdump"),
+        ),
         (("--filter", "-z sh"), "begins with a dash"),
         (("--filter", "tcp\nport 80"), "must be printable"),
         (("--profile", "everything"), "none of calls, headers, full"),
