@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from otterize_pcap.addresses import format_endpoint
-from otterize_pcap.build_graph import SHOWN, Inclusion, fate_of
-from otterize_pcap.graph import External, Workload
-from otterize_pcap.legs import Leg
-from otterize_pcap.naming import full_name
-from otterize_pcap.nat import PROTOCOL_NAMES
-from otterize_pcap.resolve import (
+from otterize_pcap.flows.legs import Leg
+from otterize_pcap.graph.naming import full_name
+from otterize_pcap.graph.service_graph import External, Workload
+from otterize_pcap.resolve.build_graph import SHOWN, Inclusion, fate_of
+from otterize_pcap.resolve.nat import PROTOCOL_NAMES
+from otterize_pcap.resolve.resolve import (
     API_SERVER,
     EXTERNAL_CLIENT,
     UNDIRECTED_REASON,
@@ -24,7 +24,7 @@ from otterize_pcap.resolve import (
     Resolution,
     Resolved,
 )
-from otterize_pcap.snapshot import OPEN
+from otterize_pcap.snapshot.snapshot import OPEN
 from otterize_pcap.timestamps import format_time
 
 Held = Mapping[bytes, Collection[Workload]]

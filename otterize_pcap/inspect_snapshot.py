@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from otterize_pcap.addresses import format_address
-from otterize_pcap.identity import Identities
-from otterize_pcap.snapshot import OPEN, Snapshot
+from otterize_pcap.resolve.identity import Identities
+from otterize_pcap.snapshot.snapshot import OPEN, Snapshot
 from otterize_pcap.timestamps import format_time
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from otterize_pcap.cli.inputs import open_captures
-from otterize_pcap.connections import Row
-from otterize_pcap.graph import Workload
-from otterize_pcap.identity import Identities
-from otterize_pcap.map_capture import Capture, graph_capture
-from otterize_pcap.nat import PROTOCOL_NAMES
-from otterize_pcap.read import ReadOptions
+from otterize_pcap.connections.read import ReadOptions
+from otterize_pcap.connections.table import Row
+from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.resolve.identity import Identities
+from otterize_pcap.resolve.map_capture import Capture, graph_capture
+from otterize_pcap.resolve.nat import PROTOCOL_NAMES
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "accuracy.md"

@@ -17,9 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from otterize_pcap.connections import UDP  # noqa: E402 - found by the path set above
+from otterize_pcap.connections.read import read_capture  # noqa: E402
+from otterize_pcap.connections.table import UDP  # noqa: E402 - found by the path set above
 from otterize_pcap.errors import UnsupportedLinkType  # noqa: E402
-from otterize_pcap.read import read_capture  # noqa: E402
 from tests.test_corpus import DISAGREEMENTS, attempts, conversations  # noqa: E402
 
 FIELDS = (

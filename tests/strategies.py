@@ -3,7 +3,7 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from otterize_pcap.graph import (
+from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     ESTABLISHED,
     Call,

@@ -2,17 +2,17 @@
 
 import pytest
 
-from otterize_pcap.build_graph import (
+from otterize_pcap.errors import UsageError
+from otterize_pcap.graph.filters import GraphFilter, filter_graph, parse_server
+from otterize_pcap.graph.service_graph import LOOKUP, Call, Coverage, ServiceGraph, Workload
+from otterize_pcap.resolve.build_graph import (
     HIDDEN_EXTERNAL,
     HIDDEN_LABEL,
     HIDDEN_NAMESPACE,
     Inclusion,
 )
-from otterize_pcap.errors import UsageError
-from otterize_pcap.filters import GraphFilter, filter_graph, parse_server
-from otterize_pcap.graph import LOOKUP, Call, Coverage, ServiceGraph, Workload
-from otterize_pcap.map_capture import Rules, merge_graphs
-from otterize_pcap.resolve import EXTERNAL_CLIENT, NO_POD, UNKNOWN_PRIVATE
+from otterize_pcap.resolve.map_capture import Rules, merge_graphs
+from otterize_pcap.resolve.resolve import EXTERNAL_CLIENT, NO_POD, UNKNOWN_PRIVATE
 from tests.cluster_builder import (
     OUTSIDE,
     call,

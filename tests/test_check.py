@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from otterize_pcap.check import CheckResult, check_graph
+from otterize_pcap.compare.check import CheckResult, check_graph
+from otterize_pcap.compare.ignore_rules import parse_ignore_rules
+from otterize_pcap.compare.thresholds import Thresholds, parse_share, unmet_thresholds
 from otterize_pcap.errors import UsageError
-from otterize_pcap.graph import (
+from otterize_pcap.graph.service_graph import (
     Call,
     Coverage,
     External,
@@ -19,9 +21,7 @@ from otterize_pcap.graph import (
     Workload,
     declared_use,
 )
-from otterize_pcap.ignore_rules import parse_ignore_rules
 from otterize_pcap.render.check_text import render_check
-from otterize_pcap.thresholds import Thresholds, parse_share, unmet_thresholds
 from tests.strategies import graphs, laws
 
 API, KAFKA = Workload("api", "shop", "Deployment"), Workload("kafka", "shop", "StatefulSet")

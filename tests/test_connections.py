@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otterize_pcap.connections import ACK, FIN, RST, SYN, ConnectionTable
+from otterize_pcap.connections.stretch import FAST_PATH, ReadOptions, Table, new_table
+from otterize_pcap.connections.table import ACK, FIN, RST, SYN, ConnectionTable
 from otterize_pcap.errors import CaptureError
-from otterize_pcap.packet import Packet, Tunnel
-from otterize_pcap.stretch import FAST_PATH, ReadOptions, Table, new_table
+from otterize_pcap.packets.packet import Packet, Tunnel
 
 SECOND = 1_000_000_000
 ADDRESSES = [bytes(10) + b"\xff\xff\x0a\0\0" + bytes([last]) for last in (1, 2, 3)]

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from otterize_pcap.connections import TCP, UDP, Row
+from otterize_pcap.connections.read import CaptureTable, ReadOptions, read_capture
+from otterize_pcap.connections.table import TCP, UDP, Row
 from otterize_pcap.errors import UnsupportedLinkType
-from otterize_pcap.read import CaptureTable, ReadOptions, read_capture
 from tests.capture_bytes import text
 
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"

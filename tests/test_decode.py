@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from otterize_pcap.read import ReadOptions
+from otterize_pcap.connections.read import ReadOptions
 from tests.capture_bytes import (
     ACK,
     CLIENT,

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from otterize_pcap.diff import Change, GraphDiff, NotSeen, diff_graphs
+from otterize_pcap.compare.diff import Change, GraphDiff, NotSeen, diff_graphs
+from otterize_pcap.compare.ignore_rules import parse_ignore_rules
 from otterize_pcap.errors import GraphFormatError
-from otterize_pcap.graph import (
+from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     Call,
     Coverage,
@@ -19,7 +20,6 @@ from otterize_pcap.graph import (
     Workload,
     declared_use,
 )
-from otterize_pcap.ignore_rules import parse_ignore_rules
 from otterize_pcap.render.diff_text import render_diff
 from otterize_pcap.render.list_text import render_list
 from otterize_pcap.timestamps import SECOND_NS

@@ -2,9 +2,9 @@
 
 import pytest
 
-from otterize_pcap.connections import ACK, SYN
-from otterize_pcap.resolve import UNDIRECTED_REASON
-from otterize_pcap.snapshot import Snapshot
+from otterize_pcap.connections.table import ACK, SYN
+from otterize_pcap.resolve.resolve import UNDIRECTED_REASON
+from otterize_pcap.snapshot.snapshot import Snapshot
 from tests.cluster_builder import (
     Json,
     Seen,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otterize_pcap.errors import GraphFormatError
-from otterize_pcap.graph import (
+from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     ESTABLISHED,
     Call,
@@ -24,10 +24,10 @@ from otterize_pcap.graph import (
     call_order,
     declared_use,
 )
-from otterize_pcap.intents_documents import intents_documents, left_out, object_names
-from otterize_pcap.intents_validation import validate_documents
-from otterize_pcap.intents_versions import TUTORIAL, VERSIONS, IntentsVersion
-from otterize_pcap.read_intents import parse_intents
+from otterize_pcap.intents.documents import intents_documents, left_out, object_names
+from otterize_pcap.intents.read_intents import parse_intents
+from otterize_pcap.intents.validation import validate_documents
+from otterize_pcap.intents.versions import TUTORIAL, VERSIONS, IntentsVersion
 from otterize_pcap.render.client_intents import IntentsForm, render_files, render_json, render_yaml
 from otterize_pcap.render.yaml_text import scalar
 from tests.conftest import ROOT, Otterize

@@ -8,15 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otterize_pcap import read as read_module
-from otterize_pcap import records, splitting
-from otterize_pcap.connections import Row
-from otterize_pcap.containers import open_capture
+from otterize_pcap.connections import read as read_module
+from otterize_pcap.connections import splitting
+from otterize_pcap.connections.read import (
+    FAST_PATH,
+    CaptureCounts,
+    Payload,
+    ReadOptions,
+    read_parts,
+)
+from otterize_pcap.connections.stretch import new_table
+from otterize_pcap.connections.table import Row
 from otterize_pcap.errors import CaptureError
-from otterize_pcap.packet import Packet
-from otterize_pcap.pcap import PcapHeader
-from otterize_pcap.read import FAST_PATH, CaptureCounts, Payload, ReadOptions, read_parts
-from otterize_pcap.stretch import new_table
+from otterize_pcap.packets.packet import Packet
+from otterize_pcap.records import stream as records
+from otterize_pcap.records.containers import open_capture
+from otterize_pcap.records.pcap import PcapHeader
 from tests import capture_bytes as build
 from tests.capture_bytes import ethernet, ipv4, ipv6, pcap, tcp, udp, vxlan
 
@@ -279,7 +286,7 @@ def test_common_frames_are_not_declined() -> None:
 
 def test_table_refuses_what_it_cannot_check() -> None:
     """The compiled code is given addresses and positions by Python, and checks them too."""
-    from otterize_pcap._fastpath import FastTable  # noqa: PLC0415 - perhaps not built
+    from otterize_pcap.connections._fastpath import FastTable  # noqa: PLC0415 - perhaps not built
 
     table = new_table(ReadOptions(), bytes(56))
     assert isinstance(table, FastTable)

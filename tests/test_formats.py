@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from otterize_pcap.connections.read import ReadOptions, ordered_parts, read_capture, read_parts
 from otterize_pcap.errors import CaptureError, UnknownCaptureFormat, UnsupportedLinkType
-from otterize_pcap.read import ReadOptions, ordered_parts, read_capture, read_parts
 from tests.capture_bytes import (
     START,
     block,

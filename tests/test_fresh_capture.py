@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.cli.inputs import open_captures
-from otterize_pcap.graph import ServiceGraph, Workload
-from otterize_pcap.map_capture import graph_capture
-from otterize_pcap.read import ReadOptions
+from otterize_pcap.connections.read import ReadOptions
+from otterize_pcap.graph.service_graph import ServiceGraph, Workload
+from otterize_pcap.resolve.map_capture import graph_capture
 from tests.conftest import ROOT
 
 NEEDED = ("ip", "nft", "tcpdump", "sysctl")

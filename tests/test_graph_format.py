@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otterize_pcap import graph_format
-from otterize_pcap.check import check_graph
-from otterize_pcap.diff import diff_graphs
+from otterize_pcap.compare.check import check_graph
+from otterize_pcap.compare.diff import diff_graphs
 from otterize_pcap.errors import GraphFormatError
-from otterize_pcap.graph import ServiceGraph
-from otterize_pcap.graph_format import decode_graph, encode_graph, is_graph_json
+from otterize_pcap.graph import graph_format
+from otterize_pcap.graph.graph_format import decode_graph, encode_graph, is_graph_json
+from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.render import calls_json, comparison_json
 from tests.conftest import FIXTURES, Otterize
 from tests.strategies import coverages, graphs, laws

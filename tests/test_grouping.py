@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otterize_pcap.addresses import parse_address
-from otterize_pcap.build_graph import Inclusion
 from otterize_pcap.cli.inputs import open_captures
-from otterize_pcap.connections import ACK, RST, SYN
-from otterize_pcap.conntrack import Dump, Entry
-from otterize_pcap.graph import FileCoverage
-from otterize_pcap.groups import Grouping, compiled_tables
-from otterize_pcap.legs import Recording, TableRows
-from otterize_pcap.map_capture import Capture, Rules, graph_capture, map_capture
-from otterize_pcap.packet import Packet, Tunnel
-from otterize_pcap.read import ReadOptions
-from otterize_pcap.read_snapshot import parse_snapshot
-from otterize_pcap.snapshot import Snapshot
-from otterize_pcap.stretch import FAST_PATH, new_table
+from otterize_pcap.connections.read import ReadOptions
+from otterize_pcap.connections.stretch import FAST_PATH, new_table
+from otterize_pcap.connections.table import ACK, RST, SYN
+from otterize_pcap.flows.conntrack import Dump, Entry
+from otterize_pcap.flows.groups import Grouping, compiled_tables
+from otterize_pcap.flows.legs import Recording, TableRows
+from otterize_pcap.graph.service_graph import FileCoverage
+from otterize_pcap.packets.packet import Packet, Tunnel
+from otterize_pcap.resolve.build_graph import Inclusion
+from otterize_pcap.resolve.map_capture import Capture, Rules, graph_capture, map_capture
+from otterize_pcap.snapshot.read_snapshot import parse_snapshot
+from otterize_pcap.snapshot.snapshot import Snapshot
 from tests.conftest import FIXTURES
 
 pytestmark = pytest.mark.skipif(

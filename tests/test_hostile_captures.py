@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from otterize_pcap.connections import SYN
-from otterize_pcap.conntrack import Dump
-from otterize_pcap.map_capture import graph_capture, map_capture
+from otterize_pcap.connections.table import SYN
+from otterize_pcap.flows.conntrack import Dump
+from otterize_pcap.resolve.map_capture import graph_capture, map_capture
 from tests.cluster_builder import (
     Seen,
     call,

@@ -14,13 +14,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from otterize_pcap.check import check_graph
-from otterize_pcap.diff import diff_graphs
-from otterize_pcap.findings import FindingList, check_findings
-from otterize_pcap.graph import Call, External, Server, ServiceGraph, Workload, call_order
-from otterize_pcap.graph_format import decode_graph, encode_graph
-from otterize_pcap.naming import full_name, printable
-from otterize_pcap.picture import Picture, picture_of_diff, picture_of_graph
+from otterize_pcap.compare.check import check_graph
+from otterize_pcap.compare.diff import diff_graphs
+from otterize_pcap.compare.findings import FindingList, check_findings
+from otterize_pcap.graph.graph_format import decode_graph, encode_graph
+from otterize_pcap.graph.naming import full_name, printable
+from otterize_pcap.graph.service_graph import (
+    Call,
+    External,
+    Server,
+    ServiceGraph,
+    Workload,
+    call_order,
+)
 from otterize_pcap.render.calls_csv import FORMULA, render_csv
 from otterize_pcap.render.diff_text import render_diff
 from otterize_pcap.render.dot import render_dot
@@ -32,6 +38,7 @@ from otterize_pcap.render.list_wide import render_wide
 from otterize_pcap.render.markdown import render_markdown
 from otterize_pcap.render.mermaid import render_mermaid
 from otterize_pcap.render.open_metrics import render_open_metrics
+from otterize_pcap.render.picture import Picture, picture_of_diff, picture_of_graph
 from otterize_pcap.render.sarif import render_sarif
 from otterize_pcap.render.svg import render_svg
 from tests.strategies import uses

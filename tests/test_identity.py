@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from otterize_pcap.graph import Workload
-from otterize_pcap.identity import Identities
-from otterize_pcap.read_snapshot import parse_snapshot
+from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.resolve.identity import Identities
+from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from tests.cluster_builder import Json, item, only_identity, owner, pod, snapshot
 from tests.conftest import FIXTURES
 

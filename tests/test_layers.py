@@ -1,6 +1,7 @@
 """The order of stages, held by the imports themselves."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -9,72 +10,74 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "otterize_pcap"
 
-# Earlier stages first; modules of one line may import each other's line and all lines above.
+# Earlier stages first: a folder, or a module that stands alone. None knows of a later one.
 STAGES = (
-    ("version", "errors", "addresses", "timestamps"),
-    ("capture_dir", "packet", "records", "headers", "link_names", "compression"),
-    ("pcap", "pcapng", "containers"),
-    ("fragments", "icmp", "link_layer", "network", "transport", "tunnels", "decode"),
-    ("connections", "_fastpath", "tally", "name_payloads", "stretch", "splitting", "read"),
-    (
-        "conntrack",
-        "node_files",
-        "legs",
-        "clocks",
-        "entry_flows",
-        "join",
-        "direction",
-        "outcome",
-        "joined",
-    ),
-    ("groups", "tracked", "names"),
-    ("objects", "read_objects", "snapshot", "tenures", "virtual_addresses", "read_snapshot"),
-    ("graph", "identity"),
-    ("nat", "resolve", "timeless", "outside", "lookups", "build_graph", "notes"),
-    ("filters", "map_capture", "graph_views"),
-    ("graph_entries", "graph_format", "intents_versions", "intents_documents"),
-    ("intents_validation", "document_fields", "read_intents"),
-    ("naming", "call_rows", "align_workloads", "ignore_rules", "diff", "check", "thresholds"),
-    ("explain", "inspect_snapshot", "findings", "picture", "layout"),
+    "version",
+    "errors",
+    "addresses",
+    "timestamps",
+    "capture_dir",
+    "records",
+    "packets",
+    "connections",
+    "flows",
+    "snapshot",
+    "graph",
+    "resolve",
+    "intents",
+    "compare",
+    "inspect_snapshot",
+    "explain",
+    "render",
+    "cluster",
+    "cli",
 )
-ORDER = {name: rank for rank, names in enumerate(STAGES) for name in names}
-COMPILED = {"_fastpath": ORDER["connections"]}
+MODULES = sorted(
+    path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".")
+    for path in PACKAGE.rglob("*.py")
+    if not path.stem.startswith("__")
+)
 
 
-def imported_modules(path: Path) -> set[str]:
-    """The modules of this package that a file imports, as dotted names below the package."""
+def imported_modules(module: str) -> set[str]:
+    """The modules of this package that a module imports, as dotted names below the package."""
+    path = PACKAGE / (module.replace(".", "/") + ".py")
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            if node.module.startswith("otterize_pcap."):
-                found.add(node.module.removeprefix("otterize_pcap."))
+            names = {f"{node.module}.{name.name}" for name in node.names} | {node.module}
         elif isinstance(node, ast.Import):
-            found.update(
-                name.name.removeprefix("otterize_pcap.")
-                for name in node.names
-                if name.name.startswith("otterize_pcap.")
-            )
+            names = {name.name for name in node.names}
+        else:
+            continue
+        below = {name.removeprefix("otterize_pcap.") for name in names if "otterize_pcap." in name}
+        found.update(below.intersection(MODULES), below.intersection(STAGES))
     return found
 
 
 def test_every_module_has_its_stage() -> None:
-    """A new module is placed here before it is merged."""
-    modules = {path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")}
-    assert modules == set(ORDER) - {"_fastpath"}
+    """A new folder or lone module is placed here before it is merged."""
+    assert {module.partition(".")[0] for module in MODULES} == set(STAGES)
 
 
-@pytest.mark.parametrize("module", sorted(set(ORDER) - {"_fastpath"}))
+@pytest.mark.parametrize("module", MODULES)
 def test_stage_imports_only_earlier_stages(module: str) -> None:
     """No stage knows of one that comes after it."""
-    for other in imported_modules(PACKAGE / f"{module}.py"):
-        rank = (ORDER | COMPILED)[other.partition(".")[0]]
-        assert rank <= ORDER[module], f"{module} imports {other}"
+    rank = STAGES.index(module.partition(".")[0])
+    for other in imported_modules(module):
+        assert STAGES.index(other.partition(".")[0]) <= rank, f"{module} imports {other}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Within a stage, too, there is one direction."""
+    graph = {module: imported_modules(module) - {module} for module in MODULES}
+    assert set(graphlib.TopologicalSorter(graph).static_order()) >= set(MODULES)
 
 
 def test_core_loads_neither_typer_nor_kubernetes_nor_yaml() -> None:
     """Using the library costs none of the command line's or the cluster's imports."""
     code = (
-        "import sys, otterize_pcap.map_capture, otterize_pcap.read; "
+        "import sys, otterize_pcap.resolve.map_capture, otterize_pcap.connections.read; "
         "print(sorted({'typer', 'kubernetes', 'yaml', 'rich', 'zstandard'} & set(sys.modules)))"
     )
     result = subprocess.run(

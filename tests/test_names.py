@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otterize_pcap.addresses import parse_address
-from otterize_pcap.name_payloads import NamePayloads
-from otterize_pcap.names import Names, read_names
-from otterize_pcap.packet import Packet
-from otterize_pcap.tally import Payload
+from otterize_pcap.connections.name_payloads import NamePayloads
+from otterize_pcap.connections.tally import Payload
+from otterize_pcap.flows.names import Names, read_names
+from otterize_pcap.packets.packet import Packet
 from tests.conftest import FIXTURES, Otterize
 
 CLIENT, RESOLVER, SERVER = map(parse_address, ("10.0.0.1", "10.0.0.53", "203.0.113.5"))

@@ -6,12 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otterize_pcap.build_graph import Inclusion
-from otterize_pcap.connections import SYN
-from otterize_pcap.graph import Workload
-from otterize_pcap.map_capture import Rules
-from otterize_pcap.resolve import AMBIGUOUS, EXTERNAL_CLIENT, NO_POD, NODE_CLIENT, NODE_SERVER
-from otterize_pcap.snapshot import Snapshot
+from otterize_pcap.connections.table import SYN
+from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.resolve.build_graph import Inclusion
+from otterize_pcap.resolve.map_capture import Rules
+from otterize_pcap.resolve.resolve import (
+    AMBIGUOUS,
+    EXTERNAL_CLIENT,
+    NO_POD,
+    NODE_CLIENT,
+    NODE_SERVER,
+)
+from otterize_pcap.snapshot.snapshot import Snapshot
 from tests.cluster_builder import (
     NODE_A,
     NODE_B,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from otterize_pcap.diff import diff_graphs
-from otterize_pcap.graph import Call, External, ServiceGraph, Workload, call_order
-from otterize_pcap.naming import printable
-from otterize_pcap.picture import Picture, picture_of_diff, picture_of_graph
+from otterize_pcap.compare.diff import diff_graphs
+from otterize_pcap.graph.naming import printable
+from otterize_pcap.graph.service_graph import Call, External, ServiceGraph, Workload, call_order
 from otterize_pcap.render.html import render_html
+from otterize_pcap.render.picture import Picture, picture_of_diff, picture_of_graph
 from tests.browser import MISSING, Browser, chromium
 from tests.test_renderings import BEFORE, GRAPH
 

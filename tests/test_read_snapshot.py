@@ -8,8 +8,8 @@ import pytest
 
 from otterize_pcap.cli.inputs import load_snapshot
 from otterize_pcap.errors import SnapshotError
-from otterize_pcap.read_objects import read_objects
-from otterize_pcap.read_snapshot import parse_snapshot
+from otterize_pcap.snapshot.read_objects import read_objects
+from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from tests.cluster_builder import NODES, Json, endpoint_slice, item, owner, pod, service, stamp
 from tests.conftest import FIXTURES
 

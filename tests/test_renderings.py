@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given
 from typer.testing import CliRunner, Result
 
-from otterize_pcap.call_rows import CallRow
-from otterize_pcap.check import CheckResult, Violation, check_graph
 from otterize_pcap.cli.app import app
-from otterize_pcap.diff import GraphDiff, diff_graphs
+from otterize_pcap.compare.check import CheckResult, Violation, check_graph
+from otterize_pcap.compare.diff import GraphDiff, diff_graphs
+from otterize_pcap.compare.findings import FindingList, check_findings, diff_findings
 from otterize_pcap.errors import UsageError
-from otterize_pcap.findings import FindingList, check_findings, diff_findings
-from otterize_pcap.graph import (
+from otterize_pcap.graph.call_rows import CallRow
+from otterize_pcap.graph.graph_format import encode_graph
+from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     Call,
     Coverage,
@@ -31,10 +32,7 @@ from otterize_pcap.graph import (
     Use,
     Workload,
 )
-from otterize_pcap.graph_format import encode_graph
-from otterize_pcap.graph_views import through_services
-from otterize_pcap.layout import lay_out
-from otterize_pcap.picture import Picture, picture_of_diff, picture_of_graph
+from otterize_pcap.graph.views import through_services
 from otterize_pcap.render.calls_csv import render_csv
 from otterize_pcap.render.calls_json import render_rows
 from otterize_pcap.render.check_text import render_check
@@ -43,11 +41,13 @@ from otterize_pcap.render.diff_text import render_diff
 from otterize_pcap.render.dot import render_dot
 from otterize_pcap.render.github_annotations import render_annotations
 from otterize_pcap.render.junit import render_junit
+from otterize_pcap.render.layout import lay_out
 from otterize_pcap.render.list_text import render_list
 from otterize_pcap.render.list_wide import render_wide
 from otterize_pcap.render.markdown import render_markdown
 from otterize_pcap.render.mermaid import render_mermaid
 from otterize_pcap.render.open_metrics import render_open_metrics
+from otterize_pcap.render.picture import Picture, picture_of_diff, picture_of_graph
 from otterize_pcap.render.sarif import render_sarif
 from otterize_pcap.render.svg import render_svg
 from tests.conftest import FIXTURES, Otterize

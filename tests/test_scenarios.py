@@ -16,22 +16,22 @@ from typing import Any
 
 import pytest
 
-from otterize_pcap.build_graph import (
+from otterize_pcap.cli.inputs import open_captures
+from otterize_pcap.connections.read import ReadOptions
+from otterize_pcap.graph.service_graph import ServiceGraph, Workload
+from otterize_pcap.resolve.build_graph import (
     HIDDEN_DNS,
     HIDDEN_EXTERNAL,
     HIDDEN_ONE_WAY,
 )
-from otterize_pcap.cli.inputs import open_captures
-from otterize_pcap.graph import ServiceGraph, Workload
-from otterize_pcap.map_capture import (
+from otterize_pcap.resolve.map_capture import (
     Capture,
     MappedCapture,
     Rules,
     graph_capture,
     map_capture,
 )
-from otterize_pcap.read import ReadOptions
-from otterize_pcap.resolve import (
+from otterize_pcap.resolve.resolve import (
     AMBIGUOUS,
     EXTERNAL_CLIENT,
     NO_POD,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from otterize_pcap import graph_format
+from otterize_pcap.graph import graph_format
 from otterize_pcap.render import calls_json
 from otterize_pcap.render.comparison_json import check_schema, diff_schema
 from tests.conftest import FIXTURES, ROOT, Otterize

@@ -3,9 +3,9 @@
 import pytest
 
 from otterize_pcap.addresses import parse_address
-from otterize_pcap.map_capture import Rules
-from otterize_pcap.packet import Tunnel
-from otterize_pcap.resolve import (
+from otterize_pcap.packets.packet import Tunnel
+from otterize_pcap.resolve.map_capture import Rules
+from otterize_pcap.resolve.resolve import (
     AMBIGUOUS,
     NO_POD,
     NODE_CLIENT,
@@ -14,7 +14,7 @@ from otterize_pcap.resolve import (
     OUTSIDE_TENURE,
     Left,
 )
-from otterize_pcap.snapshot import OPEN
+from otterize_pcap.snapshot.snapshot import OPEN
 from tests.cluster_builder import (
     NODE_A,
     SECOND,

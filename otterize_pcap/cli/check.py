@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from otterize_pcap.check import check_graph
 from otterize_pcap.cli.comparing import (
     DIFFERENT,
     ComparisonFormat,
@@ -22,7 +21,8 @@ from otterize_pcap.cli.comparing import (
 from otterize_pcap.cli.graph_input import read_allowed, read_observed, report
 from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit
-from otterize_pcap.findings import check_findings
+from otterize_pcap.compare.check import check_graph
+from otterize_pcap.compare.findings import check_findings
 from otterize_pcap.render.check_text import render_check
 from otterize_pcap.render.comparison_json import render_check_json
 

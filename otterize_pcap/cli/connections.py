@@ -13,11 +13,11 @@ import typer
 from otterize_pcap.cli.inputs import newest_capture, read_recordings
 from otterize_pcap.cli.options import MaxConnections, Threads, VxlanPorts, reading_options
 from otterize_pcap.cli.terminal import notice
-from otterize_pcap.clocks import measure_offsets
-from otterize_pcap.groups import Grouping, compiled_tables
-from otterize_pcap.joined import connect
-from otterize_pcap.legs import Address, Recording, TableRows
-from otterize_pcap.read import CaptureTable
+from otterize_pcap.connections.read import CaptureTable
+from otterize_pcap.flows.clocks import measure_offsets
+from otterize_pcap.flows.groups import Grouping, compiled_tables
+from otterize_pcap.flows.joined import connect
+from otterize_pcap.flows.legs import Address, Recording, TableRows
 from otterize_pcap.render.connections import (
     RENDERERS,
     ShownConnection,

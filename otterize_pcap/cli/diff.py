@@ -21,9 +21,9 @@ from otterize_pcap.cli.comparing import (
 from otterize_pcap.cli.graph_input import read_either, report
 from otterize_pcap.cli.options import Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit, notice, wants_color
-from otterize_pcap.diff import GraphDiff, diff_graphs, without_ignored
-from otterize_pcap.findings import diff_findings
-from otterize_pcap.graph import ServiceGraph
+from otterize_pcap.compare.diff import GraphDiff, diff_graphs, without_ignored
+from otterize_pcap.compare.findings import diff_findings
+from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.render.comparison_json import render_diff_json
 from otterize_pcap.render.diff_text import render_diff
 

@@ -10,11 +10,11 @@ from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit, notice
 from otterize_pcap.explain import Explanation, Question, explain
-from otterize_pcap.filters import filter_graph
-from otterize_pcap.identity import Identities, held_by_workloads
-from otterize_pcap.map_capture import Capture, map_capture
-from otterize_pcap.naming import full_name
+from otterize_pcap.graph.filters import filter_graph
+from otterize_pcap.graph.naming import full_name
 from otterize_pcap.render.explain_text import render_explanation, render_explanation_json
+from otterize_pcap.resolve.identity import Identities, held_by_workloads
+from otterize_pcap.resolve.map_capture import Capture, map_capture
 
 
 class ExplainFormat(StrEnum):

@@ -18,10 +18,10 @@ from otterize_pcap.cli.options import (
 )
 from otterize_pcap.cli.terminal import emit, emit_files, notice
 from otterize_pcap.errors import UsageError
-from otterize_pcap.graph import ServiceGraph
-from otterize_pcap.graph_views import through_services
-from otterize_pcap.intents_documents import left_out
-from otterize_pcap.intents_versions import TUTORIAL, VERSIONS, find_version
+from otterize_pcap.graph.service_graph import ServiceGraph
+from otterize_pcap.graph.views import through_services
+from otterize_pcap.intents.documents import left_out
+from otterize_pcap.intents.versions import TUTORIAL, VERSIONS, find_version
 from otterize_pcap.render.client_intents import IntentsForm, render_files, render_json, render_yaml
 
 

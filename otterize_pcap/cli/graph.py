@@ -9,12 +9,12 @@ import typer
 from otterize_pcap.cli.graph_input import read_either, read_observed, report
 from otterize_pcap.cli.options import AsService, Captures, Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit
-from otterize_pcap.diff import diff_graphs
-from otterize_pcap.graph_views import through_services
-from otterize_pcap.picture import picture_of_diff, picture_of_graph
+from otterize_pcap.compare.diff import diff_graphs
+from otterize_pcap.graph.views import through_services
 from otterize_pcap.render.dot import render_dot
 from otterize_pcap.render.html import render_html
 from otterize_pcap.render.mermaid import render_mermaid
+from otterize_pcap.render.picture import picture_of_diff, picture_of_graph
 from otterize_pcap.render.svg import render_svg
 
 

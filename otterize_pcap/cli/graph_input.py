@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from otterize_pcap.build_graph import SHOWN
 from otterize_pcap.cli.inputs import STDIN, is_capture_directory, open_captures, read_bytes
 from otterize_pcap.cli.options import Reporting, Selection
 from otterize_pcap.cli.summary import is_damaged, summary_lines
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import CoverageError, InputError
-from otterize_pcap.filters import filter_graph
-from otterize_pcap.graph import ServiceGraph
-from otterize_pcap.graph_format import decode_graph, is_graph_json
-from otterize_pcap.map_capture import graph_capture, merge_graphs
-from otterize_pcap.read_intents import parse_intents
+from otterize_pcap.graph.filters import filter_graph
+from otterize_pcap.graph.graph_format import decode_graph, is_graph_json
+from otterize_pcap.graph.service_graph import ServiceGraph
+from otterize_pcap.intents.read_intents import parse_intents
+from otterize_pcap.resolve.build_graph import SHOWN
+from otterize_pcap.resolve.map_capture import graph_capture, merge_graphs
 
 DOCUMENTS = (".yaml", ".yml", ".json")
 TEXT_START = 1024

@@ -18,13 +18,7 @@ from otterize_pcap.capture_dir import (
 )
 from otterize_pcap.cli.progress import reading_progress
 from otterize_pcap.cli.terminal import notice
-from otterize_pcap.conntrack import Dump, parse_conntrack, parse_timeouts
-from otterize_pcap.errors import CaptureError, InputError, SnapshotError, UsageError
-from otterize_pcap.graph import FileCoverage, NodeCoverage
-from otterize_pcap.legs import Recording, TableRows
-from otterize_pcap.map_capture import Capture
-from otterize_pcap.node_files import parse_node_addresses
-from otterize_pcap.read import (
+from otterize_pcap.connections.read import (
     FAST_PATH,
     CaptureCounts,
     CaptureTable,
@@ -32,9 +26,15 @@ from otterize_pcap.read import (
     ordered_parts,
     read_parts,
 )
-from otterize_pcap.read_objects import DocumentText
-from otterize_pcap.read_snapshot import parse_snapshot
-from otterize_pcap.snapshot import Snapshot
+from otterize_pcap.errors import CaptureError, InputError, SnapshotError, UsageError
+from otterize_pcap.flows.conntrack import Dump, parse_conntrack, parse_timeouts
+from otterize_pcap.flows.legs import Recording, TableRows
+from otterize_pcap.flows.node_files import parse_node_addresses
+from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
+from otterize_pcap.resolve.map_capture import Capture
+from otterize_pcap.snapshot.read_objects import DocumentText
+from otterize_pcap.snapshot.read_snapshot import parse_snapshot
+from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.timestamps import SECOND_NS, parse_time
 
 CAPTURES = Path("otterize-captures")

@@ -18,8 +18,8 @@ from otterize_pcap.cli.options import (
 )
 from otterize_pcap.cli.terminal import emit
 from otterize_pcap.errors import UsageError
-from otterize_pcap.graph_format import encode_graph
-from otterize_pcap.graph_views import through_services
+from otterize_pcap.graph.graph_format import encode_graph
+from otterize_pcap.graph.views import through_services
 from otterize_pcap.render.calls_csv import render_csv
 from otterize_pcap.render.calls_json import render_rows
 from otterize_pcap.render.list_text import render_list

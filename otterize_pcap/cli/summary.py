@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from otterize_pcap.build_graph import SHOWN
-from otterize_pcap.graph import Coverage, FileCoverage
+from otterize_pcap.graph.service_graph import Coverage, FileCoverage
+from otterize_pcap.resolve.build_graph import SHOWN
 from otterize_pcap.timestamps import SECOND_NS, format_time
 
 MALFORMED = "malformed"

@@ -7,8 +7,8 @@ apostrophe in front, which spreadsheets do not show.
 
 import msgspec
 
-from otterize_pcap.call_rows import CallRow, call_rows
-from otterize_pcap.graph import ServiceGraph
+from otterize_pcap.graph.call_rows import CallRow, call_rows
+from otterize_pcap.graph.service_graph import ServiceGraph
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 QUOTED = frozenset(',"\r\n')

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from otterize_pcap.call_rows import CallRow, call_rows
-from otterize_pcap.graph import ServiceGraph
+from otterize_pcap.graph.call_rows import CallRow, call_rows
+from otterize_pcap.graph.service_graph import ServiceGraph
 
 
 def render_rows(graph: ServiceGraph) -> str:

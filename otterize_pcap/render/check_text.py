@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from itertools import groupby
 
-from otterize_pcap.check import NOT_DECLARED, CheckResult
-from otterize_pcap.graph import Call, call_order
-from otterize_pcap.naming import Names
+from otterize_pcap.compare.check import NOT_DECLARED, CheckResult
+from otterize_pcap.graph.naming import Names
+from otterize_pcap.graph.service_graph import Call, call_order
 from otterize_pcap.render.list_text import server_line
 
 

@@ -8,10 +8,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from otterize_pcap.graph import ServiceGraph
-from otterize_pcap.intents_documents import Document, intents_documents, object_name
-from otterize_pcap.intents_validation import validate_documents
-from otterize_pcap.intents_versions import TUTORIAL, IntentsVersion
+from otterize_pcap.graph.service_graph import ServiceGraph
+from otterize_pcap.intents.documents import Document, intents_documents, object_name
+from otterize_pcap.intents.validation import validate_documents
+from otterize_pcap.intents.versions import TUTORIAL, IntentsVersion
 from otterize_pcap.render.yaml_text import render_documents
 
 NO_CALLS = "# No connections found.\n"

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from otterize_pcap.check import CheckResult
-from otterize_pcap.diff import GraphDiff, NotSeen
-from otterize_pcap.graph import Call
-from otterize_pcap.graph_entries import CallEntry
-from otterize_pcap.graph_format import call_entry
+from otterize_pcap.compare.check import CheckResult
+from otterize_pcap.compare.diff import GraphDiff, NotSeen
+from otterize_pcap.graph.graph_entries import CallEntry
+from otterize_pcap.graph.graph_format import call_entry
+from otterize_pcap.graph.service_graph import Call
 
 Version = Literal[1]
 

@@ -5,9 +5,9 @@ A call that the new capture could not have shown is marked `?`.
 
 from itertools import groupby
 
-from otterize_pcap.diff import GraphDiff
-from otterize_pcap.graph import Call, call_order
-from otterize_pcap.naming import Names
+from otterize_pcap.compare.diff import GraphDiff
+from otterize_pcap.graph.naming import Names
+from otterize_pcap.graph.service_graph import Call, call_order
 from otterize_pcap.render.list_text import server_line
 
 COLORS = {"+": "\x1b[32m", "-": "\x1b[31m", "~": "\x1b[33m", "?": "\x1b[36m", " ": ""}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from otterize_pcap.explain import RULE_TEXTS, End, ExplainedConnection, Explanation
-from otterize_pcap.naming import printable
+from otterize_pcap.graph.naming import printable
 
 MORE_RECORDINGS = 4
 

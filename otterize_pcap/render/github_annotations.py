@@ -7,7 +7,7 @@ escaped as GitHub's toolkit does.
 
 from collections.abc import Iterator, Sequence
 
-from otterize_pcap.findings import ERROR, NOTE, WARNING, Finding, FindingList, of_level
+from otterize_pcap.compare.findings import ERROR, NOTE, WARNING, Finding, FindingList, of_level
 from otterize_pcap.render.sentence import finding_sentence
 
 COMMANDS = {ERROR: "error", WARNING: "warning", NOTE: "notice"}

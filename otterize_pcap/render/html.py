@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from otterize_pcap.graph_format import call_entry
-from otterize_pcap.layout import lay_out
-from otterize_pcap.picture import Edge, Node, Picture
+from otterize_pcap.graph.graph_format import call_entry
+from otterize_pcap.render.layout import lay_out
+from otterize_pcap.render.picture import Edge, Node, Picture
 
 LIBRARY = "cytoscape-3.34.4.min.js"
 COLUMN, ROW = 330, 64

@@ -2,8 +2,8 @@
 
 import msgspec
 
+from otterize_pcap.graph.naming import printable
 from otterize_pcap.inspect_snapshot import Inspection
-from otterize_pcap.naming import printable
 
 
 def render_inspection(found: Inspection) -> str:

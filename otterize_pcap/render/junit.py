@@ -6,9 +6,9 @@ skipped, and calls with nothing to say have passed.
 
 from html import escape
 
-from otterize_pcap.findings import ERROR, Finding, FindingList, of_level
-from otterize_pcap.graph import Call
-from otterize_pcap.naming import full_name, printable
+from otterize_pcap.compare.findings import ERROR, Finding, FindingList, of_level
+from otterize_pcap.graph.naming import full_name, printable
+from otterize_pcap.graph.service_graph import Call
 from otterize_pcap.render.sentence import finding_sentence
 
 

@@ -6,8 +6,8 @@ checkout calls:
 
 from itertools import groupby
 
-from otterize_pcap.graph import ATTEMPTED, LOOKUP, Call, ServiceGraph
-from otterize_pcap.naming import Names
+from otterize_pcap.graph.naming import Names
+from otterize_pcap.graph.service_graph import ATTEMPTED, LOOKUP, Call, ServiceGraph
 
 MARKS = {ATTEMPTED: " (attempted)", LOOKUP: " (lookup only)"}
 

@@ -1,8 +1,8 @@
 """`list --wide`: one line for each port of each call, in columns."""
 
-from otterize_pcap.call_rows import CallRow, call_rows
-from otterize_pcap.graph import ServiceGraph
-from otterize_pcap.naming import printable
+from otterize_pcap.graph.call_rows import CallRow, call_rows
+from otterize_pcap.graph.naming import printable
+from otterize_pcap.graph.service_graph import ServiceGraph
 
 HEADINGS = (
     "CLIENT",

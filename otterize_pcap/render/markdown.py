@@ -7,8 +7,8 @@ other is written as HTML character references, so that no name can mention, link
 import re
 from collections.abc import Iterator
 
-from otterize_pcap.findings import ERROR, Finding, FindingList, of_level
-from otterize_pcap.naming import full_name, printable
+from otterize_pcap.compare.findings import ERROR, Finding, FindingList, of_level
+from otterize_pcap.graph.naming import full_name, printable
 from otterize_pcap.render.sentence import port_list
 
 # A comment on GitHub holds 65,536 characters; room is left for the last line.

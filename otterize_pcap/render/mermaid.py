@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from otterize_pcap.errors import UsageError
-from otterize_pcap.picture import ADDED, CHANGED, NOT_SEEN, REMOVED, Picture
+from otterize_pcap.render.picture import ADDED, CHANGED, NOT_SEEN, REMOVED, Picture
 
 MAX_LENGTH = 50_000
 MAX_EDGES = 500

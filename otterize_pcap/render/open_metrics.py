@@ -8,7 +8,14 @@ namespaces and kinds. Format: OpenMetrics 1.0, with `# EOF`.
 
 from collections.abc import Callable, Iterator
 
-from otterize_pcap.graph import ESTABLISHED, Call, External, ServiceGraph, Use, Workload
+from otterize_pcap.graph.service_graph import (
+    ESTABLISHED,
+    Call,
+    External,
+    ServiceGraph,
+    Use,
+    Workload,
+)
 
 Value = Callable[[Use], int]
 

@@ -9,9 +9,9 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from otterize_pcap.findings import Finding, FindingList
-from otterize_pcap.graph import External, Workload
-from otterize_pcap.naming import full_name
+from otterize_pcap.compare.findings import Finding, FindingList
+from otterize_pcap.graph.naming import full_name
+from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.render.sentence import finding_sentence
 from otterize_pcap.version import __version__
 

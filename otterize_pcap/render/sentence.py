@@ -1,8 +1,16 @@
 """One call, or one finding, as a sentence: what CI systems show beside a mark."""
 
-from otterize_pcap.findings import ADDED, CHANGED, NOT_SEEN, REMOVED, UNDECLARED, UNUSED, Finding
-from otterize_pcap.graph import Call
-from otterize_pcap.naming import full_name, printable
+from otterize_pcap.compare.findings import (
+    ADDED,
+    CHANGED,
+    NOT_SEEN,
+    REMOVED,
+    UNDECLARED,
+    UNUSED,
+    Finding,
+)
+from otterize_pcap.graph.naming import full_name, printable
+from otterize_pcap.graph.service_graph import Call
 
 VERBS = {
     ADDED.name: "{client} now calls {server}",

@@ -6,9 +6,18 @@ Nothing in it is active: no script, no link, no font or image from elsewhere.
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from otterize_pcap.graph import ATTEMPTED, LOOKUP
-from otterize_pcap.layout import Place, lay_out
-from otterize_pcap.picture import ADDED, CHANGED, NOT_SEEN, REMOVED, UNMARKED, Edge, Node, Picture
+from otterize_pcap.graph.service_graph import ATTEMPTED, LOOKUP
+from otterize_pcap.render.layout import Place, lay_out
+from otterize_pcap.render.picture import (
+    ADDED,
+    CHANGED,
+    NOT_SEEN,
+    REMOVED,
+    UNMARKED,
+    Edge,
+    Node,
+    Picture,
+)
 from otterize_pcap.render.sentence import port_list
 
 CHARACTER, PADDING, HEIGHT = 7.2, 12, 30

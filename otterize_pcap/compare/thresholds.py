@@ -1,0 +1,62 @@
+"""How good a capture must be before conclusions are drawn from it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from otterize_pcap.errors import UsageError
+from otterize_pcap.graph.service_graph import Coverage
+from otterize_pcap.resolve.build_graph import SHOWN
+from otterize_pcap.resolve.resolve import EXTERNAL_CLIENT, NOT_A_CALL
+
+CAPTURED = "captured"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """`max_unresolved` is a share of the connections (0 to 1); `nodes` must be captured."""
+
+    max_unresolved: float | None = None
+    nodes: frozenset[str] = frozenset()
+
+
+def parse_share(text: str) -> float:
+    """`5%` or `0.05` as a share.
+
+    Raises:
+        UsageError: It is no share between 0 and 1.
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(%?)", text.strip())
+    share = float(match[1]) / (100 if match[2] else 1) if match else -1.0
+    if not 0 <= share <= 1:
+        message = f"{text}: expected a share such as 5% or 0.05"
+        raise UsageError(message)
+    return share
+
+
+def unmet_thresholds(coverage: Coverage, thresholds: Thresholds) -> Iterator[str]:
+    """What of the thresholds a capture does not meet, a sentence each."""
+    share = unresolved_share(coverage)
+    if thresholds.max_unresolved is not None and share > thresholds.max_unresolved:
+        yield (
+            f"{share:.1%} of the connections are not resolved, more than "
+            f"{thresholds.max_unresolved:.1%}; run with -v to see why"
+        )
+    captured = {node.name for node in coverage.nodes if node.status == CAPTURED}
+    captured |= {file.node for file in coverage.files if file.node is not None and file.packets}
+    for node in sorted(thresholds.nodes - captured):
+        yield f"node {node} was not captured"
+
+
+def unresolved_share(coverage: Coverage) -> float:
+    """The share of connections, of those that could be calls, whose ends are not known."""
+    calls = {
+        fate: count
+        for fate, count in coverage.connections
+        if fate not in (NOT_A_CALL, EXTERNAL_CLIENT)
+    }
+    known = sum(
+        count for fate, count in calls.items() if fate == SHOWN or fate.startswith("hidden: ")
+    )
+    total = sum(calls.values())
+    return (total - known) / total if total else 0.0

@@ -1,0 +1,73 @@
+"""Service graph → one row for each port of each call: what tables, CSV and JSON lists show."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from otterize_pcap.graph.service_graph import Call, External, ServiceGraph, Use
+from otterize_pcap.timestamps import format_time
+
+
+class CallRow(msgspec.Struct, frozen=True, rename="camel"):
+    """One port of one call; a call without known ports is one row without them.
+
+    Namespace and kind are empty for a server outside the cluster. `outcomes` counts connections by
+    outcome, `services` are the Services it was reached through. Times are RFC 3339.
+    """
+
+    client: str
+    client_namespace: str
+    client_kind: str
+    client_label: str
+    server: str
+    server_namespace: str
+    server_kind: str
+    internet: bool
+    status: str
+    protocol: str | None = None
+    port: int | None = None
+    connections: int | None = None
+    bytes_to_server: int | None = None
+    bytes_to_client: int | None = None
+    first_seen: str | None = None
+    last_seen: str | None = None
+    outcomes: dict[str, int] = {}
+    services: tuple[str, ...] = ()
+
+
+def call_rows(graph: ServiceGraph) -> Iterator[CallRow]:
+    """The rows, in the graph's order."""
+    for call in graph.calls:
+        ends = _ends(call)
+        if not call.uses:
+            yield CallRow(*ends)
+        for use in call.uses:
+            yield _row(ends, use)
+
+
+Ends = tuple[str, str, str, str, str, str, str, bool, str]
+
+
+def _ends(call: Call) -> Ends:
+    client, server = call.client, call.server
+    named = (client.name, client.namespace, client.kind, client.label)
+    if isinstance(server, External):
+        return (*named, server.name, "", "", True, call.status)
+    return (*named, server.name, server.namespace, server.kind, False, call.status)
+
+
+def _row(ends: Ends, use: Use) -> CallRow:
+    if not use.connections:
+        return CallRow(*ends, protocol=use.protocol or None, port=use.port)
+    return CallRow(
+        *ends,
+        protocol=use.protocol,
+        port=use.port,
+        connections=use.connections,
+        bytes_to_server=use.bytes[0],
+        bytes_to_client=use.bytes[1],
+        first_seen=format_time(use.first_ns),
+        last_seen=format_time(use.last_ns),
+        outcomes=dict(use.outcomes),
+        services=use.services,
+    )

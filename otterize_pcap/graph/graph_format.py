@@ -1,0 +1,239 @@
+"""Graph JSON: the lossless form of a service graph, for tools and for later comparison.
+
+One object with `format` and `version`; times are RFC 3339 with nanoseconds, since they do not fit
+the numbers of JavaScript. A reader accepts what newer writers of the same version add, and refuses
+a newer version. docs/schemas/graph.schema.json is made from these types.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from otterize_pcap.errors import GraphFormatError
+from otterize_pcap.graph.graph_entries import (
+    CallEntry,
+    CoverageEntry,
+    Directions,
+    EvidenceEntry,
+    ExternalEntry,
+    FileEntry,
+    GraphDocument,
+    NodeEntry,
+    UseEntry,
+    WorkloadEntry,
+)
+from otterize_pcap.graph.service_graph import (
+    Call,
+    Coverage,
+    Evidence,
+    External,
+    FileCoverage,
+    NodeCoverage,
+    Server,
+    ServiceGraph,
+    Use,
+    Workload,
+    call_order,
+)
+from otterize_pcap.timestamps import format_time, parse_time
+
+FORMAT: Final = "otterize-graph"
+VERSION: Final = 1
+
+
+class _Header(msgspec.Struct):
+    format: str
+    version: int
+
+
+def is_graph_json(content: bytes) -> bool:
+    """Whether these bytes claim to be graph JSON."""
+    try:
+        return msgspec.json.decode(content, type=_Header).format == FORMAT
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def encode_graph(graph: ServiceGraph) -> str:
+    """A graph as indented JSON with a final newline."""
+    document = GraphDocument(
+        format=FORMAT,
+        version=VERSION,
+        calls=tuple(call_entry(call) for call in graph.calls),
+        coverage=None if graph.coverage is None else _coverage_entry(graph.coverage),
+    )
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+
+
+def decode_graph(content: bytes, where: str) -> ServiceGraph:
+    """Read graph JSON.
+
+    Args:
+        content: The bytes of the document.
+        where: Names the file in errors.
+
+    Raises:
+        GraphFormatError: It is not graph JSON, or of a newer version.
+    """
+    try:
+        header = msgspec.json.decode(content, type=_Header)
+        if header.version > VERSION:
+            message = (
+                f"{where}: graph version {header.version} is newer than this tool understands "
+                f"({VERSION}); upgrade otterize-pcap"
+            )
+            raise GraphFormatError(message)
+        document = msgspec.json.decode(content, type=GraphDocument)
+        calls = sorted((_call(entry) for entry in document.calls), key=call_order)
+        coverage = None if document.coverage is None else _coverage(document.coverage)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        message = f"{where}: broken graph JSON ({error}); write it again with --format graph"
+        raise GraphFormatError(message) from error
+    return ServiceGraph(tuple(calls), coverage)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of graph JSON (draft 2020-12)."""
+    return msgspec.json.schema(GraphDocument)
+
+
+def call_entry(call: Call) -> CallEntry:
+    """A call as JSON has it."""
+    return CallEntry(
+        client=_workload_entry(call.client),
+        server=server_entry(call.server),
+        status=call.status,  # type: ignore[arg-type] # one of service_graph.py's three constants
+        uses=tuple(_use_entry(use) for use in call.uses),
+        details=call.details,
+    )
+
+
+def _workload_entry(workload: Workload) -> WorkloadEntry:
+    return WorkloadEntry(workload.name, workload.namespace, workload.kind, workload.label)
+
+
+def server_entry(server: Server) -> WorkloadEntry | ExternalEntry:
+    """A server as JSON has it."""
+    if isinstance(server, External):
+        return ExternalEntry(server.name, server.is_address)
+    return _workload_entry(server)
+
+
+def _use_entry(use: Use) -> UseEntry:
+    evidence = use.evidence
+    seen = use.connections > 0
+    return UseEntry(
+        protocol=use.protocol,
+        port=use.port,
+        connections=use.connections,
+        packets=Directions(*use.packets),
+        bytes=Directions(*use.bytes),
+        outcomes=dict(use.outcomes),
+        rules=dict(use.rules),
+        first_seen=format_time(use.first_ns) if seen else None,
+        last_seen=format_time(use.last_ns) if seen else None,
+        services=use.services,
+        evidence=None
+        if evidence is None
+        else EvidenceEntry(
+            evidence.file, evidence.packet, format_time(evidence.time_ns), evidence.rule
+        ),
+    )
+
+
+def _time(time_ns: int | None) -> str | None:
+    return None if time_ns is None else format_time(time_ns)
+
+
+def _coverage_entry(coverage: Coverage) -> CoverageEntry:
+    return CoverageEntry(
+        files=tuple(
+            FileEntry(
+                file.file,
+                file.node,
+                file.packets,
+                _time(file.first_ns),
+                _time(file.last_ns),
+                file.truncated,
+                file.dropped,
+            )
+            for file in coverage.files
+        ),
+        nodes=tuple(
+            NodeEntry(node.name, node.status, node.reason, _time(node.start_ns), _time(node.end_ns))
+            for node in coverage.nodes
+        ),
+        connections=dict(coverage.connections),
+        skipped=dict(coverage.skipped),
+        notes=coverage.notes,
+    )
+
+
+def _call(entry: CallEntry) -> Call:
+    server = entry.server
+    return Call(
+        client=_workload(entry.client),
+        server=_workload(server)
+        if isinstance(server, WorkloadEntry)
+        else External(server.name, server.is_address),
+        status=entry.status,
+        uses=tuple(_use(use) for use in entry.uses),
+        details=entry.details,
+    )
+
+
+def _workload(entry: WorkloadEntry) -> Workload:
+    return Workload(entry.name, entry.namespace, entry.kind, entry.label)
+
+
+def _use(entry: UseEntry) -> Use:
+    evidence = entry.evidence
+    return Use(
+        protocol=entry.protocol,
+        port=entry.port,
+        connections=entry.connections,
+        packets=(entry.packets.to_server, entry.packets.to_client),
+        bytes=(entry.bytes.to_server, entry.bytes.to_client),
+        first_ns=parse_time(entry.first_seen) if entry.first_seen else 0,
+        last_ns=parse_time(entry.last_seen) if entry.last_seen else 0,
+        outcomes=tuple(sorted(entry.outcomes.items())),
+        rules=tuple(sorted(entry.rules.items())),
+        services=entry.services,
+        evidence=None
+        if evidence is None
+        else Evidence(evidence.file, evidence.packet, parse_time(evidence.time), evidence.rule),
+    )
+
+
+def _optional_time(text: str | None) -> int | None:
+    return None if text is None else parse_time(text)
+
+
+def _coverage(entry: CoverageEntry) -> Coverage:
+    return Coverage(
+        files=tuple(
+            FileCoverage(
+                file.file,
+                file.node,
+                file.packets,
+                _optional_time(file.first_packet),
+                _optional_time(file.last_packet),
+                file.truncated,
+                file.dropped,
+            )
+            for file in entry.files
+        ),
+        nodes=tuple(
+            NodeCoverage(
+                node.name,
+                node.status,
+                node.reason,
+                _optional_time(node.start),
+                _optional_time(node.end),
+            )
+            for node in entry.nodes
+        ),
+        connections=tuple(sorted(entry.connections.items())),
+        skipped=tuple(sorted(entry.skipped.items())),
+        notes=entry.notes,
+    )

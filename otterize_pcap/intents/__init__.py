@@ -1,0 +1,1 @@
+"""Service graph ↔ ClientIntents documents, in every version that operators have read."""

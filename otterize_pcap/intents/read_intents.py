@@ -1,0 +1,294 @@
+"""ClientIntents documents → service graph: every form there has been.
+
+The tutorial's (`spec.service` with `calls` beside or inside it), the operator's v1 versions (the
+same, with `type`, `topics` or `kafkaTopics`, `resources` or `HTTPResources`) and its v2 versions
+(`spec.workload` and `spec.targets`). Field names are those of the operator's
+CustomResourceDefinition, group k8s.otterize.com.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import msgspec
+
+from otterize_pcap.errors import GraphFormatError
+from otterize_pcap.graph.service_graph import (
+    ATTEMPTED,
+    ESTABLISHED,
+    LOOKUP,
+    SERVICE,
+    Call,
+    External,
+    Server,
+    ServiceGraph,
+    Use,
+    Workload,
+    call_order,
+    declared_use,
+)
+from otterize_pcap.intents.document_fields import (
+    Document,
+    entries_of,
+    fields_of,
+    kind_of,
+    name_of,
+    text_of,
+)
+from otterize_pcap.intents.documents import (
+    KIND,
+    PORTS_ANNOTATION,
+    SERVICE_PREFIX,
+    STATUS_ANNOTATION,
+    written_name,
+)
+from otterize_pcap.intents.versions import READABLE, TUTORIAL, VERSIONS
+
+V1_DETAILS = ("topics", "kafkaTopics", "resources", "HTTPResources", "databaseResources")
+CLOUD = ("sql", "aws", "gcp", "azure")
+# What v1 called a database is the sql target of v2.
+V1_CLOUD = {"database": "sql", "aws": "aws", "gcp": "gcp", "azure": "azure"}
+
+Shape = TypeVar("Shape")
+
+
+def parse_intents(documents: Iterable[tuple[str, bytes]]) -> ServiceGraph:
+    """Read the calls that documents (name, bytes) declare, YAML or JSON.
+
+    Raises:
+        GraphFormatError: A document is broken, or none of them is ClientIntents.
+    """
+    calls: dict[tuple[Workload, Server], Call] = {}
+    for name, content in documents:
+        for number, document in enumerate(_documents(content, name), 1):
+            for call in _calls(document, f"{name}: document {number}"):
+                calls[call.client, call.server] = _together(
+                    calls.get((call.client, call.server)), call
+                )
+    return ServiceGraph(tuple(sorted(calls.values(), key=call_order)))
+
+
+def _together(known: Call | None, call: Call) -> Call:
+    if known is None:
+        return call
+    uses = {(use.protocol, use.port): use for use in (*known.uses, *call.uses)}
+    status = known.status if known.status == call.status else ESTABLISHED
+    details = tuple(sorted({*known.details, *call.details}))
+    return Call(call.client, call.server, status, tuple(uses[key] for key in sorted(uses)), details)
+
+
+def _documents(content: bytes, name: str) -> Iterator[Document]:
+    """All ClientIntents of one file, out of lists, arrays and multi-document YAML."""
+    if not content.strip():
+        message = f"{name}: empty; write it again with `otterize intents export`"
+        raise GraphFormatError(message)
+    found = list(_flatten(_parse(content, name)))
+    intents = [document for document in found if document.get("kind") == KIND]
+    if found and not intents:
+        kinds = ", ".join(sorted({str(document.get("kind", "no kind")) for document in found}))
+        message = (
+            f"{name}: no ClientIntents (found {kinds}); "
+            "expected what `otterize intents export` writes"
+        )
+        raise GraphFormatError(message)
+    yield from intents
+
+
+def _parse(content: bytes, name: str) -> list[Any]:
+    if content.lstrip()[:1] in (b"{", b"["):
+        try:
+            return [msgspec.json.decode(content)]
+        except (msgspec.DecodeError, RecursionError) as error:
+            message = f"{name}: broken JSON ({error}); write it again"
+            raise GraphFormatError(message) from error
+    # PyYAML costs 18 ms to import, and JSON needs none of it.
+    import yaml  # noqa: PLC0415
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return list(yaml.load_all(content, Loader=loader))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # ValueError: a date or number that YAML's own rules recognise and Python cannot hold.
+        reason = " ".join(str(error).split())
+        message = f"{name}: neither JSON nor YAML ({reason}); write it again"
+        raise GraphFormatError(message) from error
+
+
+def _flatten(parts: Iterable[Any]) -> Iterator[Document]:
+    for part in parts:
+        if part is None:
+            continue
+        if isinstance(part, list):
+            yield from _flatten(part)
+        elif not isinstance(part, dict):
+            yield {"kind": f"a {type(part).__name__}"}
+        elif str(part.get("kind", "")).endswith("List") and isinstance(part.get("items"), list):
+            yield from _flatten(part["items"])
+        else:
+            yield part
+
+
+def _calls(document: Document, where: str) -> Iterator[Call]:
+    api_version = document.get("apiVersion")
+    if api_version not in READABLE:
+        message = (
+            f"{where}: apiVersion {api_version!r} is unknown; upgrade otterize-pcap if it is new, "
+            f"else use {max(VERSIONS)}"
+        )
+        raise GraphFormatError(message)
+    metadata = fields_of(document.get("metadata", {}), f"{where}: metadata")
+    annotations = fields_of(metadata.get("annotations") or {}, f"{where}: metadata.annotations")
+    statuses = _annotation(annotations, STATUS_ANNOTATION, dict[str, str], where)
+    ports = _annotation(annotations, PORTS_ANNOTATION, dict[str, list[str]], where)
+    for call in _declared_calls(document, metadata, where):
+        name = written_name(call, VERSIONS.get(api_version, TUTORIAL))
+        status = statuses.get(name, call.status)
+        uses = tuple(_declared_port(port, where) for port in ports.get(name, ()))
+        if status not in (ESTABLISHED, ATTEMPTED, LOOKUP):
+            message = f"{where}: {STATUS_ANNOTATION}: status {status!r} of {name} is unknown"
+            raise GraphFormatError(message)
+        yield replace(call, status=status, uses=tuple(sorted(uses, key=_port_order)) or call.uses)
+
+
+def _port_order(use: Use) -> tuple[str, int]:
+    return use.protocol, use.port
+
+
+def _annotation(annotations: Document, key: str, shape: type[Shape], where: str) -> Shape:
+    """An annotation that we wrote, as JSON; empty where it is absent."""
+    text = text_of(annotations.get(key, "{}"), f"{where}: {key}")
+    try:
+        return msgspec.json.decode(text, type=shape)
+    except msgspec.DecodeError as error:
+        message = f"{where}: {key}: {error}; remove the annotation"
+        raise GraphFormatError(message) from error
+
+
+def _declared_port(text: str, where: str) -> Use:
+    protocol, slash, port = text.partition("/")
+    if not slash or not (port.isascii() and port.isdigit()):
+        message = f"{where}: {PORTS_ANNOTATION}: {text!r} is no PROTOCOL/PORT"
+        raise GraphFormatError(message)
+    return declared_use(protocol, int(port))
+
+
+def _declared_calls(document: Document, metadata: Document, where: str) -> Iterator[Call]:
+    namespace = text_of(metadata.get("namespace", ""), f"{where}: metadata.namespace")
+    spec = fields_of(document.get("spec"), f"{where}: spec")
+    if "workload" in spec:
+        workload = fields_of(spec["workload"], f"{where}: spec.workload")
+        client = Workload(
+            name_of(workload, f"{where}: spec.workload"),
+            namespace,
+            kind_of(workload, f"{where}: spec.workload"),
+        )
+        for index, target in enumerate(entries_of(spec.get("targets"), f"{where}: spec.targets")):
+            at = f"{where}: spec.targets[{index}]"
+            yield from _target(client, fields_of(target, at), at)
+        return
+    service = fields_of(spec.get("service"), f"{where}: spec.service")
+    client = Workload(
+        name_of(service, f"{where}: spec.service"),
+        namespace,
+        kind_of(service, f"{where}: spec.service"),
+    )
+    declared = spec.get("calls", service.get("calls"))
+    for index, call in enumerate(entries_of(declared, f"{where}: spec.calls")):
+        at = f"{where}: spec.calls[{index}]"
+        yield from _v1_call(client, fields_of(call, at), at)
+
+
+def _client(identity: Document, namespace: str, where: str) -> Workload:
+    return Workload(name_of(identity, where), namespace, kind_of(identity, where))
+
+
+def _v1_call(client: Workload, call: Document, where: str) -> Iterator[Call]:
+    kind = text_of(call.get("type", ""), f"{where}: type")
+    if kind == "internet":
+        yield from _internet(client, fields_of(call.get("internet"), where), where)
+        return
+    details = [f"type {kind}"] if kind and kind != "http" else []
+    for field in V1_DETAILS:
+        details += _resources(call.get(field), f"{where}: {field}")
+    name = name_of(call, where)
+    if kind in V1_CLOUD:
+        details.remove(f"type {kind}")
+        server = External(f"{V1_CLOUD[kind]}:{name}")
+        yield Call(client, server, details=tuple(sorted(details)))
+        return
+    workload = _server(name, client, kind_of(call, where))
+    if "namespace" in call:
+        workload = replace(workload, namespace=text_of(call["namespace"], f"{where}.namespace"))
+    yield Call(client, workload, details=tuple(sorted(details)))
+
+
+def _target(client: Workload, target: Document, where: str) -> Iterator[Call]:
+    if len(target) != 1:
+        message = f"{where}: expected exactly one of kubernetes, service, kafka, internet, ..."
+        raise GraphFormatError(message)
+    field, value = next(iter(target.items()))
+    at = f"{where}.{field}"
+    value = fields_of(value, at)
+    if field == "internet":
+        yield from _internet(client, value, at)
+    elif field in CLOUD:
+        name = value.get("name") or value.get("arn") or value.get("resource") or value.get("scope")
+        yield Call(client, External(f"{field}:{name}"))
+    elif field in ("kubernetes", "service", "kafka"):
+        kind = SERVICE if field == "service" else kind_of(value, at)
+        details = ["type kafka"] if field == "kafka" else []
+        details += _resources(value.get("http"), f"{at}.http")
+        details += _resources(value.get("topics"), f"{at}.topics")
+        yield Call(
+            client, _server(name_of(value, at), client, kind), details=tuple(sorted(details))
+        )
+    else:
+        message = f"{at}: unknown kind of target; upgrade otterize-pcap if it is new"
+        raise GraphFormatError(message)
+
+
+def _internet(client: Workload, value: Document, where: str) -> Iterator[Call]:
+    ports = tuple(declared_use("", port) for port in _ports(value.get("ports", []), where))
+    domains, ips = (
+        entries_of(value.get("domains", []), where),
+        entries_of(value.get("ips", []), where),
+    )
+    if not domains and not ips:
+        message = f"{where}: internet needs domains or ips"
+        raise GraphFormatError(message)
+    for domain in domains:
+        yield Call(client, External(text_of(domain, where)), uses=ports)
+    for address in ips:
+        yield Call(client, External(text_of(address, where), is_address=True), uses=ports)
+
+
+def _ports(value: Any, where: str) -> list[int]:  # noqa: ANN401 - any YAML
+    ports = entries_of(value, f"{where}.ports")
+    if not all(type(port) is int for port in ports):
+        message = f"{where}.ports: {ports!r} are no port numbers"
+        raise GraphFormatError(message)
+    return sorted(set(ports))
+
+
+def _server(name: str, client: Workload, kind: str) -> Workload:
+    """`name` or `name.namespace`; what follows the last dot is the namespace."""
+    if name.startswith(SERVICE_PREFIX):
+        name, kind = name.removeprefix(SERVICE_PREFIX), SERVICE
+    bare, dot, namespace = name.rpartition(".")
+    return Workload(bare, namespace, kind) if dot else Workload(name, client.namespace, kind)
+
+
+def _resources(value: Any, where: str) -> list[str]:  # noqa: ANN401 - any YAML
+    """Kafka topics, HTTP or database resources, each as one comparable line."""
+    if value is None:
+        return []
+    lines = []
+    for entry in entries_of(value, where):
+        mapping = fields_of(entry, where)
+        parts = []
+        for key in sorted(mapping):
+            content = mapping[key]
+            text = " ".join(sorted(map(str, content))) if isinstance(content, list) else content
+            parts.append(f"{key} {text}")
+        lines.append(", ".join(parts))
+    return lines

@@ -1,0 +1,1 @@
+"""Capture files → records: containers, compression, and where one packet's bytes begin and end."""

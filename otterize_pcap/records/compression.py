@@ -1,0 +1,115 @@
+"""Compressed capture → plain capture, by magic and never by file name.
+
+Streams are decompressed as they are read, so memory does not depend on what they grow to. What
+comes before damaged or missing compressed data is kept, and the reader told why it ended there.
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+
+from otterize_pcap.errors import CaptureError
+from otterize_pcap.records.stream import Window
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+GZIP = b"\x1f\x8b"
+ZSTD = b"\x28\xb5\x2f\xfd"
+LZ4 = b"\x04\x22\x4d\x18"
+
+
+class _Decompressor(Protocol):
+    """What gzip, zstandard and lz4 readers have in common."""
+
+    def read1(self, size: int, /) -> bytes:
+        """Some plain bytes; none at the end."""
+
+
+_Opener = Callable[[io.RawIOBase], tuple[_Decompressor, tuple[type[Exception], ...]]]
+
+
+class _Compressed(io.RawIOBase):
+    """The rest of a window, as the file object that decompressors want to read from."""
+
+    def __init__(self, window: Window) -> None:
+        super().__init__()
+        self._window = window
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer)
+        window = self._window
+        if not window.has(1):
+            return 0
+        count = min(len(view), len(window))
+        view[:count] = window.take(count)
+        return count
+
+
+class Decompressed:
+    """Plain bytes of a compressed stream; `damage` says why they end early, if they do."""
+
+    def __init__(self, window: Window, name: str, kind: str) -> None:
+        self._plain, self._errors = _OPENERS[kind](_Compressed(window))
+        self._name = name
+        self._kind = kind
+        self.damage: str | None = None
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Decompress up to the buffer's size."""
+        if self.damage is not None:
+            return 0
+        try:
+            plain = self._plain.read1(len(buffer))
+        except EOFError:
+            self.damage = f"{self._name}: the {self._kind} data end early; the file is incomplete"
+            return 0
+        except self._errors as error:
+            detail = " ".join(str(error).split())
+            self.damage = f"{self._name}: the {self._kind} data are damaged ({detail})"
+            return 0
+        buffer[: len(plain)] = plain
+        return len(plain)
+
+
+def compression_of(head: bytes) -> str | None:
+    """Which compression a file's first four bytes announce."""
+    if head[:2] == GZIP:
+        return "gzip"
+    return {ZSTD: "zstd", LZ4: "lz4"}.get(head)
+
+
+def _open_gzip(source: io.RawIOBase) -> tuple[_Decompressor, tuple[type[Exception], ...]]:
+    return gzip.GzipFile(fileobj=source, mode="rb"), (gzip.BadGzipFile, zlib.error)
+
+
+def _open_zstd(source: io.RawIOBase) -> tuple[_Decompressor, tuple[type[Exception], ...]]:
+    try:
+        import zstandard  # noqa: PLC0415 - an optional extra, and 20 ms of start-up
+    except ImportError as error:
+        raise _missing("zstd", "zstandard") from error
+    reader = zstandard.ZstdDecompressor().stream_reader(
+        cast("BinaryIO", source), read_across_frames=True
+    )
+    return cast("_Decompressor", reader), (zstandard.ZstdError,)
+
+
+def _open_lz4(source: io.RawIOBase) -> tuple[_Decompressor, tuple[type[Exception], ...]]:
+    try:
+        import lz4.frame  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        raise _missing("lz4", "lz4") from error
+    return cast("_Decompressor", lz4.frame.LZ4FrameFile(source)), (RuntimeError,)
+
+
+def _missing(kind: str, package: str) -> CaptureError:
+    message = f"the capture is {kind}-compressed and the Python package {package} is not installed"
+    return CaptureError(f"{message}; run: pip install 'otterize-pcap[{kind}]', or decompress it")
+
+
+_OPENERS: dict[str, _Opener] = {"gzip": _open_gzip, "zstd": _open_zstd, "lz4": _open_lz4}

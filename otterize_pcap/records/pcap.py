@@ -1,0 +1,147 @@
+"""The pcap file format (draft-ietf-opsawg-pcap): both byte orders, µs and ns, and its relatives.
+
+A record whose captured length no packet can have ends the reading, as in libpcap; the records
+before it stand. A record that the file ends within is counted, not decoded.
+"""
+
+import struct
+from dataclasses import dataclass
+
+from otterize_pcap.errors import CaptureError
+from otterize_pcap.records.stream import (
+    MAX_CAPTURED,
+    NO_STOP,
+    Ending,
+    Record,
+    RecordReader,
+    Window,
+    clamp_time,
+    damaged,
+)
+
+MICROSECONDS = 0xA1B2C3D4
+NANOSECONDS = 0xA1B23C4D
+KUZNETZOV = 0xA1B2CD34
+"""Alexey Kuznetsov's patch to libpcap: eight more bytes in each record header."""
+
+HEADER_LENGTH = 24
+RECORD_HEADER = 16
+KUZNETZOV_RECORD_HEADER = 24
+
+MAGICS = {
+    magic.to_bytes(4, order): (magic, order)
+    for magic in (MICROSECONDS, NANOSECONDS, KUZNETZOV)
+    for order in ("little", "big")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PcapHeader:
+    """What a file header says of all its records.
+
+    `order` is `<` or `>` as in `struct`; `tick_ns` the unit of a record's fraction of a second;
+    `header_length` that of a record header. `swapped` marks versions before 2.3, which wrote the
+    two lengths in the other order; 2.3 itself did either (libpcap, sf-pcap.c), told by the sizes.
+    """
+
+    order: str
+    tick_ns: int
+    header_length: int
+    link_type: int
+    version: tuple[int, int]
+
+    def lengths(self, first: int, second: int) -> tuple[int, int]:
+        """Captured and original length of a record, from the two fields in file order."""
+        if self.version < (2, 3) or (self.version == (2, 3) and first > second):
+            return second, first
+        return first, second
+
+
+def read_header(window: Window, name: str) -> PcapHeader:
+    """Take the file header.
+
+    The upper half of the link type field says whether frames end in a checksum (FCS); the IP
+    header's own length makes that irrelevant here, so only the lower half counts.
+
+    Raises:
+        CaptureError: It is cut off, or of a version that no one can read.
+    """
+    if not window.has(HEADER_LENGTH):
+        message = f"{name}: the file ends within its header ({len(window)} of 24 bytes)"
+        raise CaptureError(f"{message}; capture again, with tcpdump -U")
+    head = window.take(HEADER_LENGTH)
+    magic, order = MAGICS[head[:4]]
+    prefix = "<" if order == "little" else ">"
+    major, minor = struct.unpack_from(f"{prefix}HH", head, 4)
+    if major != 2:
+        message = f"{name}: pcap version {major}.{minor} is not supported; only 2.x is"
+        raise CaptureError(f"{message}: convert it with `editcap -F pcap`")
+    (link_field,) = struct.unpack_from(f"{prefix}I", head, 20)
+    return PcapHeader(
+        order=prefix,
+        tick_ns=1 if magic == NANOSECONDS else 1000,
+        header_length=KUZNETZOV_RECORD_HEADER if magic == KUZNETZOV else RECORD_HEADER,
+        link_type=link_field & 0xFFFF,
+        version=(major, minor),
+    )
+
+
+class PcapReader:
+    """The records of a pcap file, from where its window stands."""
+
+    def __init__(self, window: Window, name: str, header: PcapHeader) -> None:
+        self.window = window
+        self.ending = Ending()
+        self.number = 0
+        self.stop = NO_STOP
+        self.header = header
+        self._name = name
+        self._fields = struct.Struct(f"{self.header.order}IIII")
+
+    def next(self) -> Record | None:
+        """The next record, or None at the end; `ending` then says why it ended."""
+        window, header = self.window, self.header
+        if self.ending.damage is not None or window.offset >= self.stop:
+            return None
+        if not window.has(header.header_length):
+            self.ending.truncated = len(window)
+            return None
+        seconds, fraction, first, second = self._fields.unpack_from(window.data, window.start)
+        captured, original = header.lengths(first, second)
+        if captured == 0:
+            self._refuse_second_header()
+        if captured > MAX_CAPTURED:
+            what = f"a captured length of {captured}, more than any packet has,"
+            self.ending.damage = damaged(self._name, window.offset, what)
+            return None
+        if not window.has(header.header_length + captured):
+            self.ending.truncated = len(window)
+            return None
+        window.start += header.header_length
+        self.number += 1
+        return Record(
+            number=self.number,
+            time_ns=clamp_time(seconds * 1_000_000_000 + fraction * header.tick_ns),
+            link_type=header.link_type,
+            interface=0,
+            data=window.take(captured),
+            original_length=original,
+        )
+
+    def follows(self, earlier: RecordReader) -> bool:
+        """Records do not depend on what was before them."""
+        return isinstance(earlier, PcapReader) and self.header == earlier.header
+
+    def take_over(self, earlier: RecordReader) -> None:
+        """Go on counting where the reader of the stretch before this one ended."""
+        self.number += earlier.number
+
+    def _refuse_second_header(self) -> None:
+        """Files joined with `cat`: a header read as a record has no bytes (its time zone is 0)."""
+        head = self.window.peek(6)
+        if head[:4] in MAGICS and head[4:6] in (b"\x00\x02", b"\x02\x00"):
+            message = (
+                f"{self._name}: a second capture file begins at byte {self.window.offset}; "
+                "give the files one by one, or join them with mergecap instead of cat"
+            )
+            raise CaptureError(message)

@@ -1,0 +1,1 @@
+"""Connections + snapshot → service graph: whose addresses they were, at the packets' time."""

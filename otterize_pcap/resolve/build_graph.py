@@ -1,0 +1,266 @@
+"""Resolved connections → service graph: calls with ports, counts and evidence (S41 to S51)."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from otterize_pcap.addresses import NODE_LOCAL_DNS
+from otterize_pcap.connections.table import UDP
+from otterize_pcap.flows.groups import ConnectionGroup
+from otterize_pcap.flows.outcome import ESTABLISHED as CONNECTED
+from otterize_pcap.graph.service_graph import (
+    ATTEMPTED,
+    ESTABLISHED,
+    LOOKUP,
+    Call,
+    Evidence,
+    External,
+    Server,
+    Use,
+    Workload,
+    call_order,
+)
+from otterize_pcap.resolve.identity import Identities
+from otterize_pcap.resolve.nat import PROTOCOL_NAMES
+from otterize_pcap.resolve.resolve import Left, Party, Resolution, Resolved
+from otterize_pcap.snapshot.snapshot import Snapshot
+
+SHOWN = "resolved"
+HIDDEN_DNS = "hidden: call to the cluster's DNS"
+HIDDEN_EXTERNAL = "hidden: external server"
+HIDDEN_SELF = "hidden: workload calling itself"
+HIDDEN_ONE_WAY = "hidden: one-way UDP"
+HIDDEN_LABEL = "hidden: excluded label"
+HIDDEN_CLIENT = "hidden: client not selected"
+HIDDEN_NAMESPACE = "hidden: excluded namespace"
+
+DNS_NAMES = ("kube-dns", "dns-default")
+DNS_PORT = 53
+
+NO_VALUE = "no_value"
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """Which resolved connections become calls; the defaults are the rules' own.
+
+    `exclude_labels` are (key, value) pairs of pod labels, `exclude_namespaces` names: an edge is
+    dropped if either side matches (S60). `client_labels` are those that a client's pod must have,
+    all of them. `distinct_by_label` is the key of a pod label by whose
+    values clients are told apart.
+    """
+
+    attempts: bool = False
+    one_way_udp: bool = False
+    cluster_dns: bool = False
+    internet: bool = False
+    lookups: bool = False
+    self_calls: bool = True
+    exclude_labels: tuple[tuple[str, str], ...] = ()
+    exclude_namespaces: frozenset[str] = frozenset()
+    client_labels: tuple[tuple[str, str], ...] = ()
+    distinct_by_label: str = ""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """A `Use` while it is being counted."""
+
+    connections: int = 0
+    packets: list[int] = field(default_factory=lambda: [0, 0])
+    bytes: list[int] = field(default_factory=lambda: [0, 0])
+    first_ns: int = 1 << 63
+    last_ns: int = 0
+    # Plain dictionaries: two Counters a call cost 7 µs each time.
+    outcomes: dict[str, int] = field(default_factory=dict)
+    rules: dict[str, int] = field(default_factory=dict)
+    services: set[str] = field(default_factory=set)
+    evidence: Evidence | None = None
+
+    def add(self, resolved: Resolved) -> None:
+        leg = resolved.connection.legs[0]
+        first_ns, rule = resolved.connection.first_ns, resolved.connection.rule
+        self.count(resolved, 1, Evidence(leg.file, leg.row.number, first_ns, rule))
+
+    def add_group(self, group: ConnectionGroup, resolved: Resolved) -> None:
+        rule = resolved.connection.rule
+        evidence = Evidence(group.file, group.packet, group.evidence_ns, rule)
+        self.count(resolved, group.connections, evidence)
+
+    def count(self, resolved: Resolved, connections: int, evidence: Evidence) -> None:
+        connection = resolved.connection
+        self.connections += connections
+        for way in (0, 1):
+            self.packets[way] += connection.packets[way]
+            self.bytes[way] += connection.bytes[way]
+        self.first_ns = min(self.first_ns, connection.first_ns)
+        self.last_ns = max(self.last_ns, connection.last_ns)
+        _add(self.outcomes, connection.outcome, connections)
+        _add(self.rules, connection.rule, connections)
+        self.services.update(resolved.services)
+        if self.evidence is None or _earlier(evidence, self.evidence):
+            self.evidence = evidence
+
+    def merge(self, use: Use) -> None:
+        self.connections += use.connections
+        for way in (0, 1):
+            self.packets[way] += use.packets[way]
+            self.bytes[way] += use.bytes[way]
+        self.first_ns = min(self.first_ns, use.first_ns)
+        self.last_ns = max(self.last_ns, use.last_ns)
+        for outcome, count in use.outcomes:
+            _add(self.outcomes, outcome, count)
+        for rule, count in use.rules:
+            _add(self.rules, rule, count)
+        self.services.update(use.services)
+        if use.evidence is not None and (
+            self.evidence is None or _earlier(use.evidence, self.evidence)
+        ):
+            self.evidence = use.evidence
+
+    def use(self, protocol: str, port: int) -> Use:
+        return Use(
+            protocol=protocol,
+            port=port,
+            connections=self.connections,
+            packets=(self.packets[0], self.packets[1]),
+            bytes=(self.bytes[0], self.bytes[1]),
+            first_ns=self.first_ns,
+            last_ns=self.last_ns,
+            outcomes=tuple(sorted(self.outcomes.items())),
+            rules=tuple(sorted(self.rules.items())),
+            services=tuple(sorted(self.services)),
+            evidence=self.evidence,
+        )
+
+
+def _add(counts: dict[str, int], name: str, more: int) -> None:
+    counts[name] = counts.get(name, 0) + more
+
+
+def _earlier(one: Evidence, other: Evidence) -> bool:
+    return (one.time_ns, one.file, one.packet) < (other.time_ns, other.file, other.packet)
+
+
+Tallies = dict[tuple[Workload, Server], dict[tuple[str, int], _Tally]]
+
+
+def build_calls(
+    resolutions: Iterable[Resolution],
+    groups: Iterable[tuple[ConnectionGroup, Resolution]],
+    inclusion: Inclusion,
+    cluster_dns: Mapping[Workload, frozenset[int]],
+) -> tuple[tuple[Call, ...], Counter[str]]:
+    """The calls, sorted (S61), and how many connections each fate had, by its name.
+
+    Connections come one by one in `resolutions`, or counted in `groups`. `cluster_dns` are the
+    workloads behind the cluster's DNS Service with their DNS ports (S45).
+    """
+    tallies: Tallies = {}
+    fates: Counter[str] = Counter()
+    for resolution in resolutions:
+        fate = fate_of(resolution, inclusion, cluster_dns)
+        fates[fate] += 1
+        if fate == SHOWN and isinstance(resolution, Resolved):
+            _tally_of(tallies, resolution, inclusion.distinct_by_label).add(resolution)
+    for group, resolution in groups:
+        fate = fate_of(resolution, inclusion, cluster_dns)
+        fates[fate] += group.connections
+        if fate == SHOWN and isinstance(resolution, Resolved):
+            _tally_of(tallies, resolution, inclusion.distinct_by_label).add_group(group, resolution)
+    return _calls(tallies), fates
+
+
+def _tally_of(tallies: Tallies, resolved: Resolved, label: str) -> _Tally:
+    server = resolved.server
+    client = _labelled(resolved.client, label) if label else resolved.client.workload
+    pair = (client, server.workload if isinstance(server, Party) else server)
+    port = (PROTOCOL_NAMES[resolved.connection.protocol], resolved.port)
+    ports = tallies.setdefault(pair, {})
+    if port not in ports:
+        ports[port] = _Tally()
+    return ports[port]
+
+
+def _labelled(party: Party, key: str) -> Workload:
+    value = party.pod.labels.get(key, NO_VALUE) if party.pod else NO_VALUE
+    return replace(party.workload, label=f"{key}={value}")
+
+
+def merge_calls(parts: Iterable[tuple[Call, ...]]) -> tuple[Call, ...]:
+    """The calls of several captures as one (S13)."""
+    tallies: Tallies = {}
+    for calls in parts:
+        for call in calls:
+            ports = tallies.setdefault((call.client, call.server), {})
+            for use in call.uses:
+                ports.setdefault((use.protocol, use.port), _Tally()).merge(use)
+    return _calls(tallies)
+
+
+def _calls(tallies: Tallies) -> tuple[Call, ...]:
+    calls = []
+    for (client, server), ports in tallies.items():
+        uses = tuple(ports[key].use(*key) for key in sorted(ports))
+        seen = {outcome for use in uses for outcome, _ in use.outcomes}
+        status = ESTABLISHED if CONNECTED in seen else ATTEMPTED if uses else LOOKUP
+        calls.append(Call(client, server, status, uses))
+    return tuple(sorted(calls, key=call_order))
+
+
+def fate_of(
+    resolution: Resolution,
+    inclusion: Inclusion,
+    cluster_dns: Mapping[Workload, frozenset[int]],
+) -> str:
+    """What becomes of a connection: `resolved`, `hidden: <why>`, or why it could not be."""
+    if isinstance(resolution, Left):
+        return resolution.reason
+    connection, server = resolution.connection, resolution.server
+    if connection.outcome != CONNECTED:
+        one_way = connection.protocol == UDP and connection.outcome == "unanswered"
+        if not (inclusion.attempts or (one_way and inclusion.one_way_udp)):
+            return HIDDEN_ONE_WAY if one_way else f"hidden: {connection.outcome}"
+    if isinstance(server, External):
+        if (resolution.port, connection.servers[-1][0]) == (DNS_PORT, NODE_LOCAL_DNS):
+            if not inclusion.cluster_dns:
+                return HIDDEN_DNS
+        elif not inclusion.internet:
+            return HIDDEN_EXTERNAL
+    elif not inclusion.cluster_dns and resolution.port in cluster_dns.get(server.workload, ()):
+        return HIDDEN_DNS
+    elif not inclusion.self_calls and server.workload == resolution.client.workload:
+        return HIDDEN_SELF
+    return _excluded(resolution, inclusion) or SHOWN
+
+
+def _excluded(resolved: Resolved, inclusion: Inclusion) -> str | None:
+    if inclusion.client_labels:
+        labels = resolved.client.pod.labels if resolved.client.pod else {}
+        if any(labels.get(key) != value for key, value in inclusion.client_labels):
+            return HIDDEN_CLIENT
+    for party in (resolved.client, resolved.server):
+        if isinstance(party, External):
+            continue
+        if party.workload.namespace in inclusion.exclude_namespaces:
+            return HIDDEN_NAMESPACE
+        labels = party.pod.labels if party.pod else {}
+        if any(labels.get(key) == value for key, value in inclusion.exclude_labels):
+            return HIDDEN_LABEL
+    return None
+
+
+def cluster_dns_ports(snapshot: Snapshot, identities: Identities) -> dict[Workload, frozenset[int]]:
+    """The workloads behind the cluster's DNS Service, each with its DNS ports (S45)."""
+    found: dict[Workload, set[int]] = {}
+    for service in snapshot.services:
+        if service.labels.get("k8s-app") != "kube-dns" and service.name not in DNS_NAMES:
+            continue
+        for (_, port), backends in service.backends.items():
+            for backend in backends if port == DNS_PORT else ():
+                for tenure in snapshot.tenures.get(backend.address, ()):
+                    ports = found.setdefault(identities.of(tenure.pod).workload, {DNS_PORT})
+                    ports.add(backend.port or port)
+    for tenure in snapshot.tenures.get(NODE_LOCAL_DNS, ()):
+        found.setdefault(identities.of(tenure.pod).workload, {DNS_PORT})
+    return {workload: frozenset(ports) for workload, ports in found.items()}

@@ -1,0 +1,55 @@
+"""Services that a workload asked DNS for but did not call (S42)."""
+
+from collections.abc import Iterable
+
+from otterize_pcap.flows.names import Answer, Names
+from otterize_pcap.graph.service_graph import LOOKUP, Call, Workload, call_order
+from otterize_pcap.resolve.nat import API_SERVER as API_SERVER_NAME
+from otterize_pcap.resolve.resolve import API_SERVER, Party, Resolver
+from otterize_pcap.snapshot.snapshot import Service, Snapshot
+
+Services = dict[tuple[str, str], Service]
+
+
+def add_lookups(
+    calls: Iterable[Call], names: Names, snapshot: Snapshot, resolver: Resolver
+) -> tuple[Call, ...]:
+    """The calls, and one marked `lookup` for each Service that was only looked up."""
+    found = {(call.client, call.server): call for call in calls}
+    services = {(service.namespace, service.name): service for service in snapshot.services}
+    for answer in names.answers:
+        client = resolver.holder(answer.client, answer.time_ns, answer.time_ns)
+        if not isinstance(client, Party):
+            continue
+        server = _looked_up(answer, services, resolver)
+        if server is not None and (client.workload, server) not in found:
+            call = Call(client.workload, server, LOOKUP)
+            found[client.workload, server] = call
+    return tuple(sorted(found.values(), key=call_order))
+
+
+def _looked_up(answer: Answer, services: Services, resolver: Resolver) -> Workload | None:
+    """The workload behind a Service's name, where all its backends are of one.
+
+    The names of Services are `[…].<service>.<namespace>.svc.<cluster domain>` (Kubernetes
+    DNS-Based Service Discovery 1.1.0).
+    """
+    labels = answer.name.split(".")
+    for place in range(2, len(labels)):
+        if labels[place] != "svc":
+            continue
+        key = (labels[place - 1], labels[place - 2])
+        if key == API_SERVER_NAME:
+            return API_SERVER
+        service = services.get(key)
+        if service is None:
+            continue
+        workloads = {
+            party.workload
+            for backends in service.backends.values()
+            for backend in backends
+            for party in [resolver.holder(backend.address, answer.time_ns, answer.time_ns)]
+            if isinstance(party, Party)
+        }
+        return workloads.pop() if len(workloads) == 1 else None
+    return None

@@ -1,0 +1,280 @@
+"""One capture → its resolved connections and service graph: the stages in order."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from otterize_pcap.connections.table import Row
+from otterize_pcap.connections.tally import Payload
+from otterize_pcap.flows.clocks import measure_offsets
+from otterize_pcap.flows.conntrack import Dump
+from otterize_pcap.flows.groups import ConnectionGroup, Grouping, compiled_tables, standing_for
+from otterize_pcap.flows.joined import connect
+from otterize_pcap.flows.legs import Address, Recording, Tuple5
+from otterize_pcap.flows.names import Names, read_names
+from otterize_pcap.flows.tracked import count_ageless, tracked_recordings
+from otterize_pcap.graph.service_graph import (
+    Coverage,
+    FileCoverage,
+    NodeCoverage,
+    ServiceGraph,
+    Workload,
+)
+from otterize_pcap.resolve.build_graph import (
+    Inclusion,
+    build_calls,
+    cluster_dns_ports,
+    merge_calls,
+)
+from otterize_pcap.resolve.identity import ANNOTATIONS, Identities
+from otterize_pcap.resolve.lookups import add_lookups
+from otterize_pcap.resolve.nat import ServiceRoutes
+from otterize_pcap.resolve.notes import notes_of
+from otterize_pcap.resolve.outside import name_outside
+from otterize_pcap.resolve.resolve import (
+    DEFAULT_SLACK_NS,
+    FoundServer,
+    Party,
+    Resolution,
+    Resolver,
+    Unknown,
+)
+from otterize_pcap.resolve.timeless import Timeless
+from otterize_pcap.snapshot.snapshot import Snapshot
+
+# Tunnels that any process can imitate by sending a UDP datagram (S25).
+AGELESS = "unresolved: known to conntrack only, without its age"
+UDP_TUNNELS = frozenset({"vxlan", "vxlan-gpe", "geneve", "gtp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """All that was recorded at one time: files, conntrack dumps, node addresses, the snapshot.
+
+    `nodes` maps local node addresses, beyond those in the snapshot, to node names. `files` and
+    `coverage_nodes` say what was read and which nodes were captured; `skipped` counts packets
+    without a connection, by reason. `payloads` are what names are read from, each with its node.
+    `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's, where measured.
+    """
+
+    recordings: Sequence[Recording]
+    snapshot: Snapshot
+    dumps: Sequence[Dump] = ()
+    nodes: Mapping[bytes, str] = field(default_factory=dict)
+    files: tuple[FileCoverage, ...] = ()
+    coverage_nodes: tuple[NodeCoverage, ...] = ()
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    payloads: Sequence[tuple[str, Payload]] = ()
+    clocks_ahead: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The options that change how a capture is understood; the defaults are the rules' own."""
+
+    slack_ns: int = DEFAULT_SLACK_NS
+    annotation: str = ANNOTATIONS[0]
+    image_name_for_jobs: bool = False
+    inclusion: Inclusion = field(default_factory=Inclusion)
+
+
+DEFAULT_RULES = Rules()
+
+
+@dataclass(frozen=True, slots=True)
+class MappedCapture:
+    """Every connection with what became of it, and the graph they make."""
+
+    resolutions: tuple[Resolution, ...]
+    graph: ServiceGraph
+    offsets: Mapping[str, int]
+    cluster_dns: Mapping[Workload, frozenset[int]]
+
+
+class _Mapping:
+    """What all ways through one capture share."""
+
+    def __init__(self, capture: Capture, rules: Rules) -> None:
+        self.capture = capture
+        self.rules = rules
+        self.snapshot = capture.snapshot
+        self.nodes = {**capture.nodes, **capture.snapshot.nodes}
+        self.dumps = [dump for dump in capture.dumps if dump.entries]
+        self.routes = ServiceRoutes(capture.snapshot, self.nodes, rules.slack_ns)
+        self.identities = Identities(
+            capture.snapshot,
+            annotation=rules.annotation,
+            image_name_for_jobs=rules.image_name_for_jobs,
+        )
+        self.resolver = Resolver(
+            capture.snapshot, self.identities, self.routes, self.nodes, rules.slack_ns
+        )
+        self.cluster_dns = cluster_dns_ports(capture.snapshot, self.identities)
+        self.forged: Counter[str] = Counter()
+        self.ageless = 0
+
+    def names(self, offsets: Mapping[str, int]) -> Names:
+        """What the capture's payloads name, by corrected time."""
+        return read_names(
+            (payload, offsets.get(node, 0)) for node, payload in self.capture.payloads
+        )
+
+    def in_pod(self, address: bytes) -> bool:
+        """Whether an address is, or at another time was, a pod's, also of one that nobody saw."""
+        if address in self.snapshot.tenures:
+            return True
+        return address not in self.nodes and self.snapshot.is_pod_range(address)
+
+    def could_be_service(self, address: bytes) -> bool:
+        """Whether a Service could answer on an address: its own, or as NodePort a node's."""
+        return address in self.snapshot.virtual or address in self.nodes
+
+    def is_one(self, group: ConnectionGroup) -> bool:
+        """Whether each side of a group's connections is one pod at most, as NAT leaves it."""
+        servers = {address for address, _ in group.servers}
+        return all(
+            sum(address in self.snapshot.tenures for address in addresses) < 2
+            for addresses in (set(group.clients), servers)
+        )
+
+    def believed(self) -> list[Recording]:
+        """The recordings without what a pod put into a tunnel itself (S25)."""
+        return [
+            replace(
+                recording,
+                rows=tuple(_believable(recording.rows, self.in_pod, self.forged)),
+                table=None,
+            )
+            for recording in self.capture.recordings
+        ]
+
+    def tracked(self, shows: Callable[[Tuple5], bool]) -> list[Recording]:
+        """What conntrack alone knows of, where `shows` tells what was recorded (S46)."""
+        self.ageless = count_ageless(self.dumps, shows)
+        return tracked_recordings(self.dumps, shows)
+
+    def graph(
+        self,
+        resolutions: Iterable[Resolution],
+        groups: Iterable[tuple[ConnectionGroup, Resolution]],
+        offsets: Mapping[str, int],
+    ) -> ServiceGraph:
+        """The service graph of resolved connections and groups."""
+        inclusion = self.rules.inclusion
+        calls, fates = build_calls(resolutions, groups, inclusion, self.cluster_dns)
+        if inclusion.lookups:
+            calls = add_lookups(calls, self.names(offsets), self.snapshot, self.resolver)
+        if self.ageless:
+            fates[AGELESS] += self.ageless
+        coverage = Coverage(
+            files=self.capture.files,
+            nodes=self.capture.coverage_nodes,
+            connections=tuple(sorted(fates.items())),
+            skipped=tuple(sorted((Counter(self.capture.skipped) + self.forged).items())),
+            notes=tuple(notes_of(self.snapshot, self.capture.files, offsets, self.rules.slack_ns)),
+        )
+        return ServiceGraph(calls, coverage)
+
+
+def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture:
+    """Join, direct and resolve every connection of a capture, and build its service graph."""
+    mapping = _Mapping(capture, rules)
+    recordings = mapping.believed()
+    offsets = measure_offsets(recordings, capture.clocks_ahead)
+    shown = {(row.protocol, row.low, row.high) for found in recordings for row in found.rows}
+    recordings += mapping.tracked(shown.__contains__)
+    connections = connect(recordings, mapping.routes, mapping.dumps, offsets)
+    resolutions = tuple(map(mapping.resolver.resolve, connections))
+    if rules.inclusion.internet:
+        names = mapping.names(offsets)
+        resolutions = tuple(name_outside(resolution, names) for resolution in resolutions)
+    graph = mapping.graph(resolutions, (), offsets)
+    return MappedCapture(resolutions, graph, offsets, mapping.cluster_dns)
+
+
+def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGraph:
+    """The service graph of a capture: `map_capture(...).graph`, made the shortest way.
+
+    Plain connections are grouped where the tables are compiled, and resolved a group at a time.
+    """
+    mapping = _Mapping(capture, rules)
+    tables = compiled_tables(capture.recordings, mapping.in_pod)
+    spans = [(file.first_ns, file.last_ns) for file in capture.files]
+    first_ns = min((first for first, _ in spans if first is not None), default=None)
+    last_ns = max((last for _, last in spans if last is not None), default=None)
+    # Names belong to single connections, so that with them none can stand for others.
+    if rules.inclusion.internet or first_ns is None or last_ns is None or tables is None:
+        return map_capture(capture, rules).graph
+    grouping = Grouping(capture.recordings, tables, capture.clocks_ahead)
+    widest = max(map(abs, grouping.offsets.values()), default=0)
+    timeless = Timeless(
+        capture.snapshot,
+        mapping.routes,
+        mapping.nodes,
+        rules.slack_ns,
+        (first_ns - widest, last_ns + widest),
+    )
+    groups = grouping.group(mapping.dumps, mapping.could_be_service)
+    broken = [group for group in groups if not (timeless.holds(group) and mapping.is_one(group))]
+    left = [*grouping.left(broken), *mapping.tracked(grouping.shows)]
+    known = grouping.known(left, mapping.dumps)
+    connections = connect(left, mapping.routes, mapping.dumps, grouping.offsets, known)
+    gone = {group.number for group in broken}
+    whole = (group for group in groups if group.number not in gone)
+    resolved = _resolve_groups(mapping.resolver, whole)
+    resolutions = map(mapping.resolver.resolve, connections)
+    return mapping.graph(resolutions, resolved, grouping.offsets)
+
+
+def _resolve_groups(
+    resolver: Resolver, groups: Iterable[ConnectionGroup]
+) -> Iterator[tuple[ConnectionGroup, Resolution]]:
+    """Resolve groups to which time makes no difference: each end once, however often it is met."""
+    clients: dict[tuple[bytes, ...], Party | Unknown] = {}
+    servers: dict[tuple[int, tuple[Address, ...]], FoundServer] = {}
+    for group in groups:
+        connection = standing_for(group)
+        client = clients.get(group.clients)
+        if client is None:
+            client = clients[group.clients] = resolver.client(connection)
+        ends = (group.protocol, group.servers)
+        server = servers.get(ends)
+        if server is None:
+            server = servers[ends] = resolver.server(connection)
+        yield group, resolver.put_together(connection, client, server)
+
+
+def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
+    """The graphs of several captures, each resolved with its own snapshot, as one (S13)."""
+    if len(graphs) == 1:
+        return graphs[0]
+    coverages = [graph.coverage for graph in graphs if graph.coverage is not None]
+    connections: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    for coverage in coverages:
+        connections.update(dict(coverage.connections))
+        skipped.update(dict(coverage.skipped))
+    return ServiceGraph(
+        merge_calls(graph.calls for graph in graphs),
+        Coverage(
+            files=tuple(file for coverage in coverages for file in coverage.files),
+            nodes=tuple(node for coverage in coverages for node in coverage.nodes),
+            connections=tuple(sorted(connections.items())),
+            skipped=tuple(sorted(skipped.items())),
+            notes=tuple(dict.fromkeys(note for coverage in coverages for note in coverage.notes)),
+        ),
+    )
+
+
+def _believable(
+    rows: Iterable[Row], in_pod: Callable[[bytes], bool], forged: Counter[str]
+) -> Iterator[Row]:
+    """Leave out what a pod itself put into a tunnel: it could be made up (S25)."""
+    for row in rows:
+        if row.tunnels and any(
+            tunnel.kind in UDP_TUNNELS and (in_pod(tunnel.low) or in_pod(tunnel.high))
+            for tunnel in row.tunnels
+        ):
+            forged["inside a tunnel that a pod made"] += sum(side.packets for side in row.sides)
+            continue
+        yield row

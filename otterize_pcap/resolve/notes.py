@@ -1,0 +1,52 @@
+"""What a reader of a graph must know to trust it: clocks, and what the snapshot cannot say."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from otterize_pcap.graph.service_graph import FileCoverage
+from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.timestamps import SECOND_NS, format_time
+
+# For so long what a snapshot without a watch says is taken to be still, or already, so.
+FRESH_NS = 600 * SECOND_NS
+
+
+def notes_of(
+    snapshot: Snapshot,
+    files: Iterable[FileCoverage],
+    offsets: Mapping[str, int],
+    slack_ns: int,
+) -> Iterator[str]:
+    """What a reader must know to trust the result: clocks, and what the snapshot cannot say."""
+    for node, offset in sorted(offsets.items()):
+        yield f"clock of {node} was {offset / SECOND_NS:+.3f} s off; corrected"
+    times = [(file.first_ns, file.last_ns) for file in files]
+    first = min((first for first, _ in times if first is not None), default=None)
+    last = max((last for _, last in times if last is not None), default=None)
+    begun, ended = snapshot.watch_start_ns, snapshot.watch_end_ns
+    if begun is None or ended is None:
+        taken = snapshot.taken_ns
+        yield (
+            "snapshot is a single point in time"
+            + (f" ({format_time(taken)})" if taken is not None else "")
+            + ": pods that came or went unseen are missing from it"
+        )
+        begun = ended = taken
+        slack_ns += FRESH_NS
+    if first is None or last is None:
+        return
+    if begun is not None and ended is not None:
+        if first > ended + slack_ns or last < begun - slack_ns:
+            yield "all packets lie outside the snapshot's time: were they recorded together?"
+        elif snapshot.watch_end_ns is not None and (
+            first < begun - slack_ns or last > ended + slack_ns
+        ):
+            yield (
+                f"packets from {format_time(first)} to {format_time(last)}, but the snapshot "
+                f"watched from {format_time(begun)} to {format_time(ended)}"
+            )
+        return
+    newest = max(
+        (tenure.start_ns for held in snapshot.tenures.values() for tenure in held), default=None
+    )
+    if newest is not None and last + slack_ns < newest:
+        yield "all packets are older than the snapshot's newest pod; was it taken later?"

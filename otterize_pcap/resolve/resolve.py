@@ -1,0 +1,268 @@
+"""Connections + snapshot → resolved or unresolved: which workloads were at both ends, and when.
+
+A connection is resolved at its own time (S12). What cannot be known is a `Left` with its reason;
+nothing is guessed.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from otterize_pcap.addresses import format_address, is_not_a_call, is_private
+from otterize_pcap.flows.direction import UNDIRECTED
+from otterize_pcap.flows.joined import Connection
+from otterize_pcap.flows.legs import Address
+from otterize_pcap.graph.service_graph import External, Workload
+from otterize_pcap.resolve.identity import Identities
+from otterize_pcap.resolve.nat import PROTOCOL_NAMES, ServiceRoutes, distinct_services
+from otterize_pcap.snapshot.snapshot import Listener, Pod, Snapshot, Tenure
+from otterize_pcap.timestamps import SECOND_NS
+
+DEFAULT_SLACK_NS = 2 * SECOND_NS
+
+API_SERVER = Workload("kubernetes", "default", "Service")
+API_SERVICE = "kubernetes.default"
+
+UNDIRECTED_REASON = "undirected: no rule tells client from server"
+NOT_A_CALL = "not a call: loopback, link-local, multicast or broadcast"
+NODE_CLIENT = "unresolved: node as client"
+NODE_SERVER = "unresolved: node as server, port not declared by a hostNetwork pod"
+NO_POD = "unresolved: no pod had the address then"
+OUTSIDE_TENURE = "unresolved: the pod did not have the address over the whole connection"
+NO_BACKEND = "unresolved: Service without pods behind that port"
+UNKNOWN_PRIVATE = "unresolved: unknown private address"
+EXTERNAL_CLIENT = "external client"
+AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A resolved end: its workload, and the pod and tenure it was found by.
+
+    `pod` is None for the API server, and for a Service whose backends are several pods.
+    """
+
+    workload: Workload
+    pod: Pod | None = None
+    tenure: Tenure | None = None
+    inferred: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A connection with both ends known; `port` is the server's own, `services` what led there."""
+
+    connection: Connection
+    client: Party
+    server: Party | External
+    port: int
+    services: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A connection that is no call, or whose ends cannot be known.
+
+    `side` is the end that `reason` speaks of, `candidates` the workloads between which it could
+    not be decided. `client` and `server` are what was known all the same.
+    """
+
+    connection: Connection
+    reason: str
+    side: str = ""
+    candidates: tuple[Workload, ...] = ()
+    client: Party | None = None
+    server: Party | External | None = None
+
+
+Resolution = Resolved | Left
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Why an end is not known."""
+
+    reason: str
+    candidates: tuple[Workload, ...] = ()
+
+
+FoundServer = tuple[Party | External | Unknown, tuple[str, ...], int]
+"""A server, the Services that led to it, and its port."""
+
+
+class Resolver:
+    """Resolves the connections of one capture against its snapshot.
+
+    `nodes` maps node addresses to node names; `slack_ns` is `--time-slack`.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        identities: Identities,
+        routes: ServiceRoutes,
+        nodes: Mapping[bytes, str],
+        slack_ns: int = DEFAULT_SLACK_NS,
+    ) -> None:
+        self._snapshot = snapshot
+        self._identities = identities
+        self._routes = routes
+        self._nodes = nodes
+        self._slack = slack_ns
+
+    def resolve(self, connection: Connection) -> Resolution:
+        """Both ends of one connection."""
+        return self.put_together(connection, self.client(connection), self.server(connection))
+
+    def put_together(
+        self, connection: Connection, client: Party | Unknown, found: FoundServer
+    ) -> Resolution:
+        """The resolution of a connection whose ends were looked up."""
+        server, services, port = found
+        ends = (*connection.clients, *connection.servers)
+        if any(is_not_a_call(address) for address, _ in ends):
+            return Left(connection, NOT_A_CALL)
+        if connection.rule == UNDIRECTED:
+            return Left(connection, UNDIRECTED_REASON)
+        if isinstance(client, Unknown):
+            known = None if isinstance(server, Unknown) else server
+            return Left(connection, client.reason, "client", client.candidates, server=known)
+        if isinstance(server, Unknown):
+            return Left(connection, server.reason, "server", server.candidates, client=client)
+        return Resolved(connection, client, server, port, services)
+
+    def client(self, connection: Connection) -> Party | Unknown:
+        """The first end that a pod held; what stands before NAT is what called (S22)."""
+        found = self._one_holder(connection.clients, connection)
+        if found is not None:
+            return found[0]
+        address = connection.clients[0][0]
+        if address in self._nodes:
+            return Unknown(NODE_CLIENT)
+        if self._snapshot.owns(address) or address in self._snapshot.tenures:
+            return self.holder(address, connection.first_ns, connection.last_ns)
+        return Unknown(UNKNOWN_PRIVATE if is_private(address) else EXTERNAL_CLIENT)
+
+    def server(self, connection: Connection) -> FoundServer:
+        """The last end that a pod held, else what the Service at the first end stood for."""
+        first_ns, last_ns, protocol = connection.first_ns, connection.last_ns, connection.protocol
+        port = connection.servers[-1][1]
+        listeners: list[Listener] = []
+        for endpoint in connection.servers:
+            listeners += self._routes.listeners(endpoint, protocol, first_ns, last_ns)
+        services = distinct_services(listeners)
+        if API_SERVICE in services or any(
+            self._routes.is_api_server(endpoint, protocol) for endpoint in connection.servers
+        ):
+            return Party(API_SERVER), (API_SERVICE,), self._api_port(connection, listeners)
+        found = self._one_holder(connection.servers[::-1], connection)
+        if found is not None:
+            return found[0], services, found[1]
+        if listeners:
+            party, port = self._behind(listeners, first_ns, last_ns, port)
+            return party, services, port
+        return self._elsewhere(connection.servers[-1], protocol, first_ns, last_ns), services, port
+
+    def _one_holder(
+        self, endpoints: Iterable[Address], connection: Connection
+    ) -> tuple[Party | Unknown, int] | None:
+        """Who held the first of some endpoints that a pod held, and its port.
+
+        One side of a connection is one pod, whatever NAT made of its address: pods that disagree
+        are ambiguous. Then recordings were joined wrongly, or somebody made them up.
+        """
+        found: list[tuple[Party | Unknown, int]] = []
+        for address, port in endpoints:
+            held = self.holder(address, connection.first_ns, connection.last_ns)
+            if isinstance(held, Party) or held.reason == AMBIGUOUS:
+                found.append((held, port))
+        workloads = {held.workload for held, _ in found if isinstance(held, Party)}
+        if len(workloads) > 1:
+            return Unknown(AMBIGUOUS, tuple(sorted(workloads))), found[0][1]
+        return found[0] if found else None
+
+    def _api_port(self, connection: Connection, listeners: Iterable[Listener]) -> int:
+        """The API server's own port, which its Service's need not be."""
+        for endpoint in reversed(connection.servers):
+            if self._routes.is_api_server(endpoint, connection.protocol):
+                return endpoint[1]
+        ports = {
+            port
+            for listener in listeners
+            for _, port in self._routes.targets(listener, connection.first_ns, connection.last_ns)
+        }
+        return ports.pop() if len(ports) == 1 else connection.servers[-1][1]
+
+    def holder(self, address: bytes, first_ns: int, last_ns: int) -> Party | Unknown:
+        """The pod that held an address over a whole time (S12)."""
+        touching = [
+            tenure
+            for tenure in self._snapshot.tenures.get(address, ())
+            if tenure.start_ns - self._slack <= last_ns and tenure.end_ns + self._slack >= first_ns
+        ]
+        if not touching:
+            return Unknown(NO_POD)
+        workloads = {self._identities.of(tenure.pod).workload for tenure in touching}
+        if len(workloads) > 1:
+            return Unknown(AMBIGUOUS, tuple(sorted(workloads)))
+        covering = [
+            tenure
+            for tenure in touching
+            if tenure.start_ns - self._slack <= first_ns and tenure.end_ns + self._slack >= last_ns
+        ]
+        return self._party(covering[-1]) if covering else Unknown(OUTSIDE_TENURE)
+
+    def _party(self, tenure: Tenure) -> Party:
+        identity = self._identities.of(tenure.pod)
+        return Party(identity.workload, tenure.pod, tenure, identity.inferred)
+
+    def _behind(
+        self, listeners: Iterable[Listener], first_ns: int, last_ns: int, port: int
+    ) -> tuple[Party | Unknown, int]:
+        """The one workload behind a Service, where its backends are all of one (S21)."""
+        parties: dict[Workload, Party] = {}
+        ports: set[int] = set()
+        for listener in listeners:
+            for address, target_port in self._routes.targets(listener, first_ns, last_ns):
+                held = self.holder(address, first_ns, last_ns)
+                if isinstance(held, Party):
+                    parties.setdefault(held.workload, held)
+                    ports.add(target_port)
+                elif held.reason == AMBIGUOUS or address not in self._snapshot.tenures:
+                    # A backend that no pod of the snapshot ever was could be any workload's.
+                    return held, port
+        if not parties:
+            return Unknown(NO_BACKEND), port
+        if len(parties) > 1:
+            return Unknown(AMBIGUOUS, tuple(sorted(parties))), port
+        found = next(iter(parties.values()))
+        return found, ports.pop() if len(ports) == 1 else port
+
+    def _elsewhere(
+        self, endpoint: Address, protocol: int, first_ns: int, last_ns: int
+    ) -> Party | External | Unknown:
+        """A server that is no pod and no Service: a node (S14), or outside (S50)."""
+        address, port = endpoint
+        node = self._nodes.get(address)
+        if node is not None:
+            return self._host_pod(node, (PROTOCOL_NAMES[protocol], port), first_ns, last_ns)
+        if self._snapshot.owns(address) or address in self._snapshot.tenures:
+            held = self.holder(address, first_ns, last_ns)
+            return held if isinstance(held, Unknown) else Unknown(NO_POD)
+        if is_private(address):
+            return Unknown(UNKNOWN_PRIVATE)
+        return External(format_address(address), is_address=True)
+
+    def _host_pod(
+        self, node: str, port: tuple[str, int], first_ns: int, last_ns: int
+    ) -> Party | Unknown:
+        declaring = [
+            tenure
+            for tenure in self._routes.on_node(node)
+            if port in tenure.pod.ports
+            and tenure.start_ns - self._slack <= last_ns
+            and tenure.end_ns + self._slack >= first_ns
+        ]
+        workloads = {self._identities.of(tenure.pod).workload for tenure in declaring}
+        if len(workloads) > 1:
+            return Unknown(AMBIGUOUS, tuple(sorted(workloads)))
+        return self._party(declaring[-1]) if declaring else Unknown(NODE_SERVER)

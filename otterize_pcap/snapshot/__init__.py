@@ -1,0 +1,1 @@
+"""Kubernetes objects → who held an address when, and what each virtual address stood for."""

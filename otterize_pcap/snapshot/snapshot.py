@@ -1,0 +1,121 @@
+"""Kubernetes objects → who owned an address when (S10, S11), and what Services stand for.
+
+Input: typed objects and what a watch observed. Output: a `Snapshot` that answers by address and
+time. Which workload a pod belongs to is `identity`'s affair; what a connection means, `resolve`'s.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from otterize_pcap.addresses import Network, in_network
+from otterize_pcap.snapshot.objects import OwnerReference, ServicePort
+
+OPEN = 1 << 63
+
+ServedPort = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pod:
+    """One pod: its identity's sources and the ports that its containers declare.
+
+    `ports` are (protocol, number) of containerPorts, and hostPorts of a hostNetwork pod.
+    """
+
+    uid: str
+    name: str
+    namespace: str
+    node: str
+    host_network: bool
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    owners: tuple[OwnerReference, ...]
+    images: tuple[tuple[str, str], ...]
+    ports: frozenset[ServedPort]
+    named_ports: Mapping[str, int]
+    addresses: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """A pod's hold on an address, from `start_ns` to `end_ns` (OPEN where no end is known)."""
+
+    start_ns: int
+    end_ns: int
+    pod: Pod
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One endpoint of a Service: target address and port while [start_ns, end_ns].
+
+    `port` is None where the EndpointSlice leaves it open; then it is the Service's own.
+    """
+
+    address: bytes
+    port: int | None
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Service:
+    """One Service: where it listens and what stands behind each of its ports.
+
+    `backends` maps (protocol, Service port) to its endpoints: those of its EndpointSlices, else
+    the pods that its selector matches. `from_slices` tells which.
+    """
+
+    uid: str
+    name: str
+    namespace: str
+    labels: Mapping[str, str]
+    ports: tuple[ServicePort, ...]
+    backends: Mapping[ServedPort, tuple[Backend, ...]]
+    from_slices: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A Service port on a virtual address or NodePort while [start_ns, end_ns]."""
+
+    service: Service
+    port: ServicePort
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """Who owned which address when.
+
+    `tenures` holds every pod address (S11: none of hostNetwork pods), by start. `listeners` maps
+    (address, protocol, port) of ClusterIPs, external and load balancer addresses; `node_ports`
+    (protocol, port). `virtual` are all Service addresses, whatever the port. `nodes` maps node
+    addresses to node names. `owners` are each object's, by (kind, namespace, name). Times are
+    nanoseconds; None where the snapshot does not say.
+    """
+
+    where: str
+    pods: tuple[Pod, ...] = ()
+    services: tuple[Service, ...] = ()
+    tenures: Mapping[bytes, tuple[Tenure, ...]] = field(default_factory=dict)
+    listeners: Mapping[tuple[bytes, str, int], tuple[Listener, ...]] = field(default_factory=dict)
+    node_ports: Mapping[ServedPort, tuple[Listener, ...]] = field(default_factory=dict)
+    virtual: frozenset[bytes] = frozenset()
+    nodes: Mapping[bytes, str] = field(default_factory=dict)
+    host_pods: Mapping[str, tuple[Tenure, ...]] = field(default_factory=dict)
+    pod_networks: tuple[Network, ...] = ()
+    owners: Mapping[tuple[str, str, str], tuple[OwnerReference, ...]] = field(default_factory=dict)
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    taken_ns: int | None = None
+    watch_start_ns: int | None = None
+    watch_end_ns: int | None = None
+
+    def owns(self, address: bytes) -> bool:
+        """Whether an address lies in a pod or Service range, so that nothing external has it."""
+        return address in self.virtual or self.is_pod_range(address)
+
+    def is_pod_range(self, address: bytes) -> bool:
+        """Whether an address lies in a range that nodes give to pods."""
+        return any(in_network(address, network) for network in self.pod_networks)
