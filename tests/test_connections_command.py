@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.cli import connections as show
-from otterize_pcap.cli.inputs import read_recordings
 from otterize_pcap.connections.read import FAST_PATH, ReadOptions
 from otterize_pcap.errors import UnsupportedLinkType
+from otterize_pcap.files.pcap_files import read_recordings
 from tests.capture_bytes import (
     ACK,
     CLIENT,

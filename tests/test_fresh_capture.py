@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.connections.read import ReadOptions
+from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import ServiceGraph, Workload
 from otterize_pcap.resolve.map_capture import graph_capture
 from tests.conftest import ROOT

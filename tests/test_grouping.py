@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otterize_pcap.addresses import parse_address
-from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.connections.read import ReadOptions
 from otterize_pcap.connections.stretch import FAST_PATH, new_table
 from otterize_pcap.connections.table import ACK, RST, SYN
+from otterize_pcap.files.captures import open_captures
 from otterize_pcap.flows.conntrack import Dump, Entry
 from otterize_pcap.flows.groups import Grouping, compiled_tables
 from otterize_pcap.flows.legs import Recording, TableRows

@@ -24,6 +24,7 @@ STAGES = (
     "snapshot",
     "graph",
     "resolve",
+    "files",
     "intents",
     "compare",
     "inspect_snapshot",

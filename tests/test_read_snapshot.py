@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from otterize_pcap.cli.inputs import load_snapshot
 from otterize_pcap.errors import SnapshotError
+from otterize_pcap.files.snapshot_files import load_snapshot
 from otterize_pcap.snapshot.read_objects import read_objects
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from tests.cluster_builder import NODES, Json, endpoint_slice, item, owner, pod, service, stamp

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.connections.read import ReadOptions
+from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import ServiceGraph, Workload
 from otterize_pcap.resolve.build_graph import (
     HIDDEN_DNS,

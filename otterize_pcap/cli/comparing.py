@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from otterize_pcap.cli.inputs import STDIN, read_bytes
 from otterize_pcap.cli.options import comma_separated
 from otterize_pcap.compare.findings import FindingList
 from otterize_pcap.compare.ignore_rules import IgnoreRule, parse_ignore_rules
 from otterize_pcap.compare.thresholds import Thresholds, parse_share, unmet_thresholds
 from otterize_pcap.errors import CoverageError, UsageError
+from otterize_pcap.files.opening import STDIN, read_bytes
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.render.github_annotations import render_annotations
 from otterize_pcap.render.junit import render_junit

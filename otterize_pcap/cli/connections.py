@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from otterize_pcap.cli.inputs import newest_capture, read_recordings
+from otterize_pcap.cli.inputs import read_recordings
 from otterize_pcap.cli.options import MaxConnections, Threads, VxlanPorts, reading_options
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.connections.read import CaptureTable
@@ -90,7 +90,7 @@ def show_connections(
     Example: otterize connections node1.pcap --format csv
     """
     options = reading_options(vxlan_port, threads, max_connections)
-    tables = read_recordings(captures or [newest_capture()], options)
+    tables = read_recordings(captures, options)
     shown = _legs(tables) if legs else _connections(tables)
     _write(RENDERERS[format_](shown))
     if not quiet:

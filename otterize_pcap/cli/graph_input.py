@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from otterize_pcap.cli.inputs import STDIN, is_capture_directory, open_captures, read_bytes
+from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.options import Reporting, Selection
 from otterize_pcap.cli.summary import is_damaged, summary_lines
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import CoverageError, InputError
+from otterize_pcap.files.captures import is_capture_directory
+from otterize_pcap.files.opening import STDIN, read_bytes
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.graph_format import decode_graph, is_graph_json
 from otterize_pcap.graph.service_graph import ServiceGraph

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from otterize_pcap.cli import snapshot_take
-from otterize_pcap.cli.inputs import load_snapshot
 from otterize_pcap.cli.options import Output
 from otterize_pcap.cli.terminal import emit
+from otterize_pcap.files.snapshot_files import load_snapshot
 from otterize_pcap.inspect_snapshot import inspect_snapshot
 from otterize_pcap.render.inspection import render_inspection, render_inspection_json
 

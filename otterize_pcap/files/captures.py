@@ -1,0 +1,195 @@
+"""Capture directories and pcap files → `Capture`: packets, snapshot and what nodes knew."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from otterize_pcap.capture_dir import (
+    Manifest,
+    decode_manifest,
+    manifest_path,
+    node_dir,
+    pcap_dir,
+    snapshot_path,
+)
+from otterize_pcap.connections.read import CaptureCounts, CaptureTable
+from otterize_pcap.connections.stretch import ReadOptions
+from otterize_pcap.errors import CaptureError, SnapshotError, UsageError
+from otterize_pcap.files.opening import STDIN, read_bytes
+from otterize_pcap.files.pcap_files import (
+    PCAP_NAME,
+    Watch,
+    nodes_by_file,
+    pcap_files,
+    read_nodes,
+    unwatched,
+)
+from otterize_pcap.files.snapshot_files import load_snapshot
+from otterize_pcap.flows.conntrack import Dump, parse_conntrack, parse_timeouts
+from otterize_pcap.flows.legs import Recording, TableRows
+from otterize_pcap.flows.node_files import parse_node_addresses
+from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
+from otterize_pcap.resolve.map_capture import Capture
+from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.timestamps import SECOND_NS, parse_time
+
+MAX_CONNTRACK_BYTES = 64 << 20
+
+
+def open_captures(
+    paths: Sequence[Path],
+    snapshots: Sequence[Path] | None = None,
+    options: ReadOptions = ReadOptions(),
+    watch: Watch = unwatched,
+) -> list[Capture]:
+    """Read every capture that the paths name.
+
+    Pcap files make one capture with the snapshot given; each directory is one with its own
+    snapshot, unless one is given for all.
+
+    Args:
+        paths: Capture directories and pcap files; `-` is standard input.
+        snapshots: Snapshot files, or directories of them, that are one snapshot together.
+        options: How to read.
+        watch: Told of each recording before it is read.
+
+    Raises:
+        InputError: A file is missing, unreadable or not what it should be.
+        UsageError: Pcap files without a snapshot.
+    """
+    given = load_snapshot(snapshots) if snapshots else None
+    directories = [path for path in paths if path != STDIN and path.is_dir()]
+    files = [path for path in paths if path == STDIN or not path.is_dir()]
+    if files and given is None:
+        message = (
+            f"{files[0]}: a pcap file needs --snapshot FILE (what `kubectl get "
+            "pods,services,endpointslices,nodes,replicasets,... -A -o json` prints)"
+        )
+        raise UsageError(message)
+    captures = [_open_directory(path, given, options, watch) for path in directories]
+    if files and given is not None:
+        captures.append(_capture(None, None, given, read_nodes(files, {}, options, watch)))
+    return captures
+
+
+def is_capture_directory(path: Path) -> bool:
+    """Whether a directory holds a capture: a manifest, a snapshot or pcap files."""
+    return (
+        manifest_path(path).exists()
+        or snapshot_path(path).exists()
+        or pcap_dir(path).is_dir()
+        or any(PCAP_NAME.fullmatch(entry.name) for entry in path.iterdir())
+    )
+
+
+def _open_directory(
+    path: Path, given: Snapshot | None, options: ReadOptions, watch: Watch
+) -> Capture:
+    manifest = None
+    if manifest_path(path).exists():
+        manifest = decode_manifest(read_bytes(manifest_path(path)), str(manifest_path(path)))
+    snapshot = given
+    if snapshot is None:
+        if not snapshot_path(path).exists():
+            message = f"{path}: no snapshot.json in this directory; name one with --snapshot FILE"
+            raise SnapshotError(message)
+        snapshot = load_snapshot([snapshot_path(path)])
+    files = pcap_files(path)
+    if not files and (manifest is None or any(n.status == "captured" for n in manifest.nodes)):
+        message = f"{path}: no .pcap files in this directory; is it a capture directory?"
+        raise CaptureError(message)
+    tables = read_nodes(files, nodes_by_file(path, manifest), options, watch)
+    return _capture(path, manifest, snapshot, tables)
+
+
+def _capture(
+    path: Path | None,
+    manifest: Manifest | None,
+    snapshot: Snapshot,
+    tables: Sequence[tuple[str, CaptureTable]],
+) -> Capture:
+    skipped: dict[str, int] = {}
+    for _, table in tables:
+        for reason, packets in table.counts.skipped.items():
+            skipped[reason] = skipped.get(reason, 0) + packets
+    nodes: dict[bytes, str] = {}
+    dumps: list[Dump] = []
+    for node, table in tables if path is not None else ():
+        folder = node_dir(path, node) if path is not None else Path()
+        nodes.update(dict.fromkeys(_addresses(folder), node))
+        dumps += _dumps(folder, node, manifest, table.counts)
+    return Capture(
+        recordings=[
+            Recording(table.files, node, TableRows(table.table), table.counts.first_ns, table.table)
+            for node, table in tables
+        ],
+        snapshot=snapshot,
+        dumps=dumps,
+        nodes=nodes,
+        files=tuple(_file_coverage(node, table, manifest) for node, table in tables),
+        coverage_nodes=_node_coverage(manifest),
+        skipped=skipped,
+        payloads=[(node, payload) for node, table in tables for payload in table.payloads],
+        clocks_ahead={
+            node.name: round(node.clock_ahead * SECOND_NS)
+            for node in (manifest.nodes if manifest else ())
+            if node.clock_ahead is not None
+        },
+    )
+
+
+def _addresses(folder: Path) -> frozenset[bytes]:
+    path = folder / "addresses"
+    if not path.exists():
+        return frozenset()
+    return parse_node_addresses(read_bytes(path).decode("utf-8", "replace"))
+
+
+def _dumps(
+    folder: Path, node: str, manifest: Manifest | None, counts: CaptureCounts
+) -> Iterator[Dump]:
+    known = {entry.name: entry for entry in manifest.nodes} if manifest else {}
+    entry = known.get(node)
+    times = {
+        "conntrack-start": parse_time(entry.start) if entry and entry.start else counts.first_ns,
+        "conntrack-end": parse_time(entry.end) if entry and entry.end else counts.last_ns,
+    }
+    saved = folder / "conntrack-timeouts"
+    timeouts = parse_timeouts(
+        read_bytes(saved).decode("ascii", "replace") if saved.exists() else ""
+    )
+    for name, time_ns in times.items():
+        path = folder / name
+        if time_ns is None or not path.exists():
+            continue
+        with path.open("rb") as file:
+            text = file.read(MAX_CONNTRACK_BYTES).decode("ascii", "replace")
+        yield parse_conntrack(text.splitlines(), node, time_ns, timeouts, str(path))
+
+
+def _file_coverage(node: str, table: CaptureTable, manifest: Manifest | None) -> FileCoverage:
+    dropped = table.counts.dropped
+    for entry in manifest.nodes if manifest else ():
+        if entry.name == node and entry.packets.dropped is not None:
+            dropped = entry.packets.dropped
+    return FileCoverage(
+        file=", ".join(table.files),
+        node=node,
+        packets=table.counts.packets,
+        first_ns=table.counts.first_ns,
+        last_ns=table.counts.last_ns,
+        truncated=bool(table.counts.truncated or table.counts.damage),
+        dropped=dropped,
+    )
+
+
+def _node_coverage(manifest: Manifest | None) -> tuple[NodeCoverage, ...]:
+    return tuple(
+        NodeCoverage(
+            name=node.name,
+            status=node.status,
+            reason=node.reason,
+            start_ns=parse_time(node.start) if node.start else None,
+            end_ns=parse_time(node.end) if node.end else None,
+        )
+        for node in (manifest.nodes if manifest else ())
+    )

@@ -1,0 +1,96 @@
+"""Pcap files → the recording of each node."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+
+from otterize_pcap.capture_dir import Manifest, decode_manifest, manifest_path, pcap_dir
+from otterize_pcap.connections.read import (
+    CaptureTable,
+    Progress,
+    ReadOptions,
+    ordered_parts,
+    read_parts,
+)
+from otterize_pcap.files.opening import STDIN, open_stream, read_bytes
+
+# node.pcap, node.1.pcap, node.pcap3 (tcpdump -C), each perhaps compressed.
+PCAP_NAME = re.compile(r"(?P<node>.+?)(\.\d+)?\.(pcapng|pcap|cap)\d*(\.(gz|zst|lz4))?")
+
+Watch = Callable[[str, Sequence[Path]], AbstractContextManager[Progress | None]]
+"""Told a recording's name and files before it is read; says who wants to know how far it is."""
+
+
+def unwatched(_name: str, _paths: Sequence[Path]) -> AbstractContextManager[Progress | None]:
+    """Nobody wants to know how far reading is."""
+    return nullcontext()
+
+
+def read_recordings(
+    paths: Sequence[Path], options: ReadOptions, watch: Watch = unwatched
+) -> list[tuple[str, CaptureTable]]:
+    """Read the pcap files that the paths name or hold, without snapshots, by node.
+
+    Raises:
+        InputError: A file is missing, unreadable or no capture.
+    """
+    files: list[Path] = []
+    nodes: dict[Path, str] = {}
+    for path in paths:
+        if path == STDIN or not path.is_dir():
+            files.append(path)
+            continue
+        if manifest_path(path).exists():
+            manifest = decode_manifest(read_bytes(manifest_path(path)), str(manifest_path(path)))
+            nodes |= nodes_by_file(path, manifest)
+        files += pcap_files(path)
+    return read_nodes(files, nodes, options, watch)
+
+
+def pcap_files(directory: Path) -> list[Path]:
+    """The pcap files of a capture directory, or of one that was made by hand."""
+    folder = pcap_dir(directory) if pcap_dir(directory).is_dir() else directory
+    return sorted(entry for entry in folder.iterdir() if PCAP_NAME.fullmatch(entry.name))
+
+
+def nodes_by_file(path: Path, manifest: Manifest | None) -> dict[Path, str]:
+    """Which node each file of a capture directory was recorded on, as its manifest says."""
+    if manifest is None:
+        return {}
+    return {path / file.path: node.name for node in manifest.nodes for file in node.files}
+
+
+def read_nodes(
+    files: Sequence[Path],
+    nodes: Mapping[Path, str],
+    options: ReadOptions,
+    watch: Watch = unwatched,
+) -> list[tuple[str, CaptureTable]]:
+    """Read files, those of one node as one recording; where `nodes` is silent, by their names.
+
+    Raises:
+        CaptureError: A file is missing, unreadable or no capture.
+    """
+    parts: dict[str, list[Path]] = {}
+    for path in sorted(files):
+        # Files named alike in two directories are two recordings.
+        node = nodes.get(path) or (_node_of(path) if nodes else str(path.parent / _node_of(path)))
+        parts.setdefault(node, []).append(path)
+    return [
+        (Path(node).name, _read_node(node, paths, options, watch)) for node, paths in parts.items()
+    ]
+
+
+def _read_node(
+    node: str, paths: Sequence[Path], options: ReadOptions, watch: Watch
+) -> CaptureTable:
+    with ExitStack() as stack:
+        streams = [(str(path), open_stream(stack, path)) for path in paths]
+        progress = stack.enter_context(watch(Path(node).name, paths))
+        return read_parts(ordered_parts(streams), node, options, progress)
+
+
+def _node_of(path: Path) -> str:
+    match = PCAP_NAME.fullmatch(path.name)
+    return match["node"] if match else path.name
