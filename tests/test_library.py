@@ -36,5 +36,6 @@ def test_snapshot_may_be_given_apart() -> None:
     folder = FIXTURES / "tutorial-before"
     files = sorted((folder / "pcap").glob("*.pcap*"))
     captures = open_captures(files, [folder / "snapshot.json"])
-    assert captures[0].snapshot.tenures == load_snapshot([folder / "snapshot.json"]).tenures
+    alone = load_snapshot([folder / "snapshot.json"])
+    assert set(captures[0].snapshot.tenures) == set(alone.tenures)
     assert len(graph_capture(captures[0]).calls) == 2
