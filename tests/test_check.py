@@ -1,6 +1,7 @@
 """Observed calls held against declared ones."""
 
 from dataclasses import replace
+from itertools import starmap
 
 import pytest
 from hypothesis import given
@@ -9,11 +10,14 @@ from otterize_pcap.compare.check import CheckResult, check_graph
 from otterize_pcap.compare.ignore_rules import parse_ignore_rules
 from otterize_pcap.compare.thresholds import Thresholds, parse_share, unmet_thresholds
 from otterize_pcap.errors import UsageError
+from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import (
+    SERVICE,
     Call,
     Coverage,
     External,
     FileCoverage,
+    HiddenCall,
     NodeCoverage,
     Server,
     ServiceGraph,
@@ -22,6 +26,9 @@ from otterize_pcap.graph.service_graph import (
     declared_use,
 )
 from otterize_pcap.render.check_text import render_check
+from otterize_pcap.resolve.build_graph import HIDDEN_DNS
+from otterize_pcap.resolve.map_capture import graph_capture
+from tests.conftest import FIXTURES
 from tests.strategies import graphs, laws
 
 API, KAFKA = Workload("api", "shop", "Deployment"), Workload("kafka", "shop", "StatefulSet")
@@ -124,6 +131,42 @@ def test_unused_only_where_coverage_could_have_shown_it() -> None:
     part = check_graph(ServiceGraph((), partly), ServiceGraph((Call(API, KAFKA),)))
     assert part.unused == ()
     assert [entry.reasons for entry in part.not_seen] == [("node b was not captured (Pending)",)]
+
+
+@pytest.mark.parametrize(
+    ("declared", "unused"),
+    [
+        pytest.param(Workload("dns", "kube-system", "Deployment"), False, id="workload"),
+        pytest.param(Workload("dns", ""), False, id="name alone"),
+        pytest.param(Workload("names", "kube-system", SERVICE), False, id="its Service"),
+        pytest.param(Workload("dns", "other"), True, id="namesake elsewhere"),
+        pytest.param(Workload("names", "other", SERVICE), True, id="Service elsewhere"),
+    ],
+)
+def test_a_call_that_options_hide_is_not_unused(declared: Workload, unused: bool) -> None:
+    """What was seen and is not shown, such as calls to the cluster's DNS, was not for nothing."""
+    dns = Workload("dns", "kube-system", "Deployment")
+    hidden = HiddenCall(API, dns, HIDDEN_DNS, ("names.kube-system",))
+    observed = ServiceGraph((), WHOLE, (hidden,))
+
+    result = check_graph(observed, ServiceGraph((Call(API, declared),)))
+
+    assert bool(result.unused) is unused
+    if not unused:
+        reason = "seen, but hidden: call to the cluster's DNS"
+        assert [entry.reasons for entry in result.not_seen] == [(reason,)]
+
+
+@pytest.mark.parametrize("scenario", ["outcomes", "outside"])
+def test_recorded_calls_that_are_hidden_are_not_unused(scenario: str) -> None:
+    """The same of real captures: what was attempted in vain, and the cluster's DNS."""
+    graph = graph_capture(open_captures([FIXTURES / scenario])[0])
+    assert graph.hidden
+    declared = {(hidden.client, hidden.server): None for hidden in graph.hidden}
+
+    result = check_graph(graph, ServiceGraph(tuple(starmap(Call, declared))))
+
+    assert result.unused == ()
 
 
 def test_ignored_calls_are_no_violation_and_use_what_they_match() -> None:

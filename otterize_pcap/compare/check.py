@@ -17,6 +17,7 @@ from otterize_pcap.graph.service_graph import (
     SERVICE,
     Call,
     External,
+    HiddenCall,
     ServiceGraph,
     Use,
     Workload,
@@ -102,6 +103,26 @@ def _is_meant(permit: Call, call: Call) -> bool:
     return declared.kind in ("", SERVICE) and any(service in use.services for use in call.uses)
 
 
+def _is_hidden(permit: Call, seen: HiddenCall) -> bool:
+    """Whether a declared call could be one that was seen but is not shown."""
+    declared = permit.server
+    if isinstance(declared, External) or not _could_be(permit.client, seen.client):
+        return False
+    service = f"{declared.name}.{declared.namespace or permit.client.namespace}"
+    return _could_be(declared, seen.server) or (
+        declared.kind in ("", SERVICE) and service in seen.services
+    )
+
+
+def _could_be(declared: Workload, seen: Workload) -> bool:
+    """Whether a workload is meant by a name whose namespace and kind a document may leave out."""
+    return (
+        declared.name == seen.name
+        and declared.namespace in ("", seen.namespace)
+        and declared.kind in ("", seen.kind)
+    )
+
+
 def _covers(declared: External, server: External) -> bool:
     if declared.is_address != server.is_address:
         return False
@@ -132,6 +153,11 @@ def _missed(spare: Sequence[Call], observed: ServiceGraph) -> tuple[NotSeen, ...
     missed = []
     for permit in spare:
         reasons = coverage[permit].reasons if permit in coverage else ()
+        reasons += tuple(
+            sorted(
+                {f"seen, but {call.reason}" for call in observed.hidden if _is_hidden(permit, call)}
+            )
+        )
         if isinstance(permit.server, External):
             if permit.server.name.partition(":")[0] in CLOUD:
                 reasons = (*reasons, INVISIBLE)

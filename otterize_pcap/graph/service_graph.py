@@ -132,11 +132,29 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class HiddenCall:
+    """A call between workloads that was seen but is not shown; `reason` is the fate that hid it.
+
+    `services` are the `name.namespace` of Services it was reached through.
+    """
+
+    client: Workload
+    server: Workload
+    reason: str
+    services: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceGraph:
-    """Calls, sorted by client and server (S61). `coverage` is None for a graph from documents."""
+    """Calls, sorted by client and server (S61). `coverage` is None for a graph from documents.
+
+    `hidden` is what is absent from `calls` but was not absent from the capture; no document
+    holds it, so that it makes no two graphs different.
+    """
 
     calls: tuple[Call, ...] = ()
     coverage: Coverage | None = field(default=None)
+    hidden: tuple[HiddenCall, ...] = field(default=(), compare=False)
 
 
 def declared_use(protocol: str, port: int) -> Use:

@@ -1,7 +1,7 @@
 """Resolved connections → service graph: calls with ports, counts and evidence (S41 to S51)."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS
@@ -15,6 +15,7 @@ from otterize_pcap.graph.service_graph import (
     Call,
     Evidence,
     External,
+    HiddenCall,
     Server,
     Use,
     Workload,
@@ -150,25 +151,40 @@ def build_calls(
     groups: Iterable[tuple[ConnectionGroup, Resolution]],
     inclusion: Inclusion,
     cluster_dns: Mapping[Workload, frozenset[int]],
-) -> tuple[tuple[Call, ...], Counter[str]]:
-    """The calls, sorted (S61), and how many connections each fate had, by its name.
+) -> tuple[tuple[Call, ...], Counter[str], tuple[HiddenCall, ...]]:
+    """The calls, sorted (S61), how many connections each fate had, and what is hidden and why.
 
     Connections come one by one in `resolutions`, or counted in `groups`. `cluster_dns` are the
     workloads behind the cluster's DNS Service with their DNS ports (S45).
     """
     tallies: Tallies = {}
     fates: Counter[str] = Counter()
+    hidden: set[HiddenCall] = set()
     for resolution in resolutions:
         fate = fate_of(resolution, inclusion, cluster_dns)
         fates[fate] += 1
-        if fate == SHOWN and isinstance(resolution, Resolved):
-            _tally_of(tallies, resolution, inclusion.distinct_by_label).add(resolution)
+        if isinstance(resolution, Resolved):
+            if fate == SHOWN:
+                _tally_of(tallies, resolution, inclusion.distinct_by_label).add(resolution)
+            else:
+                hidden.update(_hidden(resolution, fate))
     for group, resolution in groups:
         fate = fate_of(resolution, inclusion, cluster_dns)
         fates[fate] += group.connections
-        if fate == SHOWN and isinstance(resolution, Resolved):
-            _tally_of(tallies, resolution, inclusion.distinct_by_label).add_group(group, resolution)
-    return _calls(tallies), fates
+        if isinstance(resolution, Resolved):
+            if fate == SHOWN:
+                tally = _tally_of(tallies, resolution, inclusion.distinct_by_label)
+                tally.add_group(group, resolution)
+            else:
+                hidden.update(_hidden(resolution, fate))
+    return _calls(tallies), fates, tuple(sorted(hidden, key=repr))
+
+
+def _hidden(resolved: Resolved, fate: str) -> Iterator[HiddenCall]:
+    """What was seen between two workloads but is not shown."""
+    if isinstance(resolved.server, Party):
+        client, server = resolved.client.workload, resolved.server.workload
+        yield HiddenCall(client, server, fate, resolved.services)
 
 
 def _tally_of(tallies: Tallies, resolved: Resolved, label: str) -> _Tally:

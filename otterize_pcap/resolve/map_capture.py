@@ -161,7 +161,7 @@ class _Mapping:
     ) -> ServiceGraph:
         """The service graph of resolved connections and groups."""
         inclusion = self.rules.inclusion
-        calls, fates = build_calls(resolutions, groups, inclusion, self.cluster_dns)
+        calls, fates, hidden = build_calls(resolutions, groups, inclusion, self.cluster_dns)
         if inclusion.lookups:
             calls = add_lookups(calls, self.names(offsets), self.snapshot, self.resolver)
         if self.ageless:
@@ -173,7 +173,7 @@ class _Mapping:
             skipped=tuple(sorted((Counter(self.capture.skipped) + self.forged).items())),
             notes=tuple(notes_of(self.snapshot, self.capture.files, offsets, self.rules.slack_ns)),
         )
-        return ServiceGraph(calls, coverage)
+        return ServiceGraph(calls, coverage, hidden)
 
 
 def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture:
@@ -263,6 +263,7 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
             skipped=tuple(sorted(skipped.items())),
             notes=tuple(dict.fromkeys(note for coverage in coverages for note in coverage.notes)),
         ),
+        tuple(dict.fromkeys(call for graph in graphs for call in graph.hidden)),
     )
 
 
