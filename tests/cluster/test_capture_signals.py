@@ -26,6 +26,9 @@ class Command:
         self.out = place / "out"
         words = ["capture", "--duration", "60s", "-o", str(self.out)]
         environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # Shells start what runs in the background so, and children would ignore Ctrl-C too.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self.process = subprocess.Popen(
             [sys.executable, HERE / "tiny_main.py", *words, "--kubeconfig", kubeconfig(api, place)],
             stdout=subprocess.PIPE,
