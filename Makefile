@@ -104,7 +104,7 @@ site: reference
 	build/docs-tools/bin/mkdocs build --strict
 
 # A fresh Debian with nothing but python3 and make: clone, make demo, make test. Needs root.
-newcomer:
+newcomer: dist
 	bash scripts/packaging/newcomer.sh
 
 clean:
