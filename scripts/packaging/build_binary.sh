@@ -3,7 +3,7 @@
 # directory in a tar.gz, which starts faster.
 #
 # Both are built in a Debian 11 root made here, so that they run wherever glibc is 2.31 or newer.
-# Needs root, a Debian or Ubuntu host with apt, and the sdist (`make sdist`). Everything is made in
+# Needs root, a Debian or Ubuntu host with apt, and the sdist (`make dist`). Everything is made in
 # build/binary; to start afresh, remove that. The root and its Python are kept between runs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -69,7 +69,7 @@ run_in_root() {
 
 [ "$(id -u)" = 0 ] || fail "needs root, for debootstrap and chroot"
 [ "$(uname -m)" = x86_64 ] || fail "builds on x86-64 only"
-[ "$(ls dist/otterize_pcap-*.tar.gz 2>/dev/null | wc -l)" = 1 ] || fail "needs one sdist in dist/: make sdist"
+[ "$(ls dist/otterize_pcap-*.tar.gz 2>/dev/null | wc -l)" = 1 ] || fail "needs one sdist in dist/: make dist"
 mkdir -p "$BUILD"
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y pyproject.toml)}"
 make_root

@@ -45,6 +45,9 @@ def test_capture_writes_a_directory_and_leaves_nothing(
     assert manifest.nodes[0].packets.dropped == 1
     snapshot = json.loads((directory / "snapshot.json").read_text())
     assert [entry["ip"] for entry in snapshot["otterize"]["observed"]] == ["10.244.1.5"]
+    # S26: the capture's own Jobs and pods, which the watch saw come, are no part of it.
+    names = {item["metadata"]["name"] for item in snapshot["items"]}
+    assert not {name for name in names if name.startswith("otterize-capture")}
     assert api.listed("jobs") == []
     assert [pod["metadata"]["name"] for pod in api.listed("pods")] == ["checkout"]
 
