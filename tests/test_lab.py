@@ -23,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otterize_pcap.capture_dir import decode_manifest
+from otterize_pcap.timestamps import SECOND_NS, parse_time
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "scripts" / "lab" / "record.py"
@@ -257,6 +258,21 @@ def test_manifest_describes_the_files(directory: Path) -> None:
         for file in node.files:
             content = (directory / file.path).read_bytes()
             assert (len(content), hashlib.sha256(content).hexdigest()) == (file.bytes, file.sha256)
+
+
+@by_fixture
+def test_packets_lie_within_their_node_s_times(directory: Path) -> None:
+    """S12: packets and manifest are by the same clock, the node's own."""
+    path = directory / "manifest.json"
+    manifest = decode_manifest(path.read_bytes(), str(path))
+    for node in manifest.nodes:
+        assert node.start is not None
+        assert node.end is not None
+        for file in node.files:
+            with (directory / file.path).open("rb") as stream:
+                times = [float(seconds) for seconds, _ in dpkt.pcap.Reader(stream)]
+            start, end = parse_time(node.start) / SECOND_NS, parse_time(node.end) / SECOND_NS
+            assert [seconds for seconds in times if not start <= seconds <= end] == []
 
 
 @by_fixture
