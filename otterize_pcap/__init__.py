@@ -71,5 +71,6 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """A public name, from the module that it is at home in."""
     if name not in _HOMES:
-        raise AttributeError(name, name=name, obj=import_module(__name__))
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

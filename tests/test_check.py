@@ -139,6 +139,7 @@ def test_unused_only_where_coverage_could_have_shown_it() -> None:
         pytest.param(Workload("dns", "kube-system", "Deployment"), False, id="workload"),
         pytest.param(Workload("dns", ""), False, id="name alone"),
         pytest.param(Workload("names", "kube-system", SERVICE), False, id="its Service"),
+        pytest.param(Workload("names", ""), False, id="its Service's name alone"),
         pytest.param(Workload("dns", "other"), True, id="namesake elsewhere"),
         pytest.param(Workload("names", "other", SERVICE), True, id="Service elsewhere"),
     ],

@@ -16,6 +16,7 @@ STAGES = (
     "errors",
     "addresses",
     "timestamps",
+    "yaml_documents",
     "capture_dir",
     "records",
     "packets",
@@ -38,11 +39,16 @@ MODULES = sorted(
     for path in PACKAGE.rglob("*.py")
     if not path.stem.startswith("__")
 )
+# Compiled modules are known by their types.
+COMPILED = sorted(
+    path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".")
+    for path in PACKAGE.rglob("*.pyi")
+)
 
 
 def imported_modules(module: str) -> set[str]:
     """The modules of this package that a module imports, as dotted names below the package."""
-    path = PACKAGE / (module.replace(".", "/") + ".py")
+    path = PACKAGE / (module.replace(".", "/") + (".pyi" if module in COMPILED else ".py"))
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -52,7 +58,7 @@ def imported_modules(module: str) -> set[str]:
         else:
             continue
         below = {name.removeprefix("otterize_pcap.") for name in names if "otterize_pcap." in name}
-        found.update(below.intersection(MODULES), below.intersection(STAGES))
+        found.update(below.intersection(MODULES + COMPILED + list(STAGES)))
     return found
 
 
@@ -61,7 +67,13 @@ def test_every_module_has_its_stage() -> None:
     assert {module.partition(".")[0] for module in MODULES} == set(STAGES)
 
 
-@pytest.mark.parametrize("module", MODULES)
+def test_compiled_modules_count() -> None:
+    """An import of the compiled table is seen as any other."""
+    assert COMPILED == ["connections._fastpath"]
+    assert COMPILED[0] in imported_modules("connections.stretch")
+
+
+@pytest.mark.parametrize("module", MODULES + COMPILED)
 def test_stage_imports_only_earlier_stages(module: str) -> None:
     """No stage knows of one that comes after it."""
     rank = STAGES.index(module.partition(".")[0])
@@ -71,7 +83,7 @@ def test_stage_imports_only_earlier_stages(module: str) -> None:
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Within a stage, too, there is one direction."""
-    graph = {module: imported_modules(module) - {module} for module in MODULES}
+    graph = {module: imported_modules(module) - {module} for module in MODULES + COMPILED}
     assert set(graphlib.TopologicalSorter(graph).static_order()) >= set(MODULES)
 
 

@@ -108,10 +108,16 @@ def _is_hidden(permit: Call, seen: HiddenCall) -> bool:
     declared = permit.server
     if isinstance(declared, External) or not _could_be(permit.client, seen.client):
         return False
-    service = f"{declared.name}.{declared.namespace or permit.client.namespace}"
     return _could_be(declared, seen.server) or (
-        declared.kind in ("", SERVICE) and service in seen.services
+        declared.kind in ("", SERVICE)
+        and any(_is_service(declared, service) for service in seen.services)
     )
+
+
+def _is_service(declared: Workload, service: str) -> bool:
+    """Whether a Service, as `name.namespace`, is meant by a name that may lack its namespace."""
+    name, _, namespace = service.rpartition(".")
+    return declared.name == name and declared.namespace in ("", namespace)
 
 
 def _could_be(declared: Workload, seen: Workload) -> bool:

@@ -162,7 +162,7 @@ def declared_use(protocol: str, port: int) -> Use:
     return Use(protocol, port, 0, (0, 0), (0, 0), 0, 0, (), ())
 
 
-def call_order(call: Call) -> tuple[str, ...]:
+def call_order(call: Call | HiddenCall) -> tuple[str, ...]:
     """Sort key of S61: client name, namespace, kind, then the server's; external ones last."""
     client = (call.client.name, call.client.namespace, call.client.kind, call.client.label)
     match call.server:

@@ -43,6 +43,7 @@ from otterize_pcap.intents.documents import (
     written_name,
 )
 from otterize_pcap.intents.versions import READABLE, TUTORIAL, VERSIONS
+from otterize_pcap.yaml_documents import YamlError, load_documents
 
 V1_DETAILS = ("topics", "kafkaTopics", "resources", "HTTPResources", "databaseResources")
 CLOUD = ("sql", "aws", "gcp", "azure")
@@ -101,16 +102,10 @@ def _parse(content: bytes, name: str) -> list[Any]:
         except (msgspec.DecodeError, RecursionError) as error:
             message = f"{name}: broken JSON ({error}); write it again"
             raise GraphFormatError(message) from error
-    # PyYAML costs 18 ms to import, and JSON needs none of it.
-    import yaml  # noqa: PLC0415
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return list(yaml.load_all(content, Loader=loader))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # ValueError: a date or number that YAML's own rules recognise and Python cannot hold.
-        reason = " ".join(str(error).split())
-        message = f"{name}: neither JSON nor YAML ({reason}); write it again"
+        return list(load_documents(content))
+    except YamlError as error:
+        message = f"{name}: neither JSON nor YAML ({error}); write it again"
         raise GraphFormatError(message) from error
 
 

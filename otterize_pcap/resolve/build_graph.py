@@ -1,8 +1,9 @@
 """Resolved connections → service graph: calls with ports, counts and evidence (S41 to S51)."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS
 from otterize_pcap.connections.table import UDP
@@ -78,18 +79,16 @@ class _Tally:
     services: set[str] = field(default_factory=set)
     evidence: Evidence | None = None
 
-    def add(self, resolved: Resolved) -> None:
-        leg = resolved.connection.legs[0]
-        first_ns, rule = resolved.connection.first_ns, resolved.connection.rule
-        self.count(resolved, 1, Evidence(leg.file, leg.row.number, first_ns, rule))
-
-    def add_group(self, group: ConnectionGroup, resolved: Resolved) -> None:
-        rule = resolved.connection.rule
-        evidence = Evidence(group.file, group.packet, group.evidence_ns, rule)
-        self.count(resolved, group.connections, evidence)
-
-    def count(self, resolved: Resolved, connections: int, evidence: Evidence) -> None:
+    def add(self, resolved: Resolved, group: ConnectionGroup | None) -> None:
+        """Count one connection, or a group of them by what it says of all."""
         connection = resolved.connection
+        connections = 1
+        if group is None:
+            leg = connection.legs[0]
+            evidence = Evidence(leg.file, leg.row.number, connection.first_ns, connection.rule)
+        else:
+            connections = group.connections
+            evidence = Evidence(group.file, group.packet, group.evidence_ns, connection.rule)
         self.connections += connections
         for way in (0, 1):
             self.packets[way] += connection.packets[way]
@@ -160,31 +159,22 @@ def build_calls(
     tallies: Tallies = {}
     fates: Counter[str] = Counter()
     hidden: set[HiddenCall] = set()
-    for resolution in resolutions:
+    for group, resolution in chain(((None, each) for each in resolutions), groups):
         fate = fate_of(resolution, inclusion, cluster_dns)
-        fates[fate] += 1
-        if isinstance(resolution, Resolved):
-            if fate == SHOWN:
-                _tally_of(tallies, resolution, inclusion.distinct_by_label).add(resolution)
-            else:
-                hidden.update(_hidden(resolution, fate))
-    for group, resolution in groups:
-        fate = fate_of(resolution, inclusion, cluster_dns)
-        fates[fate] += group.connections
-        if isinstance(resolution, Resolved):
-            if fate == SHOWN:
-                tally = _tally_of(tallies, resolution, inclusion.distinct_by_label)
-                tally.add_group(group, resolution)
-            else:
-                hidden.update(_hidden(resolution, fate))
-    return _calls(tallies), fates, tuple(sorted(hidden, key=repr))
+        fates[fate] += group.connections if group else 1
+        if not isinstance(resolution, Resolved):
+            continue
+        if fate == SHOWN:
+            tally = _tally_of(tallies, resolution, inclusion.distinct_by_label)
+            tally.add(resolution, group)
+        elif isinstance(resolution.server, Party):
+            pair = resolution.client.workload, resolution.server.workload
+            hidden.add(HiddenCall(*pair, fate, resolution.services))
+    return _calls(tallies), fates, tuple(sorted(hidden, key=_hidden_order))
 
 
-def _hidden(resolved: Resolved, fate: str) -> Iterator[HiddenCall]:
-    """What was seen between two workloads but is not shown."""
-    if isinstance(resolved.server, Party):
-        client, server = resolved.client.workload, resolved.server.workload
-        yield HiddenCall(client, server, fate, resolved.services)
+def _hidden_order(call: HiddenCall) -> tuple[str, ...]:
+    return (*call_order(call), call.reason, *call.services)
 
 
 def _tally_of(tallies: Tallies, resolved: Resolved, label: str) -> _Tally:

@@ -27,6 +27,7 @@ from otterize_pcap.snapshot.objects import (
     Watch,
     describe,
 )
+from otterize_pcap.yaml_documents import YamlError, load_documents
 
 DocumentText = bytes | mmap
 Parts = tuple[list[Item], list[Watch]]
@@ -67,10 +68,18 @@ def read_objects(document: DocumentText, where: str) -> Parts:
     items: list[Item] = []
     watches: list[Watch] = []
     for part in _yaml_documents(bytes(document), where):
-        more_items, more_watches = _read_json(msgspec.json.encode(part), where)
+        more_items, more_watches = _read_json(_as_json(part, where), where)
         items += more_items
         watches += more_watches
     return items, watches
+
+
+def _as_json(part: dict[str, Any], where: str) -> bytes:
+    try:
+        return msgspec.json.encode(part)
+    except (TypeError, ValueError, OverflowError) as error:
+        message = f"{where}: YAML that has no JSON form ({error}); write the snapshot again"
+        raise SnapshotError(message) from error
 
 
 def _read_json(document: DocumentText, where: str) -> Parts:
@@ -178,12 +187,8 @@ def _decode(text: bytes | msgspec.Raw, kind: str) -> Item:
 
 
 def _yaml_documents(document: bytes, where: str) -> Iterator[dict[str, Any]]:
-    # PyYAML costs 18 ms to import, and most snapshots are JSON.
-    import yaml  # noqa: PLC0415
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        for part in yaml.load_all(document, Loader=loader):
+        for part in load_documents(document):
             if part is None:
                 continue
             if not isinstance(part, dict):
@@ -193,7 +198,6 @@ def _yaml_documents(document: bytes, where: str) -> Iterator[dict[str, Any]]:
                 )
                 raise SnapshotError(message)
             yield part
-    except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        message = f"{where}: neither JSON nor YAML ({reason}); write the snapshot again"
+    except YamlError as error:
+        message = f"{where}: neither JSON nor YAML ({error}); write the snapshot again"
         raise SnapshotError(message) from error

@@ -15,6 +15,8 @@ ERRORS = {
     if isinstance(node, ast.ClassDef)
 } | {"ApiUnreachableError", "ApiRefusedError", "ExecFailedError"}
 HOLE = "…"
+# Caught before they reach a user, who sees them within a message of the tree.
+INNER = re.compile(r"raise (ValueError|UndecodableError|YamlError|AttributeError)\(")
 
 
 def template(expression: ast.expr) -> str | None:
@@ -37,7 +39,9 @@ def in_statements(statements: list[ast.stmt]) -> Iterator[str]:
         match statement:
             case ast.Assign(targets=[ast.Name(id="message")], value=value):
                 raised = ast.unparse(statements[number + 1]) if statements[number + 1 :] else ""
-                if not re.match(r"raise (ValueError|UndecodableError)\(", raised):
+                if not re.match(
+                    r"raise (ValueError|UndecodableError|YamlError|AttributeError)\(", raised
+                ):
                     yield template(value) or ""
             case (
                 ast.Raise(exc=ast.Call(func=ast.Name(id=name), args=[value, *_]))

@@ -1,0 +1,94 @@
+"""YAML text → plain values, where the text may be hostile.
+
+PyYAML's composer over libyaml recurses in C once a level, so that 200,000 brackets end the process;
+and each alias stands for all that it names, so that a few lines may mean billions of values. Both
+are counted in the events first, which needs neither recursion nor the values: half as long again.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+MAX_DEPTH = 100
+"""Levels of values in one document; the deepest of Kubernetes' own types have some twenty."""
+MAX_REPEATED = 1_000_000
+"""Values that aliases may add to those that are written."""
+
+
+class YamlError(ValueError):
+    """A text that is no YAML, or means more than can be held; says why on one line."""
+
+
+def load_documents(content: bytes) -> Iterator[Any]:
+    """The documents of a YAML text, by the safe schema, through libyaml where PyYAML has it.
+
+    Raises:
+        YamlError: It is no YAML, too deep, refers to itself, or repeats too much; or it has a date
+            or number that YAML's own rules recognise and Python cannot hold.
+    """
+    # PyYAML costs 18 ms to import, and most inputs are JSON.
+    import yaml  # noqa: PLC0415
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        _require_bounds(yaml.parse(content, Loader=loader))
+        yield from yaml.load_all(content, Loader=loader)
+    except YamlError:
+        raise
+    except (yaml.YAMLError, ValueError) as error:
+        raise YamlError(" ".join(str(error).split())) from error
+
+
+def _require_bounds(events: Iterator[Any]) -> None:
+    """Refuse what would be too deep or too much, before a value is made of it."""
+    extent = _Extent()
+    for event in events:
+        match type(event).__name__:
+            case "MappingStartEvent" | "SequenceStartEvent":
+                extent.begin(event.anchor)
+            case "MappingEndEvent" | "SequenceEndEvent":
+                extent.end()
+            case "AliasEvent":
+                extent.repeat(event.anchor)
+            case "ScalarEvent":
+                extent.begin(event.anchor)
+                extent.end()
+            case "DocumentStartEvent":
+                extent = _Extent()
+
+
+class _Extent:
+    """How deep a document is at one place, and how many values each anchor names."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, int] = {}
+        self._open: list[tuple[str | None, int]] = [(None, 0)]
+        self._repeated = 0
+
+    def begin(self, anchor: str | None) -> None:
+        if anchor:
+            # Known when it ends; an alias before that would be inside of what it names.
+            self._sizes.pop(anchor, None)
+        self._open.append((anchor, 1))
+        if len(self._open) > MAX_DEPTH + 1:
+            message = f"nested more than {MAX_DEPTH} levels deep"
+            raise YamlError(message)
+
+    def end(self) -> None:
+        anchor, size = self._open.pop()
+        self._add(size)
+        if anchor:
+            self._sizes[anchor] = size
+
+    def repeat(self, anchor: str) -> None:
+        if anchor not in self._sizes:
+            message = f"the alias *{anchor} names nothing that was written whole before"
+            raise YamlError(message)
+        self._add(self._sizes[anchor])
+        self._repeated += self._sizes[anchor]
+        if self._repeated > MAX_REPEATED:
+            message = f"aliases repeat more than {MAX_REPEATED:,} values"
+            raise YamlError(message)
+
+    def _add(self, size: int) -> None:
+        anchor, known = self._open[-1]
+        self._open[-1] = anchor, known + size
