@@ -1,19 +1,22 @@
 """Why there is an edge between two workloads, or why there is none.
 
 Input: every connection of a capture with what became of it. Output: the connections that speak of
-the two, each with the rules, packets, addresses and tenures that decided.
+the two, each with the rules, packets, addresses and tenures that decided, and the DNS answers that
+told one of the other.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from otterize_pcap.addresses import format_endpoint
-from otterize_pcap.flows.legs import Leg
+from otterize_pcap.addresses import format_address, format_endpoint
+from otterize_pcap.flows.legs import SLACK_NS, Leg
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.resolve.build_graph import SHOWN, Inclusion, fate_of
+from otterize_pcap.resolve.lookups import Lookup
+from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.resolve.nat import PROTOCOL_NAMES
 from otterize_pcap.resolve.resolve import (
     API_SERVER,
@@ -98,12 +101,28 @@ class ExplainedConnection:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplainedLookup:
+    """DNS told the client the address of a Service that the server is behind (S42).
+
+    The answer begins at `packet` of `file`, and went to the pod's address `to`.
+    """
+
+    name: str
+    time: str
+    to: str
+    client: End
+    file: str
+    packet: int
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What a capture says of one client and one server.
 
     `is_edge` tells whether the map shows it. `fates` count all connections that speak of the two;
-    `connections` holds at most so many of them as were asked for, edges first. `hints` say what
-    to look at where there is none.
+    `connections` holds at most so many of them as were asked for, edges first, and `lookups` as
+    many of the DNS answers, of which there were `looked_up`. `hints` say what to look at where
+    there is no edge.
     """
 
     client: str
@@ -112,6 +131,8 @@ class Explanation:
     fates: tuple[tuple[str, int], ...]
     connections: tuple[ExplainedConnection, ...]
     hints: tuple[str, ...] = ()
+    looked_up: int = 0
+    lookups: tuple[ExplainedLookup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,30 +146,29 @@ class Question:
 
 def explain(
     question: Question,
-    resolutions: Iterable[Resolution],
+    mapped: MappedCapture,
     inclusion: Inclusion,
-    cluster_dns: Mapping[Workload, frozenset[int]],
     held: Held,
 ) -> Explanation:
     """Explain one pair.
 
     Args:
         question: The pair, `name` or `name.namespace`; the server may be an external name too.
-        resolutions: Every connection with what became of it.
+        mapped: Every connection with what became of it.
         inclusion: Which of them the map shows.
-        cluster_dns: The cluster's DNS workloads with their ports.
         held: Which workloads held each pod address, at any time.
     """
     fates: Counter[str] = Counter()
     speaking: list[tuple[str, Resolution]] = []
-    for resolution in resolutions:
+    for resolution in mapped.resolutions:
         if not _speaks_of(resolution, question, held):
             continue
-        fate = fate_of(resolution, inclusion, cluster_dns)
+        fate = fate_of(resolution, inclusion, mapped.cluster_dns)
         fates[fate] += 1
         speaking.append((fate, resolution))
     speaking.sort(key=lambda entry: (entry[0] != SHOWN, entry[1].connection.first_ns))
-    is_edge = bool(fates[SHOWN])
+    lookups = list(_once(lookup for lookup in mapped.lookups if _asks_for(lookup, question)))
+    is_edge = bool(fates[SHOWN]) or (inclusion.lookups and bool(lookups))
     return Explanation(
         client=question.client,
         server=question.server,
@@ -156,6 +176,37 @@ def explain(
         fates=tuple(sorted((fate, count) for fate, count in fates.items() if count)),
         connections=tuple(_explained(*entry) for entry in speaking[: question.most]),
         hints=() if is_edge else tuple(_hints(question, fates, held)),
+        looked_up=len(lookups),
+        lookups=tuple(map(_explained_lookup, lookups[: question.most])),
+    )
+
+
+def _asks_for(lookup: Lookup, question: Question) -> bool:
+    return _matches(lookup.client.workload, question.client) and _matches(
+        lookup.server, question.server
+    )
+
+
+def _once(lookups: Iterable[Lookup]) -> Iterator[Lookup]:
+    """Each answer by its first recording: interfaces and nodes show the same one several times."""
+    last_ns: dict[tuple[bytes, str, tuple[bytes, ...]], int] = {}
+    for lookup in lookups:
+        answer = lookup.answer
+        key = (answer.client, answer.name, answer.addresses)
+        if key not in last_ns or answer.time_ns > last_ns[key] + SLACK_NS:
+            yield lookup
+        last_ns[key] = answer.time_ns
+
+
+def _explained_lookup(lookup: Lookup) -> ExplainedLookup:
+    answer = lookup.answer
+    return ExplainedLookup(
+        name=answer.name,
+        time=format_time(answer.time_ns),
+        to=format_address(answer.client),
+        client=_end_of(lookup.client),
+        file=answer.file,
+        packet=answer.packet,
     )
 
 
@@ -228,8 +279,10 @@ def _recorded(leg: Leg) -> Recorded:
 def _end(party: Party | External | None) -> End | None:
     if party is None:
         return None
-    if isinstance(party, External):
-        return End(party.name)
+    return End(party.name) if isinstance(party, External) else _end_of(party)
+
+
+def _end_of(party: Party) -> End:
     pod, tenure = party.pod, party.tenure
     return End(
         workload=full_name(party.workload),

@@ -148,9 +148,9 @@ def test_lone_rows_are_streamed_without_changing_anything(
         tables = read_recordings([path], ReadOptions())
     except UnsupportedLinkType:
         return
-    streamed = list(show._connections(tables))
+    streamed = list(show.table_connections(tables))
     monkeypatch.setattr(show, "compiled_tables", lambda *_: None)
-    assert streamed == list(show._connections(tables))
+    assert streamed == list(show.table_connections(tables))
 
 
 @pytest.mark.skipif(not FAST_PATH, reason="the compiled path was not built")
@@ -162,5 +162,5 @@ def test_lone_rows_come_by_time(tmp_path: Path) -> None:
         for port, start in ((1, 30), (2, 20))
     )
     path.write_bytes(late + early[24:])
-    shown = show._connections(read_recordings([path], ReadOptions()))
+    shown = show.table_connections(read_recordings([path], ReadOptions()))
     assert [line.client[1] for line in shown] == [2, 1]

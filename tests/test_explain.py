@@ -19,6 +19,7 @@ QUESTIONS = [
     pytest.param("two-namespaces", "web.prod", "db.prod", id="nothing"),
     pytest.param("outside", "shopper", "coredns", id="cluster DNS"),
     pytest.param("two-nodes", "orders", "gatewa", id="misspelt"),
+    pytest.param("outside", "shopper", "inventory", id="looked up"),
 ]
 
 
@@ -44,6 +45,18 @@ def test_explanation_as_json(otterize: Otterize) -> None:
     assert first["services"] == ["orders.app"]
     assert first["client"]["pod"].startswith("app/gateway-")
     assert first["recorded"][0]["file"] == str(path / "pcap" / "node-a.pcap")
+
+
+def test_lookup_is_an_edge_where_asked_for(otterize: Otterize) -> None:
+    """S42: the DNS answer is the evidence of an edge that --include-lookups adds."""
+    path = FIXTURES / "outside"
+    arguments = ("explain", "shopper", "inventory", path, "--include-lookups")
+    assert otterize(*arguments).stdout.startswith("shopper → inventory is an edge\n")
+    found = json.loads(otterize(*arguments, "--format", "json").stdout)
+    assert (found["is_edge"], found["connections"]) == (True, [])
+    assert found["looked_up"] == len(found["lookups"]) > 0
+    assert found["lookups"][0]["name"] == "inventory.shop.svc.cluster.local"
+    assert found["lookups"][0]["file"].endswith(".pcap")
 
 
 def test_ambiguous_pair_names_its_candidates(otterize: Otterize) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,17 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otterize_pcap.addresses import parse_address
-from otterize_pcap.connections.read import ReadOptions
-from otterize_pcap.connections.stretch import FAST_PATH, new_table
+from otterize_pcap.cli.connections import NoServices, table_connections
+from otterize_pcap.connections.read import CaptureTable, ReadOptions
+from otterize_pcap.connections.stretch import FAST_PATH, Table, new_table
 from otterize_pcap.connections.table import ACK, RST, SYN
+from otterize_pcap.connections.tally import CaptureCounts
 from otterize_pcap.files.captures import open_captures
+from otterize_pcap.flows.clocks import measure_offsets
 from otterize_pcap.flows.conntrack import Dump, Entry
 from otterize_pcap.flows.groups import Grouping, compiled_tables
+from otterize_pcap.flows.joined import connect
 from otterize_pcap.flows.legs import Recording, TableRows
 from otterize_pcap.graph.service_graph import FileCoverage
 from otterize_pcap.packets.packet import Packet, Tunnel
+from otterize_pcap.render.connections import shown_connection
 from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.map_capture import Capture, Rules, graph_capture, map_capture
+from otterize_pcap.resolve.nat import ServiceRoutes
+from otterize_pcap.resolve.resolve import DEFAULT_SLACK_NS
+from otterize_pcap.resolve.timeless import Timeless
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
 from tests.conftest import FIXTURES
@@ -28,11 +37,14 @@ pytestmark = pytest.mark.skipif(
     not FAST_PATH, reason="the compiled path was not built, so nothing is grouped"
 )
 
+EXAMPLES = int(os.environ.get("GROUPING_EXAMPLES", "300"))
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
-EVERYTHING = Rules(inclusion=Inclusion(attempts=True, one_way_udp=True, internet=True))
+EVERYTHING = Rules(inclusion=Inclusion(attempts=True, one_way_udp=True))
+OUTSIDE_TOO = Rules(inclusion=Inclusion(attempts=True, one_way_udp=True, internet=True))
 
 POD_A, POD_B, POD_C = "10.1.0.1", "10.1.0.2", "10.1.0.3"
+PORTS = [{"containerPort": 80}, {"containerPort": 80, "protocol": "UDP"}]
 VIP, NODE, OUTSIDE = "10.96.0.1", "192.168.0.1", "8.8.8.8"
 ADDRESSES = (POD_A, POD_B, POD_C, VIP, NODE, OUTSIDE)
 ENDPOINTS = [(parse_address(text), port) for text in ADDRESSES for port in (80, 40000)]
@@ -46,8 +58,20 @@ def scenarios() -> list[Path]:
 @pytest.mark.parametrize("path", scenarios(), ids=lambda path: path.name)
 def test_groups_change_nothing_on_recorded_captures(path: Path) -> None:
     """Every recorded capture has one graph, by groups and one by one."""
-    capture = open_captures([path], None, ReadOptions())[0]
-    assert graph_capture(capture, EVERYTHING) == map_capture(capture, EVERYTHING).graph
+    capture = open_captures([path], None, ReadOptions(collect_names=True))[0]
+    for rules in (EVERYTHING, OUTSIDE_TOO):
+        assert graph_capture(capture, rules) == map_capture(capture, rules).graph
+
+
+def steady_answers(capture: Capture) -> Timeless:
+    """What the capture's snapshot says of all of its time."""
+    times = [
+        time_ns for file in capture.files for time_ns in (file.first_ns, file.last_ns) if time_ns
+    ]
+    nodes = {**capture.nodes, **capture.snapshot.nodes}
+    routes = ServiceRoutes(capture.snapshot, nodes, DEFAULT_SLACK_NS)
+    span = (min(times), max(times))
+    return Timeless(capture.snapshot, routes, nodes, DEFAULT_SLACK_NS, span)
 
 
 def test_plain_connections_are_grouped() -> None:
@@ -56,9 +80,10 @@ def test_plain_connections_are_grouped() -> None:
     tables = compiled_tables(capture.recordings, lambda _: False)
     assert tables is not None
     grouping = Grouping(capture.recordings, tables)
-    grouped = grouping.group(capture.dumps, lambda _: True)
-    assert sum(group.connections for group in grouped) == 7
-    assert {row.protocol for recording in grouping.left() for row in recording.rows} == {17}
+    answers = steady_answers(capture)
+    grouped = grouping.group(capture.dumps, answers)
+    assert sum(group.connections for group in grouped if group.protocol == 6) == 7
+    assert sum(group.connections for group in grouped if group.protocol == 17) == 0
 
 
 def pod(name: str, address: str, start: int, node: str = "a") -> dict[str, object]:
@@ -66,7 +91,7 @@ def pod(name: str, address: str, start: int, node: str = "a") -> dict[str, objec
     return {
         "kind": "Pod",
         "metadata": {"name": name, "namespace": "n", "uid": name, "labels": {"app": name[:1]}},
-        "spec": {"nodeName": node, "containers": [{"ports": [{"containerPort": 80}]}]},
+        "spec": {"nodeName": node, "containers": [{"ports": PORTS}]},
         "status": {
             "phase": "Running",
             "podIP": address,
@@ -87,7 +112,10 @@ def cluster(*, moving: bool) -> Snapshot:
             "spec": {
                 "clusterIP": VIP,
                 "selector": {"app": "b"},
-                "ports": [{"port": 80, "nodePort": 40000}],
+                "ports": [
+                    {"name": "t", "port": 80, "nodePort": 40000},
+                    {"name": "u", "port": 80, "nodePort": 40000, "protocol": "UDP"},
+                ],
             },
         },
         {
@@ -160,6 +188,32 @@ def handshakes(draw: st.DrawFn) -> list[tuple[Packet, int, int]]:
 
 
 @st.composite
+def datagrams(draw: st.DrawFn) -> list[tuple[Packet, int, int]]:
+    """Questions and answers between two endpoints, perhaps seen again behind a Service."""
+    ends = st.lists(st.sampled_from(ENDPOINTS), min_size=2, max_size=2, unique=True)
+    client, server = draw(ends)
+    behind = draw(st.sampled_from([None, (client, (parse_address(POD_B), 80)), draw(ends)]))
+    found = []
+    for _ in range(draw(st.integers(1, 3))):
+        time_ns = START + draw(st.integers(0, 90_000)) * 1_000_000
+        for number, pair in enumerate([(client, server), behind]):
+            if pair is None or pair[0] == pair[1]:
+                continue
+            for step, (sender, receiver) in enumerate([pair, pair[::-1]][: draw(small)]):
+                packet = Packet(
+                    17,
+                    sender[0],
+                    receiver[0],
+                    sender[1],
+                    receiver[1],
+                    40,
+                    hint=draw(st.sampled_from([0, 0, 0, 1, 2])),
+                )
+                found.append((packet, time_ns + number * 1000 + step * 1_000_000, number))
+    return found
+
+
+@st.composite
 def dumps(draw: st.DrawFn) -> list[Dump]:
     """What conntrack may have said of such connections."""
     ends = st.sampled_from(ENDPOINTS)
@@ -183,30 +237,64 @@ def dumps(draw: st.DrawFn) -> list[Dump]:
     return [Dump("a", START + 30 * SECOND, tuple(entries))]
 
 
-@settings(max_examples=int(os.environ.get("GROUPING_EXAMPLES", "300")), deadline=None)
-@given(
-    single=st.lists(st.lists(packets(), max_size=12), min_size=1, max_size=2),
-    whole=st.lists(handshakes(), max_size=6),
-    conntrack=dumps(),
-    moving=st.booleans(),
-)
-def test_groups_change_nothing(
-    single: list[list[tuple[Packet, int, int]]],
-    whole: list[list[tuple[Packet, int, int]]],
-    conntrack: list[Dump],
-    moving: bool,
-) -> None:
-    """Whatever packets two nodes saw, and whatever conntrack said, groups change no graph."""
-    recordings, files = [], []
-    for place, (name, seen) in enumerate(zip("ab", single, strict=False)):
+Seen = tuple[Packet, int, int]
+anything = {
+    "single": st.lists(st.lists(packets(), max_size=12), min_size=1, max_size=2),
+    "whole": st.lists(handshakes() | datagrams(), max_size=6),
+}
+
+
+def record(
+    single: list[list[Seen]], whole: list[list[Seen]]
+) -> Iterator[tuple[str, list[Seen], Table]]:
+    """What each of two nodes saw, in order, and its table."""
+    for place, (node, seen) in enumerate(zip("ab", single, strict=False)):
         table = new_table(ReadOptions(), bytes(range(56)))
         mixed = [*seen, *(packet for found in whole[place::2] for packet in found)]
         mixed.sort(key=lambda entry: entry[1])
         for number, (packet, time_ns, interface) in enumerate(mixed, 1):
             table.add(packet, time_ns, number, interface)
-        times = [time_ns for _, time_ns, _ in mixed]
+        yield node, mixed, table
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    **anything,
+    conntrack=dumps(),
+    moving=st.booleans(),
+    rules=st.sampled_from([EVERYTHING, OUTSIDE_TOO]),
+)
+def test_groups_change_nothing(
+    single: list[list[Seen]],
+    whole: list[list[Seen]],
+    conntrack: list[Dump],
+    moving: bool,
+    rules: Rules,
+) -> None:
+    """Whatever packets two nodes saw, and whatever conntrack said, groups change no graph."""
+    recordings, files = [], []
+    for node, seen, table in record(single, whole):
+        times = [time_ns for _, time_ns, _ in seen]
         first, last = min(times, default=None), max(times, default=None)
-        recordings.append(Recording((f"{name}.pcap",), name, TableRows(table), first, table))
-        files.append(FileCoverage(f"{name}.pcap", name, len(mixed), first, last))
+        name = f"{node}.pcap"
+        recordings.append(Recording((name,), node, TableRows(table), first, table))
+        files.append(FileCoverage(name, node, len(seen), first, last))
     capture = Capture(recordings, SNAPSHOTS[moving], conntrack, {}, tuple(files))
-    assert graph_capture(capture, EVERYTHING) == map_capture(capture, EVERYTHING).graph
+    assert graph_capture(capture, rules) == map_capture(capture, rules).graph
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(**anything)
+def test_rows_that_stand_alone_change_no_listing(
+    single: list[list[Seen]], whole: list[list[Seen]]
+) -> None:
+    """`connections` lists the same whether it takes lone rows the short way or joins them all."""
+    tables, joined = [], []
+    for node, seen, table in record(single, whole):
+        first = min((time_ns for _, time_ns, _ in seen), default=None)
+        name = f"{node}.pcap"
+        counts = CaptureCounts(packets=len(seen), first_ns=first)
+        tables.append((node, CaptureTable(name, (name,), table, counts)))
+        joined.append(Recording((name,), node, tuple(table.rows()), first))
+    connections = connect(joined, NoServices(), (), measure_offsets(joined))
+    assert list(table_connections(tables)) == list(map(shown_connection, connections))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.connections.name_payloads import NamePayloads
 from otterize_pcap.connections.tally import Payload
-from otterize_pcap.flows.names import Names, read_names
+from otterize_pcap.flows.names import Names, RecordedPayload, read_names
 from otterize_pcap.packets.packet import Packet
 from tests.conftest import FIXTURES, Otterize
 
@@ -34,18 +34,19 @@ def response(asked: str, records: list[bytes], flags: int = 0x8180) -> bytes:
     return head + name(asked) + struct.pack(">HH", 1, 1) + b"".join(records)
 
 
-def udp(content: bytes, time_ns: int = 0) -> Payload:
+def udp(content: bytes, time_ns: int = 0, offset_ns: int = 0) -> RecordedPayload:
     """A datagram from the resolver to the client."""
-    return Payload(Packet(17, RESOLVER, CLIENT, 53, 40000, 100), time_ns, 1, content)
+    payload = Payload(Packet(17, RESOLVER, CLIENT, 53, 40000, 100), time_ns, 1, content)
+    return RecordedPayload(payload, "a.pcap", offset_ns)
 
 
-def tcp(content: bytes, seq: int, *, to_server: bool, time_ns: int = 0) -> Payload:
+def tcp(content: bytes, seq: int, *, to_server: bool, time_ns: int = 0) -> RecordedPayload:
     """A segment of a DNS answer over TCP, or of a client's first words to a server."""
     if to_server:
         packet = Packet(6, CLIENT, SERVER, 40000, 443, 100, seq=seq)
     else:
         packet = Packet(6, RESOLVER, CLIENT, 53, 40000, 100, seq=seq)
-    return Payload(packet, time_ns, 1, content)
+    return RecordedPayload(Payload(packet, time_ns, 1, content), "a.pcap")
 
 
 def hello(host: str) -> bytes:
@@ -99,14 +100,14 @@ ADDRESS = SERVER[12:]
 )
 def test_dns_answers(message: bytes, expected: str | None) -> None:
     """S50: an address has the name that was asked for, along the chain of aliases."""
-    names = read_names([(udp(message, 5), 0)])
+    names = read_names([udp(message, 5)])
     assert names.from_dns(CLIENT, SERVER, 5) == expected
 
 
 def test_answers_count_from_their_time_on() -> None:
     """S50: an answer names no connection that began before it, and the last one counts."""
     payloads = [
-        (udp(response(host, [record(host, 1, ADDRESS)]), time_ns), 0)
+        udp(response(host, [record(host, 1, ADDRESS)]), time_ns)
         for host, time_ns in (("late.example", 20), ("early.example", 10))
     ]
     names = read_names(payloads)
@@ -122,7 +123,7 @@ def test_answers_count_from_their_time_on() -> None:
 def test_clock_offsets_apply_to_answers() -> None:
     """S12: an answer recorded by a clock that is ahead is moved back."""
     message = response("a.example", [record("a.example", 1, ADDRESS)])
-    names = read_names([(udp(message, 100), 90)])
+    names = read_names([udp(message, 100, 90)])
     assert names.from_dns(CLIENT, SERVER, 10) == "a.example"
 
 
@@ -145,7 +146,7 @@ def test_dns_over_tcp(places: list[int], start: int, order: object) -> None:
     """S50: an answer over TCP is read however it was split, shuffled, repeated or numbered."""
     bounds = [0, *places, len(DNS_STREAM)]
     segments = [
-        (tcp(DNS_STREAM[begin:end], (start + begin) % 2**32, to_server=False), 0)
+        tcp(DNS_STREAM[begin:end], (start + begin) % 2**32, to_server=False)
         for begin, end in itertools.pairwise(bounds)
     ]
     segments += segments[:2]
@@ -163,12 +164,13 @@ def test_server_name_of_split_hello(places: list[int]) -> None:
     chooser = NamePayloads()
     kept = []
     for begin, end in itertools.pairwise(bounds):
-        payload = tcp(HELLO[begin:end], 1000 + begin, to_server=True, time_ns=7)
+        recorded = tcp(HELLO[begin:end], 1000 + begin, to_server=True, time_ns=7)
+        payload = recorded.payload
         hinted = Packet(
             6, CLIENT, SERVER, 40000, 443, 100, seq=payload.packet.seq, hint=int(begin == 0)
         )
         if chooser.wants(hinted, payload.content):
-            kept.append((payload, 0))
+            kept.append(recorded)
     names = read_names(kept)
     expected = "api.example" if places[:1] >= [5] or not places else None
     assert names.from_tls(((CLIENT, 40000), (SERVER, 443)), 0, 10) == expected
@@ -178,9 +180,9 @@ def test_server_name_of_split_hello(places: list[int]) -> None:
 @given(contents=st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=5))
 def test_arbitrary_payloads_name_nothing_and_break_nothing(contents: list[bytes]) -> None:
     """Whatever a payload holds, reading names ends well."""
-    payloads = [(udp(content), 0) for content in contents]
-    payloads += [(tcp(content, 0, to_server=True), 0) for content in contents]
-    payloads += [(tcp(content, 9, to_server=False), 0) for content in contents]
+    payloads = [udp(content) for content in contents]
+    payloads += [tcp(content, 0, to_server=True) for content in contents]
+    payloads += [tcp(content, 9, to_server=False) for content in contents]
     assert isinstance(read_names(payloads), Names)
 
 

@@ -36,7 +36,7 @@ class TableFormat(StrEnum):
     CSV = "csv"
 
 
-class _NoServices:
+class NoServices:
     """Without a snapshot nobody knows of Services or declared ports."""
 
     def backends(
@@ -91,14 +91,14 @@ def show_connections(
     """
     options = reading_options(vxlan_port, threads, max_connections)
     tables = read_recordings(captures, options)
-    shown = _legs(tables) if legs else _connections(tables)
+    shown = _legs(tables) if legs else table_connections(tables)
     _write(RENDERERS[format_](shown))
     if not quiet:
         for line in _summary(table for _, table in tables):
             notice(line)
 
 
-def _connections(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ShownConnection]:
+def table_connections(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ShownConnection]:
     """All connections by time; those that are one row each are made only when they are written."""
     recordings = [
         Recording(table.files, node, TableRows(table.table), table.counts.first_ns, table.table)
@@ -106,12 +106,10 @@ def _connections(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ShownCo
     ]
     compiled = compiled_tables(recordings, lambda _: False)
     if compiled is None:
-        connections = connect(recordings, _NoServices(), (), measure_offsets(recordings))
+        connections = connect(recordings, NoServices(), (), measure_offsets(recordings))
         return map(shown_connection, connections)
     grouping = Grouping(recordings, compiled)
-    crowded = grouping.crowded()
-    known = grouping.known(crowded, ())
-    connections = connect(crowded, _NoServices(), (), grouping.offsets, known)
+    connections = connect(grouping.crowded(), NoServices(), (), grouping.offsets, grouping.survey)
     alone = [
         _alone(grouping, place, recording, grouping.offsets.get(recording.node, 0))
         for place, recording in enumerate(recordings)

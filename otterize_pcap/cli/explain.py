@@ -54,7 +54,8 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
     Example: otterize explain checkout kafka my-capture/
     """
     question = Question(caller, called, most)
-    for capture in open_captures(captures, selection.snapshots, selection.reading):
+    reading = replace(selection.reading, collect_names=True)
+    for capture in open_captures(captures, selection.snapshots, reading):
         explanation = _explain(question, capture, selection)
         if format_ == ExplainFormat.JSON:
             emit(render_explanation_json(explanation), output)
@@ -74,9 +75,8 @@ def _explain(question: Question, capture: Capture, selection: Selection) -> Expl
     )
     explanation = explain(
         question,
-        mapped.resolutions,
+        mapped,
         selection.rules.inclusion,
-        mapped.cluster_dns,
         held_by_workloads(capture.snapshot, identities),
     )
     shown = filter_graph(mapped.graph, selection.wanted).calls

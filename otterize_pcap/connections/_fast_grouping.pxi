@@ -7,43 +7,7 @@
 # with every row that could belong to them. With 20,000 connections this takes 10 ms where Python
 # takes 1.2 s.
 
-cdef enum:
-    FRESH = 0
-    LEFT = 1
-    TAKEN = 2
-    ABSORBED = 3
-    MAX_LEGS = 64
-    MAX_FLOWS = 4
-    MAX_OPEN = 8
-
-cdef enum CallOutcome:
-    ESTABLISHED = 0
-    PROBED = 1
-    REFUSED = 2
-    UNANSWERED = 3
-
-OUTCOMES = ("established", "probed", "refused", "unanswered")
 cdef int64_t JOIN_SLACK_NS = 1_000_000_000
-
-# All legs of one connection that show the same two endpoints.
-cdef struct CFlow:
-    uint32_t tuple_
-    int64_t first_ns
-    int64_t last_ns
-    uint32_t server_isn
-    uint8_t has_server_isn
-    uint8_t client
-    CRow *row
-
-cdef struct CGroup:
-    uint64_t connections
-    uint64_t packets[2]
-    uint64_t bytes[2]
-    int64_t first_ns
-    int64_t last_ns
-    int64_t evidence_ns
-    uint64_t evidence_number
-    uint32_t evidence_file
 
 
 cdef inline CallOutcome outcome_of_legs(CRow **legs, int count, uint32_t server_isn,
@@ -70,56 +34,22 @@ cdef inline CallOutcome outcome_of_legs(CRow **legs, int count, uint32_t server_
     return REFUSED if refused else UNANSWERED
 
 
-cdef class PlainConnections(RowIndex):
-    """Groups the plain connections of several recordings.
+cdef class PlainConnections(PlainDatagrams):
+    """Groups the plain connections of several recordings: UDP by `PlainDatagrams`, the rest here.
 
-    `tables` are their `FastTable`s, `nodes` the ranks of their nodes by name, `files` the ranks by
-    name of each table's files, and `offsets` the nodes' clock offsets in ns, set before `group`.
+    The arguments are those of `CountedGroups`.
     """
 
-    cdef uint32_t *group_of
-    cdef uint8_t *state
     cdef uint32_t *stack
     cdef uint32_t stacked
-    cdef int64_t *offsets
-    cdef uint32_t *nodes
-    cdef list files
-    cdef CGroup *groups
-    cdef uint32_t group_count
-    cdef uint32_t group_room
-    cdef dict group_numbers
-    cdef list signatures
-    cdef CRow *merged
-    cdef uint32_t *merged_as
-    cdef uint32_t merged_count
 
-    def __cinit__(self, list tables, list nodes, list files):
-        cdef Py_ssize_t place
-        self.files = files
-        self.group_of = <uint32_t *>calloc(self.rows + 1, sizeof(uint32_t))
-        self.state = <uint8_t *>calloc(self.rows + 1, 1)
+    def __cinit__(self, *_):
         self.stack = <uint32_t *>malloc((self.rows + 1) * sizeof(uint32_t))
-        self.offsets = <int64_t *>calloc(len(tables) + 1, sizeof(int64_t))
-        self.nodes = <uint32_t *>calloc(len(tables) + 1, sizeof(uint32_t))
-        self.group_room = 256
-        self.groups = <CGroup *>malloc(self.group_room * sizeof(CGroup))
-        if (self.group_of == NULL or self.state == NULL or self.stack == NULL
-                or self.offsets == NULL or self.nodes == NULL or self.groups == NULL):
+        if self.stack == NULL:
             raise MemoryError
-        for place in range(len(tables)):
-            self.nodes[place] = nodes[place]
-        self.group_numbers = {}
-        self.signatures = []
 
     def __dealloc__(self):
-        free(self.group_of)
-        free(self.state)
         free(self.stack)
-        free(self.offsets)
-        free(self.nodes)
-        free(self.groups)
-        free(self.merged)
-        free(self.merged_as)
 
     def clock_differences(self):
         """For each pair of node ranks, how much later the second one's clock showed a handshake.
@@ -155,27 +85,30 @@ cdef class PlainConnections(RowIndex):
                         found.setdefault((rank, later), []).append(times[later] - times[rank])
         return found
 
-    def group(self, offsets, translations, assured, is_virtual):
+    def group(self, offsets, began, translations, originals, assured, answers):
         """Group every plain connection; what is not plain stays for `left_rows`.
 
         Args:
             offsets: Each table's clock offset in ns.
+            began: When each table's recording began, in ns by its own clock; None without packets.
             translations: Conntrack entries that NAT rewrote: (protocol, client, target, reply_to,
                 server), endpoints as (address, port).
+            originals: (protocol, client, other) for each UDP 5-tuple of a conntrack entry.
             assured: The 5-tuples (protocol, one, other) that conntrack called ASSURED.
-            is_virtual: Tells of an address (16 bytes) whether a Service could answer there.
+            answers: What the snapshot says at all times of the capture: `groups.SteadyAnswers`.
         """
         cdef Py_ssize_t place
         cdef uint32_t index
         cdef int64_t one, other
-        cdef dict virtual = {}
-        for place, offset in enumerate(offsets):
+        cdef set entangled = set()
+        for place, (offset, first_ns) in enumerate(zip(offsets, began, strict=True)):
             self.offsets[place] = offset
+            self.began[place] = 0x7FFFFFFFFFFFFFFF if first_ns is None else first_ns + SLOT_NS
         for protocol, client, target, reply_to, server in translations:
             one = self._tuple_number(protocol, client, target)
             other = self._tuple_number(protocol, reply_to, server)
             if one >= 0 and other >= 0:
-                if (self.tuple_flags[one] | self.tuple_flags[other]) & HAS_RUN:
+                if not self._is_one(<uint32_t>one, <uint32_t>other):
                     self._leave_tuple(<uint32_t>one)
                     self._leave_tuple(<uint32_t>other)
             elif one >= 0:
@@ -183,83 +116,62 @@ cdef class PlainConnections(RowIndex):
             elif other >= 0 and client != reply_to:
                 # Only conntrack knows the other side of NAT, and `join` makes a flow of it.
                 self._leave_tuple(<uint32_t>other)
+        for protocol, client, other_end in originals:
+            one = self._tuple_number(protocol, client, other_end)
+            if one < 0:
+                # Where `join` or `tracked` makes a flow of it, a Service can join that to others.
+                if self._serves(other_end, answers):
+                    entangled.add(client)
+                if self._serves(client, answers):
+                    entangled.add(other_end)
+            else:
+                self.tuple_flags[one] |= LOW_CALLED if client <= other_end else HIGH_CALLED
         for protocol, client, server in assured:
             one = self._tuple_number(protocol, client, server)
             if one >= 0:
                 self.tuple_flags[one] |= IS_ASSURED
-        self._leave_runs(virtual, is_virtual)
-        self._merge_slots()
+        self._group_datagrams(entangled, answers)
+        self._leave_runs(answers.could_be_service)
         # Leaving one connection can mean leaving others, so nothing is counted before all is known.
         for counting in (False, True):
             for index in range(self.rows):
-                if self.state[index] == FRESH:
+                if self.state[index] == FRESH and not is_udp(self.row[index]):
                     self._take_chain(index, counting)
 
-    cdef _merge_slots(self):
-        """Make one row of the 30-second slots of a UDP flow on one interface.
+    cdef bint _is_one(self, uint32_t one, uint32_t other) noexcept nogil:
+        """Whether two 5-tuples hold one connection that shows in both, and no other.
 
-        `legs` would put them into one flow anyway, but each costs it 15 µs. The rows stay as they
-        are: what is merged is a copy.
+        Else the two could come apart, and `join` would see only one side of a conntrack entry.
         """
-        cdef uint32_t number, index, slots = 0
-        for number in range(self.tuples):
-            index = self.tuple_newest[number]
-            if self.row[index - 1].key.word[4] & 0xFF == UDP:
-                while index:
-                    slots += 1
-                    index = self.next_in_tuple[index - 1]
-        if slots == 0:
-            return
-        self.merged = <CRow *>malloc(slots * sizeof(CRow))
-        self.merged_as = <uint32_t *>calloc(self.rows + 1, sizeof(uint32_t))
-        if self.merged == NULL or self.merged_as == NULL:
-            raise MemoryError
-        with nogil:
-            for number in range(self.tuples):
-                if self.row[self.tuple_newest[number] - 1].key.word[4] & 0xFF == UDP:
-                    self._turn_chain(number)
-                    self._merge_tuple(number)
-
-    cdef void _turn_chain(self, uint32_t number) noexcept nogil:
-        """Put a 5-tuple's rows in the order of the file."""
-        cdef uint32_t index = self.tuple_newest[number], turned = 0, next_
-        while index:
-            next_ = self.next_in_tuple[index - 1]
-            self.next_in_tuple[index - 1] = turned
-            turned, index = index, next_
-        self.tuple_newest[number] = turned
-
-    cdef void _merge_tuple(self, uint32_t number) noexcept nogil:
-        cdef uint32_t last[MAX_OPEN]
-        cdef uint32_t owner[MAX_OPEN]
-        cdef int open_ = 0, place
-        cdef uint32_t index = self.tuple_newest[number]
+        cdef int64_t first_ns[2]
+        cdef int64_t last_ns[2]
+        cdef CRow *known = self._newest(one)
         cdef CRow *row
-        cdef CRow *merged
-        while index:
-            row = self.row[index - 1]
-            for place in range(open_):
-                if (self.table_of[owner[place]] == self.table_of[index - 1]
-                        and same_key(&self.row[owner[place]].key, &row.key)):
-                    break
-            else:
-                place = open_ if open_ < MAX_OPEN else index % MAX_OPEN
-                open_ = min(open_ + 1, <int>MAX_OPEN)
-                last[place] = 0
-            owner[place] = index - 1
-            if last[place]:
-                merged = &self.merged[last[place] - 1]
-                if merged.first_ns <= row.first_ns <= merged.last_ns + SLOT_NS:
-                    merged.last_ns = max(merged.last_ns, row.last_ns)
-                    append_side(&merged.sides[0], &row.sides[0])
-                    append_side(&merged.sides[1], &row.sides[1])
-                    self.state[index - 1] = ABSORBED
-                    index = self.next_in_tuple[index - 1]
-                    continue
-            self.merged[self.merged_count] = row[0]
-            self.merged_count += 1
-            self.merged_as[index - 1] = last[place] = self.merged_count
-            index = self.next_in_tuple[index - 1]
+        cdef uint32_t index
+        cdef int64_t offset, server_isn = -1
+        cdef bint answered
+        cdef int place
+        for place in range(2):
+            index = self.tuple_newest[other if place else one]
+            first_ns[place], last_ns[place] = 0x7FFFFFFFFFFFFFFF, -0x7FFFFFFFFFFFFFFF
+            answered = False
+            while index:
+                row = self.row[index - 1]
+                offset = self.offsets[self.table_of[index - 1]]
+                if row.client == NO_CLIENT or row.client_isn != known.client_isn:
+                    return False
+                if row.has_server_isn:
+                    answered = True
+                    if server_isn >= 0 and server_isn != row.server_isn:
+                        return False
+                    server_isn = row.server_isn
+                first_ns[place] = min(first_ns[place], row.first_ns - offset)
+                last_ns[place] = max(last_ns[place], row.last_ns - offset)
+                index = self.next_in_tuple[index - 1]
+            if not answered:
+                return False
+        return (first_ns[0] <= last_ns[1] + JOIN_SLACK_NS
+                and first_ns[1] <= last_ns[0] + JOIN_SLACK_NS)
 
     cdef bint _is_virtual(self, uint64_t high, uint64_t low, dict virtual, is_virtual):
         cdef tuple key = (high, low)
@@ -268,7 +180,7 @@ cdef class PlainConnections(RowIndex):
             known = virtual[key] = bool(is_virtual(address(high, low)))
         return known
 
-    cdef _leave_runs(self, dict virtual, is_virtual):
+    cdef _leave_runs(self, is_virtual):
         """Leave all that has legs without a handshake, and what a Service might lead to from it.
 
         A run on a virtual address may be joined to any flow of its other endpoint; a handshake
@@ -278,15 +190,15 @@ cdef class PlainConnections(RowIndex):
         cdef CRow *row
         cdef set tainted = set()
         cdef set run_ends = set()
+        cdef dict virtual = {}
         cdef int side
         for number in range(self.tuples):
             if not self.tuple_flags[number] & HAS_RUN:
                 continue
-            self._leave_tuple(number)
-            row = self.row[self.tuple_newest[number] - 1]
-            if row.key.word[4] & 0xFF == UDP:
-                # No UDP flow has a handshake, so leaving all of UDP leaves all that could join.
+            row = self._newest(number)
+            if is_udp(row):
                 continue
+            self._leave_tuple(number)
             for side in range(2):
                 run_ends.add(endpoint_key(row, side))
                 if self._is_virtual(row.key.word[2 * side], row.key.word[2 * side + 1], virtual,
@@ -295,7 +207,7 @@ cdef class PlainConnections(RowIndex):
         if not run_ends:
             return
         for number in range(self.tuples):
-            row = self.row[self.tuple_newest[number] - 1]
+            row = self._newest(number)
             if self.tuple_flags[number] & HAS_RUN or row.client == NO_CLIENT:
                 continue
             side = row.client
@@ -418,7 +330,7 @@ cdef class PlainConnections(RowIndex):
         cdef uint32_t numbers[MAX_LEGS]
         cdef int i, j, taken = 0
         cdef CallOutcome outcome
-        cdef uint32_t group
+        cdef uint8_t clients[MAX_LEGS]
         cdef bint assured = False
         for i in range(chained):
             for j in range(count):
@@ -436,122 +348,12 @@ cdef class PlainConnections(RowIndex):
             return False
         if not counting:
             return True
-        group = self._group_number(flows, count, outcome)
-        self._count(&self.groups[group], legs, numbers, taken)
         for i in range(taken):
-            self.state[numbers[i]] = TAKEN
-            self.group_of[numbers[i]] = group
+            clients[i] = legs[i].client
+        self._count(
+            self._group_number(flows, count, outcome, BY_HANDSHAKE), legs, numbers, clients, taken
+        )
         return True
-
-    cdef uint32_t _group_number(self, CFlow *flows, int count, CallOutcome outcome) except? 0:
-        """The group of connections between the same addresses, server ports and outcome."""
-        cdef uint64_t signature[1 + MAX_FLOWS * 5]
-        cdef CGroup *groups
-        cdef CRow *row
-        cdef int i, length = 1, side
-        signature[0] = (flows[0].row.key.word[4] & 0xFF) << 16 | <uint64_t>outcome << 8 | count
-        for i in range(count):
-            row = flows[i].row
-            side = row.client
-            signature[length] = row.key.word[2 * side]
-            signature[length + 1] = row.key.word[2 * side + 1]
-            side = 1 - side
-            signature[length + 2] = row.key.word[2 * side]
-            signature[length + 3] = row.key.word[2 * side + 1]
-            signature[length + 4] = (row.key.word[4] >> (32 if side else 48)) & 0xFFFF
-            length += 5
-        key = (<char *>signature)[:length * sizeof(uint64_t)]
-        known = self.group_numbers.get(key)
-        if known is not None:
-            return known
-        if self.group_count == self.group_room:
-            groups = <CGroup *>realloc(self.groups, self.group_room * 2 * sizeof(CGroup))
-            if groups == NULL:
-                raise MemoryError
-            self.groups, self.group_room = groups, self.group_room * 2
-        self.groups[self.group_count].connections = 0
-        self.group_numbers[key] = self.group_count
-        self.signatures.append((
-            signature[0] >> 16,
-            OUTCOMES[outcome],
-            tuple(dict.fromkeys(address(signature[1 + 5 * i], signature[2 + 5 * i])
-                                for i in range(count))),
-            tuple(dict.fromkeys((address(signature[3 + 5 * i], signature[4 + 5 * i]),
-                                 signature[5 + 5 * i]) for i in range(count))),
-        ))
-        self.group_count += 1
-        return self.group_count - 1
-
-    cdef void _count(self, CGroup *group, CRow **legs, uint32_t *numbers, int count):
-        """Add a connection: the counts of its fullest leg, its times, its first packet."""
-        cdef uint64_t best[4]
-        cdef uint64_t sums[4]
-        cdef int i, j, client
-        cdef int64_t first_ns, last_ns, offset
-        cdef uint32_t file_
-        if group.connections == 0:
-            memset(group, 0, sizeof(CGroup))
-            group.first_ns = group.evidence_ns = 0x7FFFFFFFFFFFFFFF
-            group.last_ns = -0x7FFFFFFFFFFFFFFF
-        memset(best, 0, sizeof(best))
-        for i in range(count):
-            memset(sums, 0, sizeof(sums))
-            for j in range(count):
-                if (self.table_of[numbers[j]] == self.table_of[numbers[i]]
-                        and same_key(&legs[j].key, &legs[i].key)):
-                    client = legs[j].client
-                    sums[0] += legs[j].sides[client].packets
-                    sums[1] += legs[j].sides[1 - client].packets
-                    sums[2] += legs[j].sides[client].bytes
-                    sums[3] += legs[j].sides[1 - client].bytes
-            if fuller(sums, best):
-                memcpy(best, sums, sizeof(best))
-            offset = self.offsets[self.table_of[numbers[i]]]
-            first_ns, last_ns = legs[i].first_ns - offset, legs[i].last_ns - offset
-            file_ = self.files[self.table_of[numbers[i]]][legs[i].part]
-            if (first_ns < group.evidence_ns or (first_ns == group.evidence_ns and (
-                    file_ < group.evidence_file or (file_ == group.evidence_file
-                                                    and legs[i].number < group.evidence_number)))):
-                group.evidence_ns = first_ns
-                group.evidence_file = file_
-                group.evidence_number = legs[i].number
-            group.first_ns = min(group.first_ns, first_ns)
-            group.last_ns = max(group.last_ns, last_ns)
-        group.connections += 1
-        for i in range(2):
-            group.packets[i] += best[i]
-            group.bytes[i] += best[2 + i]
-
-    def grouped(self):
-        """Every group, as the arguments of `groups.ConnectionGroup`; files are ranks by name."""
-        cdef uint32_t index
-        cdef CGroup *group
-        for index in range(self.group_count):
-            group = &self.groups[index]
-            if group.connections:
-                yield (
-                    index, *self.signatures[index], group.connections,
-                    (group.packets[0], group.packets[1]), (group.bytes[0], group.bytes[1]),
-                    group.first_ns, group.last_ns,
-                    group.evidence_file, group.evidence_number, group.evidence_ns,
-                )
-
-    def left_rows(self, uint32_t table, set groups):
-        """The rows of one table that are in no group, or in one of `groups` (by number).
-
-        The slots of a UDP flow come as one row.
-        """
-        cdef uint32_t index
-        cdef FastTable rows = self.tables[table]
-        for index in range(self.rows):
-            if self.table_of[index] != table or self.state[index] == ABSORBED:
-                continue
-            if self.state[index] == TAKEN and self.group_of[index] not in groups:
-                continue
-            if self.merged_as != NULL and self.merged_as[index]:
-                yield rows._as_row(&self.merged[self.merged_as[index] - 1])
-            else:
-                yield rows._as_row(self.row[index])
 
     def shows(self, uint64_t protocol, tuple one, tuple other):
         """Whether any row is between two endpoints."""
@@ -578,38 +380,9 @@ cdef class PlainConnections(RowIndex):
         cdef int side
         cdef dict found = {end: set() for end in endpoints}
         for number in range(self.tuples if found else 0):
-            row = self.row[self.tuple_newest[number] - 1]
+            row = self._newest(number)
             for side in range(2):
                 known = found.get(endpoint_key(row, side))
                 if known is not None and len(known) < 2:
                     known.add(endpoint_key(row, 1 - side))
         return {end: len(known) for end, known in found.items()}
-
-
-cdef inline bint later_flow(const CFlow *one, const CFlow *other) noexcept nogil:
-    """Order of flows: server ISN, first time, 5-tuple."""
-    if one.server_isn != other.server_isn:
-        return one.server_isn > other.server_isn
-    if one.first_ns != other.first_ns:
-        return one.first_ns > other.first_ns
-    return compare_tuples(one.row, other.row) > 0
-
-
-cdef inline bint fuller(const uint64_t *one, const uint64_t *other) noexcept nogil:
-    """`joined._fullest`'s order: packets, bytes, then those to the server."""
-    if one[0] + one[1] != other[0] + other[1]:
-        return one[0] + one[1] > other[0] + other[1]
-    if one[2] + one[3] != other[2] + other[3]:
-        return one[2] + one[3] > other[2] + other[3]
-    if one[0] != other[0]:
-        return one[0] > other[0]
-    return one[2] > other[2]
-
-
-cdef tuple endpoint_key(const CRow *row, int side):
-    """(protocol, (address, port)) of one side."""
-    return (
-        row.key.word[4] & 0xFF,
-        (address(row.key.word[2 * side], row.key.word[2 * side + 1]),
-         (row.key.word[4] >> (32 if side else 48)) & 0xFFFF),
-    )

@@ -3,7 +3,14 @@
 cdef enum:
     HAS_RUN = 1
     HAS_HANDSHAKE = 2
+    # Conntrack called a flow of this 5-tuple ASSURED, or one of its ends the client.
     IS_ASSURED = 4
+    LOW_CALLED = 8
+    HIGH_CALLED = 16
+    # The snapshot says that an end was served, or that a Service led on from it.
+    LOW_SERVED = 32
+    HIGH_SERVED = 64
+    IS_SERVICE = 128
 
 
 cdef inline bint same_tuple(const CRow *one, const CRow *other) noexcept nogil:
@@ -33,6 +40,14 @@ cdef inline int compare_tuples(const CRow *one, const CRow *other) noexcept nogi
         if a[i] != b[i]:
             return -1 if a[i] < b[i] else 1
     return 0
+
+
+cdef inline uint32_t port_of(const CRow *row, int side) noexcept nogil:
+    return (row.key.word[4] >> (32 if side else 48)) & 0xFFFF
+
+
+cdef inline bint is_udp(const CRow *row) noexcept nogil:
+    return row.key.word[4] & 0xFF == UDP
 
 
 cdef class RowIndex:
@@ -103,6 +118,9 @@ cdef class RowIndex:
         free(self.isn_slots)
         free(self.tuple_newest)
         free(self.tuple_flags)
+
+    cdef inline CRow *_newest(self, uint32_t number) noexcept nogil:
+        return self.row[self.tuple_newest[number] - 1]
 
     cdef uint32_t *_tuple_slot(self, const CRow *row) noexcept nogil:
         """The slot of a row's 5-tuple: its number plus one, 0 where it is new."""

@@ -1,5 +1,5 @@
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, TypeAlias
 
 from otterize_pcap.connections.table import Row
 from otterize_pcap.packets.packet import Packet, Tunnel
@@ -9,7 +9,20 @@ from otterize_pcap.records.pcapng import Interface
 Endpoint: TypeAlias = tuple[bytes, int]
 Pair: TypeAlias = tuple[int, int]
 Group: TypeAlias = tuple[
-    int, int, str, tuple[bytes, ...], tuple[Endpoint, ...], int, Pair, Pair, int, int, int, int, int
+    int,
+    int,
+    str,
+    str,
+    tuple[bytes, ...],
+    tuple[Endpoint, ...],
+    int,
+    Pair,
+    Pair,
+    int,
+    int,
+    int,
+    int,
+    int,
 ]
 
 NEED_MORE: int
@@ -66,6 +79,11 @@ class FastTable:
     @property
     def paths(self) -> Sequence[tuple[Tunnel, ...]]: ...
 
+class SteadyAnswers(Protocol):
+    def could_be_service(self, address: bytes) -> bool: ...
+    def served_ports(self, protocol: int, address: bytes) -> frozenset[int] | None: ...
+    def backends(self, protocol: int, endpoint: Endpoint) -> tuple[bool, frozenset[Endpoint]]: ...
+
 class PlainConnections:
     def __init__(
         self, tables: list[FastTable], nodes: list[int], files: list[list[int]]
@@ -76,9 +94,11 @@ class PlainConnections:
     def group(
         self,
         offsets: Sequence[int],
+        began: Sequence[int | None],
         translations: Iterable[tuple[int, Endpoint, Endpoint, Endpoint, Endpoint]],
+        originals: Iterable[tuple[int, Endpoint, Endpoint]],
         assured: Iterable[tuple[int, Endpoint, Endpoint]],
-        is_virtual: Callable[[bytes], bool],
+        answers: SteadyAnswers,
     ) -> None: ...
     def grouped(self) -> Iterator[Group]: ...
     def left_rows(self, table: int, groups: set[int]) -> Iterator[Row]: ...

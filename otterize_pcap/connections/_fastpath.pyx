@@ -610,4 +610,7 @@ cdef side(const CSide *side):
 
 
 include "_fast_index.pxi"
+include "_fast_groups.pxi"
+include "_fast_slots.pxi"
+include "_fast_datagrams.pxi"
 include "_fast_grouping.pxi"

@@ -128,7 +128,11 @@ def _capture(
         files=tuple(_file_coverage(node, table, manifest) for node, table in tables),
         coverage_nodes=_node_coverage(manifest),
         skipped=skipped,
-        payloads=[(node, payload) for node, table in tables for payload in table.payloads],
+        payloads=[
+            (node, table.files[payload.part], payload)
+            for node, table in tables
+            for payload in table.payloads
+        ],
         clocks_ahead={
             node.name: round(node.clock_ahead * SECOND_NS)
             for node in (manifest.nodes if manifest else ())

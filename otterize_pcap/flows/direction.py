@@ -1,6 +1,6 @@
 """Who is the client: S30 to S36, each a function of one flow, and how their answers combine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -38,11 +38,10 @@ class Known:
     peers: Mapping[tuple[int, Address], int] = field(default_factory=dict)
 
 
-def survey(flows: Iterable[Flow], dumps: Iterable[Dump]) -> Known:
+def survey(flows: Collection[Flow], dumps: Iterable[Dump]) -> Known:
     """Collect what the rules need to know of all flows and conntrack dumps."""
     servers: set[tuple[int, Address]] = set()
     candidates: dict[tuple[int, Address], set[Address]] = {}
-    flows = list(flows)
     for flow in flows:
         if flow.client is not None:
             if flow.server_isn is not None:

@@ -1,25 +1,43 @@
 """Tables → groups of plain connections, and the rows that are left to look at one by one.
 
 Input: the compiled tables of one capture. A group stands for all its connections between the same
-addresses to the same server port with the same outcome; each is plain (`_fast_grouping.pxi`), so
-that its direction is S30's. The rows that are left go through `legs` and `joined` as any other.
+addresses to the same server port with the same outcome and rule of direction; each is plain, as
+`_fast_grouping.pxi` and `_fast_datagrams.pxi` define it for TCP and UDP. The rows that are left go
+through `legs` and `joined` as any other.
 A million connections cost C a second this way, and Python as many steps as there are pairs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median_low
+from typing import Protocol
 
 from otterize_pcap.connections.stretch import FAST_PATH
-from otterize_pcap.connections.table import Row
+from otterize_pcap.connections.table import UDP, Row
 from otterize_pcap.flows.clocks import relative_offsets
 from otterize_pcap.flows.conntrack import Dump
-from otterize_pcap.flows.direction import HANDSHAKE, Known, conntrack_originals
+from otterize_pcap.flows.direction import Known, conntrack_originals
 from otterize_pcap.flows.joined import Connection
-from otterize_pcap.flows.legs import Address, Recording, Tuple5
+from otterize_pcap.flows.legs import Address, Flow, Recording, Tuple5
 
 if FAST_PATH:
     from otterize_pcap.connections._fastpath import FastTable, PlainConnections
+
+
+class SteadyAnswers(Protocol):
+    """What grouping asks of a snapshot: answers that hold for the whole capture, or none."""
+
+    def could_be_service(self, address: bytes) -> bool:
+        """Whether a Service could answer on an address."""
+        ...
+
+    def served_ports(self, protocol: int, address: bytes) -> frozenset[int] | None:
+        """The ports served on an address (S32); None where that changed meanwhile."""
+        ...
+
+    def backends(self, protocol: int, endpoint: Address) -> tuple[bool, frozenset[Address]]:
+        """Whether a Service led to the same endpoints all the time, and all that it ever led to."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +52,7 @@ class ConnectionGroup:
 
     number: int
     protocol: int
+    rule: str
     outcome: str
     clients: tuple[bytes, ...]
     servers: tuple[Address, ...]
@@ -53,7 +72,7 @@ def standing_for(group: ConnectionGroup) -> Connection:
         protocol=group.protocol,
         clients=tuple((address, 0) for address in group.clients),
         servers=group.servers,
-        rule=HANDSHAKE,
+        rule=group.rule,
         outcome=group.outcome,
         first_ns=group.first_ns,
         last_ns=group.last_ns,
@@ -124,17 +143,25 @@ class Grouping:
             for place, recording in enumerate(self._recordings)
         ]
 
-    def group(
-        self, dumps: Iterable[Dump], is_virtual: Callable[[bytes], bool]
-    ) -> list[ConnectionGroup]:
-        """All groups; `is_virtual` tells of an address whether a Service could answer there."""
+    def group(self, dumps: Iterable[Dump], answers: SteadyAnswers) -> list[ConnectionGroup]:
+        """All groups."""
         entries = [entry for dump in dumps for entry in dump.entries]
         self._plain.group(
             [self.offsets.get(recording.node, 0) for recording in self._recordings],
+            [recording.first_ns for recording in self._recordings],
             [
                 (entry.protocol, entry.client, entry.target, entry.reply_to, entry.server)
                 for entry in entries
                 if entry.is_translated
+            ],
+            [
+                (UDP, client, other)
+                for entry in entries
+                if entry.protocol == UDP
+                for client, other in (
+                    (entry.client, entry.target),
+                    (entry.reply_to, entry.server),
+                )
             ],
             [
                 (entry.protocol, one, other)
@@ -142,10 +169,10 @@ class Grouping:
                 if entry.assured
                 for one, other in ((entry.client, entry.target), (entry.reply_to, entry.server))
             ],
-            is_virtual,
+            answers,
         )
         return [
-            ConnectionGroup(*found[:10], self._files[found[10]], *found[11:])
+            ConnectionGroup(*found[:11], self._files[found[11]], *found[12:])
             for found in self._plain.grouped()
         ]
 
@@ -166,12 +193,27 @@ class Grouping:
         """Whether the captures hold a packet between two endpoints."""
         return self._plain.shows(*ends)
 
-    def known(self, left: Iterable[Recording], dumps: Iterable[Dump]) -> Known:
-        """What direction asks of the whole capture, for the rows that are left."""
-        runs = [row for recording in left for row in recording.rows if row.client is None]
-        endpoints = {(row.protocol, end) for row in runs for end in (row.low, row.high)}
+    def survey(self, flows: Collection[Flow], dumps: Sequence[Dump]) -> Known:
+        """What direction asks of the whole capture, where `flows` are those that are left.
+
+        The flows that `join` makes out of conntrack's entries are asked for as well.
+        """
+        ends = {(flow.protocol, flow.endpoint(side)) for flow in flows for side in (0, 1)}
+        loose = {
+            (flow.protocol, flow.endpoint(side))
+            for flow in flows
+            if flow.client is None
+            for side in (0, 1)
+        }
+        tracked = {
+            (entry.protocol, end)
+            for dump in dumps
+            for entry in dump.entries
+            for end in (entry.client, entry.target, entry.reply_to, entry.server)
+        }
+        datagrams = {(protocol, end) for protocol, end in tracked if protocol == UDP}
         return Known(
-            servers=frozenset(self._plain.servers(endpoints)),
+            servers=frozenset(self._plain.servers(ends | tracked)),
             originals=conntrack_originals(dumps),
-            peers=self._plain.peers(endpoints),
+            peers=self._plain.peers(loose | datagrams),
         )

@@ -1,6 +1,6 @@
 """Flows → connections: one value for each connection, with its endpoints, rule and outcome."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,7 +46,7 @@ def connect(
     services: CapturedServices,
     dumps: Sequence[Dump],
     offsets: Mapping[str, int],
-    known: Known | None = None,
+    surveyed: Callable[[Collection[Flow], Sequence[Dump]], Known] = survey,
 ) -> list[Connection]:
     """Join the rows of one capture's files into its connections.
 
@@ -55,14 +55,13 @@ def connect(
         services: What the snapshot says of Services and ports.
         dumps: Conntrack dumps of the nodes.
         offsets: Clock offsets by node, in ns (`clocks.measure_offsets`).
-        known: What the whole capture says, where the rows are only a part of it.
+        surveyed: Tells what the whole capture says, where the rows are only a part of it.
 
     Returns:
         The connections, in an order that no order of files changes.
     """
     flows = collect_flows(recordings, offsets)
-    if known is None:
-        known = survey((flow for found in flows.values() for flow in found), dumps)
+    known = surveyed([flow for found in flows.values() for flow in found], dumps)
     assured = _assured(flows, dumps, offsets)
     groups = join_flows(flows, services, dumps, offsets)
     connections = [_connection(group, known, services, assured) for group in groups]

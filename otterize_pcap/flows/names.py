@@ -26,13 +26,32 @@ Stream = tuple[Address, Address]
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedPayload:
+    """A payload with where it was recorded; `offset_ns` is how far that node's clock was ahead."""
+
+    payload: Payload
+    file: str
+    offset_ns: int = 0
+
+    @property
+    def time_ns(self) -> int:
+        """When it was sent, with the clock's offset removed."""
+        return self.payload.time_ns - self.offset_ns
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """One DNS answer: what `client` (16 bytes) was told of `name`, and when (ns)."""
+    """One DNS answer: what `client` (16 bytes) was told of `name`, and when (ns).
+
+    `packet` of `file` is where it begins.
+    """
 
     client: bytes
     name: str
     addresses: tuple[bytes, ...]
     time_ns: int
+    file: str
+    packet: int
 
 
 @dataclass(slots=True)
@@ -62,30 +81,37 @@ class Names:
         return None
 
 
-def read_names(payloads: Iterable[tuple[Payload, int]]) -> Names:
-    """All names in some payloads, each with its node's clock offset in ns."""
+def read_names(payloads: Iterable[RecordedPayload]) -> Names:
+    """All names in some payloads."""
     names = Names()
-    segments: dict[Stream, list[tuple[Payload, int]]] = defaultdict(list)
-    for payload, offset in payloads:
-        packet = payload.packet
-        time_ns = payload.time_ns - offset
+    segments: dict[Stream, list[RecordedPayload]] = defaultdict(list)
+    for recorded in payloads:
+        packet = recorded.payload.packet
         if packet.protocol == UDP:
-            names.answers += _answer(payload.content, packet.destination, time_ns)
+            names.answers += _answer(recorded.payload.content, packet.destination, recorded)
             continue
         source = (packet.source, packet.source_port)
         destination = (packet.destination, packet.destination_port)
-        segments[source, destination].append((payload, time_ns))
+        segments[source, destination].append(recorded)
     for stream, found in segments.items():
         (source, destination) = stream
-        for content, time_ns in _runs(found):
+        for content, begun in _runs(found):
             if source[1] in DNS_PORTS:
                 for message in _messages(content):
-                    names.answers += _answer(message, destination[0], time_ns)
+                    names.answers += _answer(message, destination[0], begun)
             else:
                 name = _server_name(content)
                 if name:
-                    names.server_names.setdefault(stream, []).append((time_ns, name))
-    names.answers.sort(key=lambda answer: (answer.time_ns, answer.client, answer.name))
+                    names.server_names.setdefault(stream, []).append((begun.time_ns, name))
+    names.answers.sort(
+        key=lambda answer: (
+            answer.time_ns,
+            answer.client,
+            answer.name,
+            answer.file,
+            answer.packet,
+        )
+    )
     for answer in names.answers:
         for address in answer.addresses:
             told = names.told.setdefault((answer.client, address), [])
@@ -93,27 +119,28 @@ def read_names(payloads: Iterable[tuple[Payload, int]]) -> Names:
     return names
 
 
-def _runs(segments: list[tuple[Payload, int]]) -> Iterator[tuple[bytes, int]]:
-    """Contiguous stretches of a TCP stream, each with the time of its first segment.
+def _runs(segments: list[RecordedPayload]) -> Iterator[tuple[bytes, RecordedPayload]]:
+    """Contiguous stretches of a TCP stream, each with its first segment.
 
     The same segment on several interfaces or nodes counts once (RFC 9293 3.4 for the arithmetic).
     """
-    first = segments[0][0].packet.seq
+    first = segments[0].payload.packet.seq
     ordered = sorted(
         segments,
-        key=lambda entry: (
-            (entry[0].packet.seq - first + (1 << 31)) & 0xFFFFFFFF,
-            -len(entry[0].content),
-            entry[1],
+        key=lambda recorded: (
+            (recorded.payload.packet.seq - first + (1 << 31)) & 0xFFFFFFFF,
+            -len(recorded.payload.content),
+            recorded.time_ns,
         ),
     )
     content = bytearray()
-    begun, expected = ordered[0][1], ordered[0][0].packet.seq
-    for payload, time_ns in ordered:
+    begun, expected = ordered[0], ordered[0].payload.packet.seq
+    for recorded in ordered:
+        payload = recorded.payload
         behind = (expected - payload.packet.seq) & 0xFFFFFFFF
         if behind >= 1 << 31:
             yield bytes(content), begun
-            content, begun, behind = bytearray(), time_ns, 0
+            content, begun, behind = bytearray(), recorded, 0
             expected = payload.packet.seq
         new = payload.content[behind:]
         content += new
@@ -132,7 +159,7 @@ def _messages(content: bytes) -> Iterator[bytes]:
         at += 2 + length
 
 
-def _answer(content: bytes, client: bytes, time_ns: int) -> list[Answer]:
+def _answer(content: bytes, client: bytes, recorded: RecordedPayload) -> list[Answer]:
     """What one DNS message says, where it is a response without error."""
     try:
         message = parse_header(dns.DNS, content, "DNS")
@@ -159,7 +186,10 @@ def _answer(content: bytes, client: bytes, time_ns: int) -> list[Answer]:
             addresses.append(MAPPED + bytes(rr.rdata))
         elif rr.type == AAAA and len(rr.rdata) == 16:
             addresses.append(bytes(rr.rdata))
-    return [Answer(client, asked, tuple(addresses), time_ns)] if asked and addresses else []
+    if not asked or not addresses:
+        return []
+    where = (recorded.time_ns, recorded.file, recorded.payload.number)
+    return [Answer(client, asked, tuple(addresses), *where)]
 
 
 def _server_name(content: bytes) -> str | None:

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from otterize_pcap.explain import RULE_TEXTS, End, ExplainedConnection, Explanation
+from otterize_pcap.explain import (
+    RULE_TEXTS,
+    End,
+    ExplainedConnection,
+    ExplainedLookup,
+    Explanation,
+)
 from otterize_pcap.graph.naming import printable
 
 MORE_RECORDINGS = 4
@@ -15,12 +21,17 @@ def render_explanation(explanation: Explanation) -> str:
     verdict = "is an edge" if explanation.is_edge else "is no edge"
     lines = [f"{printable(explanation.client)} → {printable(explanation.server)} {verdict}"]
     lines += [f"  {count} {fate}" for fate, count in explanation.fates]
+    if explanation.looked_up:
+        text = "looked up in DNS, which alone is no call (S42)"
+        lines.append(f"  {explanation.looked_up} {text}")
     lines += [f"  {printable(hint)}" for hint in explanation.hints]
     for connection in explanation.connections:
         lines += ["", *_connection(connection)]
     hidden = sum(count for _, count in explanation.fates) - len(explanation.connections)
     if hidden:
         lines += ["", f"({hidden} more; --most shows them)"]
+    for lookup in explanation.lookups:
+        lines += ["", *_lookup(lookup)]
     return "\n".join(lines) + "\n"
 
 
@@ -55,6 +66,12 @@ def _connection(connection: ExplainedConnection) -> Iterator[str]:
     more = len(connection.recorded) - MORE_RECORDINGS
     if more > 0:
         yield f"  {'':10} and {more} more"
+
+
+def _lookup(lookup: ExplainedLookup) -> Iterator[str]:
+    yield f"DNS answer about {printable(lookup.name)} to {lookup.to}"
+    yield f"  client     {_end(lookup.client, ())}"
+    yield f"  recorded   {lookup.file} packet {lookup.packet}, {lookup.time}"
 
 
 def _rule(rule: str) -> str:

@@ -1,6 +1,7 @@
 """Services that a workload asked DNS for but did not call (S42)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from otterize_pcap.flows.names import Answer, Names
 from otterize_pcap.graph.service_graph import LOOKUP, Call, Workload, call_order
@@ -11,20 +12,31 @@ from otterize_pcap.snapshot.snapshot import Service, Snapshot
 Services = dict[tuple[str, str], Service]
 
 
-def add_lookups(
-    calls: Iterable[Call], names: Names, snapshot: Snapshot, resolver: Resolver
-) -> tuple[Call, ...]:
-    """The calls, and one marked `lookup` for each Service that was only looked up."""
-    found = {(call.client, call.server): call for call in calls}
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A workload that DNS told the address of a Service, and the workload behind that."""
+
+    client: Party
+    server: Workload
+    answer: Answer
+
+
+def find_lookups(names: Names, snapshot: Snapshot, resolver: Resolver) -> Iterator[Lookup]:
+    """Every answer to a pod about a Service with one workload behind it, by time."""
     services = {(service.namespace, service.name): service for service in snapshot.services}
     for answer in names.answers:
         client = resolver.holder(answer.client, answer.time_ns, answer.time_ns)
-        if not isinstance(client, Party):
-            continue
         server = _looked_up(answer, services, resolver)
-        if server is not None and (client.workload, server) not in found:
-            call = Call(client.workload, server, LOOKUP)
-            found[client.workload, server] = call
+        if isinstance(client, Party) and server is not None:
+            yield Lookup(client, server, answer)
+
+
+def add_lookups(calls: Iterable[Call], lookups: Iterable[Lookup]) -> tuple[Call, ...]:
+    """The calls, and one marked `lookup` for each Service that was only looked up."""
+    found = {(call.client, call.server): call for call in calls}
+    for lookup in lookups:
+        call = Call(lookup.client.workload, lookup.server, LOOKUP)
+        found.setdefault((call.client, call.server), call)
     return tuple(sorted(found.values(), key=call_order))
 
 

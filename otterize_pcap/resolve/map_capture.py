@@ -9,12 +9,13 @@ from otterize_pcap.connections.tally import Payload
 from otterize_pcap.flows.clocks import measure_offsets
 from otterize_pcap.flows.conntrack import Dump
 from otterize_pcap.flows.groups import ConnectionGroup, Grouping, compiled_tables, standing_for
-from otterize_pcap.flows.joined import connect
+from otterize_pcap.flows.joined import Connection, connect
 from otterize_pcap.flows.legs import Address, Recording, Tuple5
-from otterize_pcap.flows.names import Names, read_names
+from otterize_pcap.flows.names import Names, RecordedPayload, read_names
 from otterize_pcap.flows.tracked import count_ageless, tracked_recordings
 from otterize_pcap.graph.service_graph import (
     Coverage,
+    External,
     FileCoverage,
     NodeCoverage,
     ServiceGraph,
@@ -27,7 +28,7 @@ from otterize_pcap.resolve.build_graph import (
     merge_calls,
 )
 from otterize_pcap.resolve.identity import ANNOTATIONS, Identities
-from otterize_pcap.resolve.lookups import add_lookups
+from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
 from otterize_pcap.resolve.nat import ServiceRoutes
 from otterize_pcap.resolve.notes import notes_of
 from otterize_pcap.resolve.outside import name_outside
@@ -36,6 +37,7 @@ from otterize_pcap.resolve.resolve import (
     FoundServer,
     Party,
     Resolution,
+    Resolved,
     Resolver,
     Unknown,
 )
@@ -53,7 +55,8 @@ class Capture:
 
     `nodes` maps local node addresses, beyond those in the snapshot, to node names. `files` and
     `coverage_nodes` say what was read and which nodes were captured; `skipped` counts packets
-    without a connection, by reason. `payloads` are what names are read from, each with its node.
+    without a connection, by reason. `payloads` are what names are read from, each with its node
+    and file.
     `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's, where measured.
     """
 
@@ -64,7 +67,7 @@ class Capture:
     files: tuple[FileCoverage, ...] = ()
     coverage_nodes: tuple[NodeCoverage, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
-    payloads: Sequence[tuple[str, Payload]] = ()
+    payloads: Sequence[tuple[str, str, Payload]] = ()
     clocks_ahead: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -83,9 +86,10 @@ DEFAULT_RULES = Rules()
 
 @dataclass(frozen=True, slots=True)
 class MappedCapture:
-    """Every connection with what became of it, and the graph they make."""
+    """Every connection with what became of it, every Service looked up, and the graph they make."""
 
     resolutions: tuple[Resolution, ...]
+    lookups: tuple[Lookup, ...]
     graph: ServiceGraph
     offsets: Mapping[str, int]
     cluster_dns: Mapping[Workload, frozenset[int]]
@@ -116,18 +120,19 @@ class _Mapping:
     def names(self, offsets: Mapping[str, int]) -> Names:
         """What the capture's payloads name, by corrected time."""
         return read_names(
-            (payload, offsets.get(node, 0)) for node, payload in self.capture.payloads
+            RecordedPayload(payload, file, offsets.get(node, 0))
+            for node, file, payload in self.capture.payloads
         )
+
+    def lookups(self, offsets: Mapping[str, int]) -> Iterator[Lookup]:
+        """The Services that DNS told pods of."""
+        return find_lookups(self.names(offsets), self.snapshot, self.resolver)
 
     def in_pod(self, address: bytes) -> bool:
         """Whether an address is, or at another time was, a pod's, also of one that nobody saw."""
         if address in self.snapshot.tenures:
             return True
         return address not in self.nodes and self.snapshot.is_pod_range(address)
-
-    def could_be_service(self, address: bytes) -> bool:
-        """Whether a Service could answer on an address: its own, or as NodePort a node's."""
-        return address in self.snapshot.virtual or address in self.nodes
 
     def is_one(self, group: ConnectionGroup) -> bool:
         """Whether each side of a group's connections is one pod at most, as NAT leaves it."""
@@ -148,6 +153,16 @@ class _Mapping:
             for recording in self.capture.recordings
         ]
 
+    def resolved(
+        self, connections: Iterable[Connection], offsets: Mapping[str, int]
+    ) -> Iterator[Resolution]:
+        """What becomes of each connection, servers outside by name where asked for (S50)."""
+        resolutions = map(self.resolver.resolve, connections)
+        if not self.rules.inclusion.internet:
+            return resolutions
+        names = self.names(offsets)
+        return (name_outside(resolution, names) for resolution in resolutions)
+
     def tracked(self, shows: Callable[[Tuple5], bool]) -> list[Recording]:
         """What conntrack alone knows of, where `shows` tells what was recorded (S46)."""
         self.ageless = count_ageless(self.dumps, shows)
@@ -163,7 +178,7 @@ class _Mapping:
         inclusion = self.rules.inclusion
         calls, fates, hidden = build_calls(resolutions, groups, inclusion, self.cluster_dns)
         if inclusion.lookups:
-            calls = add_lookups(calls, self.names(offsets), self.snapshot, self.resolver)
+            calls = add_lookups(calls, self.lookups(offsets))
         if self.ageless:
             fates[AGELESS] += self.ageless
         coverage = Coverage(
@@ -184,12 +199,10 @@ def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture
     shown = {(row.protocol, row.low, row.high) for found in recordings for row in found.rows}
     recordings += mapping.tracked(shown.__contains__)
     connections = connect(recordings, mapping.routes, mapping.dumps, offsets)
-    resolutions = tuple(map(mapping.resolver.resolve, connections))
-    if rules.inclusion.internet:
-        names = mapping.names(offsets)
-        resolutions = tuple(name_outside(resolution, names) for resolution in resolutions)
+    resolutions = tuple(mapping.resolved(connections, offsets))
     graph = mapping.graph(resolutions, (), offsets)
-    return MappedCapture(resolutions, graph, offsets, mapping.cluster_dns)
+    lookups = tuple(mapping.lookups(offsets))
+    return MappedCapture(resolutions, lookups, graph, offsets, mapping.cluster_dns)
 
 
 def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGraph:
@@ -202,8 +215,7 @@ def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGrap
     spans = [(file.first_ns, file.last_ns) for file in capture.files]
     first_ns = min((first for first, _ in spans if first is not None), default=None)
     last_ns = max((last for _, last in spans if last is not None), default=None)
-    # Names belong to single connections, so that with them none can stand for others.
-    if rules.inclusion.internet or first_ns is None or last_ns is None or tables is None:
+    if first_ns is None or last_ns is None or tables is None:
         return map_capture(capture, rules).graph
     grouping = Grouping(capture.recordings, tables, capture.clocks_ahead)
     widest = max(map(abs, grouping.offsets.values()), default=0)
@@ -214,16 +226,30 @@ def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGrap
         rules.slack_ns,
         (first_ns - widest, last_ns + widest),
     )
-    groups = grouping.group(mapping.dumps, mapping.could_be_service)
-    broken = [group for group in groups if not (timeless.holds(group) and mapping.is_one(group))]
-    left = [*grouping.left(broken), *mapping.tracked(grouping.shows)]
-    known = grouping.known(left, mapping.dumps)
-    connections = connect(left, mapping.routes, mapping.dumps, grouping.offsets, known)
-    gone = {group.number for group in broken}
-    whole = (group for group in groups if group.number not in gone)
-    resolved = _resolve_groups(mapping.resolver, whole)
-    resolutions = map(mapping.resolver.resolve, connections)
-    return mapping.graph(resolutions, resolved, grouping.offsets)
+    whole: list[tuple[ConnectionGroup, Resolution]] = []
+    broken: list[ConnectionGroup] = []
+    for group, resolution in _resolve_groups(
+        mapping.resolver, grouping.group(mapping.dumps, timeless)
+    ):
+        stands = timeless.holds(group) and mapping.is_one(group)
+        if rules.inclusion.internet and _is_outside(resolution):
+            # A name belongs to a single connection, so that none can stand for others.
+            stands = False
+        if stands:
+            whole.append((group, resolution))
+        else:
+            broken.append(group)
+    left = [
+        *grouping.left(broken),
+        *mapping.tracked(grouping.shows),
+    ]
+    connections = connect(left, mapping.routes, mapping.dumps, grouping.offsets, grouping.survey)
+    resolutions = mapping.resolved(connections, grouping.offsets)
+    return mapping.graph(resolutions, whole, grouping.offsets)
+
+
+def _is_outside(resolution: Resolution) -> bool:
+    return isinstance(resolution, Resolved) and isinstance(resolution.server, External)
 
 
 def _resolve_groups(

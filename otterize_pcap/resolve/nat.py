@@ -80,7 +80,7 @@ class ServiceRoutes:
             return True
         if any(
             self._during(backend, first_ns, last_ns)
-            for backend in self._targeted().get((name, endpoint), ())
+            for backend in self.targeted().get((name, endpoint), ())
         ):
             return True
         node = self._nodes.get(address)
@@ -99,7 +99,8 @@ class ServiceRoutes:
         address, port = endpoint
         return (address, PROTOCOL_NAMES.get(protocol, ""), port) in self._api_ports
 
-    def _targeted(self) -> Mapping[tuple[str, Address], Sequence[Backend]]:
+    def targeted(self) -> Mapping[tuple[str, Address], Sequence[Backend]]:
+        """What Services lead to, by (protocol, endpoint)."""
         if self._targets is None:
             targets: dict[tuple[str, Address], list[Backend]] = {}
             for service in self._snapshot.services:

@@ -5,12 +5,15 @@ either covers the capture's whole span or stays clear of it. Where one begins or
 connections are resolved one by one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from otterize_pcap.flows.groups import ConnectionGroup
 from otterize_pcap.flows.legs import Address
 from otterize_pcap.resolve.nat import PROTOCOL_NAMES, ServiceRoutes
-from otterize_pcap.snapshot.snapshot import Backend, Listener, Snapshot, Tenure
+from otterize_pcap.snapshot.snapshot import OPEN, Backend, Listener, Snapshot, Tenure
+
+Held = Tenure | Listener | Backend
+EVER = (-2 * OPEN, 2 * OPEN)
 
 
 class Timeless:
@@ -31,6 +34,7 @@ class Timeless:
         self._first_ns, self._last_ns = span
         self._addresses: dict[bytes, bool] = {}
         self._endpoints: dict[tuple[int, Address], bool] = {}
+        self._held_ports: dict[str, dict[bytes, list[tuple[int, Held]]]] = {}
 
     def holds(self, group: ConnectionGroup) -> bool:
         """Whether all connections of a group resolve alike."""
@@ -70,8 +74,61 @@ class Timeless:
             for listener in listeners
         )
 
-    def _steady(self, held: Tenure | Listener | Backend) -> bool:
+    def could_be_service(self, address: bytes) -> bool:
+        """Whether a Service could answer on an address: its own, or as NodePort a node's."""
+        return address in self._snapshot.virtual or address in self._nodes
+
+    def served_ports(self, protocol: int, address: bytes) -> frozenset[int] | None:
+        """The ports for which `ServiceRoutes.serves` holds; None where one of them came or went."""
+        name = PROTOCOL_NAMES.get(protocol, "")
+        held = [*self._ports_of(name).get(address, ())]
+        node = self._nodes.get(address)
+        tenures: Iterable[Tenure] = self._snapshot.tenures.get(address, ())
+        if node is not None:
+            tenures = self._routes.on_node(node)
+            held += [
+                (port, listener)
+                for (called, port), listeners in self._snapshot.node_ports.items()
+                if called == name
+                for listener in listeners
+            ]
+        held += [
+            (port, tenure)
+            for tenure in tenures
+            for called, port in tenure.pod.ports
+            if called == name
+        ]
+        if not all(self._steady(each) for _, each in held):
+            return None
+        return frozenset(port for port, each in held if self._covers(each))
+
+    def backends(self, protocol: int, endpoint: Address) -> tuple[bool, frozenset[Address]]:
+        """Whether `ServiceRoutes.backends` is the same all the time, and all there ever were."""
+        ever = self._routes.backends(endpoint, protocol, *EVER)
+        if not ever:
+            return True, ever
+        if not self._served(protocol, endpoint):
+            return False, ever
+        return True, self._routes.backends(endpoint, protocol, self._first_ns, self._last_ns)
+
+    def _ports_of(self, name: str) -> Mapping[bytes, list[tuple[int, Held]]]:
+        """What Services listen on and lead to in one protocol, by address."""
+        found = self._held_ports.get(name)
+        if found is None:
+            found = self._held_ports[name] = {}
+            for (address, called, port), listeners in self._snapshot.listeners.items():
+                if called == name:
+                    found.setdefault(address, []).extend((port, each) for each in listeners)
+            for (called, (address, port)), backends in self._routes.targeted().items():
+                if called == name:
+                    found.setdefault(address, []).extend((port, each) for each in backends)
+        return found
+
+    def _steady(self, held: Held) -> bool:
         """Whether an interval covers the whole capture, or none of it."""
         begins, ends = held.start_ns - self._slack, held.end_ns + self._slack
-        covers = begins <= self._first_ns and ends >= self._last_ns
-        return covers or begins > self._last_ns or ends < self._first_ns
+        return self._covers(held) or begins > self._last_ns or ends < self._first_ns
+
+    def _covers(self, held: Held) -> bool:
+        begins, ends = held.start_ns - self._slack, held.end_ns + self._slack
+        return begins <= self._first_ns and ends >= self._last_ns
