@@ -38,6 +38,22 @@ def load_documents(content: bytes) -> Iterator[Any]:
         raise YamlError(" ".join(str(error).split())) from error
 
 
+def compose_documents(content: bytes) -> Iterator[Any]:
+    """The documents of a YAML text as PyYAML's nodes, which know their lines.
+
+    Raises:
+        YamlError: As `load_documents`, but for dates and numbers, which nodes leave as text.
+    """
+    import yaml  # noqa: PLC0415
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        _require_bounds(yaml.parse(content, Loader=loader))
+        yield from yaml.compose_all(content, Loader=loader)
+    except yaml.YAMLError as error:
+        raise YamlError(" ".join(str(error).split())) from error
+
+
 def _require_bounds(events: Iterator[Any]) -> None:
     """Refuse what would be too deep or too much, before a value is made of it."""
     extent = _Extent()

@@ -112,7 +112,7 @@ def test_github_gets_summary_code_scanning_and_annotations(project: Path) -> Non
     """All three say the same before the job fails."""
     result = run_scripts("github", project, "tutorial-after")
     assert result.stdout == (
-        "::error file=k8s/intents,line=1,title=A call was observed that is not declared::"
+        "::error file=k8s/intents/shop.yaml,line=1,title=A call was observed that is not declared::"
         "client.tutorial calls server.tutorial without an intent (TCP 8080)\n"
     )
     (run,) = json.loads((project / "calls.sarif").read_text())["runs"]

@@ -48,6 +48,11 @@ PORTS = [{"containerPort": 80}, {"containerPort": 80, "protocol": "UDP"}]
 VIP, NODE, OUTSIDE = "10.96.0.1", "192.168.0.1", "8.8.8.8"
 ADDRESSES = (POD_A, POD_B, POD_C, VIP, NODE, OUTSIDE)
 ENDPOINTS = [(parse_address(text), port) for text in ADDRESSES for port in (80, 40000)]
+# Two clients, a Service, its NodePort and its backend: what NAT and conntrack are about.
+TRANSLATED = [
+    (parse_address(text), port)
+    for text, port in ((POD_A, 40000), (POD_C, 40000), (VIP, 80), (NODE, 40000), (POD_B, 80))
+]
 
 
 def scenarios() -> list[Path]:
@@ -190,9 +195,10 @@ def handshakes(draw: st.DrawFn) -> list[tuple[Packet, int, int]]:
 @st.composite
 def datagrams(draw: st.DrawFn) -> list[tuple[Packet, int, int]]:
     """Questions and answers between two endpoints, perhaps seen again behind a Service."""
-    ends = st.lists(st.sampled_from(ENDPOINTS), min_size=2, max_size=2, unique=True)
+    among = draw(st.sampled_from([ENDPOINTS, TRANSLATED, TRANSLATED]))
+    ends = st.lists(st.sampled_from(among), min_size=2, max_size=2, unique=True)
     client, server = draw(ends)
-    behind = draw(st.sampled_from([None, (client, (parse_address(POD_B), 80)), draw(ends)]))
+    behind = draw(st.sampled_from([None, (client, TRANSLATED[-1]), draw(ends)]))
     found = []
     for _ in range(draw(st.integers(1, 3))):
         time_ns = START + draw(st.integers(0, 90_000)) * 1_000_000
@@ -216,7 +222,7 @@ def datagrams(draw: st.DrawFn) -> list[tuple[Packet, int, int]]:
 @st.composite
 def dumps(draw: st.DrawFn) -> list[Dump]:
     """What conntrack may have said of such connections."""
-    ends = st.sampled_from(ENDPOINTS)
+    ends = st.sampled_from(draw(st.sampled_from([ENDPOINTS, TRANSLATED])))
     entries = draw(
         st.lists(
             st.builds(

@@ -27,6 +27,7 @@ from otterize_pcap.graph.service_graph import (
     Workload,
     call_order,
 )
+from otterize_pcap.intents.places import Places
 from otterize_pcap.render.calls_csv import FORMULA, render_csv
 from otterize_pcap.render.diff_text import render_diff
 from otterize_pcap.render.dot import render_dot
@@ -93,7 +94,7 @@ law = settings(max_examples=60, deadline=None)
 
 def findings_of(graph: ServiceGraph) -> FindingList:
     """Every call of the graph as a violation."""
-    return check_findings(check_graph(graph, ServiceGraph()), "intents.yaml")
+    return check_findings(check_graph(graph, ServiceGraph()), Places("intents.yaml"))
 
 
 def parties_of(graph: ServiceGraph) -> set[Server]:

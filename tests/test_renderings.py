@@ -33,6 +33,7 @@ from otterize_pcap.graph.service_graph import (
     Workload,
 )
 from otterize_pcap.graph.views import through_services
+from otterize_pcap.intents.places import Places
 from otterize_pcap.render.calls_csv import render_csv
 from otterize_pcap.render.calls_json import render_rows
 from otterize_pcap.render.check_text import render_check
@@ -122,14 +123,16 @@ RENDERED: dict[str, str] = {
     "diff.json": render_diff_json(UNSURE),
     "diff.md": render_markdown(diff_findings(DIFF)),
     "diff.xml": render_junit(diff_findings(UNSURE)),
-    "diff.sarif": render_sarif(diff_findings(DIFF, "new, 100%.yaml")),
-    "diff.github.txt": render_annotations(diff_findings(DIFF, "new, 100%.yaml")),
+    "diff.sarif": render_sarif(diff_findings(DIFF, Places("new, 100%.yaml"))),
+    "diff.github.txt": render_annotations(diff_findings(DIFF, Places("new, 100%.yaml"))),
     "check.txt": render_check(CHECK, unused=True),
     "check.json": render_check_json(CHECK),
     "check.md": render_markdown(check_findings(CHECK, unused=True)),
     "check.xml": render_junit(check_findings(CHECK, unused=True)),
-    "check.sarif": render_sarif(check_findings(CHECK, "intents.yaml", unused=True)),
-    "check.github.txt": render_annotations(check_findings(CHECK, "intents.yaml", unused=True)),
+    "check.sarif": render_sarif(check_findings(CHECK, Places("intents.yaml"), unused=True)),
+    "check.github.txt": render_annotations(
+        check_findings(CHECK, Places("intents.yaml"), unused=True)
+    ),
     "graph.dot": render_dot(picture_of_graph(GRAPH)),
     "graph.mmd": render_mermaid(picture_of_graph(GRAPH)),
     "graph.svg": render_svg(picture_of_graph(GRAPH)),

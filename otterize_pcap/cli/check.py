@@ -13,12 +13,11 @@ from otterize_pcap.cli.comparing import (
     Ignore,
     MaxUnresolved,
     RequireNode,
-    file_of,
     read_ignore_rules,
     render_findings,
     require_coverage,
 )
-from otterize_pcap.cli.graph_input import read_allowed, read_observed, report
+from otterize_pcap.cli.graph_input import read_allowed, read_observed, read_places, report
 from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit
 from otterize_pcap.compare.check import check_graph
@@ -72,7 +71,7 @@ def check(  # noqa: PLR0913 - one parameter an option, all passed by name
         case ComparisonFormat.JSON:
             emit(render_check_json(result), output)
         case _:
-            found = check_findings(result, file_of(allow[0]), unused=unused)
+            found = check_findings(result, read_places(allow), unused=unused)
             emit(render_findings(found, format_), output)
     report(observed, reporting)
     require_coverage((observed,), max_unresolved, require_node)

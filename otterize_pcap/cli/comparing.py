@@ -12,7 +12,7 @@ from otterize_pcap.compare.findings import FindingList
 from otterize_pcap.compare.ignore_rules import IgnoreRule, parse_ignore_rules
 from otterize_pcap.compare.thresholds import Thresholds, parse_share, unmet_thresholds
 from otterize_pcap.errors import CoverageError, UsageError
-from otterize_pcap.files.opening import STDIN, read_bytes
+from otterize_pcap.files.opening import read_bytes
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.render.github_annotations import render_annotations
 from otterize_pcap.render.junit import render_junit
@@ -97,11 +97,6 @@ def require_coverage(
     unmet = [line for coverage in coverages for line in unmet_thresholds(coverage, thresholds)]
     if unmet:
         raise CoverageError("; ".join(unmet))
-
-
-def file_of(path: Path) -> str | None:
-    """The path that findings are shown at; none for stdin."""
-    return None if path == STDIN else path.as_posix()
 
 
 def render_findings(found: FindingList, form: ComparisonFormat) -> str:

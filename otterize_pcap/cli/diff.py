@@ -13,12 +13,11 @@ from otterize_pcap.cli.comparing import (
     Ignore,
     MaxUnresolved,
     RequireNode,
-    file_of,
     read_ignore_rules,
     render_findings,
     require_coverage,
 )
-from otterize_pcap.cli.graph_input import read_either, report
+from otterize_pcap.cli.graph_input import read_either, read_places, report
 from otterize_pcap.cli.options import Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit, notice, wants_color
 from otterize_pcap.compare.diff import GraphDiff, diff_graphs, without_ignored
@@ -68,7 +67,7 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by nam
         case ComparisonFormat.JSON:
             emit(render_diff_json(found), output)
         case _:
-            emit(render_findings(diff_findings(found, file_of(new)), format_), output)
+            emit(render_findings(diff_findings(found, read_places([new])), format_), output)
     _report(before, after, found, reporting)
     require_coverage((before, after), max_unresolved, require_node)
     if not found.is_empty and not exit_zero:

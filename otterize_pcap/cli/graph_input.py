@@ -13,6 +13,7 @@ from otterize_pcap.files.opening import STDIN, read_bytes
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.graph_format import decode_graph, is_graph_json
 from otterize_pcap.graph.service_graph import ServiceGraph
+from otterize_pcap.intents.places import Places, declared_places
 from otterize_pcap.intents.read_intents import parse_intents
 from otterize_pcap.resolve.build_graph import SHOWN
 from otterize_pcap.resolve.map_capture import graph_capture, merge_graphs
@@ -60,6 +61,24 @@ def read_declared(paths: Sequence[Path]) -> ServiceGraph:
     if len(documents) == 1 and is_graph_json(documents[0][1]):
         return decode_graph(documents[0][1], documents[0][0])
     return parse_intents(documents)
+
+
+def read_places(paths: Sequence[Path]) -> Places:
+    """Where documents declare their calls; for captures and graphs, the first path alone.
+
+    Standard input, which can be read once only, has no places.
+    """
+    if STDIN in paths:
+        return Places()
+    first = paths[0].as_posix()
+    if any(path.is_dir() and is_capture_directory(path) for path in paths):
+        return Places(first)
+    if any(path.is_file() and not _is_text(path) for path in paths):
+        return Places(first)
+    documents = [document for path in paths for document in _documents(path)]
+    if any(is_graph_json(content) for _, content in documents):
+        return Places(first)
+    return Places(documents[0][0], tuple(declared_places(documents)))
 
 
 def _documents(path: Path) -> Iterator[tuple[str, bytes]]:

@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from otterize_pcap.errors import GraphFormatError
-from otterize_pcap.graph.service_graph import ESTABLISHED, Call, Server, ServiceGraph, Workload
+from otterize_pcap.graph.service_graph import (
+    ESTABLISHED,
+    Call,
+    Server,
+    ServiceGraph,
+    Workload,
+    could_be,
+)
 
 Calls = dict[tuple[Workload, Server], Call]
 
@@ -47,16 +54,8 @@ class _Directory:
         if workload in alike:
             return [workload]
         return sorted(
-            other
-            for other in alike
-            if _compatible(workload.namespace, other.namespace)
-            and _compatible(workload.kind, other.kind)
-            and workload.label == other.label
+            other for other in alike if could_be(workload, other) and workload.label == other.label
         )
-
-
-def _compatible(one: str, other: str) -> bool:
-    return not one or not other or one == other
 
 
 def _complete(workload: Workload, directory: _Directory, side: str) -> Workload:

@@ -22,6 +22,7 @@ from otterize_pcap.graph.service_graph import (
     Use,
     Workload,
     call_order,
+    could_be,
 )
 from otterize_pcap.intents.read_intents import CLOUD
 
@@ -106,9 +107,9 @@ def _is_meant(permit: Call, call: Call) -> bool:
 def _is_hidden(permit: Call, seen: HiddenCall) -> bool:
     """Whether a declared call could be one that was seen but is not shown."""
     declared = permit.server
-    if isinstance(declared, External) or not _could_be(permit.client, seen.client):
+    if isinstance(declared, External) or not could_be(permit.client, seen.client):
         return False
-    return _could_be(declared, seen.server) or (
+    return could_be(declared, seen.server) or (
         declared.kind in ("", SERVICE)
         and any(_is_service(declared, service) for service in seen.services)
     )
@@ -118,15 +119,6 @@ def _is_service(declared: Workload, service: str) -> bool:
     """Whether a Service, as `name.namespace`, is meant by a name that may lack its namespace."""
     name, _, namespace = service.rpartition(".")
     return declared.name == name and declared.namespace in ("", namespace)
-
-
-def _could_be(declared: Workload, seen: Workload) -> bool:
-    """Whether a workload is meant by a name whose namespace and kind a document may leave out."""
-    return (
-        declared.name == seen.name
-        and declared.namespace in ("", seen.namespace)
-        and declared.kind in ("", seen.kind)
-    )
 
 
 def _covers(declared: External, server: External) -> bool:

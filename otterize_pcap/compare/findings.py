@@ -1,12 +1,14 @@
 """Diffs and checks → findings: what CI systems list, whichever of the two it came from."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from otterize_pcap.compare.check import NOT_DECLARED, CheckResult
 from otterize_pcap.compare.diff import GraphDiff
 from otterize_pcap.graph.service_graph import Call
+from otterize_pcap.intents.places import Place, Places
 
+NOWHERE = Places()
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
 
@@ -32,11 +34,15 @@ CHECK_RULES = (UNDECLARED, UNUSED, NOT_SEEN)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One call that is worth saying something about; `reason` adds to what the rule says."""
+    """One call that is worth saying something about.
+
+    `reason` adds to what the rule says; `place` is where to mend it, None where no file is known.
+    """
 
     rule: Rule
     call: Call
     reason: str = ""
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class FindingList:
     """All that one run found.
 
     `title` is the command, `rules` all that it knows. `passed` are calls with nothing to say but
-    that they `are`. `file` is the path of the document or capture that the findings are about.
+    that they `are`.
     """
 
     title: str
@@ -52,24 +58,31 @@ class FindingList:
     are: str
     findings: tuple[Finding, ...] = ()
     passed: tuple[Call, ...] = ()
-    file: str | None = None
 
 
-def diff_findings(diff: GraphDiff, file: str | None = None) -> FindingList:
-    """The findings of a diff: each difference, then what was not seen."""
+def diff_findings(diff: GraphDiff, places: Places = NOWHERE) -> FindingList:
+    """The findings of a diff: each difference, then what was not seen.
+
+    `places` are those of the new side.
+    """
     found = [
         *(Finding(ADDED, call) for call in diff.added),
         *(Finding(REMOVED, call) for call in diff.removed),
         *(Finding(CHANGED, change.new, "; ".join(change.reasons)) for change in diff.changed),
         *(Finding(NOT_SEEN, entry.call, "; ".join(entry.reasons)) for entry in diff.not_seen),
     ]
-    return FindingList("otterize diff", DIFF_RULES, "unchanged", tuple(found), diff.unchanged, file)
+    return FindingList(
+        "otterize diff", DIFF_RULES, "unchanged", _placed(found, places), diff.unchanged
+    )
 
 
 def check_findings(
-    result: CheckResult, file: str | None = None, *, unused: bool = False
+    result: CheckResult, places: Places = NOWHERE, *, unused: bool = False
 ) -> FindingList:
-    """The findings of a check: violations and, on request, what was declared for nothing."""
+    """The findings of a check: violations and, on request, what was declared for nothing.
+
+    `places` are those of what is declared.
+    """
     found = list(_violations(result))
     if unused:
         found += [Finding(UNUSED, call) for call in result.unused]
@@ -77,8 +90,12 @@ def check_findings(
             Finding(NOT_SEEN, entry.call, "; ".join(entry.reasons)) for entry in result.not_seen
         ]
     return FindingList(
-        "otterize check", CHECK_RULES, "declared", tuple(found), result.allowed, file
+        "otterize check", CHECK_RULES, "declared", _placed(found, places), result.allowed
     )
+
+
+def _placed(found: Iterable[Finding], places: Places) -> tuple[Finding, ...]:
+    return tuple(replace(finding, place=places.of(finding.call)) for finding in found)
 
 
 def _violations(result: CheckResult) -> Iterator[Finding]:

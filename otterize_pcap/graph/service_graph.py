@@ -157,6 +157,15 @@ class ServiceGraph:
     hidden: tuple[HiddenCall, ...] = field(default=(), compare=False)
 
 
+def could_be(one: Workload, other: Workload) -> bool:
+    """Whether two names can mean one workload, where either may leave out namespace or kind."""
+    return (
+        one.name == other.name
+        and (not one.namespace or not other.namespace or one.namespace == other.namespace)
+        and (not one.kind or not other.kind or one.kind == other.kind)
+    )
+
+
 def declared_use(protocol: str, port: int) -> Use:
     """A port that a document declares: nothing was counted; `protocol` may be unknown (empty)."""
     return Use(protocol, port, 0, (0, 0), (0, 0), 0, 0, (), ())

@@ -61,8 +61,8 @@ def parse_intents(documents: Iterable[tuple[str, bytes]]) -> ServiceGraph:
     """
     calls: dict[tuple[Workload, Server], Call] = {}
     for name, content in documents:
-        for number, document in enumerate(_documents(content, name), 1):
-            for call in _calls(document, f"{name}: document {number}"):
+        for number, document in enumerate(intents_of(content, name), 1):
+            for _, call in declared_calls(document, f"{name}: document {number}"):
                 calls[call.client, call.server] = _together(
                     calls.get((call.client, call.server)), call
                 )
@@ -78,8 +78,12 @@ def _together(known: Call | None, call: Call) -> Call:
     return Call(call.client, call.server, status, tuple(uses[key] for key in sorted(uses)), details)
 
 
-def _documents(content: bytes, name: str) -> Iterator[Document]:
-    """All ClientIntents of one file, out of lists, arrays and multi-document YAML."""
+def intents_of(content: bytes, name: str) -> Iterator[Document]:
+    """All ClientIntents of one file, out of lists, arrays and multi-document YAML.
+
+    Raises:
+        GraphFormatError: The file is broken, or has documents and none of them is ClientIntents.
+    """
     if not content.strip():
         message = f"{name}: empty; write it again with `otterize intents export`"
         raise GraphFormatError(message)
@@ -123,7 +127,12 @@ def _flatten(parts: Iterable[Any]) -> Iterator[Document]:
             yield part
 
 
-def _calls(document: Document, where: str) -> Iterator[Call]:
+def declared_calls(document: Document, where: str) -> Iterator[tuple[int, Call]]:
+    """The calls of one ClientIntents document, each with the place of its entry in the list.
+
+    Raises:
+        GraphFormatError: A field is not what its version has there.
+    """
     api_version = document.get("apiVersion")
     if api_version not in READABLE:
         message = (
@@ -135,14 +144,15 @@ def _calls(document: Document, where: str) -> Iterator[Call]:
     annotations = fields_of(metadata.get("annotations") or {}, f"{where}: metadata.annotations")
     statuses = _annotation(annotations, STATUS_ANNOTATION, dict[str, str], where)
     ports = _annotation(annotations, PORTS_ANNOTATION, dict[str, list[str]], where)
-    for call in _declared_calls(document, metadata, where):
+    for entry, call in _entries(document, where):
         name = written_name(call, VERSIONS.get(api_version, TUTORIAL))
         status = statuses.get(name, call.status)
         uses = tuple(_declared_port(port, where) for port in ports.get(name, ()))
         if status not in (ESTABLISHED, ATTEMPTED, LOOKUP):
             message = f"{where}: {STATUS_ANNOTATION}: status {status!r} of {name} is unknown"
             raise GraphFormatError(message)
-        yield replace(call, status=status, uses=tuple(sorted(uses, key=_port_order)) or call.uses)
+        uses = tuple(sorted(uses, key=_port_order)) or call.uses
+        yield entry, replace(call, status=status, uses=uses)
 
 
 def _port_order(use: Use) -> tuple[str, int]:
@@ -167,61 +177,65 @@ def _declared_port(text: str, where: str) -> Use:
     return declared_use(protocol, int(port))
 
 
-def _declared_calls(document: Document, metadata: Document, where: str) -> Iterator[Call]:
-    namespace = text_of(metadata.get("namespace", ""), f"{where}: metadata.namespace")
+def declaring_client(document: Document, where: str) -> Workload:
+    """The client whose calls a ClientIntents document declares.
+
+    Raises:
+        GraphFormatError: It has none.
+    """
+    metadata = fields_of(document.get("metadata", {}), f"{where}: metadata")
     spec = fields_of(document.get("spec"), f"{where}: spec")
-    if "workload" in spec:
-        workload = fields_of(spec["workload"], f"{where}: spec.workload")
-        client = Workload(
-            name_of(workload, f"{where}: spec.workload"),
-            namespace,
-            kind_of(workload, f"{where}: spec.workload"),
-        )
-        for index, target in enumerate(entries_of(spec.get("targets"), f"{where}: spec.targets")):
-            at = f"{where}: spec.targets[{index}]"
-            yield from _target(client, fields_of(target, at), at)
-        return
-    service = fields_of(spec.get("service"), f"{where}: spec.service")
-    client = Workload(
-        name_of(service, f"{where}: spec.service"),
-        namespace,
-        kind_of(service, f"{where}: spec.service"),
+    field = "workload" if "workload" in spec else "service"
+    identity = fields_of(spec.get(field), f"{where}: spec.{field}")
+    return Workload(
+        name_of(identity, f"{where}: spec.{field}"),
+        text_of(metadata.get("namespace", ""), f"{where}: metadata.namespace"),
+        kind_of(identity, f"{where}: spec.{field}"),
     )
-    declared = spec.get("calls", service.get("calls"))
-    for index, call in enumerate(entries_of(declared, f"{where}: spec.calls")):
-        at = f"{where}: spec.calls[{index}]"
-        yield from _v1_call(client, fields_of(call, at), at)
 
 
-def _client(identity: Document, namespace: str, where: str) -> Workload:
-    return Workload(name_of(identity, where), namespace, kind_of(identity, where))
+def _entries(document: Document, where: str) -> Iterator[tuple[int, Call]]:
+    client = declaring_client(document, where)
+    spec = document["spec"]
+    if "workload" in spec:
+        field, entries, calls_of = "targets", spec.get("targets"), _target
+    else:
+        field, entries, calls_of = (
+            "calls",
+            spec.get("calls", spec["service"].get("calls")),
+            _v1_call,
+        )
+    for index, entry in enumerate(entries_of(entries, f"{where}: spec.{field}")):
+        at = f"{where}: spec.{field}[{index}]"
+        for call in calls_of(client, fields_of(entry, at), at):
+            yield index, call
 
 
-def _v1_call(client: Workload, call: Document, where: str) -> Iterator[Call]:
-    kind = text_of(call.get("type", ""), f"{where}: type")
+def _v1_call(client: Workload, entry: Document, where: str) -> Iterator[Call]:
+    kind = text_of(entry.get("type", ""), f"{where}: type")
     if kind == "internet":
-        yield from _internet(client, fields_of(call.get("internet"), where), where)
+        yield from _internet(client, fields_of(entry.get("internet"), where), where)
         return
     details = [f"type {kind}"] if kind and kind != "http" else []
     for field in V1_DETAILS:
-        details += _resources(call.get(field), f"{where}: {field}")
-    name = name_of(call, where)
+        details += _resources(entry.get(field), f"{where}: {field}")
+    name = name_of(entry, where)
     if kind in V1_CLOUD:
         details.remove(f"type {kind}")
         server = External(f"{V1_CLOUD[kind]}:{name}")
         yield Call(client, server, details=tuple(sorted(details)))
         return
-    workload = _server(name, client, kind_of(call, where))
-    if "namespace" in call:
-        workload = replace(workload, namespace=text_of(call["namespace"], f"{where}.namespace"))
+    workload = _server(name, client, kind_of(entry, where))
+    if "namespace" in entry:
+        workload = replace(workload, namespace=text_of(entry["namespace"], f"{where}.namespace"))
     yield Call(client, workload, details=tuple(sorted(details)))
 
 
-def _target(client: Workload, target: Document, where: str) -> Iterator[Call]:
-    if len(target) != 1:
+def _target(client: Workload, entry: Document, where: str) -> Iterator[Call]:
+    if len(entry) != 1:
         message = f"{where}: expected exactly one of kubernetes, service, kafka, internet, ..."
         raise GraphFormatError(message)
-    field, value = next(iter(target.items()))
+    field, value = next(iter(entry.items()))
     at = f"{where}.{field}"
     value = fields_of(value, at)
     if field == "internet":

@@ -8,6 +8,7 @@ escaped as GitHub's toolkit does.
 from collections.abc import Iterator, Sequence
 
 from otterize_pcap.compare.findings import ERROR, NOTE, WARNING, Finding, FindingList, of_level
+from otterize_pcap.intents.places import Place
 from otterize_pcap.render.sentence import finding_sentence
 
 COMMANDS = {ERROR: "error", WARNING: "warning", NOTE: "notice"}
@@ -17,22 +18,25 @@ KEPT = 10
 def render_annotations(found: FindingList) -> str:
     """At most ten annotations of each level."""
     lines = [
-        line
-        for level in COMMANDS
-        for line in _annotations(of_level(found.findings, level), level, found.file)
+        line for level in COMMANDS for line in _annotations(of_level(found.findings, level), level)
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _annotations(findings: Sequence[Finding], level: str, file: str | None) -> Iterator[str]:
+def _annotations(findings: Sequence[Finding], level: str) -> Iterator[str]:
     shown = findings if len(findings) <= KEPT else findings[: KEPT - 1]
-    where = "" if file is None else f"file={_property(file)},line=1,"
     for finding in shown:
         title = _property(finding.rule.text.rstrip("."))
+        where = _where(finding.place)
         yield f"::{COMMANDS[level]} {where}title={title}::{_message(finding_sentence(finding))}"
     if len(findings) > len(shown):
         more = len(findings) - len(shown)
+        where = _where(findings[len(shown)].place)
         yield f"::{COMMANDS[level]} {where}title=More calls::{more} more; see the log of this step"
+
+
+def _where(place: Place | None) -> str:
+    return "" if place is None else f"file={_property(place.file)},line={place.line},"
 
 
 def _message(text: str) -> str:

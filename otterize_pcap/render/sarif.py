@@ -1,7 +1,7 @@
 """Findings as SARIF 2.1.0 (OASIS), which code scanning shows.
 
-Code scanning wants a file for each result: it is the document that declares the calls, or the new
-side of a diff. A fingerprint of both ends keeps a result the same from run to run.
+Code scanning wants a file for each result: it is where the call, or else its client, is declared. A
+fingerprint of both ends keeps a result the same from run to run.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ def render_sarif(found: FindingList) -> str:
     ]
     driver = {"name": "otterize", "version": __version__, "rules": rules}
     order = {rule.name: index for index, rule in enumerate(found.rules)}
-    results = [_result(finding, order[finding.rule.name], found.file) for finding in found.findings]
+    results = [_result(finding, order[finding.rule.name]) for finding in found.findings]
     log = {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -39,14 +39,14 @@ def render_sarif(found: FindingList) -> str:
     return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
 
 
-def _result(finding: Finding, index: int, file: str | None) -> dict[str, Any]:
+def _result(finding: Finding, index: int) -> dict[str, Any]:
     call = finding.call
     name = f"{full_name(call.client)} calls {full_name(call.server)}"
     location: dict[str, Any] = {"logicalLocations": [{"fullyQualifiedName": name}]}
-    if file is not None:
+    if finding.place is not None:
         location["physicalLocation"] = {
-            "artifactLocation": {"uri": quote(file)},
-            "region": {"startLine": 1},
+            "artifactLocation": {"uri": quote(finding.place.file)},
+            "region": {"startLine": finding.place.line},
         }
     return {
         "ruleId": finding.rule.name,
