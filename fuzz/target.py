@@ -99,6 +99,30 @@ def told(content: bytes, options: ReadOptions) -> object:
     return list(table.rows()), counts, table.payloads
 
 
+class Answers:
+    """A snapshot that makes Services of half of all addresses, and backends of what was seen."""
+
+    def __init__(self, ends: list[tuple[bytes, int]]) -> None:
+        self.ends = frozenset(ends[:40])
+
+    def could_be_service(self, address: bytes) -> bool:
+        """Whether the address is even."""
+        return address[-1] % 2 == 0
+
+    def served_ports(self, protocol: int, address: bytes) -> frozenset[int] | None:
+        """A few ports; None for some addresses."""
+        return frozenset((53, 80, protocol)) if address[-1] % 5 else None
+
+    def backends(
+        self, protocol: int, endpoint: tuple[bytes, int]
+    ) -> tuple[bool, frozenset[tuple[bytes, int]]]:
+        """All endpoints for some, one for others, none for the rest."""
+        choice = (endpoint[0][-1] + endpoint[1] + protocol) % 4
+        if choice == 0:
+            return True, self.ends
+        return choice == 1, frozenset(sorted(self.ends)[: 1 if choice < 3 else 0])
+
+
 def group_twice(table: FastTable) -> None:
     """Group the connections of a table by itself, and as if two nodes had recorded it."""
     single = PlainConnections([table], [0], [[0]])
@@ -109,7 +133,8 @@ def group_twice(table: FastTable) -> None:
     rows = list(table.rows())
     ends = [(row.protocol, row.low, row.high) for row in rows[:3]]
     moved = [(*end, *end[:0:-1]) for end in ends[:1]]
-    plain.group([0, 5], moved, ends[1:], lambda address: address[-1] % 2 == 0)
+    other_ends = [end for row in rows for end in (row.low, row.high)]
+    plain.group([0, 5], [0, None], moved, ends, ends[1:], Answers(other_ends))
     groups = {group[0] for group in plain.grouped()}
     left = [len(list(plain.left_rows(place, set()))) for place in (0, 1)]
     everything = [len(list(plain.left_rows(place, groups))) for place in (0, 1)]

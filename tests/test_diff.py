@@ -1,6 +1,10 @@
 """What separates two graphs (S65)."""
 
+import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,6 +12,7 @@ from hypothesis import given
 from otterize_pcap.compare.diff import Change, GraphDiff, NotSeen, diff_graphs
 from otterize_pcap.compare.ignore_rules import parse_ignore_rules
 from otterize_pcap.errors import GraphFormatError
+from otterize_pcap.graph.graph_format import decode_graph, encode_graph
 from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     Call,
@@ -23,6 +28,7 @@ from otterize_pcap.graph.service_graph import (
 from otterize_pcap.render.diff_text import render_diff
 from otterize_pcap.render.list_text import render_list
 from otterize_pcap.timestamps import SECOND_NS
+from tests.conftest import FIXTURES, Otterize
 from tests.strategies import graphs, laws
 
 API, KAFKA = Workload("api", "shop", "Deployment"), Workload("kafka", "shop", "StatefulSet")
@@ -222,6 +228,71 @@ def test_removed_only_where_coverage_could_have_shown_it(
     assert diff == GraphDiff(not_seen=(NotSeen(SEEN_ONCE.calls[0], (reason,)),))
     assert diff.is_empty
     assert render_diff(diff) == "  api calls:\n?   - kafka\n"
+
+
+WORKER = Workload("worker", "shop", "Deployment")
+
+
+@pytest.mark.parametrize(
+    ("missed", "server", "known"),
+    [
+        pytest.param((API, KAFKA), KAFKA, False, id="both ends had pods there"),
+        pytest.param((API, WORKER), KAFKA, True, id="the server's nodes were all captured"),
+        pytest.param((KAFKA, WORKER), KAFKA, True, id="the client's nodes were all captured"),
+        pytest.param((WORKER,), KAFKA, True, id="neither had pods there"),
+        pytest.param((), KAFKA, True, id="nobody had pods there"),
+        pytest.param(None, KAFKA, False, id="nobody knows who had"),
+        pytest.param((API, Workload("kafka", "else")), KAFKA, True, id="a namesake elsewhere"),
+        pytest.param((API,), External("a.example"), False, id="outside: the client's node alone"),
+        pytest.param((WORKER,), External("a.example"), True, id="outside, from elsewhere"),
+        pytest.param((API,), Workload("k", "d", "Service"), False, id="who is behind a Service?"),
+    ],
+)
+def test_node_hides_only_calls_between_its_pods(
+    missed: tuple[Workload, ...] | None, server: Workload | External, known: bool
+) -> None:
+    """Every other call would have shown on the node of its other end (S65)."""
+    node = NodeCoverage("b", "failed", "Pending", workloads=missed)
+    files = lasting(60).files
+    old = ServiceGraph((Call(API, server, uses=(use(9092, connections=60),)),), lasting(60))
+    new = ServiceGraph((), replace(lasting(60), files=files, nodes=(node,)))
+    assert bool(diff_graphs(old, new).removed) is known
+    read = decode_graph(encode_graph(new).encode(), "x")
+    assert diff_graphs(old, read) == diff_graphs(old, new)
+
+
+@pytest.mark.parametrize("change", [{"truncated": True}, {"dropped": 5}])
+def test_damage_hides_only_calls_between_pods_of_its_node(change: dict[str, Any]) -> None:
+    """The same of a file's cut-off end, and of packets that the kernel dropped."""
+    often = ServiceGraph((Call(API, KAFKA, uses=(use(9092, connections=60),)),), lasting(60))
+    for workloads in ((API, KAFKA), (API, WORKER)):
+        files = (replace(lasting(60).files[0], node="b", **change),)
+        node = NodeCoverage("b", "captured", workloads=workloads)
+        coverage = replace(lasting(60), files=files, nodes=(node,))
+        diff = diff_graphs(often, ServiceGraph((), coverage))
+        assert bool(diff.removed) is (KAFKA not in workloads)
+
+
+def test_recorded_capture_with_a_node_missing(otterize: Otterize, tmp_path: Path) -> None:
+    """What the snapshot says of a node that was not captured decides which calls are unknown."""
+    path = tmp_path / "capture"
+    shutil.copytree(FIXTURES / "two-nodes", path)
+    (path / "pcap" / "node-b.pcap").unlink()
+    manifest = json.loads((path / "manifest.json").read_text())
+    for node in manifest["nodes"]:
+        if node["name"] == "node-b":
+            node.update(status="failed", reason="Pending")
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    graph = json.loads(otterize("intents", "list", path, "--format", "graph", "-q").stdout)
+    nodes = {node["name"]: node.get("workloads") for node in graph["coverage"]["nodes"]}
+    snapshot = json.loads((path / "snapshot.json").read_text())
+    there = {
+        item["metadata"]["labels"]["app"]
+        for item in snapshot["items"]
+        if item["kind"] == "Pod" and item["spec"]["nodeName"] == "node-b"
+    }
+    assert {workload["name"] for workload in nodes.pop("node-b")} == there
+    assert set(nodes.values()) == {None}
 
 
 def test_frequent_calls_are_missed_sooner() -> None:

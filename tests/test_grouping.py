@@ -47,7 +47,7 @@ POD_A, POD_B, POD_C = "10.1.0.1", "10.1.0.2", "10.1.0.3"
 PORTS = [{"containerPort": 80}, {"containerPort": 80, "protocol": "UDP"}]
 VIP, NODE, OUTSIDE = "10.96.0.1", "192.168.0.1", "8.8.8.8"
 ADDRESSES = (POD_A, POD_B, POD_C, VIP, NODE, OUTSIDE)
-ENDPOINTS = [(parse_address(text), port) for text in ADDRESSES for port in (80, 40000)]
+ENDPOINTS = [(parse_address(text), port) for text in ADDRESSES for port in (80, 8080, 40000)]
 # Two clients, a Service, its NodePort and its backend: what NAT and conntrack are about.
 TRANSLATED = [
     (parse_address(text), port)

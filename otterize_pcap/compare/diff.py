@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from otterize_pcap.compare.align_workloads import align_graphs
+from otterize_pcap.compare.coverage_gaps import coverage_gaps, gaps_that_hide
 from otterize_pcap.compare.ignore_rules import IgnoreRule, is_ignored
 from otterize_pcap.graph.service_graph import Call, Coverage, ServiceGraph, call_order
 from otterize_pcap.timestamps import SECOND_NS
@@ -98,29 +99,8 @@ def missed_calls(
     if new is None:
         return ()
     gaps = coverage_gaps(new)
-    reasons = {call: (*gaps, *_too_short(call, old, new)) for call in absent}
+    reasons = {call: (*gaps_that_hide(call, gaps), *_too_short(call, old, new)) for call in absent}
     return tuple(NotSeen(call, why) for call, why in reasons.items() if why)
-
-
-def coverage_gaps(coverage: Coverage) -> tuple[str, ...]:
-    """Why a capture may have missed any call: nodes or drops; empty where it could not."""
-    gaps = [
-        f"node {node.name} was not captured ({node.reason or node.status})"
-        for node in coverage.nodes
-        if node.status != "captured"
-    ]
-    gaps += [
-        f"node {node.name}: {node.reason}"
-        for node in coverage.nodes
-        if node.status == "captured" and node.reason
-    ]
-    gaps += [f"{file.file} is damaged or cut off" for file in coverage.files if file.truncated]
-    dropped = sum(file.dropped or 0 for file in coverage.files)
-    if dropped:
-        gaps.append(f"{dropped} packets were dropped while capturing")
-    if not any(file.packets for file in coverage.files):
-        gaps.append("the capture holds no packets")
-    return tuple(gaps)
 
 
 def _too_short(call: Call, old: Coverage | None, new: Coverage) -> tuple[str, ...]:

@@ -78,14 +78,18 @@ class FileEntry(msgspec.Struct, frozen=True, rename="camel"):
     dropped: int | None
 
 
-class NodeEntry(msgspec.Struct, frozen=True):
-    """One node: whether it was captured, and from when to when."""
+class NodeEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One node: whether it was captured, and from when to when.
+
+    Where not all of its packets were recorded, `workloads` had pods on it.
+    """
 
     name: str
     status: str
     reason: str | None
     start: str | None
     end: str | None
+    workloads: tuple[WorkloadEntry, ...] | None = None
 
 
 class CoverageEntry(msgspec.Struct, frozen=True):

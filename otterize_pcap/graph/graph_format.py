@@ -160,7 +160,14 @@ def _coverage_entry(coverage: Coverage) -> CoverageEntry:
             for file in coverage.files
         ),
         nodes=tuple(
-            NodeEntry(node.name, node.status, node.reason, _time(node.start_ns), _time(node.end_ns))
+            NodeEntry(
+                node.name,
+                node.status,
+                node.reason,
+                _time(node.start_ns),
+                _time(node.end_ns),
+                None if node.workloads is None else tuple(map(_workload_entry, node.workloads)),
+            )
             for node in coverage.nodes
         ),
         connections=dict(coverage.connections),
@@ -230,6 +237,7 @@ def _coverage(entry: CoverageEntry) -> Coverage:
                 node.reason,
                 _optional_time(node.start),
                 _optional_time(node.end),
+                None if node.workloads is None else tuple(map(_workload, node.workloads)),
             )
             for node in entry.nodes
         ),

@@ -106,13 +106,17 @@ class FileCoverage:
 
 @dataclass(frozen=True, slots=True)
 class NodeCoverage:
-    """One node of the cluster: whether it was captured, and from when to when (ns)."""
+    """One node of the cluster: whether it was captured, and from when to when (ns).
+
+    `workloads` had pods on it: filled where not all of its packets were recorded, else None.
+    """
 
     name: str
     status: str
     reason: str | None = None
     start_ns: int | None = None
     end_ns: int | None = None
+    workloads: tuple[Workload, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from otterize_pcap.graph.service_graph import (
     ServiceGraph,
     Workload,
 )
+from otterize_pcap.resolve.blind_spots import with_workloads
 from otterize_pcap.resolve.build_graph import (
     Inclusion,
     build_calls,
@@ -183,7 +184,9 @@ class _Mapping:
             fates[AGELESS] += self.ageless
         coverage = Coverage(
             files=self.capture.files,
-            nodes=self.capture.coverage_nodes,
+            nodes=with_workloads(
+                self.capture.coverage_nodes, self.capture.files, self.snapshot, self.identities
+            ),
             connections=tuple(sorted(fates.items())),
             skipped=tuple(sorted((Counter(self.capture.skipped) + self.forged).items())),
             notes=tuple(notes_of(self.snapshot, self.capture.files, offsets, self.rules.slack_ns)),

@@ -1,0 +1,82 @@
+"""What a capture could not have shown, so that absence can be told from not having looked.
+
+A connection passes the node of its client and the node of its server, and one recording is enough
+to show it. So a gap hides a call only where pods of both ends were where it is; a call to what is
+no pod passes the client's node alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from otterize_pcap.graph.service_graph import (
+    SERVICE,
+    Call,
+    Coverage,
+    NodeCoverage,
+    Workload,
+    could_be,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What a capture missed; `workloads` had pods there, None where nobody knows whose."""
+
+    reason: str
+    workloads: tuple[Workload, ...] | None
+
+    def has(self, end: Workload) -> bool:
+        """Whether packets of a workload could be in the gap."""
+        return self.workloads is None or any(could_be(end, one) for one in self.workloads)
+
+
+def coverage_gaps(coverage: Coverage) -> tuple[Gap, ...]:
+    """All that a capture missed: nodes, ends of files, dropped packets."""
+    nodes = {node.name: node for node in coverage.nodes}
+    gaps = [
+        Gap(f"node {node.name} was not captured ({node.reason or node.status})", node.workloads)
+        for node in coverage.nodes
+        if node.status != "captured"
+    ]
+    gaps += [
+        Gap(f"node {node.name}: {node.reason}", node.workloads)
+        for node in coverage.nodes
+        if node.status == "captured" and node.reason
+    ]
+    gaps += [
+        Gap(f"{file.file} is damaged or cut off", _workloads(nodes, (file.node,)))
+        for file in coverage.files
+        if file.truncated
+    ]
+    dropped = [file for file in coverage.files if file.dropped]
+    if dropped:
+        total = sum(file.dropped or 0 for file in dropped)
+        where = _workloads(nodes, (file.node for file in dropped))
+        gaps.append(Gap(f"{total} packets were dropped while capturing", where))
+    if not any(file.packets for file in coverage.files):
+        gaps.append(Gap("the capture holds no packets", None))
+    return tuple(gaps)
+
+
+def gaps_that_hide(call: Call, gaps: Sequence[Gap]) -> tuple[str, ...]:
+    """Why a capture may have missed a call; empty where it would have shown it."""
+    at_client = [gap for gap in gaps if gap.has(call.client)]
+    at_server = at_client
+    if isinstance(call.server, Workload) and call.server.kind != SERVICE:
+        at_server = [gap for gap in gaps if gap.has(call.server)]
+    if not at_client or not at_server:
+        return ()
+    return tuple(gap.reason for gap in gaps if gap in at_client or gap in at_server)
+
+
+def _workloads(
+    nodes: dict[str, NodeCoverage], names: Iterable[str | None]
+) -> tuple[Workload, ...] | None:
+    """Who had pods on some nodes; None where one of them is not known."""
+    found: set[Workload] = set()
+    for name in names:
+        node = nodes.get(name or "")
+        if node is None or node.workloads is None:
+            return None
+        found.update(node.workloads)
+    return tuple(sorted(found))
