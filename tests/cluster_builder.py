@@ -289,14 +289,19 @@ def capture(
     nodes: dict[str, str] | None = None,
     ahead: dict[str, float] | None = None,
 ) -> Capture:
-    """A capture of recordings, or of packets that node `a` recorded."""
+    """A capture of recordings, or of packets that node `a` recorded.
+
+    `nodes` maps local addresses to the nodes that have them, separated by spaces.
+    """
     made = [found if isinstance(found, Recording) else recording(found) for found in recordings]
     files = []
     for found in made:
         times = [time for row in found.rows for time in (row.first_ns, row.last_ns)]
         first, last = min(times, default=None), max(times, default=None)
         files.append(FileCoverage(found.files[0], found.node, len(times), first, last))
-    addresses = {parse_address(text): name for text, name in (nodes or {}).items()}
+    addresses = {
+        parse_address(text): frozenset(names.split()) for text, names in (nodes or {}).items()
+    }
     clocks = {name: round(seconds * SECOND) for name, seconds in (ahead or {}).items()}
     return Capture(made, known, dumps, addresses, tuple(files), clocks_ahead=clocks)
 

@@ -73,7 +73,8 @@ def steady_answers(capture: Capture) -> Timeless:
     times = [
         time_ns for file in capture.files for time_ns in (file.first_ns, file.last_ns) if time_ns
     ]
-    nodes = {**capture.nodes, **capture.snapshot.nodes}
+    own = {address: frozenset((node,)) for address, node in capture.snapshot.nodes.items()}
+    nodes = {**capture.nodes, **own}
     routes = ServiceRoutes(capture.snapshot, nodes, DEFAULT_SLACK_NS)
     span = (min(times), max(times))
     return Timeless(capture.snapshot, routes, nodes, DEFAULT_SLACK_NS, span)

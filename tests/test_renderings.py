@@ -196,6 +196,15 @@ def test_csv_reads_as_the_json_rows(graph: ServiceGraph) -> None:
         assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row.values())
 
 
+def test_names_are_as_short_as_they_can_be() -> None:
+    """S62: bare in the client's namespace; a heading only where no other namespace has the name."""
+    dev, prod, db = Workload("web", "dev"), Workload("web", "prod"), Workload("db", "prod")
+    alone = ServiceGraph((Call(db, prod), Call(prod, db)))
+    assert render_list(alone) == "db calls:\n  - web\n\nweb calls:\n  - db\n"
+    twice = ServiceGraph((Call(dev, db), Call(prod, db)))
+    assert render_list(twice) == ("web.dev calls:\n  - db.prod\n\nweb.prod calls:\n  - db\n")
+
+
 def test_csv_has_a_column_for_each_field() -> None:
     """The headings are the fields of the JSON list."""
     heading = RENDERED["calls.csv"].partition("\n")[0].split(",")

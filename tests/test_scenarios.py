@@ -37,6 +37,7 @@ from otterize_pcap.resolve.resolve import (
     NO_POD,
     NODE_CLIENT,
     NODE_SERVER,
+    UNDIRECTED_REASON,
     UNKNOWN_PRIVATE,
     Left,
 )
@@ -58,6 +59,7 @@ FATES = {
     "external-source": {EXTERNAL_CLIENT},
     "cluster-dns": {HIDDEN_DNS},
     "unknown-private": {UNKNOWN_PRIVATE},
+    "undirected": {UNDIRECTED_REASON},
 }
 # Of these no packet and no connection of its own exists, so nothing is counted.
 NOTHING = {"closed before the capture", "a terminating proxy is between", "lookup only"}
@@ -138,6 +140,23 @@ def test_services_are_kept(scenario: Path) -> None:
             assert entry["service"] in names
         elif sum(edge(entry) == edge(other) for other in truth(scenario)["edges"]) == 1:
             assert not names
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [path for path in SCENARIOS if any("rule" in entry for entry in truth(path)["edges"])],
+    ids=lambda path: path.name,
+)
+def test_direction_is_known_by_the_rule_that_the_scenario_means(scenario: Path) -> None:
+    """S30 to S35: without a handshake, each edge has the one rule that can tell."""
+    found = {
+        edge: [rule for rule, _ in use.rules]
+        for call in mapped(scenario).graph.calls
+        for use in call.uses
+        for edge in edges(ServiceGraph((replace(call, uses=(use,)),)))
+    }
+    expected = {edge(entry): [entry["rule"]] for entry in truth(scenario)["edges"]}
+    assert found == expected
 
 
 @each_scenario

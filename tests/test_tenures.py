@@ -4,9 +4,11 @@ import pytest
 
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.packets.packet import Tunnel
+from otterize_pcap.resolve.build_graph import HIDDEN_DNS
 from otterize_pcap.resolve.map_capture import Rules
 from otterize_pcap.resolve.resolve import (
     AMBIGUOUS,
+    EXTERNAL_CLIENT,
     NO_POD,
     NODE_CLIENT,
     NODE_SERVER,
@@ -17,6 +19,7 @@ from otterize_pcap.resolve.resolve import (
 from otterize_pcap.snapshot.snapshot import OPEN
 from tests.cluster_builder import (
     NODE_A,
+    NODE_B,
     SECOND,
     START,
     Json,
@@ -287,6 +290,39 @@ def test_packets_outside_the_watch(watch: tuple[float, float], said: tuple[str, 
     assert all(note.startswith(start) for note, start in zip(notes, said, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("on_b", "expected", "fate"),
+    [
+        pytest.param("exporter", {"client -> exporter:9100"}, "resolved", id="one workload"),
+        pytest.param("other", set(), AMBIGUOUS, id="two workloads"),
+    ],
+)
+def test_address_that_every_node_has_is_no_one_node_s(
+    on_b: str, expected: set[str], fate: str
+) -> None:
+    """S14: a bridge's or a DNS cache's address is that of all nodes that have it."""
+    known = snapshot(
+        pod("client", "10.1.0.1"),
+        pod("exporter", NODE_A, host_network=True, ports=[9100], node="a"),
+        pod(on_b, NODE_B, host_network=True, ports=[9100], node="b"),
+    )
+    found = mapped(known, call("10.1.0.1:5", "172.17.0.1:9100"), nodes={"172.17.0.1": "a b"})
+    assert edges(found) == expected
+    assert fates(found) == {fate: 1}
+
+
+@pytest.mark.parametrize("port", [53, 9253])
+def test_dns_cache_of_a_node_is_the_cluster_s_dns(port: int) -> None:
+    """S45: also where it is known as a hostNetwork pod; its other ports are calls."""
+    cache = pod("node-local-dns", NODE_A, host_network=True, ports=[53, 9253], node="a")
+    found = mapped(
+        snapshot(pod("client", "10.1.0.1"), cache),
+        call("10.1.0.1:5", f"169.254.20.10:{port}"),
+        nodes={"169.254.20.10": "a b"},
+    )
+    assert fates(found) == {HIDDEN_DNS if port == 53 else "resolved": 1}
+
+
 def test_node_address_and_declared_port_is_the_host_pod() -> None:
     """S14: as server, a node's address is the hostNetwork pod that declares the port."""
     exporter = pod("exporter", NODE_A, host_network=True, ports=[9100], node="a")
@@ -295,6 +331,20 @@ def test_node_address_and_declared_port_is_the_host_pod() -> None:
     assert edges(mapped(known, call("10.1.0.1:1", f"{NODE_A}:9100"))) == {"client -> exporter:9100"}
     found = mapped(known, call("10.1.0.1:1", f"{NODE_A}:10250"))
     assert fates(found) == {NODE_SERVER: 1}
+
+
+@pytest.mark.parametrize(
+    ("api_server", "fate"),
+    [
+        pytest.param(NODE_A, NODE_CLIENT, id="on a node"),
+        pytest.param("203.0.113.9", EXTERNAL_CLIENT, id="outside, as managed clusters have it"),
+    ],
+)
+def test_pulling_a_capture_is_no_call(api_server: str, fate: str) -> None:
+    """S26: it comes from the API server to a kubelet, neither of which is a pod's address."""
+    exec_stream = call(f"{api_server}:40000", f"{NODE_B}:10250")
+    found = mapped(snapshot(pod("client", "10.1.0.1")), exec_stream)
+    assert (edges(found), fates(found)) == (set(), {fate: 1})
 
 
 def test_host_port_and_saved_addresses() -> None:

@@ -111,11 +111,12 @@ def _capture(
     for _, table in tables:
         for reason, packets in table.counts.skipped.items():
             skipped[reason] = skipped.get(reason, 0) + packets
-    nodes: dict[bytes, str] = {}
+    nodes: dict[bytes, frozenset[str]] = {}
     dumps: list[Dump] = []
     for node, table in tables if path is not None else ():
         folder = node_dir(path, node) if path is not None else Path()
-        nodes.update(dict.fromkeys(_addresses(folder), node))
+        for address in _addresses(folder):
+            nodes[address] = nodes.get(address, frozenset()) | {node}
         dumps += _dumps(folder, node, manifest, table.counts)
     return Capture(
         recordings=[

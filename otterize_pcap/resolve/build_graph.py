@@ -227,17 +227,23 @@ def fate_of(
         one_way = connection.protocol == UDP and connection.outcome == "unanswered"
         if not (inclusion.attempts or (one_way and inclusion.one_way_udp)):
             return HIDDEN_ONE_WAY if one_way else f"hidden: {connection.outcome}"
-    if isinstance(server, External):
-        if (resolution.port, connection.servers[-1][0]) == (DNS_PORT, NODE_LOCAL_DNS):
-            if not inclusion.cluster_dns:
-                return HIDDEN_DNS
-        elif not inclusion.internet:
+    if _is_cluster_dns(resolution, cluster_dns):
+        if not inclusion.cluster_dns:
+            return HIDDEN_DNS
+    elif isinstance(server, External):
+        if not inclusion.internet:
             return HIDDEN_EXTERNAL
-    elif not inclusion.cluster_dns and resolution.port in cluster_dns.get(server.workload, ()):
-        return HIDDEN_DNS
     elif not inclusion.self_calls and server.workload == resolution.client.workload:
         return HIDDEN_SELF
     return _excluded(resolution, inclusion) or SHOWN
+
+
+def _is_cluster_dns(resolution: Resolved, cluster_dns: Mapping[Workload, frozenset[int]]) -> bool:
+    """Whether a server is the cluster's DNS, or a node's own cache of it (S45)."""
+    if (resolution.port, resolution.connection.servers[-1][0]) == (DNS_PORT, NODE_LOCAL_DNS):
+        return True
+    server = resolution.server
+    return isinstance(server, Party) and resolution.port in cluster_dns.get(server.workload, ())
 
 
 def _excluded(resolved: Resolved, inclusion: Inclusion) -> str | None:
@@ -267,6 +273,4 @@ def cluster_dns_ports(snapshot: Snapshot, identities: Identities) -> dict[Worklo
                 for tenure in snapshot.tenures.get(backend.address, ()):
                     ports = found.setdefault(identities.of(tenure.pod).workload, {DNS_PORT})
                     ports.add(backend.port or port)
-    for tenure in snapshot.tenures.get(NODE_LOCAL_DNS, ()):
-        found.setdefault(identities.of(tenure.pod).workload, {DNS_PORT})
     return {workload: frozenset(ports) for workload, ports in found.items()}

@@ -54,17 +54,17 @@ UDP_TUNNELS = frozenset({"vxlan", "vxlan-gpe", "geneve", "gtp"})
 class Capture:
     """All that was recorded at one time: files, conntrack dumps, node addresses, the snapshot.
 
-    `nodes` maps local node addresses, beyond those in the snapshot, to node names. `files` and
-    `coverage_nodes` say what was read and which nodes were captured; `skipped` counts packets
-    without a connection, by reason. `payloads` are what names are read from, each with its node
-    and file.
-    `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's, where measured.
+    `nodes` maps local node addresses, beyond those in the snapshot, to the nodes that have them.
+    `files` and `coverage_nodes` say what was read and which nodes were captured; `skipped` counts
+    packets without a connection, by reason. `payloads` are what names are read from, each with its
+    node and file. `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's,
+    where measured.
     """
 
     recordings: Sequence[Recording]
     snapshot: Snapshot
     dumps: Sequence[Dump] = ()
-    nodes: Mapping[bytes, str] = field(default_factory=dict)
+    nodes: Mapping[bytes, frozenset[str]] = field(default_factory=dict)
     files: tuple[FileCoverage, ...] = ()
     coverage_nodes: tuple[NodeCoverage, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
@@ -103,7 +103,9 @@ class _Mapping:
         self.capture = capture
         self.rules = rules
         self.snapshot = capture.snapshot
-        self.nodes = {**capture.nodes, **capture.snapshot.nodes}
+        # An address that the API says is a node's is no other's, whatever interfaces have it.
+        own = {address: frozenset((node,)) for address, node in capture.snapshot.nodes.items()}
+        self.nodes = {**capture.nodes, **own}
         self.dumps = [dump for dump in capture.dumps if dump.entries]
         self.routes = ServiceRoutes(capture.snapshot, self.nodes, rules.slack_ns)
         self.identities = Identities(

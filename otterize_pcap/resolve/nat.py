@@ -16,11 +16,13 @@ API_SERVER = ("default", "kubernetes")
 class ServiceRoutes:
     """The Services of one snapshot, looked up by endpoint and time.
 
-    `nodes` maps every address of a node to its name: those in the snapshot and those that a
-    capture saved.
+    `nodes` maps every address of nodes to their names: those in the snapshot and those that a
+    capture saved. Several nodes can have one, such as that of a DNS cache on each.
     """
 
-    def __init__(self, snapshot: Snapshot, nodes: Mapping[bytes, str], slack_ns: int) -> None:
+    def __init__(
+        self, snapshot: Snapshot, nodes: Mapping[bytes, frozenset[str]], slack_ns: int
+    ) -> None:
         self._snapshot = snapshot
         self._nodes = nodes
         self._slack = slack_ns
@@ -83,16 +85,18 @@ class ServiceRoutes:
             for backend in self.targeted().get((name, endpoint), ())
         ):
             return True
-        node = self._nodes.get(address)
-        tenures = self._snapshot.tenures.get(address, ()) if node is None else self.on_node(node)
+        nodes = self._nodes.get(address)
+        tenures = self._snapshot.tenures.get(address, ()) if nodes is None else self.on_nodes(nodes)
         return any(
             (name, port) in tenure.pod.ports and self._during(tenure, first_ns, last_ns)
             for tenure in tenures
         )
 
-    def on_node(self, node: str) -> tuple[Tenure, ...]:
-        """The hostNetwork pods of a node."""
-        return self._snapshot.host_pods.get(node, ())
+    def on_nodes(self, nodes: Iterable[str]) -> tuple[Tenure, ...]:
+        """The hostNetwork pods of some nodes."""
+        return tuple(
+            tenure for node in sorted(nodes) for tenure in self._snapshot.host_pods.get(node, ())
+        )
 
     def is_api_server(self, endpoint: Address, protocol: int) -> bool:
         """Whether an endpoint is the API server's own: address, port and protocol (S24)."""

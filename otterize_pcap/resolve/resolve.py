@@ -92,7 +92,7 @@ FoundServer = tuple[Party | External | Unknown, tuple[str, ...], int]
 class Resolver:
     """Resolves the connections of one capture against its snapshot.
 
-    `nodes` maps node addresses to node names; `slack_ns` is `--time-slack`.
+    `nodes` maps node addresses to names of nodes; `slack_ns` is `--time-slack`.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Resolver:
         snapshot: Snapshot,
         identities: Identities,
         routes: ServiceRoutes,
-        nodes: Mapping[bytes, str],
+        nodes: Mapping[bytes, frozenset[str]],
         slack_ns: int = DEFAULT_SLACK_NS,
     ) -> None:
         self._snapshot = snapshot
@@ -242,9 +242,9 @@ class Resolver:
     ) -> Party | External | Unknown:
         """A server that is no pod and no Service: a node (S14), or outside (S50)."""
         address, port = endpoint
-        node = self._nodes.get(address)
-        if node is not None:
-            return self._host_pod(node, (PROTOCOL_NAMES[protocol], port), first_ns, last_ns)
+        nodes = self._nodes.get(address)
+        if nodes is not None:
+            return self._host_pod(nodes, (PROTOCOL_NAMES[protocol], port), first_ns, last_ns)
         if self._snapshot.owns(address) or address in self._snapshot.tenures:
             held = self.holder(address, first_ns, last_ns)
             return held if isinstance(held, Unknown) else Unknown(NO_POD)
@@ -253,11 +253,12 @@ class Resolver:
         return External(format_address(address), is_address=True)
 
     def _host_pod(
-        self, node: str, port: tuple[str, int], first_ns: int, last_ns: int
+        self, nodes: Iterable[str], port: tuple[str, int], first_ns: int, last_ns: int
     ) -> Party | Unknown:
+        """The hostNetwork pod that declares a port; of several nodes the workload they share."""
         declaring = [
             tenure
-            for tenure in self._routes.on_node(node)
+            for tenure in self._routes.on_nodes(nodes)
             if port in tenure.pod.ports
             and tenure.start_ns - self._slack <= last_ns
             and tenure.end_ns + self._slack >= first_ns
@@ -265,4 +266,8 @@ class Resolver:
         workloads = {self._identities.of(tenure.pod).workload for tenure in declaring}
         if len(workloads) > 1:
             return Unknown(AMBIGUOUS, tuple(sorted(workloads)))
-        return self._party(declaring[-1]) if declaring else Unknown(NODE_SERVER)
+        if not declaring:
+            return Unknown(NODE_SERVER)
+        party = self._party(declaring[-1])
+        same_node = len({tenure.pod.node for tenure in declaring}) == 1
+        return party if same_node else Party(party.workload, inferred=party.inferred)

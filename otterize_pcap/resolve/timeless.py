@@ -23,7 +23,7 @@ class Timeless:
         self,
         snapshot: Snapshot,
         routes: ServiceRoutes,
-        nodes: Mapping[bytes, str],
+        nodes: Mapping[bytes, frozenset[str]],
         slack_ns: int,
         span: tuple[int, int],
     ) -> None:
@@ -60,10 +60,10 @@ class Timeless:
         address, port = endpoint
         name = PROTOCOL_NAMES.get(protocol, "")
         listeners = self._snapshot.listeners.get((address, name, port), ())
-        node = self._nodes.get(address)
-        if node is not None:
+        nodes = self._nodes.get(address)
+        if nodes is not None:
             listeners = (*listeners, *self._snapshot.node_ports.get((name, port), ()))
-            if not all(map(self._steady, self._routes.on_node(node))):
+            if not all(map(self._steady, self._routes.on_nodes(nodes))):
                 return False
         return all(
             self._steady(listener)
@@ -82,10 +82,10 @@ class Timeless:
         """The ports for which `ServiceRoutes.serves` holds; None where one of them came or went."""
         name = PROTOCOL_NAMES.get(protocol, "")
         held = [*self._ports_of(name).get(address, ())]
-        node = self._nodes.get(address)
+        nodes = self._nodes.get(address)
         tenures: Iterable[Tenure] = self._snapshot.tenures.get(address, ())
-        if node is not None:
-            tenures = self._routes.on_node(node)
+        if nodes is not None:
+            tenures = self._routes.on_nodes(nodes)
             held += [
                 (port, listener)
                 for (called, port), listeners in self._snapshot.node_ports.items()

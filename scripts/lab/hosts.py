@@ -151,9 +151,9 @@ class Host:
         """Send a SYN and answer the SYN-ACK with RST."""
         self.tell({"do": "raw.half_open", "address": target.address, "port": port})
 
-    def serve_dns(self, records: dict[str, list[tuple[str, str]]]) -> None:
+    def serve_dns(self, records: dict[str, list[tuple[str, str]]], address: str = "::") -> None:
         """Answer DNS queries from these records, over UDP and TCP."""
-        self.tell({"do": "dns.serve", "address": "::", "port": 53, "records": records})
+        self.tell({"do": "dns.serve", "address": address, "port": 53, "records": records})
 
     def lookup(
         self,

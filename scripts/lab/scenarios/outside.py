@@ -75,7 +75,7 @@ def record(lab: Lab) -> None:
     lab.truth.no_edge(client["mailer"], coredns, 53, "cluster-dns", service=dns)
 
 
-def start_dns(lab: Lab, orders: Service, inventory: Service) -> tuple[Group, Service]:
+def start_dns(lab: Lab, *services: Service) -> tuple[Group, Service]:
     """CoreDNS's place: a Deployment in kube-system behind Service kube-dns."""
     labels = {"k8s-app": "kube-dns"}
     coredns = lab.deployment(
@@ -94,11 +94,10 @@ def start_dns(lab: Lab, orders: Service, inventory: Service) -> tuple[Group, Ser
         "six.example": [("AAAA", OUTSIDE6)],
         "smtp.mail.example": [("A", MAIL)],
         "bare.example": [("A", BARE)],
-        cluster_name(orders): [("A", orders.address)],
-        cluster_name(inventory): [("A", inventory.address)],
+        **{cluster_name(service): [("A", service.address)] for service in services},
     }
     coredns.host.serve_dns(records)
-    service = lab.service(
+    kube_dns = lab.service(
         "kube-dns",
         "kube-system",
         ServicePort(53, 53, "UDP", "dns"),
@@ -107,7 +106,7 @@ def start_dns(lab: Lab, orders: Service, inventory: Service) -> tuple[Group, Ser
         labels=labels | {"kubernetes.io/name": "CoreDNS"},
         cluster_ips=(lab.plan.dns_service, lab.plan.dns_service6),
     )
-    return coredns, service
+    return coredns, kube_dns
 
 
 def cluster_name(service: Service) -> str:
