@@ -19,8 +19,8 @@ from otterize_pcap.cli import (
     show_capture,
     snapshot,
 )
-from otterize_pcap.cli.terminal import complain
-from otterize_pcap.errors import OtterizeError
+from otterize_pcap.cli.terminal import complain, prepare_output
+from otterize_pcap.errors import OtterizeError, UsageError
 from otterize_pcap.version import __version__
 
 EXIT_CODES = """Exit codes: 0 fine; 1 differences or violations (diff, check); 2 usage;
@@ -78,11 +78,16 @@ def run() -> int:
     # A run makes many values, keeps them to its end and makes few cycles: looking for garbage
     # took 40 % of the time after reading (20,000 connections).
     gc.disable()
+    prepare_output()
     try:
         app(prog_name=_called_as())
     except OtterizeError as error:
         complain(str(error))
         return error.exit_code
+    except UnicodeEncodeError as error:
+        message = f"{error.object[:80]!r} is not UTF-8; write it in UTF-8"
+        complain(message)
+        return UsageError.exit_code
     except BrokenPipeError:
         # The reader of a pipe went away (`| head`): nothing is wrong, and nobody listens.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,7 +9,7 @@ from otterize_pcap.cli.summary import is_damaged, summary_lines
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import CoverageError, InputError
 from otterize_pcap.files.captures import is_capture_directory
-from otterize_pcap.files.opening import STDIN, read_bytes
+from otterize_pcap.files.opening import STDIN, path_text, read_bytes
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.graph_format import decode_graph, is_graph_json
 from otterize_pcap.graph.service_graph import ServiceGraph
@@ -70,7 +70,7 @@ def read_places(paths: Sequence[Path]) -> Places:
     """
     if STDIN in paths:
         return Places()
-    first = paths[0].as_posix()
+    first = path_text(paths[0].as_posix())
     if any(path.is_dir() and is_capture_directory(path) for path in paths):
         return Places(first)
     if any(path.is_file() and not _is_text(path) for path in paths):
@@ -83,13 +83,13 @@ def read_places(paths: Sequence[Path]) -> Places:
 
 def _documents(path: Path) -> Iterator[tuple[str, bytes]]:
     if not path.is_dir():
-        yield str(path), read_bytes(path)
+        yield path_text(path), read_bytes(path)
         return
     inside = sorted(entry for entry in path.rglob("*") if entry.suffix in DOCUMENTS)
     if not inside:
         message = f"{path}: neither a capture directory nor a directory of exports"
         raise InputError(message)
-    yield from ((str(entry), read_bytes(entry)) for entry in inside)
+    yield from ((path_text(entry), read_bytes(entry)) for entry in inside)
 
 
 def _is_text(path: Path) -> bool:

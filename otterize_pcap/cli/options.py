@@ -88,9 +88,16 @@ def reading_options(
     default = ReadOptions()
     return ReadOptions(
         vxlan_ports=default.vxlan_ports | frozenset(vxlan_ports or ()),
-        threads=threads or len(os.sched_getaffinity(0)),
+        threads=threads or _processors(),
         max_connections=max_connections or default.max_connections,
     )
+
+
+def _processors() -> int:
+    """How many this process may use; macOS and Windows do not tell, only how many there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by name

@@ -3,12 +3,27 @@
 import os
 import sys
 from collections.abc import Mapping
+from io import TextIOWrapper
 from pathlib import Path
 
 from otterize_pcap.errors import InputError, UsageError
 
 # What people of `kubectl` give to -o.
 FORMAT_WORDS = frozenset({"yaml", "json", "wide", "csv", "text", "intents"})
+
+
+def prepare_output() -> None:
+    """Make results the same bytes everywhere: UTF-8 and bare newlines, whatever the locale.
+
+    A terminal keeps its own encoding, and shows what that cannot hold as escapes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if not isinstance(stream, TextIOWrapper):
+            continue
+        if stream.isatty():
+            stream.reconfigure(errors="backslashreplace")
+        else:
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def complain(message: str) -> None:
@@ -59,10 +74,10 @@ def emit_files(texts: Mapping[str, str], directory: Path) -> None:
 
 def _write_whole(text: str, path: Path) -> None:
     if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")
         return
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
+    part.write_text(text, encoding="utf-8", newline="\n")
     part.replace(path)
 
 

@@ -11,6 +11,10 @@ from types import FrameType, TracebackType
 from typing import Self
 
 STOP_NOTICE = b"\nstopping: what was recorded is kept; Ctrl-C again abandons it\n"
+# Windows has no SIGHUP.
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 ABANDON_NOTICE = b"\nabandoning: the Jobs are being deleted\n"
 
 
@@ -29,7 +33,7 @@ class Interrupts:
     def __enter__(self) -> Self:
         """Install the handlers, where this is the main thread."""
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for number in SIGNALS:
                 self._before[number] = signal.signal(number, self._handle)
         return self
 

@@ -28,9 +28,15 @@ CHAIN = 4
 SECONDS_APART = 7 * 86_400
 """How far from its file's first record another may be in time."""
 
+HAS_PREAD = hasattr(os, "preadv")
+"""Whether the system reads at an offset without moving the file's own; Windows does not."""
+
 
 class FileSlice:
-    """A regular file from some offset on, with a position of its own."""
+    """A regular file from some offset on, with a position of its own.
+
+    Where the system has no `preadv`, no other thread may read the file meanwhile.
+    """
 
     def __init__(self, descriptor: int, offset: int) -> None:
         self._descriptor = descriptor
@@ -38,9 +44,24 @@ class FileSlice:
 
     def readinto(self, buffer: memoryview) -> int:
         """Read up to the buffer's size; the GIL is not held."""
-        read = os.preadv(self._descriptor, [buffer], self._offset)
+        if HAS_PREAD:
+            read = os.preadv(self._descriptor, [buffer], self._offset)
+        else:
+            content = _read_at(self._descriptor, len(buffer), self._offset)
+            read = len(content)
+            buffer[:read] = content
         self._offset += read
         return read
+
+
+def _read_at(descriptor: int, length: int, offset: int) -> bytes:
+    """Read at an offset and put the file's own position back."""
+    position = os.lseek(descriptor, 0, os.SEEK_CUR)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    try:
+        return os.read(descriptor, length)
+    finally:
+        os.lseek(descriptor, position, os.SEEK_SET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +91,7 @@ def regular_file(stream: ByteStream) -> RegularFile | None:
 
 def boundaries(capture: OpenCapture, file: RegularFile, pieces: int) -> list[int]:
     """Offsets from `file.start`, at most `pieces - 1`, at which records probably begin."""
-    if capture.decompressed is not None or pieces < 2:
+    if capture.decompressed is not None or pieces < 2 or not HAS_PREAD:
         return []
     reader = capture.reader
     if isinstance(reader, PcapngReader) and not _read_interfaces(reader):

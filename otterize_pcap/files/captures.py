@@ -14,7 +14,7 @@ from otterize_pcap.capture_dir import (
 from otterize_pcap.connections.read import CaptureCounts, CaptureTable
 from otterize_pcap.connections.stretch import ReadOptions
 from otterize_pcap.errors import CaptureError, SnapshotError, UsageError
-from otterize_pcap.files.opening import STDIN, read_bytes
+from otterize_pcap.files.opening import STDIN, path_text, read_bytes
 from otterize_pcap.files.pcap_files import (
     PCAP_NAME,
     Watch,
@@ -168,7 +168,7 @@ def _dumps(
             continue
         with path.open("rb") as file:
             text = file.read(MAX_CONNTRACK_BYTES).decode("ascii", "replace")
-        yield parse_conntrack(text.splitlines(), node, time_ns, timeouts, str(path))
+        yield parse_conntrack(text.splitlines(), node, time_ns, timeouts, path_text(path))
 
 
 def _file_coverage(node: str, table: CaptureTable, manifest: Manifest | None) -> FileCoverage:

@@ -12,6 +12,11 @@ from otterize_pcap.snapshot.read_objects import DocumentText
 STDIN = Path("-")
 
 
+def path_text(path: Path | str) -> str:
+    """A path as text that any output can hold: bytes that are not UTF-8 become escapes."""
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def read_bytes(path: Path) -> bytes:
     """The whole of a file; a missing or unreadable one is an InputError."""
     if path == STDIN:
@@ -46,4 +51,4 @@ def open_stream(stack: ExitStack, path: Path) -> BufferedReader:
 
 
 def _os_message(path: Path, error: OSError) -> str:
-    return f"{path}: {error.strerror or error}; check the path and its permissions"
+    return f"{path_text(path)}: {error.strerror or error}; check the path and its permissions"

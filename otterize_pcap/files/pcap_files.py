@@ -13,7 +13,7 @@ from otterize_pcap.connections.read import (
     ordered_parts,
     read_parts,
 )
-from otterize_pcap.files.opening import STDIN, open_stream, read_bytes
+from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_bytes
 
 # node.pcap, node.1.pcap, node.pcap3 (tcpdump -C), each perhaps compressed.
 PCAP_NAME = re.compile(r"(?P<node>.+?)(\.\d+)?\.(pcapng|pcap|cap)\d*(\.(gz|zst|lz4))?")
@@ -78,7 +78,8 @@ def read_nodes(
         node = nodes.get(path) or (_node_of(path) if nodes else str(path.parent / _node_of(path)))
         parts.setdefault(node, []).append(path)
     return [
-        (Path(node).name, _read_node(node, paths, options, watch)) for node, paths in parts.items()
+        (path_text(Path(node).name), _read_node(path_text(node), paths, options, watch))
+        for node, paths in parts.items()
     ]
 
 
@@ -86,7 +87,7 @@ def _read_node(
     node: str, paths: Sequence[Path], options: ReadOptions, watch: Watch
 ) -> CaptureTable:
     with ExitStack() as stack:
-        streams = [(str(path), open_stream(stack, path)) for path in paths]
+        streams = [(path_text(path), open_stream(stack, path)) for path in paths]
         progress = stack.enter_context(watch(Path(node).name, paths))
         return read_parts(ordered_parts(streams), node, options, progress)
 

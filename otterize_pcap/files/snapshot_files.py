@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from otterize_pcap.errors import SnapshotError
-from otterize_pcap.files.opening import map_file
+from otterize_pcap.files.opening import map_file, path_text
 from otterize_pcap.snapshot.read_objects import DocumentText
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
@@ -24,8 +24,8 @@ def load_snapshot(paths: Iterable[Path]) -> Snapshot:
                 if not inside:
                     message = f"{path}: no .json or .yaml file in this directory"
                     raise SnapshotError(message)
-                yield from ((str(entry), map_file(entry)) for entry in inside)
+                yield from ((path_text(entry), map_file(entry)) for entry in inside)
             else:
-                yield str(path), map_file(path)
+                yield path_text(path), map_file(path)
 
     return parse_snapshot(documents())

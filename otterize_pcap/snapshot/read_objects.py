@@ -8,10 +8,11 @@ item, so that no more than one is in memory with all its fields: a mapped file o
 70 MB in all. Any other layout is decoded as a whole.
 """
 
+import mmap as mapping
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from mmap import MADV_DONTNEED, PAGESIZE, mmap
+from mmap import PAGESIZE, mmap
 from typing import Any
 
 import msgspec
@@ -46,6 +47,8 @@ KIND = re.compile(rb'"kind":\s*"(\w+)"')
 FIRST_ITEM = re.compile(rb'"items":\s*\[\n([ \t]*)\{')
 KIND_WITHIN = 256
 FORGET_BYTES = 16 << 20
+# Windows has no such advice, and takes the memory back by itself.
+FORGET: int | None = getattr(mapping, "MADV_DONTNEED", None)
 
 
 def read_objects(document: DocumentText, where: str) -> Parts:
@@ -88,7 +91,16 @@ def _read_json(document: DocumentText, where: str) -> Parts:
     if whole.items is None and not whole.kind.endswith("List"):
         return [_item(bytes(document), whole.kind, where)], watches
     kind = _kind_of_items(whole)
-    return [_item(item, kind, where) for item in whole.items or ()], watches
+    items: list[Item] = []
+    unread = FORGET_BYTES
+    for item in whole.items or ():
+        # Finding the items has read the whole file once; each is read from it again.
+        if isinstance(document, mmap) and FORGET is not None and unread >= FORGET_BYTES:
+            document.madvise(FORGET)
+            unread = 0
+        unread += len(memoryview(item))
+        items.append(_item(item, kind, where))
+    return items, watches
 
 
 def _decode_document(document: DocumentText, where: str) -> Document:
@@ -155,9 +167,9 @@ def _line_after(document: DocumentText, at: int, indent: bytes) -> int | None:
 
 def _forget(document: DocumentText, forgotten: int, until: int) -> int:
     """Give the memory of a mapped file's part that was read back to the system, now and then."""
-    if isinstance(document, mmap) and until - forgotten > FORGET_BYTES:
+    if isinstance(document, mmap) and FORGET is not None and until - forgotten > FORGET_BYTES:
         until -= until % PAGESIZE
-        document.madvise(MADV_DONTNEED, forgotten, until - forgotten)
+        document.madvise(FORGET, forgotten, until - forgotten)
         return until
     return forgotten
 
