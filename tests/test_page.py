@@ -137,6 +137,8 @@ def test_search_and_namespace_filter(browser: Browser, tmp_path: Path) -> None:
     """A search counts the calls that match; a namespace can be taken away and put back."""
     show(browser, tmp_path, picture_of_graph(GRAPH))
     assert search(browser, "KAFKA") == "3 of 6 calls"
+    opacity = browser.run("return cy.edges().map((edge) => Number(edge.style('opacity'))).sort()")
+    assert opacity == [0.02, 0.02, 0.02, 1, 1, 1]
     assert search(browser, "udp 53") == "1 of 6 calls"
     assert search(browser, "nothing like it") == "0 of 6 calls"
     assert search(browser, "") == "6 of 6 calls"

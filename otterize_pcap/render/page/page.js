@@ -50,6 +50,8 @@ const cy = cytoscape({
     // Within a column a straight edge would run through the nodes between.
     { selector: "edge[?aside]", style: { "curve-style": "unbundled-bezier", "control-point-distances": 90, "control-point-weights": 0.5 } },
     { selector: ".faded", style: { opacity: 0.12 } },
+    // Thousands of faint edges would still cover the few that were searched for.
+    { selector: "edge.faded", style: { opacity: 0.02 } },
     { selector: ":selected", style: { "overlay-color": "#0969da", "overlay-opacity": 0.25, "overlay-padding": 4 } },
     { selector: ".dim", style: { opacity: 0.06 } },
     { selector: "edge.near", style: { opacity: 1 } },
@@ -176,6 +178,7 @@ function apply() {
   const kept = new Set();
   const bright = new Set();
   let calls = 0;
+  cy.elements().removeClass("dim near");
   cy.batch(() => {
     picture.edges.forEach((edge, index) => {
       const shown = visible[edge.client] && visible[edge.server] && !(changesOnly && edge.mark === "");
@@ -186,6 +189,7 @@ function apply() {
       const drawn = cy.getElementById("e" + index);
       drawn.toggleClass("gone", !shown);
       drawn.toggleClass("faded", !hit);
+      drawn.toggleClass("near", words.length > 0 && hit);
     });
     picture.nodes.forEach((node, index) => {
       const drawn = cy.getElementById("n" + index);
@@ -193,7 +197,6 @@ function apply() {
       drawn.toggleClass("faded", words.length > 0 && !bright.has(index));
     });
   });
-  cy.elements().removeClass("dim near");
   byId("count").textContent = calls + " of " + picture.edges.length + " calls";
   showAll();
 }
