@@ -6,7 +6,7 @@ from itertools import starmap
 import pytest
 from hypothesis import given
 
-from otterize_pcap.compare.check import CheckResult, check_graph
+from otterize_pcap.compare.check import HIDDEN_OUTSIDE, CheckResult, check_graph
 from otterize_pcap.compare.ignore_rules import parse_ignore_rules
 from otterize_pcap.compare.thresholds import Thresholds, parse_share, unmet_thresholds
 from otterize_pcap.errors import UsageError
@@ -26,7 +26,7 @@ from otterize_pcap.graph.service_graph import (
     declared_use,
 )
 from otterize_pcap.render.check_text import render_check
-from otterize_pcap.resolve.build_graph import HIDDEN_DNS
+from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_EXTERNAL
 from otterize_pcap.resolve.map_capture import graph_capture
 from tests.conftest import FIXTURES
 from tests.strategies import graphs, laws
@@ -158,6 +158,16 @@ def test_a_call_that_options_hide_is_not_unused(declared: Workload, unused: bool
         assert [entry.reasons for entry in result.not_seen] == [(reason,)]
 
 
+@pytest.mark.parametrize("hidden", [0, 3])
+def test_call_outside_is_unused_unless_such_calls_are_hidden(hidden: int) -> None:
+    """Without --internet nobody knows which of them it was; where there was none, it is known."""
+    whole = replace(WHOLE, connections=((HIDDEN_EXTERNAL, hidden),) if hidden else ())
+    declared = ServiceGraph((Call(API, External("example.com")),))
+    result = check_graph(ServiceGraph((), whole), declared)
+    assert bool(result.unused) is not bool(hidden)
+    assert [entry.reasons for entry in result.not_seen] == [(HIDDEN_OUTSIDE,)] * bool(hidden)
+
+
 @pytest.mark.parametrize("scenario", ["outcomes", "outside"])
 def test_recorded_calls_that_are_hidden_are_not_unused(scenario: str) -> None:
     """The same of real captures: what was attempted in vain, and the cluster's DNS."""
@@ -182,7 +192,8 @@ def test_ignored_calls_are_no_violation_and_use_what_they_match() -> None:
 
 def test_text_lists_each_kind_of_finding() -> None:
     """Violations come first; what was declared for nothing follows on request."""
-    observed = ServiceGraph((Call(API, KAFKA, uses=(use(9092),)),), WHOLE)
+    hidden = replace(WHOLE, connections=((HIDDEN_EXTERNAL, 1),))
+    observed = ServiceGraph((Call(API, KAFKA, uses=(use(9092),)),), hidden)
     declared = ServiceGraph(
         (Call(API, Workload("db", "shop")), Call(API, External("example.com"))),
     )
@@ -191,7 +202,7 @@ def test_text_lists_each_kind_of_finding() -> None:
     assert render_check(result, unused=True).endswith(
         "\nDeclared but not seen (1):\n  api calls:\n    - db\n"
         "\nDeclared, and not known to be unused (1):\n  api calls:\n    - example.com: "
-        "calls out of the cluster are only shown with --internet\n"
+        "calls out of the cluster were seen that are only shown with --internet\n"
     )
 
 

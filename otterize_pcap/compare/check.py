@@ -25,9 +25,10 @@ from otterize_pcap.graph.service_graph import (
     could_be,
 )
 from otterize_pcap.intents.read_intents import CLOUD
+from otterize_pcap.resolve.build_graph import HIDDEN_EXTERNAL
 
 NOT_DECLARED = "not declared"
-HIDDEN_OUTSIDE = "calls out of the cluster are only shown with --internet"
+HIDDEN_OUTSIDE = "calls out of the cluster were seen that are only shown with --internet"
 INVISIBLE = "a capture does not show which cloud resource or database a call is for"
 
 
@@ -147,7 +148,7 @@ def _permits_port(permits: Iterable[Call], use: Use) -> bool:
 def _missed(spare: Sequence[Call], observed: ServiceGraph) -> tuple[NotSeen, ...]:
     """Those of the spare permits whose calls the capture need not have shown."""
     coverage = {entry.call: entry for entry in missed_calls(spare, None, observed.coverage)}
-    outside = any(isinstance(call.server, External) for call in observed.calls)
+    seen = dict(observed.coverage.connections) if observed.coverage else {}
     missed = []
     for permit in spare:
         reasons = coverage[permit].reasons if permit in coverage else ()
@@ -159,7 +160,7 @@ def _missed(spare: Sequence[Call], observed: ServiceGraph) -> tuple[NotSeen, ...
         if isinstance(permit.server, External):
             if permit.server.name.partition(":")[0] in CLOUD:
                 reasons = (*reasons, INVISIBLE)
-            elif not outside:
+            elif seen.get(HIDDEN_EXTERNAL):
                 reasons = (*reasons, HIDDEN_OUTSIDE)
         if reasons:
             missed.append(NotSeen(permit, reasons))
