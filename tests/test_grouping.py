@@ -221,6 +221,22 @@ def datagrams(draw: st.DrawFn) -> list[tuple[Packet, int, int]]:
 
 
 @st.composite
+def crowds(draw: st.DrawFn) -> list[tuple[Packet, int, int]]:
+    """Datagrams from several clients to one or two ports that nothing declares (S35)."""
+    found = []
+    for _ in range(draw(st.integers(1, 6))):
+        server = draw(st.sampled_from([(POD_B, 8080), (POD_A, 8080), (POD_C, 9090)]))
+        client = (draw(st.sampled_from([POD_A, POD_B, POD_C])), draw(st.integers(40000, 40003)))
+        ends = [(parse_address(address), port) for address, port in (client, server)]
+        time_ns = START + draw(st.integers(0, 90_000)) * 1_000_000
+        for step in range(draw(st.integers(1, 2))):
+            sender, receiver = ends[step], ends[1 - step]
+            packet = Packet(17, sender[0], receiver[0], sender[1], receiver[1], 40)
+            found.append((packet, time_ns + step * 1_000_000, 0))
+    return found
+
+
+@st.composite
 def dumps(draw: st.DrawFn) -> list[Dump]:
     """What conntrack may have said of such connections."""
     ends = st.sampled_from(draw(st.sampled_from([ENDPOINTS, TRANSLATED])))
@@ -247,7 +263,7 @@ def dumps(draw: st.DrawFn) -> list[Dump]:
 Seen = tuple[Packet, int, int]
 anything = {
     "single": st.lists(st.lists(packets(), max_size=12), min_size=1, max_size=2),
-    "whole": st.lists(handshakes() | datagrams(), max_size=6),
+    "whole": st.lists(handshakes() | datagrams() | crowds(), max_size=6),
 }
 
 

@@ -612,5 +612,6 @@ cdef side(const CSide *side):
 include "_fast_index.pxi"
 include "_fast_groups.pxi"
 include "_fast_slots.pxi"
+include "_fast_ends.pxi"
 include "_fast_datagrams.pxi"
 include "_fast_grouping.pxi"
