@@ -290,6 +290,16 @@ def test_packets_outside_the_watch(watch: tuple[float, float], said: tuple[str, 
     assert all(note.startswith(start) for note, start in zip(notes, said, strict=True))
 
 
+def test_a_mesh_s_loopback_is_no_call_and_its_tunnel_port_is_what_was_seen() -> None:
+    """S27: sidecars talk on loopback; ambient traffic is pod to pod, on port 15008."""
+    known = snapshot(pod("client", "10.1.0.1"), SERVER)
+    inside = call("127.0.0.1:40000", "127.0.0.6:15006")
+    tunnel = call("10.1.0.1:40001", "10.1.0.9:15008", 2)
+    found = mapped(known, [*inside, *tunnel])
+    assert edges(found) == {"client -> server:15008"}
+    assert fates(found) == {NOT_A_CALL: 1, "resolved": 1}
+
+
 @pytest.mark.parametrize(
     ("on_b", "expected", "fate"),
     [

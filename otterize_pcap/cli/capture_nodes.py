@@ -6,7 +6,6 @@ no other command must pay for.
 
 import os
 import re
-import secrets
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -129,7 +128,7 @@ def _plan(request: CaptureRequest, namespace: str) -> "JobPlan":
     from otterize_pcap.cluster.capture_job import PROFILES, JobPlan  # noqa: PLC0415
 
     return JobPlan(
-        capture_id=secrets.token_hex(4),
+        capture_id=os.urandom(4).hex(),
         namespace=namespace,
         seconds=request.seconds,
         profile=request.profile,

@@ -3,8 +3,8 @@
 # What `legs`, `join`, `direction`, `outcome` and `joined` do in Python for any UDP flow, this does
 # in C where it is plain: what the snapshot says of both ends holds for the whole capture, and at
 # most one other 5-tuple could be the same connection behind a Service. All others are left to
-# Python, always together with every row that could belong to them. 100,000 conversations take
-# 0.1 s, where Python takes 8 s and 400 MB.
+# Python, always together with every row that could belong to them. 100,000 conversations among
+# a million connections took Python 9 s and 350 MB; this takes well under a second.
 
 cdef enum:
     EPHEMERAL_FIRST = 32768

@@ -7,7 +7,7 @@ Files, and parts of big ones, are read in threads where the compiled path is the
 order: a table's `concat` makes the result the same as that of one thread.
 """
 
-import secrets
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -145,7 +145,7 @@ class _Reading:
         self.options = options
         self.tally = Tally()
         self._progress = progress
-        self._secret = secrets.token_bytes(SECRET_BYTES)
+        self._secret = os.urandom(SECRET_BYTES)
         self._truncated = 0
         self._damage: list[str] = []
         self._dropped: int | None = None

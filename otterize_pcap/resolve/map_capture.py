@@ -8,9 +8,9 @@ from otterize_pcap.connections.table import Row
 from otterize_pcap.connections.tally import Payload
 from otterize_pcap.flows.clocks import measure_offsets
 from otterize_pcap.flows.conntrack import Dump
-from otterize_pcap.flows.groups import ConnectionGroup, Grouping, compiled_tables, standing_for
+from otterize_pcap.flows.groups import ConnectionGroup, Grouping, compiled_tables
 from otterize_pcap.flows.joined import Connection, connect
-from otterize_pcap.flows.legs import Address, Recording, Tuple5
+from otterize_pcap.flows.legs import Recording, Tuple5
 from otterize_pcap.flows.names import Names, RecordedPayload, read_names
 from otterize_pcap.flows.tracked import count_ageless, tracked_recordings
 from otterize_pcap.graph.service_graph import (
@@ -28,6 +28,7 @@ from otterize_pcap.resolve.build_graph import (
     cluster_dns_ports,
     merge_calls,
 )
+from otterize_pcap.resolve.group_sides import GroupSides
 from otterize_pcap.resolve.identity import ANNOTATIONS, Identities
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
 from otterize_pcap.resolve.nat import ServiceRoutes
@@ -35,12 +36,9 @@ from otterize_pcap.resolve.notes import notes_of
 from otterize_pcap.resolve.outside import name_outside
 from otterize_pcap.resolve.resolve import (
     DEFAULT_SLACK_NS,
-    FoundServer,
-    Party,
     Resolution,
     Resolved,
     Resolver,
-    Unknown,
 )
 from otterize_pcap.resolve.timeless import Timeless
 from otterize_pcap.snapshot.snapshot import Snapshot
@@ -137,14 +135,6 @@ class _Mapping:
             return True
         return address not in self.nodes and self.snapshot.is_pod_range(address)
 
-    def is_one(self, group: ConnectionGroup) -> bool:
-        """Whether each side of a group's connections is one pod at most, as NAT leaves it."""
-        servers = {address for address, _ in group.servers}
-        return all(
-            sum(address in self.snapshot.tenures for address in addresses) < 2
-            for addresses in (set(group.clients), servers)
-        )
-
     def believed(self) -> list[Recording]:
         """The recordings without what a pod put into a tunnel itself (S25)."""
         return [
@@ -233,21 +223,15 @@ def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGrap
     )
     whole: list[tuple[ConnectionGroup, Resolution]] = []
     broken: list[ConnectionGroup] = []
-    for group, resolution in _resolve_groups(
-        mapping.resolver, grouping.group(mapping.dumps, timeless)
-    ):
-        stands = timeless.holds(group) and mapping.is_one(group)
-        if rules.inclusion.internet and _is_outside(resolution):
-            # A name belongs to a single connection, so that none can stand for others.
-            stands = False
-        if stands:
-            whole.append((group, resolution))
-        else:
+    sides = GroupSides(capture.snapshot, mapping.resolver, timeless)
+    for group in grouping.group(mapping.dumps, timeless):
+        resolution = sides.resolve(group)
+        # A name belongs to a single connection, so that none can stand for others.
+        if resolution is None or (rules.inclusion.internet and _is_outside(resolution)):
             broken.append(group)
-    left = [
-        *grouping.left(broken),
-        *mapping.tracked(grouping.shows),
-    ]
+        else:
+            whole.append((group, resolution))
+    left = [*grouping.left(broken), *mapping.tracked(grouping.shows)]
     connections = connect(left, mapping.routes, mapping.dumps, grouping.offsets, grouping.survey)
     resolutions = mapping.resolved(connections, grouping.offsets)
     return mapping.graph(resolutions, whole, grouping.offsets)
@@ -255,24 +239,6 @@ def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGrap
 
 def _is_outside(resolution: Resolution) -> bool:
     return isinstance(resolution, Resolved) and isinstance(resolution.server, External)
-
-
-def _resolve_groups(
-    resolver: Resolver, groups: Iterable[ConnectionGroup]
-) -> Iterator[tuple[ConnectionGroup, Resolution]]:
-    """Resolve groups to which time makes no difference: each end once, however often it is met."""
-    clients: dict[tuple[bytes, ...], Party | Unknown] = {}
-    servers: dict[tuple[int, tuple[Address, ...]], FoundServer] = {}
-    for group in groups:
-        connection = standing_for(group)
-        client = clients.get(group.clients)
-        if client is None:
-            client = clients[group.clients] = resolver.client(connection)
-        ends = (group.protocol, group.servers)
-        server = servers.get(ends)
-        if server is None:
-            server = servers[ends] = resolver.server(connection)
-        yield group, resolver.put_together(connection, client, server)
 
 
 def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:

@@ -111,16 +111,16 @@ class Resolver:
 
     def resolve(self, connection: Connection) -> Resolution:
         """Both ends of one connection."""
+        ends = (*connection.clients, *connection.servers)
+        if any(is_not_a_call(address) for address, _ in ends):
+            return Left(connection, NOT_A_CALL)
         return self.put_together(connection, self.client(connection), self.server(connection))
 
     def put_together(
         self, connection: Connection, client: Party | Unknown, found: FoundServer
     ) -> Resolution:
-        """The resolution of a connection whose ends were looked up."""
+        """The resolution of a call whose ends were looked up."""
         server, services, port = found
-        ends = (*connection.clients, *connection.servers)
-        if any(is_not_a_call(address) for address, _ in ends):
-            return Left(connection, NOT_A_CALL)
         if connection.rule == UNDIRECTED:
             return Left(connection, UNDIRECTED_REASON)
         if isinstance(client, Unknown):

@@ -7,7 +7,6 @@ connections are resolved one by one.
 
 from collections.abc import Iterable, Mapping
 
-from otterize_pcap.flows.groups import ConnectionGroup
 from otterize_pcap.flows.legs import Address
 from otterize_pcap.resolve.nat import PROTOCOL_NAMES, ServiceRoutes
 from otterize_pcap.snapshot.snapshot import OPEN, Backend, Listener, Snapshot, Tenure
@@ -36,11 +35,13 @@ class Timeless:
         self._endpoints: dict[tuple[int, Address], bool] = {}
         self._held_ports: dict[str, dict[bytes, list[tuple[int, Held]]]] = {}
 
-    def holds(self, group: ConnectionGroup) -> bool:
-        """Whether all connections of a group resolve alike."""
-        return all(self._address(address) for address in group.clients) and all(
-            self._endpoint(group.protocol, endpoint) for endpoint in group.servers
-        )
+    def holds_clients(self, addresses: Iterable[bytes]) -> bool:
+        """Whether clients at these addresses are the same all the time."""
+        return all(map(self._address, addresses))
+
+    def holds_servers(self, protocol: int, endpoints: Iterable[Address]) -> bool:
+        """Whether these endpoints lead to the same servers all the time."""
+        return all(self._endpoint(protocol, endpoint) for endpoint in endpoints)
 
     def _address(self, address: bytes) -> bool:
         known = self._addresses.get(address)
