@@ -273,9 +273,9 @@ def test_damage_hides_only_calls_between_pods_of_its_node(change: dict[str, Any]
         assert bool(diff.removed) is (KAFKA not in workloads)
 
 
-def test_recorded_capture_with_a_node_missing(otterize: Otterize, tmp_path: Path) -> None:
-    """What the snapshot says of a node that was not captured decides which calls are unknown."""
-    path = tmp_path / "capture"
+def without_node_b(folder: Path) -> Path:
+    """A recorded capture of two nodes of which one could not be captured."""
+    path = folder / "capture"
     shutil.copytree(FIXTURES / "two-nodes", path)
     (path / "pcap" / "node-b.pcap").unlink()
     manifest = json.loads((path / "manifest.json").read_text())
@@ -283,6 +283,40 @@ def test_recorded_capture_with_a_node_missing(otterize: Otterize, tmp_path: Path
         if node["name"] == "node-b":
             node.update(status="failed", reason="Pending")
     (path / "manifest.json").write_text(json.dumps(manifest))
+    return path
+
+
+def test_without_a_watch_nobody_knows_who_was_on_a_missing_node(
+    otterize: Otterize, tmp_path: Path
+) -> None:
+    """A pod that came and went there is missing from a snapshot of one moment."""
+    path = without_node_b(tmp_path)
+    snapshot = json.loads((path / "snapshot.json").read_text())
+    for key in ("watchStart", "watchEnd", "observed"):
+        del snapshot["otterize"][key]
+    (path / "snapshot.json").write_text(json.dumps(snapshot))
+    graph = json.loads(otterize("intents", "list", path, "--format", "graph", "-q").stdout)
+    assert all("workloads" not in node for node in graph["coverage"]["nodes"])
+
+
+def test_one_interface_shows_no_call_within_a_node(otterize: Otterize, tmp_path: Path) -> None:
+    """What was captured on eth0 alone says nothing of calls between pods of one node."""
+    path = tmp_path / "capture"
+    shutil.copytree(FIXTURES / "two-nodes", path, ignore=shutil.ignore_patterns("pcap"))
+    (path / "pcap-uplink").rename(path / "pcap")
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps(manifest | {"interface": "eth0"}))
+    done = otterize("diff", FIXTURES / "two-nodes", path, "--format", "json", "-q")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["removed"]) == (0, [])
+    reason = "only eth0 was recorded, which shows no call within the node"
+    assert found["notSeen"]
+    assert all(reason in why for entry in found["notSeen"] for why in entry["reasons"])
+
+
+def test_recorded_capture_with_a_node_missing(otterize: Otterize, tmp_path: Path) -> None:
+    """What the snapshot says of a node that was not captured decides which calls are unknown."""
+    path = without_node_b(tmp_path)
     graph = json.loads(otterize("intents", "list", path, "--format", "graph", "-q").stdout)
     nodes = {node["name"]: node.get("workloads") for node in graph["coverage"]["nodes"]}
     snapshot = json.loads((path / "snapshot.json").read_text())

@@ -188,13 +188,22 @@ def _file_coverage(node: str, table: CaptureTable, manifest: Manifest | None) ->
 
 
 def _node_coverage(manifest: Manifest | None) -> tuple[NodeCoverage, ...]:
+    if manifest is None:
+        return ()
     return tuple(
         NodeCoverage(
             name=node.name,
             status=node.status,
-            reason=node.reason,
+            reason=node.reason or _unseen(manifest.interface),
             start_ns=parse_time(node.start) if node.start else None,
             end_ns=parse_time(node.end) if node.end else None,
         )
-        for node in (manifest.nodes if manifest else ())
+        for node in manifest.nodes
     )
+
+
+def _unseen(interface: str | None) -> str | None:
+    """What one interface alone does not show; None where all were recorded."""
+    if interface in (None, "any"):
+        return None
+    return f"only {interface} was recorded, which shows no call within the node"

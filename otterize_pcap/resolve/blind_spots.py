@@ -17,7 +17,8 @@ def with_workloads(
 ) -> tuple[NodeCoverage, ...]:
     """The nodes, each that was not recorded whole with the workloads that had pods on it.
 
-    A pod of which the snapshot does not say where it ran could have been on any.
+    A pod of which the snapshot does not say where it ran could have been on any. Without a watch
+    nobody knows which pods there were, so that nothing is filled in.
     """
     damaged = {file.node for file in files if file.truncated or file.dropped}
     partly = {
@@ -25,7 +26,7 @@ def with_workloads(
         for node in nodes
         if node.status != "captured" or node.reason or node.name in damaged
     }
-    if not partly:
+    if not partly or snapshot.watch_start_ns is None:
         return tuple(nodes)
     found: dict[str, set[Workload]] = defaultdict(set)
     hosted = [*snapshot.tenures.values(), *snapshot.host_pods.values()]
