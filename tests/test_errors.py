@@ -132,6 +132,9 @@ def test_contradicting_filters(otterize: Otterize) -> None:
     [
         pytest.param(b"", "empty; write it again with", id="empty"),
         pytest.param(b'[{"kind": ', "broken JSON", id="broken json"),
+        pytest.param(
+            b"apiVersion: [1]\nkind: ClientIntents\n", "apiVersion [1] is unknown", id="a list"
+        ),
         pytest.param(b"a: [\n", "neither JSON nor YAML", id="broken yaml"),
         pytest.param(b"kind: Pod\n", "no ClientIntents (found Pod)", id="other kind"),
         pytest.param(

@@ -1,12 +1,19 @@
 """Findings point at the file and line to mend."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from otterize_pcap.errors import GraphFormatError
 from otterize_pcap.graph.service_graph import Call, External, Workload
 from otterize_pcap.intents.places import Place, Places, declared_places
+from otterize_pcap.intents.read_intents import parse_intents
 from tests.conftest import FIXTURES, Otterize
 
 TUTORIAL = b"""\
@@ -129,3 +136,87 @@ def test_check_points_at_the_client_s_file(otterize: Otterize, tmp_path: Path) -
         for location in [result["locations"][0]["physicalLocation"]]
     }
     assert ("call-unused", f"{tmp_path}/checkout.yaml", 8) in places
+
+
+KEYS = [
+    "apiVersion",
+    "kind",
+    "metadata",
+    "spec",
+    "name",
+    "namespace",
+    "annotations",
+    "workload",
+    "service",
+    "targets",
+    "calls",
+    "kubernetes",
+    "internet",
+    "kafka",
+    "sql",
+    "domains",
+    "ips",
+    "ports",
+    "http",
+    "topics",
+    "path",
+    "methods",
+    "type",
+    "items",
+    "resources",
+    "intents.otterize.com/ports",
+]
+WORDS = [
+    "ClientIntents",
+    "List",
+    "Deployment",
+    "Service",
+    "k8s.otterize.com/v1alpha2",
+    "k8s.otterize.com/v2beta1",
+    "k8s.k8s.otterize.com/v1",
+    "a",
+    "a.b",
+    "svc:a",
+    "internet",
+    "kafka",
+    "database",
+    "http",
+    "{}",
+    "[]",
+]
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 70000) | st.floats() | st.sampled_from(WORDS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner),
+    max_leaves=12,
+)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    """A document that is ClientIntents at first sight, and anything from there on."""
+    listed = st.lists(
+        st.dictionaries(st.sampled_from(KEYS), values, max_size=3) | values, max_size=3
+    )
+    client = st.fixed_dictionaries({"name": st.sampled_from(["a", "b.c"])}) | values
+    spec = st.fixed_dictionaries(
+        {},
+        optional={"workload": client, "service": client, "targets": listed, "calls": listed},
+    )
+    return {
+        "apiVersion": draw(st.sampled_from(WORDS[3:6]) | values),
+        "kind": draw(st.sampled_from(["ClientIntents", "ClientIntents", "List"])),
+        "metadata": draw(values | st.just({"name": "a"})),
+        "spec": draw(spec | values),
+        "items": draw(values),
+    }
+
+
+@settings(max_examples=500, deadline=None)
+@given(found=st.lists(documents(), min_size=1, max_size=3), as_json=st.booleans())
+def test_any_document_is_intents_or_an_error(found: list[dict[str, Any]], as_json: bool) -> None:
+    """Whatever the fields hold: a graph and its places, or an error of its kind."""
+    text = json.dumps(found) if as_json else yaml.safe_dump_all(found)
+    content = [("x.yaml", text.encode())]
+    for read in (parse_intents, lambda given: list(declared_places(given))):
+        with suppress(GraphFormatError):
+            read(content)

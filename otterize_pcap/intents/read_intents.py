@@ -134,7 +134,7 @@ def declared_calls(document: Document, where: str) -> Iterator[tuple[int, Call]]
         GraphFormatError: A field is not what its version has there.
     """
     api_version = document.get("apiVersion")
-    if api_version not in READABLE:
+    if not isinstance(api_version, str) or api_version not in READABLE:
         message = (
             f"{where}: apiVersion {api_version!r} is unknown; upgrade otterize-pcap if it is new, "
             f"else use {max(VERSIONS)}"
