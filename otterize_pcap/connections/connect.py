@@ -4,12 +4,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from otterize_pcap.connections.conntrack import Dump
-from otterize_pcap.connections.conntrack_flows import Flows, entry_flow
+from otterize_pcap.connections.conntrack_flows import Flows, sighted_flow
 from otterize_pcap.connections.direction import Known, ServedPorts, decide, survey
 from otterize_pcap.connections.join import Services, join_flows
 from otterize_pcap.connections.legs import Flow, Leg, Recording, collect_flows, leg_order
 from otterize_pcap.connections.outcome import outcome_of
+from otterize_pcap.connections.sightings import Sighting
 from otterize_pcap.table.rows import Endpoint
 
 
@@ -42,19 +42,77 @@ class CapturedServices(Services, ServedPorts, Protocol):
     """What joining and direction ask of a snapshot."""
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the rules say of the flows of one connection: the client's side in each, and why."""
+
+    flows: tuple[Flow, ...]
+    sides: tuple[int, ...]
+    rule: str
+    outcome: str
+    joined_by: tuple[str, ...]
+
+    @property
+    def clients(self) -> tuple[Endpoint, ...]:
+        """The clients' endpoints from where it began to where it ended."""
+        return self._ends(0)
+
+    @property
+    def servers(self) -> tuple[Endpoint, ...]:
+        """The servers' endpoints from where it began to where it ended."""
+        return self._ends(1)
+
+    def _ends(self, turned: int) -> tuple[Endpoint, ...]:
+        return tuple(
+            dict.fromkeys(
+                flow.endpoint(side ^ turned)
+                for flow, side in zip(self.flows, self.sides, strict=True)
+            )
+        )
+
+
+def judge(
+    flows: Flows, services: CapturedServices, sightings: Sequence[Sighting], known: Known
+) -> list[Judgement]:
+    """Join flows into connections, and say who called in each and what came of it.
+
+    Args:
+        flows: All that could be of one connection with each other; `join` adds to them.
+        services: What the snapshot says of Services and ports.
+        sightings: Conntrack's entries.
+        known: What the whole capture says.
+    """
+    assured = _assured(flows, sightings)
+    found = []
+    for group in join_flows(flows, services, sightings, known.crowded):
+        sides, rule = decide(group, known, services)
+        found.append(
+            Judgement(
+                flows=tuple(group),
+                sides=tuple(sides),
+                rule=rule,
+                outcome=outcome_of(
+                    group, sides, assured=any(id(flow) in assured for flow in group)
+                ),
+                joined_by=tuple(sorted({flow.rule for flow in group if flow.rule is not None})),
+            )
+        )
+    return found
+
+
 def connect(
     recordings: Sequence[Recording],
     services: CapturedServices,
-    dumps: Sequence[Dump],
+    sightings: Sequence[Sighting],
     offsets: Mapping[str, int],
-    surveyed: Callable[[Collection[Flow], Sequence[Dump]], Known] = survey,
+    surveyed: Callable[[Collection[Flow], Sequence[Sighting]], Known] = survey,
 ) -> list[Connection]:
-    """Join the rows of one capture's files into its connections.
+    """Join the rows of one capture's files into its connections, looking at each row.
 
     Args:
         recordings: The rows, by node.
         services: What the snapshot says of Services and ports.
-        dumps: Conntrack dumps of the nodes.
+        sightings: Conntrack's entries (`sightings.sightings_of`).
         offsets: Clock offsets by node, in ns (`clocks.measure_offsets`).
         surveyed: Tells what the whole capture says, where the rows are only a part of it.
 
@@ -62,42 +120,35 @@ def connect(
         The connections, in an order that no order of files changes.
     """
     flows = collect_flows(recordings, offsets)
-    known = surveyed([flow for found in flows.values() for flow in found], dumps)
-    assured = _assured(flows, dumps, offsets)
-    groups = join_flows(flows, services, dumps, offsets)
-    connections = [_connection(group, known, services, assured) for group in groups]
+    known = surveyed([flow for found in flows.values() for flow in found], sightings)
+    connections = list(map(_connection, judge(flows, services, sightings, known)))
     connections.sort(key=lambda found: (*leg_order(found.legs[0]), found.clients, found.servers))
     return connections
 
 
-def _assured(flows: Flows, dumps: Iterable[Dump], offsets: Mapping[str, int]) -> set[int]:
+def _assured(flows: Flows, sightings: Iterable[Sighting]) -> set[int]:
     """The flows, by id, that conntrack called ASSURED."""
     found: set[int] = set()
-    for dump in dumps:
-        offset = offsets.get(dump.node, 0)
-        for entry in dump.entries:
-            if not entry.assured:
-                continue
-            for one, other in ((entry.client, entry.target), (entry.reply_to, entry.server)):
-                flow = entry_flow(flows, entry, dump, offset, one, other)
-                if flow is not None:
-                    found.add(id(flow))
+    for entry in sightings:
+        if not entry.assured:
+            continue
+        for one, other in ((entry.client, entry.target), (entry.reply_to, entry.server)):
+            flow = sighted_flow(flows, entry, one, other)
+            if flow is not None:
+                found.add(id(flow))
     return found
 
 
-def _connection(
-    flows: list[Flow], known: Known, served: ServedPorts, assured: set[int]
-) -> Connection:
-    sides, rule = decide(flows, known, served)
+def _connection(judged: Judgement) -> Connection:
+    flows, sides = judged.flows, judged.sides
     legs = sorted((leg for flow in flows for leg in flow.legs), key=leg_order)
     packets, sizes = _fullest(flows, sides)
-    outcome = outcome_of(flows, sides, assured=any(id(flow) in assured for flow in flows))
     return Connection(
         protocol=flows[0].protocol,
-        clients=_distinct(flow.endpoint(side) for flow, side in zip(flows, sides, strict=True)),
-        servers=_distinct(flow.endpoint(1 - side) for flow, side in zip(flows, sides, strict=True)),
-        rule=rule,
-        outcome=outcome,
+        clients=judged.clients,
+        servers=judged.servers,
+        rule=judged.rule,
+        outcome=judged.outcome,
         first_ns=legs[0].first_ns,
         last_ns=max(flow.last_ns for flow in flows),
         packets=packets,
@@ -108,12 +159,8 @@ def _connection(
             for leg in flow.legs
         ),
         legs=tuple(legs),
-        joined_by=tuple(sorted({flow.rule for flow in flows if flow.rule is not None})),
+        joined_by=judged.joined_by,
     )
-
-
-def _distinct(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
-    return tuple(dict.fromkeys(endpoints))
 
 
 def _fullest(

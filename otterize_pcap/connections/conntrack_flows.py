@@ -6,8 +6,8 @@ passed. Where only one side of NAT was recorded, the entry tells the other.
 
 from bisect import bisect_right
 
-from otterize_pcap.connections.conntrack import Dump, Entry, last_packet_ns
 from otterize_pcap.connections.legs import SLACK_NS, UDP_GAP_NS, Flow, Leg, Tuple5
+from otterize_pcap.connections.sightings import Sighting
 from otterize_pcap.table.rows import SLOT_NS, UDP, Endpoint, Row
 
 MANY = 16
@@ -22,28 +22,25 @@ def tuple5(protocol: int, one: Endpoint, other: Endpoint) -> Tuple5:
     return (protocol, one, other) if one <= other else (protocol, other, one)
 
 
-def tells_client(entry: Entry) -> bool:
+def tells_client(sighting: Sighting) -> bool:
     """Whether the client's address is known from before NAT only."""
-    return entry.client != entry.reply_to
+    return sighting.client != sighting.reply_to
 
 
-def entry_flow(
-    flows: Flows, entry: Entry, dump: Dump, offset: int, one: Endpoint, other: Endpoint
+def sighted_flow(
+    flows: Flows, sighting: Sighting, one: Endpoint, other: Endpoint
 ) -> Flow | None:
     """The flow between two of an entry's endpoints that the entry is of, if it was recorded.
 
     Endpoints are used again: the flow must have been there when the entry's last packet passed,
     or at the dump where that time is not known.
     """
-    dump_ns = dump.time_ns - offset
-    flow = _nearest(flows, entry.protocol, one, other, dump_ns)
-    if flow is None:
+    time_ns = sighting.time_ns
+    flow = _nearest(flows, sighting.protocol, one, other, time_ns)
+    if flow is None or flow.first_ns > time_ns + DUMP_SLACK_NS:
         return None
-    last_ns = last_packet_ns(entry, dump)
-    time_ns = dump_ns if last_ns is None else last_ns - offset
-    if flow.first_ns > time_ns + DUMP_SLACK_NS:
-        return None
-    if last_ns is not None and flow.last_ns < time_ns - patience_of(entry.protocol) - DUMP_SLACK_NS:
+    patience = patience_of(sighting.protocol)
+    if sighting.tells_last and flow.last_ns < time_ns - patience - DUMP_SLACK_NS:
         return None
     return flow
 

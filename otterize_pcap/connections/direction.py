@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from otterize_pcap.connections.conntrack import Dump
-from otterize_pcap.connections.conntrack_flows import tuple5
+from otterize_pcap.connections.conntrack_flows import MANY, tuple5
 from otterize_pcap.connections.legs import UDP_GAP_NS, Flow, Tuple5
+from otterize_pcap.connections.sightings import Sighting
 from otterize_pcap.table.rows import UDP, Endpoint
 
 EPHEMERAL = range(32768, 61000)
@@ -30,22 +30,23 @@ class Known:
 
     `servers` are (protocol, endpoint) that answered a handshake (S33). `originals` are the client
     endpoints that conntrack recorded for a 5-tuple (S31). `peers` counts, up to two, the distinct
-    endpoints that each candidate for S35 talked to.
+    endpoints that each candidate for S35 talked to. `crowded` are the (protocol, client ISN) of
+    more 5-tuples than one connection has.
     """
 
     servers: frozenset[tuple[int, Endpoint]] = frozenset()
     originals: Mapping[Tuple5, frozenset[Endpoint]] = field(default_factory=dict)
     peers: Mapping[tuple[int, Endpoint], int] = field(default_factory=dict)
+    crowded: frozenset[tuple[int, int]] = frozenset()
 
 
-def survey(flows: Collection[Flow], dumps: Iterable[Dump]) -> Known:
-    """Collect what the rules need to know of all flows and conntrack dumps."""
+def survey(flows: Collection[Flow], sightings: Iterable[Sighting]) -> Known:
+    """Collect what the rules need to know of all flows and conntrack entries."""
     servers: set[tuple[int, Endpoint]] = set()
     candidates: dict[tuple[int, Endpoint], set[Endpoint]] = {}
     for flow in flows:
-        if flow.client is not None:
-            if flow.server_isn is not None:
-                servers.add((flow.protocol, flow.endpoint(1 - flow.client)))
+        if flow.client is not None and flow.server_isn is not None:
+            servers.add((flow.protocol, flow.endpoint(1 - flow.client)))
             continue
         for side in (0, 1):
             if flow.endpoint(side)[1] not in EPHEMERAL:
@@ -58,20 +59,30 @@ def survey(flows: Collection[Flow], dumps: Iterable[Dump]) -> Known:
                     peers.add(flow.endpoint(1 - side))
     return Known(
         servers=frozenset(servers),
-        originals=conntrack_originals(dumps),
+        originals=conntrack_originals(sightings),
         peers={key: len(found) for key, found in candidates.items()},
+        crowded=crowded_isns(flows),
     )
 
 
-def conntrack_originals(dumps: Iterable[Dump]) -> dict[Tuple5, frozenset[Endpoint]]:
+def crowded_isns(flows: Iterable[Flow]) -> frozenset[tuple[int, int]]:
+    """The (protocol, client ISN) that more 5-tuples show than one connection can have."""
+    shown: dict[tuple[int, int], set[Tuple5]] = {}
+    for flow in flows:
+        for leg in flow.legs:
+            if leg.row.client_isn is not None:
+                shown.setdefault((flow.protocol, leg.row.client_isn), set()).add(flow.tuple5)
+    return frozenset(key for key, tuples in shown.items() if len(tuples) > MANY)
+
+
+def conntrack_originals(sightings: Iterable[Sighting]) -> dict[Tuple5, frozenset[Endpoint]]:
     """Who conntrack says was the client of each 5-tuple, before and after NAT (S31)."""
     originals: dict[Tuple5, set[Endpoint]] = {}
-    for dump in dumps:
-        for entry in dump.entries:
-            before = tuple5(entry.protocol, entry.client, entry.target)
-            after = tuple5(entry.protocol, entry.reply_to, entry.server)
-            originals.setdefault(before, set()).add(entry.client)
-            originals.setdefault(after, set()).add(entry.reply_to)
+    for entry in sightings:
+        before = tuple5(entry.protocol, entry.client, entry.target)
+        after = tuple5(entry.protocol, entry.reply_to, entry.server)
+        originals.setdefault(before, set()).add(entry.client)
+        originals.setdefault(after, set()).add(entry.reply_to)
     return {key: frozenset(found) for key, found in originals.items()}
 
 

@@ -7,20 +7,20 @@ joined by the Service too: TCP where sequence numbers overlap, UDP at most 30 se
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from typing import Protocol
 
-from otterize_pcap.connections.conntrack import Dump, Entry
 from otterize_pcap.connections.conntrack_flows import (
     MANY,
     Flows,
     add_unrecorded,
-    entry_flow,
     patience_of,
+    sighted_flow,
     tells_client,
     tuple5,
 )
 from otterize_pcap.connections.legs import SLACK_NS, Flow, Tuple5
+from otterize_pcap.connections.sightings import Sighting
 from otterize_pcap.table.rows import TCP, Endpoint
 
 SEQUENCE_SLACK = 1 << 20
@@ -41,20 +41,23 @@ class Services(Protocol):
 
 
 def join_flows(
-    flows: Flows, services: Services, dumps: Iterable[Dump], offsets: Mapping[str, int]
+    flows: Flows,
+    services: Services,
+    sightings: Iterable[Sighting],
+    crowded: Collection[tuple[int, int]] = (),
 ) -> list[list[Flow]]:
     """The flows of each connection, each list by time.
 
-    What conntrack alone knows of the other side of NAT is added to `flows`. `offsets` are the
-    nodes' clock offsets in ns, by which dumps are as far off as packets.
+    What conntrack alone knows of the other side of NAT is added to `flows`. `crowded` are the
+    (protocol, client ISN) that more 5-tuples show than one connection has: they are made up, and
+    join nothing.
     """
-    for dump in dumps:
-        for entry in dump.entries:
-            if entry.is_translated:
-                _by_conntrack(flows, entry, dump, offsets.get(dump.node, 0))
+    for sighting in sightings:
+        if sighting.is_translated:
+            _by_conntrack(flows, sighting)
     everything = [flow for found in flows.values() for flow in found]
     loose = {key: [flow for flow in found if flow.client is None] for key, found in flows.items()}
-    _by_sequence_numbers(everything, services)
+    _by_sequence_numbers(everything, services, crowded)
     for flow in sorted(everything, key=_flow_order):
         if flow.client_isn is None:
             _by_service(flows, flow, services)
@@ -87,9 +90,9 @@ def _union(one: Flow, other: Flow, rule: str) -> None:
     other.rule = other.rule or rule
 
 
-def _by_conntrack(flows: Flows, entry: Entry, dump: Dump, offset: int) -> None:
-    before = entry_flow(flows, entry, dump, offset, entry.client, entry.target)
-    after = entry_flow(flows, entry, dump, offset, entry.reply_to, entry.server)
+def _by_conntrack(flows: Flows, entry: Sighting) -> None:
+    before = sighted_flow(flows, entry, entry.client, entry.target)
+    after = sighted_flow(flows, entry, entry.reply_to, entry.server)
     if before is None and after is not None and tells_client(entry):
         before = add_unrecorded(flows, after, entry.client, entry.target)
     elif after is None and before is not None:
@@ -100,21 +103,22 @@ def _by_conntrack(flows: Flows, entry: Entry, dump: Dump, offset: int) -> None:
         _union(before, after, "S20a")
 
 
-def _by_sequence_numbers(everything: Iterable[Flow], services: Services) -> None:
+def _by_sequence_numbers(
+    everything: Iterable[Flow], services: Services, crowded: Collection[tuple[int, int]]
+) -> None:
     both: dict[tuple[int, int, int], list[Flow]] = {}
     half: dict[tuple[int, int], list[Flow]] = {}
     for flow in everything:
-        if flow.client_isn is None:
+        if flow.client_isn is None or (flow.protocol, flow.client_isn) in crowded:
             continue
         half.setdefault((flow.protocol, flow.client_isn), []).append(flow)
         if flow.server_isn is not None:
             both.setdefault((flow.protocol, flow.client_isn, flow.server_isn), []).append(flow)
-    # More than a few flows with one sequence number are made up, and never one connection.
     for same in both.values():
-        if 1 < len(same) <= MANY:
+        if len(same) > 1:
             _by_both_numbers(same, services)
     for same in half.values():
-        if 1 < len(same) <= MANY:
+        if len(same) > 1:
             for flow in sorted(same, key=_flow_order):
                 if flow.server_isn is None:
                     _by_client_number(flow, same, services)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS
-from otterize_pcap.connections.groups import ConnectionGroup
+from otterize_pcap.connections.grouped import ConnectionGroup
 from otterize_pcap.connections.outcome import ESTABLISHED as CONNECTED
 from otterize_pcap.graph.service_graph import (
     ATTEMPTED,

@@ -1,15 +1,13 @@
 """One capture → its resolved connections and service graph: the stages in order."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from otterize_pcap.connections.clocks import measure_offsets
-from otterize_pcap.connections.connect import Connection, connect
 from otterize_pcap.connections.conntrack import Dump
-from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
-from otterize_pcap.connections.groups import ConnectionGroup, Grouping, compiled_tables
-from otterize_pcap.connections.legs import Recording, Tuple5
+from otterize_pcap.connections.grouped import ConnectionGroup, GroupedConnections
+from otterize_pcap.connections.legs import Recording
 from otterize_pcap.connections.names import Names, RecordedPayload, read_names
 from otterize_pcap.graph.service_graph import (
     Coverage,
@@ -19,6 +17,7 @@ from otterize_pcap.graph.service_graph import (
     ServiceGraph,
     Workload,
 )
+from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.resolve.blind_spots import with_workloads
 from otterize_pcap.resolve.build_graph import (
     Inclusion,
@@ -27,7 +26,6 @@ from otterize_pcap.resolve.build_graph import (
     merge_calls,
 )
 from otterize_pcap.resolve.external_names import name_outside
-from otterize_pcap.resolve.group_sides import GroupSides
 from otterize_pcap.resolve.identity import ANNOTATIONS, Identities
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
 from otterize_pcap.resolve.notes import notes_of
@@ -38,13 +36,13 @@ from otterize_pcap.resolve.resolve import (
     Resolver,
 )
 from otterize_pcap.resolve.service_routes import ServiceRoutes
-from otterize_pcap.resolve.timeless import Timeless
+from otterize_pcap.resolve.stands import StandResolver
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.capture_counts import Payload
-from otterize_pcap.table.rows import Row
 
 # Tunnels that any process can imitate by sending a UDP datagram (S25).
 AGELESS = "unresolved: known to conntrack only, without its age"
+FORGED = "inside a tunnel that a pod made"
 UDP_TUNNELS = frozenset({"vxlan", "vxlan-gpe", "geneve", "gtp"})
 
 
@@ -83,19 +81,8 @@ class Rules:
 DEFAULT_RULES = Rules()
 
 
-@dataclass(frozen=True, slots=True)
-class MappedCapture:
-    """Every connection with what became of it, every Service looked up, and the graph they make."""
-
-    resolutions: tuple[Resolution, ...]
-    lookups: tuple[Lookup, ...]
-    graph: ServiceGraph
-    offsets: Mapping[str, int]
-    cluster_dns: Mapping[Workload, frozenset[int]]
-
-
-class _Mapping:
-    """What all ways through one capture share."""
+class CaptureLookup:
+    """What everything that resolves one capture asks: its snapshot under the given rules."""
 
     def __init__(self, capture: Capture, rules: Rules) -> None:
         self.capture = capture
@@ -104,7 +91,6 @@ class _Mapping:
         # An address that the API says is a node's is no other's, whatever interfaces have it.
         own = {address: frozenset((node,)) for address, node in capture.snapshot.nodes.items()}
         self.nodes = {**capture.nodes, **own}
-        self.dumps = [dump for dump in capture.dumps if dump.entries]
         self.routes = ServiceRoutes(capture.snapshot, self.nodes, rules.slack_ns)
         self.identities = Identities(
             capture.snapshot,
@@ -115,8 +101,6 @@ class _Mapping:
             capture.snapshot, self.identities, self.routes, self.nodes, rules.slack_ns
         )
         self.cluster_dns = cluster_dns_ports(capture.snapshot, self.identities)
-        self.forged: Counter[str] = Counter()
-        self.ageless = 0
 
     def names(self, offsets: Mapping[str, int]) -> Names:
         """What the capture's payloads name, by corrected time."""
@@ -125,116 +109,124 @@ class _Mapping:
             for node, file, payload in self.capture.payloads
         )
 
-    def lookups(self, offsets: Mapping[str, int]) -> Iterator[Lookup]:
-        """The Services that DNS told pods of."""
-        return find_lookups(self.names(offsets), self.snapshot, self.resolver)
-
     def in_pod(self, address: bytes) -> bool:
         """Whether an address is, or at another time was, a pod's, also of one that nobody saw."""
         if address in self.snapshot.tenures:
             return True
         return address not in self.nodes and self.snapshot.is_pod_range(address)
 
-    def believed(self) -> list[Recording]:
-        """The recordings without what a pod put into a tunnel itself (S25)."""
-        return [
-            replace(
-                recording,
-                rows=tuple(_believable(recording.rows, self.in_pod, self.forged)),
-                table=None,
-            )
-            for recording in self.capture.recordings
-        ]
+    def believes(self, tunnels: tuple[Tunnel, ...]) -> bool:
+        """Whether no pod put into a tunnel what came through it: that could be made up (S25)."""
+        return not any(
+            tunnel.kind in UDP_TUNNELS and (self.in_pod(tunnel.low) or self.in_pod(tunnel.high))
+            for tunnel in tunnels
+        )
 
-    def resolved(
-        self, connections: Iterable[Connection], offsets: Mapping[str, int]
+
+class MappedCapture:
+    """Every connection of a capture with what became of it, and the graph they make.
+
+    Connections that resolve alike are groups; `resolutions` looks at each one of those asked for.
+    """
+
+    def __init__(self, capture: Capture, rules: Rules) -> None:
+        self._lookup = CaptureLookup(capture, rules)
+        self._found = GroupedConnections(
+            capture.recordings,
+            self._lookup.routes,
+            [dump for dump in capture.dumps if dump.entries],
+            capture.clocks_ahead,
+            self._lookup.believes,
+        )
+        self.offsets: Mapping[str, int] = self._found.offsets
+        self.cluster_dns: Mapping[Workload, frozenset[int]] = self._lookup.cluster_dns
+
+    @cached_property
+    def groups(self) -> list[tuple[ConnectionGroup, Resolution]]:
+        """The groups of connections, each with what becomes of all of them."""
+        stands = StandResolver(self._lookup.resolver, self._found.stands)
+        return [(group, stands.resolve(group)) for group in self._found.groups]
+
+    @cached_property
+    def odd(self) -> list[Resolution]:
+        """What becomes of each connection that is in no group."""
+        return [self._named(self._lookup.resolver.resolve(each)) for each in self._found.odd]
+
+    @cached_property
+    def lookups(self) -> tuple[Lookup, ...]:
+        """Every answer of DNS to a pod about a Service."""
+        names = self._lookup.names(self.offsets)
+        return tuple(find_lookups(names, self._lookup.snapshot, self._lookup.resolver))
+
+    @property
+    def shapes(self) -> int:
+        """How often the rules ran."""
+        return self._found.shapes
+
+    def resolutions(
+        self, wanted: Callable[[Resolution], bool] = lambda _: True
     ) -> Iterator[Resolution]:
-        """What becomes of each connection, servers outside by name where asked for (S50)."""
-        resolutions = map(self.resolver.resolve, connections)
-        if not self.rules.inclusion.internet:
-            return resolutions
-        names = self.names(offsets)
-        return (name_outside(resolution, names) for resolution in resolutions)
+        """What becomes of each connection whose group, or itself, is wanted."""
+        chosen = {
+            group.number: resolution for group, resolution in self.groups if wanted(resolution)
+        }
+        for number, connection in self._found.connections(chosen.keys()):
+            yield self._named(replace(chosen[number], connection=connection))
+        yield from filter(wanted, self.odd)
 
-    def tracked(self, shows: Callable[[Tuple5], bool]) -> list[Recording]:
-        """What conntrack alone knows of, where `shows` tells what was recorded (S46)."""
-        self.ageless = count_ageless(self.dumps, shows)
-        return tracked_recordings(self.dumps, shows)
-
-    def graph(
-        self,
-        resolutions: Iterable[Resolution],
-        groups: Iterable[tuple[ConnectionGroup, Resolution]],
-        offsets: Mapping[str, int],
-    ) -> ServiceGraph:
-        """The service graph of resolved connections and groups."""
-        inclusion = self.rules.inclusion
-        calls, fates, hidden = build_calls(resolutions, groups, inclusion, self.cluster_dns)
-        if inclusion.lookups:
-            calls = add_lookups(calls, self.lookups(offsets))
-        if self.ageless:
-            fates[AGELESS] += self.ageless
+    @cached_property
+    def graph(self) -> ServiceGraph:
+        """The service graph."""
+        lookup, capture, rules = self._lookup, self._lookup.capture, self._lookup.rules
+        calls, fates, hidden = build_calls(
+            *self._counted(), rules.inclusion, lookup.cluster_dns
+        )
+        if rules.inclusion.lookups:
+            calls = add_lookups(calls, self.lookups)
+        if self._found.ageless:
+            fates[AGELESS] += self._found.ageless
+        skipped = Counter(capture.skipped)
+        if self._found.left_out_packets:
+            skipped[FORGED] += self._found.left_out_packets
         coverage = Coverage(
-            files=self.capture.files,
+            files=capture.files,
             nodes=with_workloads(
-                self.capture.coverage_nodes, self.capture.files, self.snapshot, self.identities
+                capture.coverage_nodes, capture.files, lookup.snapshot, lookup.identities
             ),
             connections=tuple(sorted(fates.items())),
-            skipped=tuple(sorted((Counter(self.capture.skipped) + self.forged).items())),
-            notes=tuple(notes_of(self.snapshot, self.capture.files, offsets, self.rules.slack_ns)),
+            skipped=tuple(sorted(skipped.items())),
+            notes=tuple(notes_of(lookup.snapshot, capture.files, self.offsets, rules.slack_ns)),
         )
         return ServiceGraph(calls, coverage, hidden)
 
+    def _counted(self) -> tuple[list[Resolution], list[tuple[ConnectionGroup, Resolution]]]:
+        """What is counted one by one, and by groups."""
+        if not self._lookup.rules.inclusion.internet:
+            return self.odd, self.groups
+        # A name belongs to a single connection, so that none can stand for others.
+        named = list(self.resolutions(_is_outside))
+        inside = [resolution for resolution in self.odd if not _is_outside(resolution)]
+        return inside + named, [each for each in self.groups if not _is_outside(each[1])]
+
+    @cached_property
+    def _names(self) -> Names:
+        return self._lookup.names(self.offsets)
+
+    def _named(self, resolution: Resolution) -> Resolution:
+        """The same with a server outside by name, where that is asked for (S50)."""
+        if not self._lookup.rules.inclusion.internet:
+            return resolution
+        return name_outside(resolution, self._names)
+
 
 def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture:
-    """Join, direct and resolve every connection of a capture, and build its service graph."""
-    mapping = _Mapping(capture, rules)
-    recordings = mapping.believed()
-    offsets = measure_offsets(recordings, capture.clocks_ahead)
-    shown = {(row.protocol, row.low, row.high) for found in recordings for row in found.rows}
-    recordings += mapping.tracked(shown.__contains__)
-    connections = connect(recordings, mapping.routes, mapping.dumps, offsets)
-    resolutions = tuple(mapping.resolved(connections, offsets))
-    graph = mapping.graph(resolutions, (), offsets)
-    lookups = tuple(mapping.lookups(offsets))
-    return MappedCapture(resolutions, lookups, graph, offsets, mapping.cluster_dns)
+    """Join, direct and resolve every connection of a capture."""
+    return MappedCapture(capture, rules)
 
 
 def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGraph:
-    """The service graph of a capture: `map_capture(...).graph`, made the shortest way.
-
-    Plain connections are grouped where the tables are compiled, and resolved a group at a time.
-    """
-    mapping = _Mapping(capture, rules)
-    tables = compiled_tables(capture.recordings, mapping.in_pod)
-    spans = [(file.first_ns, file.last_ns) for file in capture.files]
-    first_ns = min((first for first, _ in spans if first is not None), default=None)
-    last_ns = max((last for _, last in spans if last is not None), default=None)
-    if first_ns is None or last_ns is None or tables is None:
-        return map_capture(capture, rules).graph
-    grouping = Grouping(capture.recordings, tables, capture.clocks_ahead)
-    widest = max(map(abs, grouping.offsets.values()), default=0)
-    timeless = Timeless(
-        capture.snapshot,
-        mapping.routes,
-        mapping.nodes,
-        rules.slack_ns,
-        (first_ns - widest, last_ns + widest),
-    )
-    whole: list[tuple[ConnectionGroup, Resolution]] = []
-    broken: list[ConnectionGroup] = []
-    sides = GroupSides(capture.snapshot, mapping.resolver, timeless)
-    for group in grouping.group(mapping.dumps, timeless):
-        resolution = sides.resolve(group)
-        # A name belongs to a single connection, so that none can stand for others.
-        if resolution is None or (rules.inclusion.internet and _is_outside(resolution)):
-            broken.append(group)
-        else:
-            whole.append((group, resolution))
-    left = [*grouping.left(broken), *mapping.tracked(grouping.shows)]
-    connections = connect(left, mapping.routes, mapping.dumps, grouping.offsets, grouping.survey)
-    resolutions = mapping.resolved(connections, grouping.offsets)
-    return mapping.graph(resolutions, whole, grouping.offsets)
+    """The service graph of a capture."""
+    return MappedCapture(capture, rules).graph
 
 
 def _is_outside(resolution: Resolution) -> bool:
@@ -262,17 +254,3 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
         ),
         tuple(dict.fromkeys(call for graph in graphs for call in graph.hidden)),
     )
-
-
-def _believable(
-    rows: Iterable[Row], in_pod: Callable[[bytes], bool], forged: Counter[str]
-) -> Iterator[Row]:
-    """Leave out what a pod itself put into a tunnel: it could be made up (S25)."""
-    for row in rows:
-        if row.tunnels and any(
-            tunnel.kind in UDP_TUNNELS and (in_pod(tunnel.low) or in_pod(tunnel.high))
-            for tunnel in row.tunnels
-        ):
-            forged["inside a tunnel that a pod made"] += sum(side.packets for side in row.sides)
-            continue
-        yield row

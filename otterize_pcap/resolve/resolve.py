@@ -85,6 +85,12 @@ class Unknown:
     candidates: tuple[Workload, ...] = ()
 
 
+def is_call(connection: Connection) -> bool:
+    """Whether no end is an address that nobody calls (S15)."""
+    ends = (*connection.clients, *connection.servers)
+    return not any(is_not_a_call(address) for address, _ in ends)
+
+
 FoundServer = tuple[Party | External | Unknown, tuple[str, ...], int]
 """A server, the Services that led to it, and its port."""
 
@@ -111,8 +117,7 @@ class Resolver:
 
     def resolve(self, connection: Connection) -> Resolution:
         """Both ends of one connection."""
-        ends = (*connection.clients, *connection.servers)
-        if any(is_not_a_call(address) for address, _ in ends):
+        if not is_call(connection):
             return Unresolved(connection, NOT_A_CALL)
         return self.put_together(connection, self.client(connection), self.server(connection))
 

@@ -4,12 +4,16 @@ Answers the questions that `join`, `direction` and `resolve` ask of Services (S2
 by time. Whose pod a backend is, is `resolve`'s to say.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from otterize_pcap.connections.facts import Interval, Lead, Served
 from otterize_pcap.snapshot.snapshot import Backend, Listener, Service, Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
 
 PROTOCOL_NAMES = {6: "TCP", 17: "UDP", 132: "SCTP"}
+PROTOCOL_NUMBERS = {name: number for number, name in PROTOCOL_NAMES.items()}
+EVER = (-(1 << 62), 1 << 62)
+"""A time longer than anything lasts."""
 API_SERVER = ("default", "kubernetes")
 
 
@@ -27,6 +31,9 @@ class ServiceRoutes:
         self._nodes = nodes
         self._slack = slack_ns
         self._targets: Mapping[tuple[str, Endpoint], Sequence[Backend]] | None = None
+        self._listening: dict[bytes, list[tuple[str, int, Listener]]] | None = None
+        self._targeted_by_address: dict[bytes, list[tuple[str, int, Backend]]] | None = None
+        self._changes: dict[tuple[int, Endpoint], frozenset[int]] = {}
         self._api_ports = {
             (backend.address, protocol, port if backend.port is None else backend.port)
             for service in snapshot.services
@@ -115,6 +122,120 @@ class ServiceRoutes:
                         targets.setdefault(key, []).append(backend)
             self._targets = targets
         return self._targets
+
+    def addresses(self) -> set[bytes]:
+        """All addresses of which the snapshot says anything."""
+        return {
+            *self._snapshot.tenures,
+            *self._snapshot.virtual,
+            *self._nodes,
+            *(address for _, (address, _) in self.targeted()),
+            *(address for address, _, _ in self._api_ports),
+        }
+
+    def facts_of(self, address: bytes) -> tuple[list[Interval], list[Served]]:
+        """When pods held an address, and which ports were served there (S32), as `serves` says."""
+        held = [self._widened(tenure) for tenure in self._snapshot.tenures.get(address, ())]
+        return held, list(dict.fromkeys(self._served_on(address)))
+
+    def _served_on(self, address: bytes) -> Iterator[Served]:
+        for protocol, port, listener in self._listeners_on(address):
+            yield (PROTOCOL_NUMBERS[protocol], port, *self._widened(listener), True)
+        for protocol, port, backend in self._backends_on().get(address, ()):
+            yield (PROTOCOL_NUMBERS[protocol], port, *self._widened(backend), False)
+        nodes = self._nodes.get(address)
+        tenures = self._snapshot.tenures.get(address, ()) if nodes is None else self.on_nodes(nodes)
+        for tenure in tenures:
+            for protocol, port in sorted(tenure.pod.ports):
+                if protocol in PROTOCOL_NUMBERS:
+                    yield (PROTOCOL_NUMBERS[protocol], port, *self._widened(tenure), False)
+
+    def _listeners_on(self, address: bytes) -> Iterator[tuple[str, int, Listener]]:
+        """Every Service port on an address, NodePorts among them."""
+        for protocol, port, listener in self._listeners_by_address().get(address, ()):
+            yield protocol, port, listener
+        if address in self._nodes:
+            for (protocol, port), listeners in self._snapshot.node_ports.items():
+                for listener in listeners if protocol in PROTOCOL_NUMBERS else ():
+                    yield protocol, port, listener
+
+    def _listeners_by_address(self) -> Mapping[bytes, list[tuple[str, int, Listener]]]:
+        if self._listening is None:
+            self._listening = {}
+            for (address, protocol, port), listeners in self._snapshot.listeners.items():
+                if protocol in PROTOCOL_NUMBERS:
+                    self._listening.setdefault(address, []).extend(
+                        (protocol, port, listener) for listener in listeners
+                    )
+        return self._listening
+
+    def _backends_on(self) -> Mapping[bytes, list[tuple[str, int, Backend]]]:
+        if self._targeted_by_address is None:
+            self._targeted_by_address = {}
+            for (protocol, (address, port)), backends in self.targeted().items():
+                if protocol in PROTOCOL_NUMBERS:
+                    self._targeted_by_address.setdefault(address, []).extend(
+                        (protocol, port, backend) for backend in backends
+                    )
+        return self._targeted_by_address
+
+    def leads(self, protocol: int, endpoint: Endpoint) -> list[Lead]:
+        """The endpoints that a Service led to from one, each while both were there."""
+        found: dict[Lead, None] = {}
+        for listener in self.listeners(endpoint, protocol, *EVER):
+            start, end = self._widened(listener)
+            port = listener.port
+            for backend in listener.service.backends.get((port.protocol, port.port), ()):
+                since, until = self._widened(backend)
+                target = port.port if backend.port is None else backend.port
+                if max(start, since) <= min(end, until):
+                    found[backend.address, target, max(start, since), min(end, until)] = None
+        return list(found)
+
+    def client_changes(self, addresses: Collection[bytes]) -> list[int]:
+        """The moments, in order, at which it changes who calls from some addresses."""
+        return sorted(
+            {
+                moment
+                for address in addresses
+                for tenure in self._snapshot.tenures.get(address, ())
+                for moment in self._moments(tenure)
+            }
+        )
+
+    def server_changes(self, protocol: int, endpoints: Collection[Endpoint]) -> list[int]:
+        """The moments, in order, at which it changes who answers at some endpoints."""
+        moments: set[int] = set()
+        for endpoint in endpoints:
+            moments.update(self._endpoint_changes(protocol, endpoint))
+        return sorted(moments)
+
+    def _endpoint_changes(self, protocol: int, endpoint: Endpoint) -> frozenset[int]:
+        key = (protocol, endpoint)
+        known = self._changes.get(key)
+        if known is None:
+            held: list[Tenure | Listener | Backend] = [
+                *self._snapshot.tenures.get(endpoint[0], ()),
+                *self.on_nodes(self._nodes.get(endpoint[0], ())),
+            ]
+            for listener in self.listeners(endpoint, protocol, *EVER):
+                held.append(listener)
+                port = listener.port
+                for backend in listener.service.backends.get((port.protocol, port.port), ()):
+                    held += (backend, *self._snapshot.tenures.get(backend.address, ()))
+            known = frozenset(moment for each in held for moment in self._moments(each))
+            self._changes[key] = known
+        return known
+
+    def _widened(self, held: Listener | Backend | Tenure) -> Interval:
+        return max(held.start_ns - self._slack, EVER[0]), min(held.end_ns + self._slack, EVER[1])
+
+    def _moments(self, held: Listener | Backend | Tenure) -> Iterator[int]:
+        """When the answer to any question about something held may change."""
+        for moment in (held.start_ns, held.end_ns):
+            for change in (moment - self._slack, moment, moment + 1, moment + self._slack + 1):
+                if EVER[0] < change < EVER[1]:
+                    yield change
 
     def _during(self, held: Listener | Backend | Tenure, first_ns: int, last_ns: int) -> bool:
         return held.start_ns - self._slack <= last_ns and held.end_ns + self._slack >= first_ns

@@ -11,7 +11,7 @@ bytes that are there, and nothing holds the GIL while it walks.
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from otterize_pcap.table._frames cimport (
     Decoding,
@@ -331,6 +331,21 @@ cdef class FastTable:
         if later.counts.timed:
             note_time(&self.counts, later.counts.first_ns)
             note_time(&self.counts, later.counts.last_ns)
+
+    def append_row(self, row):
+        """Add a row that shows no packet: what conntrack alone knows (S46)."""
+        cdef CRow made
+        cdef bytes low = row.low[0], high = row.high[0]
+        memset(&made, 0, sizeof(CRow))
+        made.key.word[0], made.key.word[1] = be64(low), be64(<const uint8_t *>low + 8)
+        made.key.word[2], made.key.word[3] = be64(high), be64(<const uint8_t *>high + 8)
+        made.key.word[4] = (<uint64_t>row.low[1] << 48 | <uint64_t>row.high[1] << 32
+                            | <uint64_t>row.protocol)
+        made.client = NO_CLIENT
+        made.first_ns, made.last_ns, made.slot = row.first_ns, row.last_ns, row.slot
+        made.number, made.part = row.number, row.part
+        made.first_sender = row.first_sender
+        self._check(place_row(&self.decoding.table, &made))
 
     def shift_numbers(self, uint64_t offset):
         """Move packet numbers on, once it is known how many packets came before."""

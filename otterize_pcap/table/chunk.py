@@ -28,7 +28,7 @@ try:
     from otterize_pcap.table._fastpath import DECLINE, NEED_MORE, FastTable
 
     # A table whose rows nothing compiled can join would be slower than the reference.
-    FAST_PATH = find_spec("otterize_pcap.connections._grouping") is not None
+    FAST_PATH = find_spec("otterize_pcap.connections._components") is not None
 except ImportError:
     FAST_PATH = False
 """Whether all compiled parts were built; without them everything is right, only slower."""
@@ -44,6 +44,9 @@ class Table(Protocol):
 
     def add(self, packet: Packet, time_ns: int, number: int, interface: int, part: int = 0) -> None:
         """Count one packet."""
+
+    def append_row(self, row: Row) -> None:
+        """Add a row that shows no packet: what conntrack alone knows (S46)."""
 
     def concat(self, later: Any) -> None:  # noqa: ANN401 - Self, which a Protocol cannot say
         """Append the table, of the same kind, of what follows; `later` is used up."""

@@ -150,6 +150,10 @@ class ConnectionTable:
         row.part = part
         self._place(row)
 
+    def append_row(self, row: Row) -> None:
+        """Add a row that shows no packet: what conntrack alone knows (S46)."""
+        self._place(row)
+
     def shift_numbers(self, offset: int) -> None:
         """Move packet numbers on, once it is known how many packets came before."""
         for row in self._rows:

@@ -1,0 +1,76 @@
+# Declarations of `_answers.pyx`.
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef enum Answer:
+    NO = 0
+    YES = 1
+    CHANGES = 2
+
+cdef struct CInterval:
+    int64_t start_ns
+    int64_t end_ns
+
+# A port that something of the snapshot serves on an address for a time; `leads` where a Service
+# leads on from there.
+cdef struct CServed:
+    CInterval time
+    uint16_t port
+    uint8_t protocol
+    uint8_t leads
+
+# An endpoint that a Service leads to for a time.
+cdef struct CLead:
+    uint64_t high
+    uint64_t low
+    CInterval time
+    uint16_t port
+
+cdef struct Leads:
+    CLead *lead
+    uint32_t count
+
+cdef struct CAddress:
+    uint64_t high
+    uint64_t low
+    CInterval *held
+    CServed *served
+    uint32_t held_count
+    uint32_t served_count
+    bint is_known
+
+
+cdef inline Answer during(const CInterval *time, int64_t first_ns, int64_t last_ns) noexcept nogil:
+    """Whether something holds at all of a time, at none of it, or only at a part."""
+    if time.start_ns <= first_ns and last_ns <= time.end_ns:
+        return YES
+    if time.end_ns < first_ns or last_ns < time.start_ns:
+        return NO
+    return CHANGES
+
+
+cdef class Answers:
+    cdef object snapshot
+    cdef CAddress *addresses
+    cdef uint32_t count
+    cdef uint32_t room
+    cdef uint32_t *slots
+    cdef int slot_bits
+    cdef uint64_t secret[4]
+    cdef set known
+    cdef dict lead_numbers
+    cdef Leads *leads
+    cdef uint32_t lead_count
+    cdef uint32_t lead_room
+
+    cdef uint64_t _hash(self, uint64_t high, uint64_t low) noexcept nogil
+    cdef uint32_t number_of(self, uint64_t high, uint64_t low) except? 0xFFFFFFFF
+    cdef int _ask(self, uint32_t number) except -1
+    cdef int _grow(self) except -1
+    cdef Answer is_held(self, uint32_t number, int64_t first_ns, int64_t last_ns) noexcept nogil
+    cdef Answer is_served(
+        self, uint32_t number, uint32_t protocol, uint32_t port, int64_t first_ns, int64_t last_ns
+    ) noexcept nogil
+    cdef bint could_lead(self, uint32_t number, uint32_t protocol, uint32_t port) noexcept nogil
+    cdef const Leads *leads_from(self, uint32_t number, uint32_t protocol, uint32_t port) except NULL
+    cdef bytes address(self, uint32_t number)

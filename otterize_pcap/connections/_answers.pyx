@@ -1,0 +1,205 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
+"""What a snapshot says of addresses and endpoints, asked once for each address of a capture.
+
+Addresses are numbered as they are met. Only those that the snapshot knows cost a call into Python;
+a scan of a million others costs none.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+
+from otterize_pcap.table._row cimport address, be64
+
+
+cdef class Answers:
+    """The answers of one snapshot.
+
+    Args:
+        snapshot: `facts.SnapshotFacts`.
+        secret: At least 32 bytes that whoever wrote the capture does not know.
+    """
+
+    def __cinit__(self, snapshot, bytes secret):
+        cdef int i
+        self.snapshot = snapshot
+        self.known = set(snapshot.addresses())
+        self.lead_numbers = {}
+        for i in range(4):
+            self.secret[i] = int.from_bytes(secret[8 * i:8 * i + 8], "little")
+        self.slot_bits = 8
+        self.slots = <uint32_t *>calloc(1 << 8, sizeof(uint32_t))
+        if self.slots == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        cdef uint32_t number
+        for number in range(self.count):
+            free(self.addresses[number].held)
+            free(self.addresses[number].served)
+        for number in range(self.lead_count):
+            free(self.leads[number].lead)
+        free(self.addresses)
+        free(self.leads)
+        free(self.slots)
+
+    cdef uint64_t _hash(self, uint64_t high, uint64_t low) noexcept nogil:
+        cdef uint64_t total
+        total = (<uint64_t><uint32_t>(high + self.secret[0])
+                 * <uint64_t><uint32_t>((high >> 32) + (self.secret[0] >> 32)))
+        total += (<uint64_t><uint32_t>(low + self.secret[1])
+                  * <uint64_t><uint32_t>((low >> 32) + (self.secret[1] >> 32)))
+        return total * (self.secret[2] | 1)
+
+    cdef uint32_t number_of(self, uint64_t high, uint64_t low) except? 0xFFFFFFFF:
+        """The number of an address, a new one where it was not met before."""
+        cdef uint64_t mask = (<uint64_t>1 << self.slot_bits) - 1
+        cdef uint64_t place = self._hash(high, low) >> (64 - self.slot_bits)
+        cdef uint32_t number, room
+        cdef CAddress *addresses
+        while self.slots[place]:
+            number = self.slots[place] - 1
+            if self.addresses[number].low == low and self.addresses[number].high == high:
+                return number
+            place = (place + 1) & mask
+        if self.count == self.room:
+            room = self.room * 2 + 64
+            addresses = <CAddress *>realloc(self.addresses, <size_t>room * sizeof(CAddress))
+            if addresses == NULL:
+                raise MemoryError
+            self.addresses, self.room = addresses, room
+        number = self.count
+        self.addresses[number].high, self.addresses[number].low = high, low
+        self.addresses[number].held = NULL
+        self.addresses[number].served = NULL
+        self.addresses[number].held_count = self.addresses[number].served_count = 0
+        self.addresses[number].is_known = False
+        self.count += 1
+        self.slots[place] = self.count
+        if self.count * 2 > <uint64_t>1 << self.slot_bits:
+            self._grow()
+        self._ask(number)
+        return number
+
+    cdef int _grow(self) except -1:
+        cdef uint32_t *slots = <uint32_t *>calloc(<size_t>2 << self.slot_bits, sizeof(uint32_t))
+        cdef uint64_t mask, place
+        cdef uint32_t number
+        if slots == NULL:
+            raise MemoryError
+        free(self.slots)
+        self.slots = slots
+        self.slot_bits += 1
+        mask = (<uint64_t>1 << self.slot_bits) - 1
+        for number in range(self.count):
+            place = self._hash(self.addresses[number].high, self.addresses[number].low)
+            place >>= 64 - self.slot_bits
+            while self.slots[place]:
+                place = (place + 1) & mask
+            self.slots[place] = number + 1
+        return 0
+
+    cdef int _ask(self, uint32_t number) except -1:
+        """Learn all that the snapshot says of an address."""
+        cdef CAddress *found = &self.addresses[number]
+        cdef bytes text = address(found.high, found.low)
+        cdef Py_ssize_t place
+        cdef CServed *served
+        if text not in self.known:
+            return 0
+        found.is_known = True
+        held, ports = self.snapshot.facts_of(text)
+        found.held = <CInterval *>malloc((len(held) + 1) * sizeof(CInterval))
+        found.served = <CServed *>malloc((len(ports) + 1) * sizeof(CServed))
+        if found.held == NULL or found.served == NULL:
+            raise MemoryError
+        for place, (start, end) in enumerate(held):
+            found.held[place].start_ns, found.held[place].end_ns = start, end
+        for place, (protocol, port, start, end, leads) in enumerate(ports):
+            served = &found.served[place]
+            served.protocol, served.port, served.leads = protocol, port, leads
+            served.time.start_ns, served.time.end_ns = start, end
+        found.held_count, found.served_count = <uint32_t>len(held), <uint32_t>len(ports)
+        return 0
+
+    cdef Answer is_held(self, uint32_t number, int64_t first_ns, int64_t last_ns) noexcept nogil:
+        """Whether a pod held an address over a time."""
+        cdef CAddress *found = &self.addresses[number]
+        cdef Answer answer = NO, more
+        cdef uint32_t i
+        for i in range(found.held_count):
+            more = during(&found.held[i], first_ns, last_ns)
+            if more == YES:
+                return YES
+            if more == CHANGES:
+                answer = CHANGES
+        return answer
+
+    cdef Answer is_served(
+        self, uint32_t number, uint32_t protocol, uint32_t port, int64_t first_ns, int64_t last_ns
+    ) noexcept nogil:
+        """Whether the snapshot declares a port as served over a time (S32)."""
+        cdef CAddress *found = &self.addresses[number]
+        cdef CServed *served
+        cdef Answer answer = NO, more
+        cdef uint32_t i
+        for i in range(found.served_count):
+            served = &found.served[i]
+            if served.port == port and served.protocol == protocol:
+                more = during(&served.time, first_ns, last_ns)
+                if more == YES:
+                    return YES
+                if more == CHANGES:
+                    answer = CHANGES
+        return answer
+
+    cdef bint could_lead(self, uint32_t number, uint32_t protocol, uint32_t port) noexcept nogil:
+        """Whether a Service led on from an endpoint at any time."""
+        cdef CAddress *found = &self.addresses[number]
+        cdef uint32_t i
+        for i in range(found.served_count):
+            if (found.served[i].leads and found.served[i].port == port
+                    and found.served[i].protocol == protocol):
+                return True
+        return False
+
+    cdef const Leads *leads_from(
+        self, uint32_t number, uint32_t protocol, uint32_t port
+    ) except NULL:
+        """All endpoints that a Service ever led to from an endpoint for which `could_lead` holds."""
+        cdef tuple key = (number, protocol, port)
+        cdef uint32_t room
+        cdef Leads *leads
+        known = self.lead_numbers.get(key)
+        if known is not None:
+            return &self.leads[<uint32_t>known]
+        if self.lead_count == self.lead_room:
+            room = self.lead_room * 2 + 64
+            leads = <Leads *>realloc(self.leads, <size_t>room * sizeof(Leads))
+            if leads == NULL:
+                raise MemoryError
+            self.leads, self.lead_room = leads, room
+        found = self.snapshot.leads(protocol, (self.address(number), port))
+        self.leads[self.lead_count].lead = packed_leads(found)
+        self.leads[self.lead_count].count = <uint32_t>len(found)
+        self.lead_numbers[key] = self.lead_count
+        self.lead_count += 1
+        return &self.leads[self.lead_count - 1]
+
+    cdef bytes address(self, uint32_t number):
+        """The 16 bytes of an address."""
+        return address(self.addresses[number].high, self.addresses[number].low)
+
+
+cdef CLead *packed_leads(found) except NULL:
+    cdef CLead *leads = <CLead *>malloc((len(found) + 1) * sizeof(CLead))
+    cdef bytes text
+    cdef Py_ssize_t place
+    if leads == NULL:
+        raise MemoryError
+    for place, (text, port, start, end) in enumerate(found):
+        leads[place].high = be64(<const uint8_t *>text)
+        leads[place].low = be64(<const uint8_t *>text + 8)
+        leads[place].port = port
+        leads[place].time.start_ns, leads[place].time.end_ns = start, end
+    return leads

@@ -1,0 +1,209 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
+"""Connections counted by class and by who stood at both sides.
+
+A *side* is the addresses of the clients, or the endpoints of the servers, of connections. What is
+there can change; between two changes a side *stands*, and each of its connections resolves alike.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memset
+
+cdef enum:
+    CLIENTS = 0
+    SERVERS = 1
+
+
+cdef class Groups:
+    """The groups of one capture; the arguments are those of `Answers`."""
+
+    def __cinit__(self, Answers answers, uint64_t secret):
+        self.answers = answers
+        self.snapshot = answers.snapshot
+        self.sides, self.stands_by_key = Keys(secret), Keys(secret)
+        self.groups_by_key = Keys(secret)
+
+    def __dealloc__(self):
+        cdef uint32_t side
+        if self.changes != NULL:
+            for side in range(self.sides.count):
+                free(self.changes[side].moments)
+        free(self.changes)
+        free(self.stands)
+        free(self.groups)
+
+    def __len__(self):
+        return self.groups_by_key.count
+
+    cdef uint32_t group_of(
+        self, const CJudged *judged, int protocol, const CEnd *ends, const uint32_t *numbers,
+        const CTotals *totals
+    ) except? 0xFFFFFFFF:
+        """The group of a connection, a new one where it is the first."""
+        cdef uint32_t key[2 * MAX_ENDS + 2]
+        cdef uint32_t group[3]
+        cdef uint32_t before, number
+        cdef CGroup *groups
+        cdef int place
+        key[0] = CLIENTS
+        for place in range(judged.clients):
+            key[1 + place] = numbers[judged.client[place]]
+        group[1] = self._stand(self._side(key, 1 + judged.clients), totals)
+        key[0], key[1] = SERVERS, protocol
+        for place in range(judged.servers):
+            key[2 + 2 * place] = numbers[judged.server[place]]
+            key[3 + 2 * place] = ends[judged.server[place]].port
+        group[2] = self._stand(self._side(key, 2 + 2 * judged.servers), totals)
+        group[0] = judged.class_
+        before = self.groups_by_key.count
+        number = self.groups_by_key.number_of(<uint8_t *>group, sizeof(group))
+        if number == before:
+            if number >= self.group_room:
+                groups = <CGroup *>realloc(
+                    self.groups, (<size_t>2 * self.group_room + 256) * sizeof(CGroup))
+                if groups == NULL:
+                    raise MemoryError
+                self.groups, self.group_room = groups, 2 * self.group_room + 256
+            memset(&self.groups[number], 0, sizeof(CGroup))
+        return number
+
+    cdef void count(self, uint32_t number, const CTotals *totals) noexcept nogil:
+        """Add one connection to its group."""
+        cdef CGroup *group = &self.groups[number]
+        cdef int way
+        if group.connections == 0:
+            group.first_ns, group.last_ns = totals.first_ns, totals.last_ns
+        group.first_ns = min(group.first_ns, totals.first_ns)
+        group.last_ns = max(group.last_ns, totals.last_ns)
+        for way in range(2):
+            group.packets[way] += totals.packets[way]
+            group.bytes[way] += totals.bytes[way]
+        if group.connections == 0 or is_earlier(totals, group):
+            group.evidence_ns = totals.first_ns
+            group.rank, group.packet = totals.first.rank, totals.first.row.number
+        group.connections += 1
+
+    cdef uint32_t _side(self, const uint32_t *key, uint32_t words) except? 0xFFFFFFFF:
+        cdef uint32_t before = self.sides.count
+        cdef uint32_t side = self.sides.number_of(<const uint8_t *>key, 4 * words)
+        if side == before:
+            self._learn_changes(side)
+        return side
+
+    cdef int _learn_changes(self, uint32_t side) except -1:
+        """Ask the snapshot when who is at a new side changes."""
+        cdef CChanges *changes
+        cdef Py_ssize_t place
+        if side >= self.change_room:
+            changes = <CChanges *>realloc(
+                self.changes, (<size_t>2 * self.change_room + 256) * sizeof(CChanges))
+            if changes == NULL:
+                raise MemoryError
+            self.changes, self.change_room = changes, 2 * self.change_room + 256
+        self.changes[side].count = 0
+        self.changes[side].moments = NULL
+        if not self._is_known(side):
+            return 0
+        is_server, protocol, ends = self.side(side)
+        moments = (self.snapshot.server_changes(protocol, ends) if is_server
+                   else self.snapshot.client_changes(ends))
+        if moments:
+            self.changes[side].moments = <int64_t *>malloc(len(moments) * sizeof(int64_t))
+            if self.changes[side].moments == NULL:
+                raise MemoryError
+            for place, moment in enumerate(moments):
+                self.changes[side].moments[place] = moment
+            self.changes[side].count = <uint32_t>len(moments)
+        return 0
+
+    cdef bint _is_known(self, uint32_t side) noexcept nogil:
+        """Whether the snapshot knows any address of a side."""
+        cdef const uint32_t *key = <const uint32_t *>self.sides.key(side)
+        cdef uint32_t words = self.sides.length(side) // 4
+        cdef uint32_t at = 1 if key[0] == CLIENTS else 2
+        while at < words:
+            if self.answers.addresses[key[at]].is_known:
+                return True
+            at += 1 if key[0] == CLIENTS else 2
+        return False
+
+    def side(self, uint32_t side):
+        """(whether of servers, protocol or 0, addresses of clients or endpoints of servers)."""
+        cdef const uint32_t *key = <const uint32_t *>self.sides.key(side)
+        cdef uint32_t words = self.sides.length(side) // 4, at
+        cdef list ends = []
+        if key[0] == CLIENTS:
+            for at in range(1, words):
+                ends.append(self.answers.address(key[at]))
+            return False, 0, tuple(ends)
+        for at in range(2, words, 2):
+            ends.append((self.answers.address(key[at]), key[at + 1]))
+        return True, key[1], tuple(ends)
+
+    cdef uint32_t _stand(self, uint32_t side, const CTotals *totals) except? 0xFFFFFFFF:
+        """The number of a side at the time of a connection."""
+        cdef CChanges *changes = &self.changes[side]
+        cdef CStand *stands
+        cdef uint32_t key[3]
+        cdef uint32_t before = self.stands_by_key.count, number
+        key[0] = side
+        key[1] = passed(changes, totals.first_ns)
+        key[2] = passed(changes, totals.last_ns)
+        number = self.stands_by_key.number_of(<uint8_t *>key, sizeof(key))
+        if number == before:
+            if number >= self.stand_room:
+                stands = <CStand *>realloc(
+                    self.stands, (<size_t>2 * self.stand_room + 256) * sizeof(CStand))
+                if stands == NULL:
+                    raise MemoryError
+                self.stands, self.stand_room = stands, 2 * self.stand_room + 256
+            self.stands[number].side = side
+            self.stands[number].first_ns = totals.first_ns
+            self.stands[number].last_ns = totals.last_ns
+        return number
+
+    def all_stands(self):
+        """For each stand (side, first_ns, last_ns), the times being of one connection then."""
+        cdef uint32_t number
+        return [
+            (self.stands[number].side, self.stands[number].first_ns, self.stands[number].last_ns)
+            for number in range(self.stands_by_key.count)
+        ]
+
+    def all_groups(self):
+        """For each group (class, client's stand, server's, connections, packets both ways, bytes
+        both ways, first_ns, last_ns, file's rank, packet, evidence_ns)."""
+        cdef uint32_t number
+        cdef const uint32_t *key
+        cdef CGroup *group
+        cdef list found = []
+        for number in range(self.groups_by_key.count):
+            key = <const uint32_t *>self.groups_by_key.key(number)
+            group = &self.groups[number]
+            found.append((
+                key[0], key[1], key[2], group.connections,
+                (group.packets[0], group.packets[1]), (group.bytes[0], group.bytes[1]),
+                group.first_ns, group.last_ns, group.rank, group.packet, group.evidence_ns,
+            ))
+        return found
+
+
+cdef inline uint32_t passed(const CChanges *changes, int64_t time_ns) noexcept nogil:
+    """How many changes had happened by a time."""
+    cdef uint32_t low = 0, high = changes.count, middle
+    while low < high:
+        middle = (low + high) >> 1
+        if changes.moments[middle] <= time_ns:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+cdef inline bint is_earlier(const CTotals *totals, const CGroup *group) noexcept nogil:
+    if totals.first_ns != group.evidence_ns:
+        return totals.first_ns < group.evidence_ns
+    if totals.first.rank != group.rank:
+        return totals.first.rank < group.rank
+    return totals.first.row.number < group.packet

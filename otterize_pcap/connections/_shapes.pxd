@@ -1,0 +1,51 @@
+# Declarations of `_shapes.pyx`.
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+
+from otterize_pcap.connections._answers cimport Answers
+from otterize_pcap.connections._ends cimport KnownEnds
+from otterize_pcap.connections._pieces cimport CEnd, CFlow, CLeg, MAX_ENDS, MAX_FLOWS, Pieces
+
+cdef enum:
+    MAX_LEADS = 24
+    # Header, ends, flows, leads, sightings, gaps.
+    MAX_SHAPE = 8 + 4 * 12 + 12 * 6 + 2 * 24 + 5 * 12 + 36
+    IS_SERVED = 1
+    END_FACTS_SHIFT = 1
+    IS_HELD = 8
+    IS_SETTLED = 4
+    IS_CROWDED = 8
+    SENDER_SHIFT = 4
+
+
+cdef class ShapeWriter:
+    cdef Pieces pieces
+    cdef Answers answers
+    cdef KnownEnds known
+    cdef uint32_t numbers[MAX_ENDS]
+    cdef uint8_t out[MAX_SHAPE]
+    cdef int length
+    cdef uint32_t tokens[3][MAX_FLOWS]
+    cdef int token_count[3]
+    cdef uint8_t acked[MAX_FLOWS][2]
+    cdef uint8_t streams[MAX_FLOWS][2]
+    cdef uint32_t port_bases[3]
+
+    cdef bint write(self) except *
+    cdef bint _write_ends(self) except *
+    cdef int _port_class(self, uint32_t port) noexcept
+    cdef int _canonical_port(self, uint32_t port) noexcept
+    cdef bint _write_leads(self) except *
+    cdef bint _note_acknowledgements(self) noexcept
+    cdef int _token(self, int kind, uint32_t value) noexcept
+    cdef bint _tell_streams(self) noexcept
+    cdef bint _tell_streams_of(self, int end) noexcept
+    cdef bint _overlap(self, int one, int one_side, int other, int other_side) noexcept
+    cdef void _write_flow(self, int place) noexcept
+    cdef void _write_sightings(self) noexcept
+    cdef void _write_gaps(self) noexcept
+    cdef bint _is_apart(self, int one, int other) noexcept
+
+    cdef inline void put(self, uint32_t byte) noexcept:
+        self.out[self.length] = <uint8_t>byte
+        self.length += 1

@@ -1,0 +1,287 @@
+"""Tables of one capture → all its connections, those that resolve alike as one group.
+
+Components of rows are written as shapes, rules run once a shape (`verdicts`), and what they say is
+multiplied by whoever counts: `_components.pyx`, or `components.py` where that was not built. What
+has no shape is *odd* and looked at row by row, by the same rules (`connect`).
+"""
+
+import os
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median_low
+from typing import Protocol
+
+from otterize_pcap.connections.clocks import relative_offsets
+from otterize_pcap.connections.connect import CapturedServices, Connection, connect
+from otterize_pcap.connections.conntrack import Dump
+from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
+from otterize_pcap.connections.direction import Known, conntrack_originals
+from otterize_pcap.connections.facts import SnapshotFacts
+from otterize_pcap.connections.legs import Flow, Leg, Recording
+from otterize_pcap.connections.shapes import LIMITS
+from otterize_pcap.connections.sightings import Sighting, sightings_of
+from otterize_pcap.connections.verdicts import ConnectionClass, Verdicts
+from otterize_pcap.packets.packet import Tunnel
+from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table, new_table
+from otterize_pcap.table.rows import Endpoint
+
+if FAST_PATH:
+    from otterize_pcap.connections._components import Components as FastComponents
+    from otterize_pcap.table._fastpath import FastTable
+
+SECRET_BYTES = 56
+
+
+class CapturedSnapshot(SnapshotFacts, CapturedServices, Protocol):
+    """All that connections ask of a snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Who was asked for at one side of connections, at a time between two changes there.
+
+    `clients` are addresses, `servers` endpoints, from where the connections began to where they
+    ended; one of the two is empty. The times, in ns, are those of one of the connections.
+    """
+
+    protocol: int
+    clients: tuple[bytes, ...]
+    servers: tuple[Endpoint, ...]
+    first_ns: int
+    last_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionGroup:
+    """Connections of one class between two stands, counted.
+
+    `number` is its place in `GroupedConnections.groups`, `client` and `server` are places in
+    `stands`. `packets` and `bytes` are (to the server, to the client), each connection by its
+    fullest leg. Times are ns with clock offsets removed. `file`, `packet` and `evidence_ns` show
+    the earliest packet.
+    """
+
+    number: int
+    kind: ConnectionClass
+    client: int
+    server: int
+    connections: int
+    packets: tuple[int, int]
+    bytes: tuple[int, int]
+    first_ns: int
+    last_ns: int
+    file: str
+    packet: int
+    evidence_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedConnection:
+    """One connection for a listing: its class, where it began and ended, and its first packet."""
+
+    kind: ConnectionClass
+    client: Endpoint
+    server: Endpoint
+    first_ns: int
+    last_ns: int
+    packets: tuple[int, int]
+    bytes: tuple[int, int]
+    syns: int
+    tunnels: tuple[Tunnel, ...]
+    file: str
+    packet: int
+
+
+class GroupedConnections:
+    """All connections of one capture.
+
+    Args:
+        recordings: The nodes' recordings, all with compiled tables or all without.
+        snapshot: What the snapshot says.
+        dumps: Conntrack dumps of the nodes.
+        ahead: How far, in ns, nodes' clocks were ahead of the API server's, where measured.
+        believed: Whether what came through a tunnel path counts (S25).
+        listed: Whether `listing` will be asked for.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        snapshot: CapturedSnapshot,
+        dumps: Sequence[Dump] = (),
+        ahead: Mapping[str, int] | None = None,
+        believed: Callable[[tuple[Tunnel, ...]], bool] = lambda _: True,
+        *,
+        listed: bool = False,
+    ) -> None:
+        self._snapshot = snapshot
+        self._listed = listed
+        self._components = _components_of([each.table for each in recordings], believed)
+        shows = self._components.shows
+        self.ageless = count_ageless(dumps, lambda ends: shows(*ends))
+        self._recordings = [*recordings]
+        for tracked in tracked_recordings(dumps, lambda ends: shows(*ends)):
+            table = new_table(ReadOptions(fast=_is_fast(self._components)), os.urandom(SECRET_BYTES))
+            for row in tracked.rows:
+                table.append_row(row)
+            self._components.add_table(table)
+            self._recordings.append(tracked)
+        self.offsets = self._measured_offsets(ahead)
+        self._sightings = sightings_of(dumps, self.offsets)
+        self._files = sorted({file for each in self._recordings for file in each.files})
+        self._verdicts = Verdicts()
+        self._join()
+
+    def _measured_offsets(self, ahead: Mapping[str, int] | None) -> dict[str, int]:
+        nodes = sorted({recording.node for recording in self._recordings})
+        places = [nodes.index(recording.node) for recording in self._recordings]
+        differences = self._components.clock_differences(places)
+        return relative_offsets(
+            {
+                (nodes[one], nodes[other]): median_low(found)
+                for (one, other), found in differences.items()
+            },
+            nodes,
+            ahead,
+        )
+
+    def _join(self) -> None:
+        ranks = {file: rank for rank, file in enumerate(self._files)}
+        self._components.join(
+            [self.offsets.get(each.node, 0) for each in self._recordings],
+            [each.first_ns for each in self._recordings],
+            [[ranks[file] for file in each.files] for each in self._recordings],
+            [
+                (
+                    one.protocol,
+                    (one.client, one.target, one.server, one.reply_to),
+                    one.time_ns,
+                    one.tells_last,
+                    one.assured,
+                )
+                for one in self._sightings
+            ],
+            self._snapshot,
+            os.urandom(SECRET_BYTES),
+        )
+        self._components.count(self._verdicts.judge, self._listed)
+
+    @property
+    def shapes(self) -> int:
+        """How many shapes there were: as often the rules ran."""
+        return self._components.shapes()
+
+    @property
+    def left_out_packets(self) -> int:
+        """Packets inside tunnels that are not believed."""
+        return self._components.left_out_packets
+
+    @cached_property
+    def stands(self) -> list[Stand]:
+        """What groups refer to."""
+        sides: dict[int, tuple[bool, int, tuple[bytes, ...] | tuple[Endpoint, ...]]] = {}
+        found = []
+        for number, first_ns, last_ns in self._components.stands():
+            if number not in sides:
+                sides[number] = self._components.side(number)
+            is_server, protocol, ends = sides[number]
+            clients, servers = ((), ends) if is_server else (ends, ())
+            found.append(Stand(protocol, clients, servers, first_ns, last_ns))  # type: ignore[arg-type]
+        return found
+
+    @cached_property
+    def groups(self) -> list[ConnectionGroup]:
+        """All connections that have a shape, counted."""
+        classes, files = self._verdicts.classes, self._files
+        return [
+            ConnectionGroup(
+                number, classes[kind], *counted[:6], files[rank], *evidence
+            )
+            for number, (kind, *counted, rank, packet, evidence_ns) in enumerate(
+                self._components.counted()
+            )
+            for evidence in [(packet, evidence_ns)]
+        ]
+
+    @cached_property
+    def odd(self) -> list[Connection]:
+        """The connections of rows that have no shape."""
+        if not self._components.has_odd_rows():
+            return []
+        left = [
+            Recording(each.files, each.node, tuple(self._components.odd_rows(place)), each.first_ns)
+            for place, each in enumerate(self._recordings)
+        ]
+        return connect(left, self._snapshot, self._sightings, self.offsets, self._survey)
+
+    def connections(self, wanted: Container[int]) -> Iterator[tuple[int, Connection]]:
+        """Each connection of some groups, with the group's number."""
+        flags = bytes(group.number in wanted for group in self.groups)
+        if not any(flags):
+            return
+        for found in self._components.connections(flags):
+            number, clients, servers, first_ns, last_ns, packets, sizes, syns, legs = found
+            kind = self.groups[number].kind
+            yield (
+                number,
+                Connection(
+                    protocol=kind.protocol,
+                    clients=clients,
+                    servers=servers,
+                    rule=kind.rule,
+                    outcome=kind.outcome,
+                    first_ns=first_ns,
+                    last_ns=last_ns,
+                    packets=packets,
+                    bytes=sizes,
+                    syns=syns,
+                    legs=tuple(
+                        Leg(self._recordings[place], row, began_ns, ended_ns)
+                        for place, row, began_ns, ended_ns in legs
+                    ),
+                    joined_by=kind.joined_by,
+                ),
+            )
+
+    def listing(self) -> Iterator[ListedConnection]:
+        """All connections that have a shape, by time, file and packet; nothing is kept."""
+        classes, files = self._verdicts.classes, self._files
+        for kind, *told, table, path, rank, packet in self._components.listing():
+            yield ListedConnection(
+                classes[kind], *told, self._components.path(table, path), files[rank], packet
+            )
+
+    def _survey(self, flows: Collection[Flow], sightings: Sequence[Sighting]) -> Known:
+        """What direction asks of the whole capture, where `flows` are those that are odd."""
+        ends = {(flow.protocol, flow.endpoint(side)) for flow in flows for side in (0, 1)}
+        for one in sightings:
+            ends.update(
+                (one.protocol, end) for end in (one.client, one.target, one.server, one.reply_to)
+            )
+        facts = {end: self._components.facts(*end) for end in ends}
+        isns = {
+            (flow.protocol, leg.row.client_isn)
+            for flow in flows
+            for leg in flow.legs
+            if leg.row.client_isn is not None
+        }
+        return Known(
+            servers=frozenset(end for end, (answered, _) in facts.items() if answered),
+            originals=conntrack_originals(sightings),
+            peers={end: 2 for end, (_, several) in facts.items() if several},
+            crowded=frozenset(isn for isn in isns if self._components.is_crowded(*isn)),
+        )
+
+
+def _components_of(
+    tables: Sequence[Table | None], believed: Callable[[tuple[Tunnel, ...]], bool]
+) -> "FastComponents | Components":
+    """The components of tables of one kind; without any, there is nothing to be slow with."""
+    if FAST_PATH and all(isinstance(table, FastTable) for table in tables):
+        return FastComponents(list(tables), believed, LIMITS)
+    return Components(list(tables), believed, LIMITS)
+
+
+def _is_fast(components: "FastComponents | Components") -> bool:
+    return FAST_PATH and isinstance(components, FastComponents)
