@@ -13,18 +13,17 @@ import typer
 from otterize_pcap.cli.inputs import read_recordings
 from otterize_pcap.cli.options import MaxConnections, Threads, VxlanPorts, reading_options
 from otterize_pcap.cli.terminal import notice
-from otterize_pcap.connections.clocks import measure_offsets
-from otterize_pcap.connections.connect import connect
-from otterize_pcap.connections.groups import Grouping, compiled_tables
+from otterize_pcap.connections.facts import NoSnapshot
+from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.render.connections import (
     RENDERERS,
     ShownConnection,
     shown_connection,
     shown_leg,
+    shown_listed,
 )
 from otterize_pcap.table.read import CaptureTable
-from otterize_pcap.table.rows import Endpoint
 
 LINES_AT_ONCE = 1000
 
@@ -35,27 +34,6 @@ class TableFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
     CSV = "csv"
-
-
-class NoServices:
-    """Without a snapshot nobody knows of Services or declared ports."""
-
-    def backends(
-        self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int
-    ) -> frozenset[Endpoint]:
-        """No address is a Service's."""
-        del endpoint, protocol, first_ns, last_ns
-        return frozenset()
-
-    def serves(self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int) -> bool:
-        """No port is declared."""
-        del endpoint, protocol, first_ns, last_ns
-        return False
-
-    def held_by_pod(self, address: bytes, first_ns: int, last_ns: int) -> bool:
-        """No address is known to be a pod's."""
-        del address, first_ns, last_ns
-        return False
 
 
 def register(root: typer.Typer) -> None:
@@ -100,29 +78,15 @@ def show_connections(
 
 
 def table_connections(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ShownConnection]:
-    """All connections by time; those that are one row each are made only when they are written."""
+    """All connections by time, made as they are written."""
     recordings = [
         Recording(table.files, node, TableRows(table.table), table.counts.first_ns, table.table)
         for node, table in tables
     ]
-    compiled = compiled_tables(recordings, lambda _: False)
-    if compiled is None:
-        connections = connect(recordings, NoServices(), (), measure_offsets(recordings))
-        return map(shown_connection, connections)
-    grouping = Grouping(recordings, compiled)
-    connections = connect(grouping.crowded(), NoServices(), (), grouping.offsets, grouping.survey)
-    alone = [
-        _alone(grouping, place, recording, grouping.offsets.get(recording.node, 0))
-        for place, recording in enumerate(recordings)
-    ]
-    return merge(*alone, map(shown_connection, connections), key=_order)
-
-
-def _alone(
-    grouping: Grouping, place: int, recording: Recording, offset_ns: int
-) -> Iterator[ShownConnection]:
-    for row in grouping.alone(place):
-        yield shown_leg(row, recording, offset_ns)
+    found = GroupedConnections(recordings, NoSnapshot(), listed=True)
+    return merge(
+        map(shown_listed, found.listing()), map(shown_connection, found.odd), key=_order
+    )
 
 
 def _order(shown: ShownConnection) -> tuple[int, str, int]:

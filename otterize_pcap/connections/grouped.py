@@ -195,13 +195,10 @@ class GroupedConnections:
         """All connections that have a shape, counted."""
         classes, files = self._verdicts.classes, self._files
         return [
-            ConnectionGroup(
-                number, classes[kind], *counted[:6], files[rank], *evidence
-            )
-            for number, (kind, *counted, rank, packet, evidence_ns) in enumerate(
+            ConnectionGroup(number, classes[kind], *told, files[rank], packet, evidence_ns)
+            for number, (kind, *told, rank, packet, evidence_ns) in enumerate(
                 self._components.counted()
             )
-            for evidence in [(packet, evidence_ns)]
         ]
 
     @cached_property

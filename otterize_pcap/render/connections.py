@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from otterize_pcap.addresses import format_address, format_endpoint
 from otterize_pcap.connections.connect import Connection
+from otterize_pcap.connections.grouped import ListedConnection
 from otterize_pcap.connections.legs import Flow, Leg, Recording
 from otterize_pcap.connections.outcome import outcome_of
 from otterize_pcap.table.rows import Endpoint, Row
@@ -63,6 +64,25 @@ def shown_connection(connection: Connection) -> ShownConnection:
         tunnels=tuple(tunnel.kind for tunnel in first.row.tunnels),
         file=first.file,
         packet=first.row.number,
+    )
+
+
+def shown_listed(listed: ListedConnection) -> ShownConnection:
+    """The same out of a listing."""
+    return ShownConnection(
+        protocol=listed.kind.protocol,
+        client=listed.client,
+        server=listed.server,
+        rule=listed.kind.rule,
+        outcome=listed.kind.outcome,
+        syns=listed.syns,
+        packets=listed.packets,
+        bytes=listed.bytes,
+        first_ns=listed.first_ns,
+        last_ns=listed.last_ns,
+        tunnels=tuple(tunnel.kind for tunnel in listed.tunnels),
+        file=listed.file,
+        packet=listed.packet,
     )
 
 
