@@ -160,7 +160,7 @@ def explain(
     """
     fates: Counter[str] = Counter()
     speaking: list[tuple[str, Resolution]] = []
-    for resolution in mapped.resolutions(lambda one: _speaks_of(one, question, held)):
+    for resolution in mapped.select(lambda one: _speaks_of(one, question, held)):
         fate = fate_of(resolution, inclusion, mapped.cluster_dns)
         fates[fate] += 1
         speaking.append((fate, resolution))

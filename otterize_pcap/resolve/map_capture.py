@@ -7,7 +7,7 @@ from functools import cached_property
 
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.grouped import ConnectionGroup, GroupedConnections
-from otterize_pcap.connections.legs import Recording
+from otterize_pcap.connections.legs import Recording, leg_order
 from otterize_pcap.connections.names import Names, RecordedPayload, read_names
 from otterize_pcap.graph.service_graph import (
     Coverage,
@@ -126,7 +126,7 @@ class CaptureLookup:
 class MappedCapture:
     """Every connection of a capture with what became of it, and the graph they make.
 
-    Connections that resolve alike are groups; `resolutions` looks at each one of those asked for.
+    Connections that resolve alike are groups; `select` looks at each one of those asked for.
     """
 
     def __init__(self, capture: Capture, rules: Rules) -> None:
@@ -163,9 +163,12 @@ class MappedCapture:
         """How often the rules ran."""
         return self._found.shapes
 
-    def resolutions(
-        self, wanted: Callable[[Resolution], bool] = lambda _: True
-    ) -> Iterator[Resolution]:
+    @cached_property
+    def resolutions(self) -> tuple[Resolution, ...]:
+        """What becomes of every connection, by the time at which it began."""
+        return tuple(sorted(self.select(lambda _: True), key=_order))
+
+    def select(self, wanted: Callable[[Resolution], bool]) -> Iterator[Resolution]:
         """What becomes of each connection whose group, or itself, is wanted."""
         chosen = {
             group.number: resolution for group, resolution in self.groups if wanted(resolution)
@@ -204,7 +207,7 @@ class MappedCapture:
         if not self._lookup.rules.inclusion.internet:
             return self.odd, self.groups
         # A name belongs to a single connection, so that none can stand for others.
-        named = list(self.resolutions(_is_outside))
+        named = list(self.select(_is_outside))
         inside = [resolution for resolution in self.odd if not _is_outside(resolution)]
         return inside + named, [each for each in self.groups if not _is_outside(each[1])]
 
@@ -227,6 +230,10 @@ def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture
 def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGraph:
     """The service graph of a capture."""
     return MappedCapture(capture, rules).graph
+
+
+def _order(resolution: Resolution) -> tuple[int, str, int]:
+    return leg_order(resolution.connection.legs[0])
 
 
 def _is_outside(resolution: Resolution) -> bool:
