@@ -79,13 +79,11 @@ class Path:
     def _make(self, outbound: bool, header: int, data: int) -> Seen:
         hops = self._hops(outbound)
         said = self.said[0 if outbound else 1][:data]
-        return tuple(
-            (
-                node,
-                tuple(self._frame(hop, outbound, header, said) for hop in hops if hop.node == node),
-            )
-            for node in dict.fromkeys(hop.node for hop in hops)
-        )
+        seen: dict[int, tuple[Frame, ...]] = {}
+        for hop in hops:
+            frame = self._frame(hop, outbound, header, said)
+            seen[hop.node] = (*seen.get(hop.node, ()), frame)
+        return tuple(seen.items())
 
     def _hops(self, outbound: bool) -> list[Hop]:
         sender, receiver = (self.client, self.server) if outbound else (self.server, self.client)
@@ -122,12 +120,8 @@ class Path:
         on_wire = len(link) + len(start) + length
         captured = min(on_wire, self._snaplen)
         kept = captured - len(link) - len(start) - header
-        if kept < 0:
-            message = f"snaplen {self._snaplen} cuts headers; {on_wire - len(said)} would not"
-            raise ValueError(message)
-        return Frame(
-            _LENGTHS.pack(captured, on_wire) + link + start, hop.through_service, said[:kept]
-        )
+        lengths = _LENGTHS.pack(captured, on_wire)
+        return Frame(lengths + link + start, hop.through_service, said[:kept])
 
     def _encapsulate(self, packet: bytes, length: int, outbound: bool) -> bytes:
         """VXLAN (RFC 7348) from node to node; the outer source port is a hash of the inner flow."""

@@ -14,12 +14,15 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from cluster_frames import Frame
 from cluster_layout import NODES, SECOND, build_cluster
 from cluster_objects import manifest, snapshot, truth, write_addresses, write_json
 from cluster_traffic import Traffic
 from generate import SLL2, START_S
 
-# The least multiple of 16 that holds all headers of a SYN in VXLAN, behind SLL2's: 130 bytes.
+# SLL2, then IPv4, UDP, VXLAN and Ethernet, then IPv4 and a SYN's TCP. A snaplen of 96 would leave
+# none of the copies on eth0 a whole TCP header.
+ALL_HEADERS = 20 + 20 + 8 + 8 + 14 + 20 + 40
 SNAPLEN = 144
 CONNECTIONS_PER_SECOND = 4000
 SHORTEST_S = 60
@@ -41,7 +44,9 @@ class NodeFile:
         self.bytes = 0
         self.records = 0
 
-    def add(self, time: int, frames: tuple, ports: tuple[bytes, bytes], rest: bytes) -> None:
+    def add(
+        self, time: int, frames: tuple[Frame, ...], ports: tuple[bytes, bytes], rest: bytes
+    ) -> None:
         """One packet, on every device that it passes on this node."""
         pieces = self._pieces
         clock = max(self._clock, time)
@@ -82,7 +87,7 @@ def generate(
         connections: TCP connections and lookups together.
         older: Percent of the TCP connections that began before the capture.
         restarts: One pod of ten is replaced meanwhile.
-        snaplen: How many bytes of each packet are kept; no less than all headers.
+        snaplen: How many bytes of each packet are kept; `ALL_HEADERS` or more.
 
     Returns:
         How many packets it holds.
@@ -120,6 +125,8 @@ def main() -> None:
     parser.add_argument("--restarts", action="store_true")
     parser.add_argument("--snaplen", type=int, default=SNAPLEN)
     options = parser.parse_args()
+    if options.snaplen < ALL_HEADERS:
+        parser.error(f"--snaplen {options.snaplen} cuts headers; {ALL_HEADERS} is the least")
     packets = generate(
         options.out,
         options.connections,
