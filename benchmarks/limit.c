@@ -4,7 +4,7 @@
  *     limit walk FILE...    add up the captured lengths of all records
  *     limit count FILE...   and count packets by 5-tuple and tunnel in one hash table
  *
- * One thread, one pass over mapped little-endian pcap files of Ethernet or Linux cooked v2; the
+ * One thread, one pass over little-endian pcap files of Ethernet or Linux cooked v2; the
  * inner packet of VXLAN on port 8472 counts. It checks bounds and nothing else: no directions, no
  * times, no connections, no snapshot.
  */
@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ETHERNET = 1, SLL2 = 276, TCP = 6, UDP = 17, VXLAN_PORT = 8472 };
@@ -24,7 +22,7 @@ struct key { uint64_t word[6]; };
 struct row { struct key key; uint64_t packets, bytes; };
 
 static struct row *rows;
-static uint64_t used, mask;
+static uint64_t used, mask, records, captured;
 
 static uint32_t be16(const uint8_t *at) { return (uint32_t)at[0] << 8 | at[1]; }
 
@@ -121,21 +119,11 @@ static void count(uint32_t link, const uint8_t *at, const uint8_t *end)
     }
 }
 
-static void read_file(const char *path, int counting)
+/* Whole records of a buffer; returns how many bytes they are. */
+static size_t walk(uint32_t link, const uint8_t *data, size_t size, int counting)
 {
-    struct stat found;
-    uint64_t records = 0, captured = 0;
-    int file = open(path, O_RDONLY);
-    if (file < 0 || fstat(file, &found) || found.st_size < 24)
-        exit(1);
-    const uint8_t *data = mmap(NULL, found.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-    if (data == MAP_FAILED)
-        exit(1);
-    const uint8_t *at = data + 24, *end = data + found.st_size;
-    uint32_t link = data[20] | data[21] << 8, length;
-    if (link != ETHERNET && link != SLL2)
-        exit(1);
-    madvise((void *)data, found.st_size, MADV_SEQUENTIAL);
+    const uint8_t *at = data, *end = data + size;
+    uint32_t length;
     while (end - at >= 16) {
         memcpy(&length, at + 8, 4);
         if (length > end - at - 16)
@@ -145,10 +133,27 @@ static void read_file(const char *path, int counting)
             count(link, at, at + length);
         records++, captured += length, at += length;
     }
-    munmap((void *)data, found.st_size);
+    return at - data;
+}
+
+static void read_file(const char *path, int counting)
+{
+    static uint8_t buffer[512 << 10];
+    uint8_t header[24];
+    size_t kept = 0;
+    ssize_t more;
+    int file = open(path, O_RDONLY);
+    if (file < 0 || read(file, header, sizeof header) != sizeof header)
+        exit(1);
+    uint32_t link = header[20] | header[21] << 8;
+    if (link != ETHERNET && link != SLL2)
+        exit(1);
+    while ((more = read(file, buffer + kept, sizeof buffer - kept)) > 0) {
+        size_t size = kept + more, done = walk(link, buffer, size, counting);
+        kept = size - done;
+        memmove(buffer, buffer + done, kept);
+    }
     close(file);
-    printf("%s: %llu records, %llu bytes\n", path, (unsigned long long)records,
-           (unsigned long long)captured);
 }
 
 int main(int argc, char **argv)
@@ -159,7 +164,9 @@ int main(int argc, char **argv)
     make_room();
     for (int i = 2; i < argc; i++)
         read_file(argv[i], counting);
+    printf("%llu records, %llu bytes", (unsigned long long)records, (unsigned long long)captured);
     if (counting)
-        printf("%llu rows\n", (unsigned long long)used);
+        printf(", %llu rows", (unsigned long long)used);
+    puts("");
     return 0;
 }
