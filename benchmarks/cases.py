@@ -95,6 +95,7 @@ CASES: tuple[Case, ...] = (
     PlainCase("VXLAN headers, 20,000 connections", "vxlan", 20_000),
     PlainCase("SLL2 headers, 20,000 connections", "sll2", 20_000),
     PlainCase("no answers, 20,000 connections", "one-way", 20_000, 5_000_000),
+    PlainCase("no SYN-ACKs, 20,000 connections", "no-syn-ack", 20_000, 5_000_000),
     PlainCase("a scan beside 20,000 connections", "scan", 20_000, 5_000_000),
     ClusterCase("cluster, 120,000 connections, none older", 120_000, 0),
     ClusterCase("cluster, 120,000 connections, 30 % older", 120_000, 30),

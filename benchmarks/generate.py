@@ -5,8 +5,9 @@ Run as: python benchmarks/generate.py OUT --packets 10000000 --connections 20000
 Which connection a packet belongs to is drawn by Zipf's law (exponent 1.1), so that few connections
 have most packets, as in clusters. The first packet drawn is a SYN, the second a SYN-ACK, then
 segments in both directions; every tenth connection is UDP and every fourth IPv6. In the shape
-`one-way` no answer was recorded; in `scan` a SYN to a closed port goes before each connection, and
-nothing answers it. The same arguments make the same bytes.
+`one-way` no answer was recorded, in `no-syn-ack` only the first is missing; in `scan` a SYN to a
+closed port goes before each connection, and nothing answers it. The same arguments make the same
+bytes.
 """
 
 import argparse
@@ -33,6 +34,7 @@ SHAPES = {
     "vxlan": ETHERNET,
     "sll2": SLL2,
     "one-way": ETHERNET,
+    "no-syn-ack": ETHERNET,
     "scan": ETHERNET,
 }
 SYN, SYN_ACK, ACK = 0x02, 0x12, 0x10
@@ -98,7 +100,9 @@ class Connection:
                 payload += struct.pack(">HH", index & 0xFFFF, 0x0100 if outbound else 0x8180)
                 self._send(17, source, target, payload + bytes(60))
                 continue
-            flags = SYN if step == 0 else ACK if outbound or step == 3 else SYN_ACK
+            flags = SYN if step == 0 else ACK
+            if step == 1 and shape not in ("one-way", "no-syn-ack"):
+                flags = SYN_ACK
             seq, ack = (isn + (step > 0), answer + 1) if outbound else (answer, isn + 1)
             header = segment(used, seq, ack, flags, index)
             self._send(6, source, target, header, SEGMENT if step == 3 else 0)

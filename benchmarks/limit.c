@@ -6,7 +6,8 @@
  *
  * One thread, one pass over little-endian pcap files of Ethernet or Linux cooked v2; the
  * inner packet of VXLAN on port 8472 counts. It checks bounds and nothing else: no directions, no
- * times, no connections, no snapshot.
+ * times, no connections, no snapshot. Packets go in batches, so that memory answers for many of them
+ * at once.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -15,14 +16,20 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ETHERNET = 1, SLL2 = 276, TCP = 6, UDP = 17, VXLAN_PORT = 8472 };
+enum { ETHERNET = 1, SLL2 = 276, TCP = 6, UDP = 17, VXLAN_PORT = 8472, BATCH = 32 };
 
 /* Addresses, ports with protocol and tunnel, interface. */
 struct key { uint64_t word[6]; };
 struct row { struct key key; uint64_t packets, bytes; };
+/* A row's number plus one, and the other half of its hash. */
+struct slot { uint32_t row, tag; };
+struct packet { struct key key; uint64_t hash, length; };
 
 static struct row *rows;
-static uint64_t used, mask, records, captured;
+static struct slot *slots;
+static uint64_t used, room, mask, records, captured;
+static struct packet batch[BATCH];
+static int batched;
 
 static uint32_t be16(const uint8_t *at) { return (uint32_t)at[0] << 8 | at[1]; }
 
@@ -30,43 +37,71 @@ static uint32_t be32(const uint8_t *at) { return be16(at) << 16 | be16(at + 2); 
 
 static uint64_t be64(const uint8_t *at) { return (uint64_t)be32(at) << 32 | be32(at + 4); }
 
-static struct row *place_of(const struct key *key)
+static uint64_t hash_of(const struct key *key)
 {
     uint64_t hash = 0;
     for (int i = 0; i < 6; i++) {
         hash = (hash ^ key->word[i]) * 0x9E3779B97F4A7C15u;
         hash ^= hash >> 29;
     }
-    while (rows[hash & mask].packets && memcmp(&rows[hash & mask].key, key, sizeof *key))
-        hash++;
-    return &rows[hash & mask];
+    return hash;
 }
 
 static void make_room(void)
 {
-    struct row *old = rows;
-    uint64_t places = old ? mask + 1 : 0;
-    mask = (places ? places * 2 : 1 << 16) - 1;
-    rows = calloc(mask + 1, sizeof *rows);
-    if (!rows)
+    room = room ? room * 2 : 1 << 15;
+    mask = room * 2 - 1;
+    free(slots);
+    rows = realloc(rows, room * sizeof *rows);
+    slots = calloc(mask + 1, sizeof *slots);
+    if (!rows || !slots)
         exit(1);
-    for (uint64_t i = 0; i < places; i++)
-        if (old[i].packets)
-            *place_of(&old[i].key) = old[i];
-    free(old);
+    for (uint64_t i = 0; i < used; i++) {
+        uint64_t hash = hash_of(&rows[i].key), place = hash & mask;
+        while (slots[place].row)
+            place = (place + 1) & mask;
+        slots[place] = (struct slot){i + 1, hash >> 32};
+    }
+}
+
+static struct row *row_of(const struct packet *packet)
+{
+    uint64_t place = packet->hash & mask;
+    uint32_t tag = packet->hash >> 32;
+    for (; slots[place].row; place = (place + 1) & mask) {
+        struct row *row = &rows[slots[place].row - 1];
+        if (slots[place].tag == tag && !memcmp(&row->key, &packet->key, sizeof packet->key))
+            return row;
+    }
+    slots[place] = (struct slot){++used, tag};
+    rows[used - 1] = (struct row){packet->key, 0, 0};
+    return &rows[used - 1];
+}
+
+static void add_batch(void)
+{
+    while (used + batched > room)
+        make_room();
+    for (int i = 0; i < batched; i++) {
+        uint32_t row = slots[batch[i].hash & mask].row;
+        if (row)
+            __builtin_prefetch(&rows[row - 1], 1);
+    }
+    for (int i = 0; i < batched; i++) {
+        struct row *row = row_of(&batch[i]);
+        row->packets++;
+        row->bytes += batch[i].length;
+    }
+    batched = 0;
 }
 
 static void add(const struct key *key, uint32_t length)
 {
-    if (used * 2 >= mask)
-        make_room();
-    struct row *row = place_of(key);
-    if (!row->packets) {
-        row->key = *key;
-        used++;
-    }
-    row->packets++;
-    row->bytes += length;
+    struct packet *packet = &batch[batched++];
+    packet->key = *key, packet->length = length, packet->hash = hash_of(key);
+    __builtin_prefetch(&slots[packet->hash & mask]);
+    if (batched == BATCH)
+        add_batch();
 }
 
 /* Lower endpoint first, so that both directions are one row. */
@@ -164,6 +199,7 @@ int main(int argc, char **argv)
     make_room();
     for (int i = 2; i < argc; i++)
         read_file(argv[i], counting);
+    add_batch();
     printf("%llu records, %llu bytes", (unsigned long long)records, (unsigned long long)captured);
     if (counting)
         printf(", %llu rows", (unsigned long long)used);
