@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-CONNECTIONS = 400
+CONNECTIONS = 200
 Calls = list[tuple[str, str, str, int, int]]
 
 
