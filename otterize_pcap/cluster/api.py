@@ -19,7 +19,10 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from otterize_pcap.cluster.connection_errors import connection_reason
 from otterize_pcap.errors import ClusterError
+from otterize_pcap.json_errors import json_reason
+from otterize_pcap.system_errors import system_reason
 
 Json = dict[str, Any]
 Query = tuple[tuple[str, str], ...]
@@ -130,7 +133,7 @@ class Cluster:
             text = f"exec refused by the API server: {message or error.status_code}"
             raise ApiRefusedError(error.status_code, reason, text) from error
         except (websocket.WebSocketException, OSError) as error:
-            message = f"exec over {self.host} failed: {_one_line(error)}"
+            message = f"exec over {self.host} failed: {connection_reason(error)}"
             raise ApiUnreachableError(message) from error
 
     def _request(self, method: str, path: str, query: Query, body: Json | None = None) -> bytes:
@@ -140,7 +143,9 @@ class Cluster:
         try:
             return bytes(response.data)
         except urllib3.exceptions.HTTPError as error:
-            message = f"{self.host} stopped answering: {_one_line(error)}; check the connection"
+            message = (
+                f"{self.host} stopped answering: {connection_reason(error)}; check the connection"
+            )
             raise ApiUnreachableError(message) from error
 
     def _open(
@@ -174,13 +179,13 @@ class Cluster:
             # Bytes from 35, text from 36.
             sent = error.body or b""
             reason, message = _status_of(sent.encode() if isinstance(sent, str) else sent)
-            message = message or f"HTTP {error.status} {error.reason}"
+            message = message or f"HTTP {error.status}"
             text = f"{method} {path}: {message}"
             raise ApiRefusedError(int(error.status or 0), reason, text) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             message = (
-                f"API server {self.host} cannot be reached: {_one_line(error)}; check --context, "
-                "--kubeconfig and the network"
+                f"API server {self.host} cannot be reached: {connection_reason(error)}; "
+                "check --context, --kubeconfig and the network"
             )
             raise ApiUnreachableError(message) from error
         self._set_clock(response.headers)
@@ -216,7 +221,7 @@ class LineStream:
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from (line for line in lines if line)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            message = f"watch broke off: {_one_line(error)}"
+            message = f"watch broke off: {connection_reason(error)}"
             raise ApiUnreachableError(message) from error
         finally:
             self._response.close()
@@ -249,7 +254,8 @@ def connect(kubeconfig: Path | None, context: str | None) -> Cluster:
         namespace = str(chosen["context"].get("namespace") or "default")
     except (config.ConfigException, OSError) as error:
         if kubeconfig is not None or context is not None:
-            message = f"kubeconfig: {_one_line(error)}; check --kubeconfig and --context"
+            reason = _kubeconfig_reason(kubeconfig, context, error)
+            message = f"kubeconfig: {reason}; check --kubeconfig and --context"
             raise ClusterError(message) from error
         try:
             config.load_incluster_config(client_configuration=configuration)
@@ -263,6 +269,15 @@ def connect(kubeconfig: Path | None, context: str | None) -> Cluster:
     # Ten watches, several pulls and the polling share the pool.
     configuration.connection_pool_maxsize = 32
     return Cluster(client.ApiClient(configuration), name, namespace)
+
+
+def _kubeconfig_reason(file: Path | None, context: str | None, error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{file or 'the default file'}: {system_reason(error)}"
+    if file is not None and not file.exists():
+        return f"{file}: there is no such file"
+    named = "current context" if context is None else f"context {context}"
+    return f"{file or 'the default file'} has no {named} with a cluster and a user"
 
 
 def retried(seconds: float, call: Any, *arguments: Any) -> Any:  # noqa: ANN401 - passes through
@@ -288,7 +303,8 @@ def _decoded(document: bytes, path: str) -> Json:
     try:
         return msgspec.json.decode(document, type=Json)
     except msgspec.DecodeError as error:
-        message = f"{path}: the answer is no JSON ({error}); is this an API server?"
+        reason = json_reason(document, Json)
+        message = f"{path}: the answer is no JSON ({reason}); is this an API server?"
         raise ClusterError(message) from error
 
 
@@ -299,10 +315,6 @@ def _status_of(body: bytes) -> tuple[str, str]:
     except msgspec.DecodeError:
         return "", " ".join(body.decode(errors="replace").split())[:500]
     return str(status.get("reason", "")), str(status.get("message", ""))
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _tls_options(configuration: Any) -> Json:  # noqa: ANN401 - the client is untyped
