@@ -215,6 +215,8 @@ def test_connections_that_fail_are_described_by_us(error: BaseException, said: s
         (config.ConfigException(MARKER), False, "there is no such file"),
         (config.ConfigException(MARKER), True, "has no context c with a cluster and a user"),
         (PermissionError(errno.EACCES, MARKER), True, "access is not permitted"),
+        (yaml.YAMLError(MARKER), True, "has no form of a kubeconfig"),
+        (TypeError(MARKER), True, "has no form of a kubeconfig"),
     ],
 )
 def test_kubeconfig_is_described_by_us(
@@ -235,7 +237,7 @@ def test_kubeconfig_is_described_by_us(
 NUMBERS = {"errno", "status", "status_code", "lineno", "colno", "pos", "position", "start"}
 GIVEN = {"body", "resp_body", "doc", "object", "code"}
 TRANSLATORS = {"system_reason", "connection_reason", "_os_message", "_not_written"}
-TRANSLATORS |= {"_kubeconfig_reason", "_reason", "isinstance"}
+TRANSLATORS |= {"kubeconfig_reason", "_reason", "isinstance"}
 
 
 def our_errors() -> set[str]:

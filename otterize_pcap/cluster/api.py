@@ -19,16 +19,17 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from otterize_pcap.cluster.connection_errors import connection_reason
+from otterize_pcap.cluster.connection_errors import connection_reason, kubeconfig_reason
 from otterize_pcap.errors import ClusterError
 from otterize_pcap.json_errors import json_reason
-from otterize_pcap.system_errors import system_reason
 
 Json = dict[str, Any]
 Query = tuple[tuple[str, str], ...]
 
 REQUEST_TIMEOUT_S = 30.0
 TRANSIENT_STATUS = frozenset({429, 500, 502, 503, 504})
+# What the official client raises for a kubeconfig of another form, which it takes on trust.
+MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 IN_CLUSTER_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -241,6 +242,7 @@ def connect(kubeconfig: Path | None, context: str | None) -> Cluster:
     Raises:
         ClusterError: There is no usable configuration.
     """
+    import yaml  # noqa: PLC0415
     from kubernetes import client, config  # noqa: PLC0415
 
     configuration = client.Configuration()
@@ -252,9 +254,10 @@ def connect(kubeconfig: Path | None, context: str | None) -> Cluster:
         chosen = next((c for c in contexts if c["name"] == context), active)
         name = str(chosen["name"])
         namespace = str(chosen["context"].get("namespace") or "default")
-    except (config.ConfigException, OSError) as error:
-        if kubeconfig is not None or context is not None:
-            reason = _kubeconfig_reason(kubeconfig, context, error)
+    except (config.ConfigException, yaml.YAMLError, OSError, *MALFORMED) as error:
+        malformed = not isinstance(error, config.ConfigException | OSError)
+        if kubeconfig is not None or context is not None or malformed:
+            reason = kubeconfig_reason(kubeconfig, context, error)
             message = f"kubeconfig: {reason}; check --kubeconfig and --context"
             raise ClusterError(message) from error
         try:
@@ -269,15 +272,6 @@ def connect(kubeconfig: Path | None, context: str | None) -> Cluster:
     # Ten watches, several pulls and the polling share the pool.
     configuration.connection_pool_maxsize = 32
     return Cluster(client.ApiClient(configuration), name, namespace)
-
-
-def _kubeconfig_reason(file: Path | None, context: str | None, error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"{file or 'the default file'}: {system_reason(error)}"
-    if file is not None and not file.exists():
-        return f"{file}: there is no such file"
-    named = "current context" if context is None else f"context {context}"
-    return f"{file or 'the default file'} has no {named} with a cluster and a user"
 
 
 def retried(seconds: float, call: Any, *arguments: Any) -> Any:  # noqa: ANN401 - passes through

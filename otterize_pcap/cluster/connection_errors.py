@@ -3,8 +3,9 @@
 import socket
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
-from otterize_pcap.system_errors import REASONS
+from otterize_pcap.system_errors import REASONS, system_reason
 
 
 def connection_reason(error: BaseException) -> str:
@@ -59,3 +60,18 @@ def _reason(error: BaseException) -> str | None:
     if by_number and not isinstance(error, socket.gaierror | ssl.SSLError):
         return by_number
     return next((words for kind, words in kinds if isinstance(error, kind)), None)
+
+
+def kubeconfig_reason(file: Path | None, context: str | None, error: Exception) -> str:
+    """Why the official client would not use a kubeconfig; None stands for the default ones."""
+    from kubernetes import config  # noqa: PLC0415
+
+    name = "the default file" if file is None else str(file)
+    if isinstance(error, OSError):
+        return f"{name}: {system_reason(error)}"
+    if not isinstance(error, config.ConfigException):
+        return f"{name} has no form of a kubeconfig"
+    if file is not None and not file.exists():
+        return f"{file}: there is no such file"
+    named = "current context" if context is None else f"context {context}"
+    return f"{name} has no {named} with a cluster and a user"
