@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TypeVar
 
-from otterize_pcap.addresses import Network, parse_network
+from otterize_pcap.addresses import AddressError, Network, parse_network
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.snapshot.objects import (
     EndpointSliceItem,
@@ -148,7 +148,7 @@ def _read_nodes(items: list[NodeItem], where: str) -> tuple[dict[bytes, str], tu
         for text in spec.podCIDRs or ((spec.podCIDR,) if spec.podCIDR else ()):
             try:
                 networks.append(parse_network(text))
-            except ValueError as error:
+            except AddressError as error:
                 message = f"{where}: {what}: podCIDR: {error}; take the snapshot again"
                 raise SnapshotError(message) from error
     return nodes, tuple(networks)
