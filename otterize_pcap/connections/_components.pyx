@@ -7,12 +7,19 @@ cost C about a second this way, and Python as many steps as there are shapes and
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, qsort, realloc
+from libc.stdlib cimport calloc, free, qsort, realloc
 
 from otterize_pcap.connections._answers cimport Answers, Leads
+from otterize_pcap.connections._clocks cimport ClockDifferences
 from otterize_pcap.connections._ends cimport IS_SERVER, KnownEnds
 from otterize_pcap.connections._groups cimport Groups
-from otterize_pcap.connections._index cimport NOTHING, RowIndex, protocol_of
+from otterize_pcap.connections._index cimport (
+    HAS_HANDSHAKE,
+    HAS_RUN,
+    NOTHING,
+    RowIndex,
+    protocol_of,
+)
 from otterize_pcap.connections._pieces cimport (
     CEnd,
     CLeg,
@@ -25,7 +32,7 @@ from otterize_pcap.connections._shapes cimport ShapeWriter
 from otterize_pcap.connections._sums cimport CTotals, LegSums
 from otterize_pcap.connections._verdicts cimport OTHERS, CJudged, CVerdict, Verdicts
 from otterize_pcap.table._fastpath cimport FastTable
-from otterize_pcap.table._row cimport NO_CLIENT, CRow
+from otterize_pcap.table._row cimport CRow
 from otterize_pcap.table._row cimport address as address_bytes
 
 # One connection of a listing: what is written of it, and by what it is sorted.
@@ -65,6 +72,8 @@ cdef class Components:
     cdef uint32_t *odd
     cdef uint64_t odd_count
     cdef uint64_t odd_room
+    cdef uint8_t *marks
+    cdef int mark_bits
     cdef CListed *listed
     cdef uint64_t listed_count
     cdef uint64_t listed_room
@@ -80,6 +89,7 @@ cdef class Components:
     def __dealloc__(self):
         free(self.odd)
         free(self.listed)
+        free(self.marks)
 
     def add_table(self, FastTable table):
         """Add a table, before anything is joined."""
@@ -109,7 +119,7 @@ cdef class Components:
         bare_row(&row, protocol, &ends[0], &ends[1])
         return self.index.find(&row) != NOTHING
 
-    def clock_differences(self, nodes):
+    def clock_differences(self, list nodes):
         """For each pair of nodes, how much later the second one's clock showed a handshake.
 
         Args:
@@ -118,59 +128,12 @@ cdef class Components:
         Returns:
             {(lower node, higher node): ns}, a difference for each handshake that both recorded.
         """
-        cdef dict found = {}, times
-        cdef uint32_t number, at
-        cdef CRow *row
-        cdef Py_ssize_t place
-        cdef list ranks = list(nodes), order
         self.index.unite_by_isn(self.limits.many)
-        if len(set(ranks)) < 2:
-            return found
         self.index.chain_components()
-        for number in range(self.index.tuples):
-            if self.index.parent[number] != number or not self._spans_tables(number):
-                continue
-            times = {}
-            self._handshake_times(number, ranks, times)
-            for seen in times.values():
-                order = sorted(seen)
-                for place, one in enumerate(order):
-                    for other in order[place + 1:]:
-                        found.setdefault((one, other), []).append(seen[other] - seen[one])
-        self.index.unchain_components()
-        return found
-
-    cdef bint _spans_tables(self, uint32_t root) noexcept nogil:
-        """Whether rows of a component are of several tables."""
-        cdef uint32_t number = root, at
-        cdef int64_t table = -1
-        while True:
-            at = self.index.newest[number]
-            while at:
-                if table >= 0 and table != self.index.table_of(at - 1):
-                    return True
-                table = self.index.table_of(at - 1)
-                at = self.index.next_in_tuple[at - 1]
-            if self.index.next_in_component[number] == 0:
-                return False
-            number = self.index.next_in_component[number] - 1
-
-    cdef int _handshake_times(self, uint32_t root, list ranks, dict times) except -1:
-        """Add, by both sequence numbers and node, when a component's handshakes began."""
-        cdef uint32_t number = root, at
-        cdef CRow *row
-        while True:
-            at = self.index.newest[number]
-            while at:
-                row = self.index.row(at - 1)
-                if row.client != NO_CLIENT and row.has_server_isn and row.sides[row.client].syns:
-                    seen = times.setdefault((row.client_isn, row.server_isn), {})
-                    node = ranks[self.index.table_of(at - 1)]
-                    seen[node] = min(seen.get(node, row.first_ns), row.first_ns)
-                at = self.index.next_in_tuple[at - 1]
-            if self.index.next_in_component[number] == 0:
-                return 0
-            number = self.index.next_in_component[number] - 1
+        try:
+            return ClockDifferences(self.index, nodes).all()
+        finally:
+            self.index.unchain_components()
 
     def join(self, list offsets, list began, list ranks, list sightings, snapshot, bytes secret):
         """Find what belongs together.
@@ -195,7 +158,11 @@ cdef class Components:
         self.groups = Groups(self.answers, self.secret)
 
     cdef int _unite_by_services(self) except -1:
-        """Unite each 5-tuple of a Service with those of its client and what it leads to."""
+        """Unite each 5-tuple of a Service with those of its client and what it leads to.
+
+        Only what shows no handshake is joined so: a 5-tuple with one asks where its client has
+        one without.
+        """
         cdef uint32_t number, address, other, at
         cdef const CRow *row
         cdef const Leads *leads
@@ -203,11 +170,16 @@ cdef class Components:
         cdef CEnd ends[2]
         cdef CEnd led
         cdef int side
+        cdef bint is_whole
+        self._mark_loose_ends()
         for number in range(self.index.tuples):
             row = self.index.shown_by(number)
+            is_whole = self.index.flags[number] & (HAS_RUN | HAS_HANDSHAKE) == HAS_HANDSHAKE
             end_of(row, 0, &ends[0])
             end_of(row, 1, &ends[1])
             for side in range(2):
+                if is_whole and not self._is_marked(&ends[1 - side]):
+                    continue
                 address = self.answers.number_of(ends[side].high, ends[side].low)
                 if not self.answers.could_lead(address, protocol_of(row), ends[side].port):
                     continue
@@ -219,7 +191,41 @@ cdef class Components:
                     other = self.index.find(&behind)
                     if other != NOTHING:
                         self.index.unite(number, other)
+        free(self.marks)
+        self.marks = NULL
         return 0
+
+    cdef int _mark_loose_ends(self) except -1:
+        """Mark the endpoints of 5-tuples without a handshake; some others are marked by chance."""
+        cdef uint32_t number
+        cdef const CRow *row
+        cdef CEnd end
+        cdef uint64_t mark
+        cdef int side
+        self.mark_bits = 10
+        while <uint64_t>1 << self.mark_bits < <uint64_t>self.index.tuples * 8:
+            self.mark_bits += 1
+        self.marks = <uint8_t *>calloc(<size_t>1 << (self.mark_bits - 3), 1)
+        if self.marks == NULL:
+            raise MemoryError
+        for number in range(self.index.tuples):
+            if self.index.flags[number] & (HAS_RUN | HAS_HANDSHAKE) == HAS_HANDSHAKE:
+                continue
+            row = self.index.shown_by(number)
+            for side in range(2):
+                end_of(row, side, &end)
+                mark = self._mark(&end)
+                self.marks[mark >> 3] |= 1 << (mark & 7)
+        return 0
+
+    cdef uint64_t _mark(self, const CEnd *end) noexcept nogil:
+        cdef uint64_t mixed = (end.high ^ end.low ^ <uint64_t>end.port << 32) + self.secret
+        mixed = (mixed ^ mixed >> 29) * <uint64_t>0x9E3779B97F4A7C15u
+        return mixed >> (64 - self.mark_bits)
+
+    cdef bint _is_marked(self, const CEnd *end) noexcept nogil:
+        cdef uint64_t mark = self._mark(end)
+        return self.marks[mark >> 3] >> (mark & 7) & 1
 
     def count(self, judge, bint list_them=False):
         """Ask for a verdict on every shape, and count all connections into groups.

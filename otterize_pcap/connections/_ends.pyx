@@ -6,12 +6,19 @@
 servers of handshakes, and fixed ports of 5-tuples that show no whole handshake.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from otterize_pcap.connections._index cimport RowIndex, protocol_of
+from otterize_pcap.connections._index cimport (
+    HIGH_ANSWERED,
+    IS_INCOMPLETE,
+    IS_RECORDED,
+    LOW_ANSWERED,
+    RowIndex,
+    protocol_of,
+)
 from otterize_pcap.connections._pieces cimport CEnd, compare_ends, end_of
-from otterize_pcap.table._row cimport NO_CLIENT, CRow, Key
+from otterize_pcap.table._row cimport CRow, Key
 from otterize_pcap.table._rows cimport hash_key
 
 
@@ -38,51 +45,34 @@ cdef class KnownEnds:
 
     cdef int _note_servers(self, uint32_t number) except -1:
         """Note the servers of a 5-tuple's handshakes, or its fixed ports where one is missing."""
-        cdef uint32_t at = self.index.newest[number]
-        cdef const CRow *row
+        cdef const CRow *row = self.index.shown_by(number)
+        cdef uint8_t flags = self.index.flags[number]
         cdef CEnd end
-        cdef bint whole = True
         cdef int side
-        while at:
-            row = self.index.row(at - 1)
-            if row.client != NO_CLIENT and row.has_server_isn:
-                end_of(row, 1 - row.client, &end)
-                self._note(protocol_of(row), &end, IS_SERVER)
-            else:
-                whole = False
-            at = self.index.next_in_tuple[at - 1]
-        if whole:
-            return 0
-        row = self.index.shown_by(number)
         for side in range(2):
             end_of(row, side, &end)
-            if not self.is_ephemeral(end.port):
+            if flags & (HIGH_ANSWERED if side else LOW_ANSWERED):
+                self._note(protocol_of(row), &end, IS_SERVER)
+            if flags & IS_INCOMPLETE and not self.is_ephemeral(end.port):
                 self._note(protocol_of(row), &end, HAS_PEERS)
         return 0
 
     cdef void _count_peers(self, uint32_t number) noexcept nogil:
         """Count, up to two, the recorded 5-tuples of an endpoint."""
-        cdef uint32_t at = self.index.newest[number]
         cdef const CRow *row
-        cdef bint recorded = False
         cdef CEnd low, high
         cdef KnownEnd *known
-        while at and not recorded:
-            row = self.index.row(at - 1)
-            recorded = (row.sides[0].packets > 0 or row.sides[1].packets > 0
-                        or row.sides[0].unreachable > 0 or row.sides[1].unreachable > 0)
-            at = self.index.next_in_tuple[at - 1]
-        if not recorded:
+        if not self.index.flags[number] & IS_RECORDED:
             return
         row = self.index.shown_by(number)
         end_of(row, 0, &low)
         end_of(row, 1, &high)
         if not self.is_ephemeral(low.port):
             known = self.find(protocol_of(row), &low)
-            known.peers = min(known.peers + 1, <uint32_t>2)
+            known.peers = min(known.peers + 1, <uint32_t>2) if known.facts else 0
         if not self.is_ephemeral(high.port) and compare_ends(&low, &high):
             known = self.find(protocol_of(row), &high)
-            known.peers = min(known.peers + 1, <uint32_t>2)
+            known.peers = min(known.peers + 1, <uint32_t>2) if known.facts else 0
 
     cdef uint32_t facts(self, uint32_t protocol, const CEnd *end) noexcept nogil:
         """`IS_SERVER` and `HAS_PEERS` of an endpoint."""

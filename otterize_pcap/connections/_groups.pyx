@@ -105,9 +105,9 @@ cdef class Groups:
         self.changes[side].moments = NULL
         if not self._is_known(side):
             return 0
-        is_server, protocol, ends = self.side(side)
-        moments = (self.snapshot.server_changes(protocol, ends) if is_server
-                   else self.snapshot.client_changes(ends))
+        clients, protocol, servers = self.side(side)
+        moments = (self.snapshot.client_changes(clients) if clients
+                   else self.snapshot.server_changes(protocol, servers))
         if moments:
             self.changes[side].moments = <int64_t *>malloc(len(moments) * sizeof(int64_t))
             if self.changes[side].moments == NULL:
@@ -129,17 +129,17 @@ cdef class Groups:
         return False
 
     def side(self, uint32_t side):
-        """(whether of servers, protocol or 0, addresses of clients or endpoints of servers)."""
+        """(addresses of clients, protocol, endpoints of servers); one of the two is empty."""
         cdef const uint32_t *key = <const uint32_t *>self.sides.key(side)
         cdef uint32_t words = self.sides.length(side) // 4, at
         cdef list ends = []
         if key[0] == CLIENTS:
             for at in range(1, words):
                 ends.append(self.answers.address(key[at]))
-            return False, 0, tuple(ends)
+            return tuple(ends), 0, ()
         for at in range(2, words, 2):
             ends.append((self.answers.address(key[at]), key[at + 1]))
-        return True, key[1], tuple(ends)
+        return (), key[1], tuple(ends)
 
     cdef uint32_t _stand(self, uint32_t side, const CTotals *totals) except? 0xFFFFFFFF:
         """The number of a side at the time of a connection."""

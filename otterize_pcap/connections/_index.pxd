@@ -8,6 +8,13 @@ from otterize_pcap.table._rows cimport CHUNK_BITS, CHUNK_ROWS, Table
 
 cdef enum:
     NOTHING = 0xFFFFFFFF
+    # What the rows of a 5-tuple show, all taken together.
+    HAS_HANDSHAKE = 1
+    HAS_RUN = 2
+    IS_INCOMPLETE = 4
+    IS_RECORDED = 8
+    LOW_ANSWERED = 16
+    HIGH_ANSWERED = 32
 
 # A slot of the index of 5-tuples: the hash's upper half, and one more than the tuple's number.
 cdef struct TupleSlot:
@@ -46,6 +53,7 @@ cdef class RowIndex:
     cdef Table *hasher
     cdef uint32_t *next_in_tuple
     cdef uint32_t *newest
+    cdef uint8_t *flags
     cdef CRow *bare
     cdef uint32_t *bare_of
     cdef uint32_t bares
@@ -97,8 +105,7 @@ cdef class RowIndex:
     cdef uint32_t find(self, const CRow *row) noexcept nogil
     cdef int64_t add_bare(self, const CRow *row) except -1
     cdef int unite_by_isn(self, uint32_t many) except -1
-    cdef int _count_isns(self, uint32_t number) except -1 nogil
-    cdef void _unite_isns(self, uint32_t number, uint32_t many) noexcept nogil
+    cdef int _unite_isns(self, uint32_t number, uint32_t many) except -1 nogil
     cdef IsnSlot *isn_slot(self, uint32_t protocol, uint32_t isn) noexcept nogil
     cdef int _grow_isns(self) except -1 nogil
     cdef bint is_crowded(self, uint32_t protocol, uint32_t isn, uint32_t many) noexcept nogil

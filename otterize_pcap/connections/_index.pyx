@@ -31,6 +31,20 @@ cdef enum:
     BATCH = 16
 
 
+cdef inline uint8_t flags_of(const CRow *row) noexcept nogil:
+    cdef uint8_t flags = HAS_HANDSHAKE
+    if row.client == NO_CLIENT:
+        flags = HAS_RUN | IS_INCOMPLETE
+    elif row.has_server_isn:
+        flags |= LOW_ANSWERED if row.client else HIGH_ANSWERED
+    else:
+        flags |= IS_INCOMPLETE
+    if (row.sides[0].packets or row.sides[1].packets or row.sides[0].unreachable
+            or row.sides[1].unreachable):
+        flags |= IS_RECORDED
+    return flags
+
+
 cdef inline uint64_t tuple_hash(const Table *hasher, const CRow *row) noexcept nogil:
     cdef Key key = row.key
     key.word[4] &= ~<uint64_t>0xFFFFFF00
@@ -54,6 +68,7 @@ cdef class RowIndex:
         free(self.chunk_rows)
         free(self.next_in_tuple)
         free(self.newest)
+        free(self.flags)
         free(self.bare)
         free(self.bare_of)
         free(self.parent)
@@ -143,6 +158,7 @@ cdef class RowIndex:
                         slot[0] = self.tuples
                     self.next_in_tuple[number] = self.newest[slot[0] - 1]
                     self.newest[slot[0] - 1] = number + 1
+                    self.flags[slot[0] - 1] |= flags_of(row)
                 begin = end
         return 0
 
@@ -150,6 +166,7 @@ cdef class RowIndex:
         cdef uint32_t room
         cdef uint32_t *newest
         cdef uint32_t *parent
+        cdef uint8_t *flags
         if self.tuples == self.tuple_room:
             room = self.tuple_room + (self.tuple_room >> 1) + 1024
             newest = <uint32_t *>realloc(self.newest, <size_t>room * sizeof(uint32_t))
@@ -158,12 +175,16 @@ cdef class RowIndex:
             parent = <uint32_t *>realloc(self.parent, <size_t>room * sizeof(uint32_t))
             if parent != NULL:
                 self.parent = parent
-            if newest == NULL or parent == NULL:
+            flags = <uint8_t *>realloc(self.flags, room)
+            if flags != NULL:
+                self.flags = flags
+            if newest == NULL or parent == NULL or flags == NULL:
                 with gil:
                     raise MemoryError
             self.tuple_room = room
         self.newest[self.tuples] = 0
         self.parent[self.tuples] = self.tuples
+        self.flags[self.tuples] = 0
         self.tuples += 1
         return 0
 
@@ -248,49 +269,42 @@ cdef class RowIndex:
     cdef int unite_by_isn(self, uint32_t many) except -1:
         """Unite the 5-tuples of each client ISN; one that more than `many` have was made up."""
         cdef uint32_t number
-        self.isn_bits = 10
-        self.isns = <IsnSlot *>calloc(<size_t>1 << self.isn_bits, sizeof(IsnSlot))
         if self.isns == NULL:
-            raise MemoryError
-        with nogil:
-            for number in range(self.tuples):
-                self._count_isns(number)
-            for number in range(self.tuples):
-                self._unite_isns(number, many)
+            self.isn_bits = 10
+            self.isns = <IsnSlot *>calloc(<size_t>1 << self.isn_bits, sizeof(IsnSlot))
+            if self.isns == NULL:
+                raise MemoryError
+            with nogil:
+                for number in range(self.tuples):
+                    self._unite_isns(number, many)
         return 0
 
-    cdef int _count_isns(self, uint32_t number) except -1 nogil:
-        """Count, up to 255, the 5-tuples of each ISN that a 5-tuple's handshakes show."""
+    cdef int _unite_isns(self, uint32_t number, uint32_t many) except -1 nogil:
+        """Count, up to 255, the 5-tuples of each ISN of a 5-tuple, and unite them while few."""
         cdef uint32_t at = self.newest[number]
         cdef CRow *row
         cdef IsnSlot *slot
+        if not self.flags[number] & HAS_HANDSHAKE:
+            return 0
         while at:
             row = self.row(at - 1)
-            if row.client != NO_CLIENT:
-                if self.isn_count * 2 >= <uint64_t>1 << self.isn_bits:
-                    self._grow_isns()
-                slot = self.isn_slot(protocol_of(row), row.client_isn)
-                if slot.tuples == 0:
-                    self.isn_count += 1
-                    slot.protocol, slot.isn = protocol_of(row), row.client_isn
-                    slot.first = number
-                if (slot.tuples == 0 or slot.latest != number) and slot.tuples < 255:
+            at = self.next_in_tuple[at - 1]
+            if row.client == NO_CLIENT:
+                continue
+            if self.isn_count * 2 >= <uint64_t>1 << self.isn_bits:
+                self._grow_isns()
+            slot = self.isn_slot(protocol_of(row), row.client_isn)
+            if slot.tuples == 0:
+                self.isn_count += 1
+                slot.protocol, slot.isn = protocol_of(row), row.client_isn
+                slot.first, slot.tuples = number, 1
+            elif slot.latest != number:
+                if slot.tuples < 255:
                     slot.tuples += 1
-                slot.latest = number
-            at = self.next_in_tuple[at - 1]
-        return 0
-
-    cdef void _unite_isns(self, uint32_t number, uint32_t many) noexcept nogil:
-        cdef uint32_t at = self.newest[number]
-        cdef CRow *row
-        cdef IsnSlot *slot
-        while at:
-            row = self.row(at - 1)
-            if row.client != NO_CLIENT:
-                slot = self.isn_slot(protocol_of(row), row.client_isn)
-                if slot.first != number and slot.tuples <= many:
+                if slot.tuples <= many:
                     self.unite(slot.first, number)
-            at = self.next_in_tuple[at - 1]
+            slot.latest = number
+        return 0
 
     cdef IsnSlot *isn_slot(self, uint32_t protocol, uint32_t isn) noexcept nogil:
         """The slot of a client ISN, or the empty one where it belongs."""

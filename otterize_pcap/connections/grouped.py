@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Container, Iterator, Mapping, 
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median_low
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from otterize_pcap.connections.clocks import relative_offsets
 from otterize_pcap.connections.connect import CapturedServices, Connection, connect
@@ -41,31 +41,32 @@ class CapturedSnapshot(SnapshotFacts, CapturedServices, Protocol):
 class Stand:
     """Who was asked for at one side of connections, at a time between two changes there.
 
-    `clients` are addresses, `servers` endpoints, from where the connections began to where they
-    ended; one of the two is empty. The times, in ns, are those of one of the connections.
+    `number` is its place in `GroupedConnections.stands`. `clients` and `servers` are endpoints,
+    from where the connections began to where they ended; one of the two is empty, and the ports of
+    clients are 0. The times, in ns, are those of one of the connections.
     """
 
+    number: int
     protocol: int
-    clients: tuple[bytes, ...]
+    clients: tuple[Endpoint, ...]
     servers: tuple[Endpoint, ...]
     first_ns: int
     last_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionGroup:
-    """Connections of one class between two stands, counted.
+class ConnectionGroup(NamedTuple):
+    """Connections of one class between two stands, counted; it resolves as each of them does.
 
-    `number` is its place in `GroupedConnections.groups`, `client` and `server` are places in
-    `stands`. `packets` and `bytes` are (to the server, to the client), each connection by its
-    fullest leg. Times are ns with clock offsets removed. `file`, `packet` and `evidence_ns` show
-    the earliest packet.
+    `number` is its place in `GroupedConnections.groups`. `packets` and `bytes` are (to the server,
+    to the client), each connection by its fullest leg. Times are ns with clock offsets removed.
+    `file`, `packet` and `evidence_ns` show the earliest packet. (A named tuple, since a capture can
+    have a hundred thousand: a frozen dataclass takes seven times as long to make.)
     """
 
     number: int
     kind: ConnectionClass
-    client: int
-    server: int
+    client: Stand
+    server: Stand
     connections: int
     packets: tuple[int, int]
     bytes: tuple[int, int]
@@ -74,6 +75,26 @@ class ConnectionGroup:
     file: str
     packet: int
     evidence_ns: int
+
+    @property
+    def protocol(self) -> int:
+        """The IP protocol number."""
+        return self.kind.protocol
+
+    @property
+    def rule(self) -> str:
+        """The rule that decided the direction."""
+        return self.kind.rule
+
+    @property
+    def outcome(self) -> str:
+        """What came of each of them."""
+        return self.kind.outcome
+
+    @property
+    def servers(self) -> tuple[Endpoint, ...]:
+        """The servers' endpoints from where the connections began to where they ended."""
+        return self.server.servers
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,23 +201,37 @@ class GroupedConnections:
     @cached_property
     def stands(self) -> list[Stand]:
         """What groups refer to."""
-        sides: dict[int, tuple[bool, int, tuple[bytes, ...] | tuple[Endpoint, ...]]] = {}
         found = []
-        for number, first_ns, last_ns in self._components.stands():
-            if number not in sides:
-                sides[number] = self._components.side(number)
-            is_server, protocol, ends = sides[number]
-            clients, servers = ((), ends) if is_server else (ends, ())
-            found.append(Stand(protocol, clients, servers, first_ns, last_ns))  # type: ignore[arg-type]
+        for number, (side, first_ns, last_ns) in enumerate(self._components.stands()):
+            clients, protocol, servers = self._components.side(side)
+            found.append(
+                Stand(
+                    number,
+                    protocol,
+                    tuple((address, 0) for address in clients),
+                    servers,
+                    first_ns,
+                    last_ns,
+                )
+            )
         return found
 
     @cached_property
     def groups(self) -> list[ConnectionGroup]:
         """All connections that have a shape, counted."""
-        classes, files = self._verdicts.classes, self._files
+        classes, files, stands = self._verdicts.classes, self._files, self.stands
         return [
-            ConnectionGroup(number, classes[kind], *told, files[rank], packet, evidence_ns)
-            for number, (kind, *told, rank, packet, evidence_ns) in enumerate(
+            ConnectionGroup(
+                number,
+                classes[kind],
+                stands[client],
+                stands[server],
+                *told,
+                files[rank],
+                packet,
+                evidence_ns,
+            )
+            for number, (kind, client, server, *told, rank, packet, evidence_ns) in enumerate(
                 self._components.counted()
             )
         ]

@@ -144,7 +144,7 @@ class MappedCapture:
     @cached_property
     def groups(self) -> list[tuple[ConnectionGroup, Resolution]]:
         """The groups of connections, each with what becomes of all of them."""
-        stands = StandResolver(self._lookup.resolver, self._found.stands)
+        stands = StandResolver(self._lookup.resolver)
         return [(group, stands.resolve(group)) for group in self._found.groups]
 
     @cached_property

@@ -4,11 +4,12 @@ A connection is resolved at its own time (S12). What cannot be known is an `Unre
 reason; nothing is guessed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from otterize_pcap.addresses import format_address, is_not_a_call, is_private
 from otterize_pcap.connections.connect import Connection
+from otterize_pcap.connections.grouped import ConnectionGroup
 from otterize_pcap.connections.direction import UNDIRECTED
 from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.resolve.identity import Identities
@@ -51,7 +52,7 @@ class Party:
 class Resolved:
     """A connection with both ends known; `port` is the server's own, `services` what led there."""
 
-    connection: Connection
+    connection: Connection | ConnectionGroup
     client: Party
     server: Party | External
     port: int
@@ -66,7 +67,7 @@ class Unresolved:
     not be decided. `client` and `server` are what was known all the same.
     """
 
-    connection: Connection
+    connection: Connection | ConnectionGroup
     reason: str
     side: str = ""
     candidates: tuple[Workload, ...] = ()
@@ -85,10 +86,9 @@ class Unknown:
     candidates: tuple[Workload, ...] = ()
 
 
-def is_call(connection: Connection) -> bool:
-    """Whether no end is an address that nobody calls (S15)."""
-    ends = (*connection.clients, *connection.servers)
-    return not any(is_not_a_call(address) for address, _ in ends)
+def are_called(endpoints: Iterable[Endpoint]) -> bool:
+    """Whether none of some ends is an address that nobody calls (S15)."""
+    return not any(is_not_a_call(address) for address, _ in endpoints)
 
 
 FoundServer = tuple[Party | External | Unknown, tuple[str, ...], int]
@@ -117,12 +117,17 @@ class Resolver:
 
     def resolve(self, connection: Connection) -> Resolution:
         """Both ends of one connection."""
-        if not is_call(connection):
+        if not are_called((*connection.clients, *connection.servers)):
             return Unresolved(connection, NOT_A_CALL)
-        return self.put_together(connection, self.client(connection), self.server(connection))
+        times = (connection.first_ns, connection.last_ns)
+        return self.put_together(
+            connection,
+            self.client(connection.clients, *times),
+            self.server(connection.protocol, connection.servers, *times),
+        )
 
     def put_together(
-        self, connection: Connection, client: Party | Unknown, found: FoundServer
+        self, connection: Connection | ConnectionGroup, client: Party | Unknown, found: FoundServer
     ) -> Resolution:
         """The resolution of a call whose ends were looked up."""
         server, services, port = found
@@ -135,40 +140,44 @@ class Resolver:
             return Unresolved(connection, server.reason, "server", server.candidates, client=client)
         return Resolved(connection, client, server, port, services)
 
-    def client(self, connection: Connection) -> Party | Unknown:
+    def client(
+        self, endpoints: Sequence[Endpoint], first_ns: int, last_ns: int
+    ) -> Party | Unknown:
         """The first end that a pod held; what stands before NAT is what called (S22)."""
-        found = self._one_holder(connection.clients, connection)
+        found = self._one_holder(endpoints, first_ns, last_ns)
         if found is not None:
             return found[0]
-        address = connection.clients[0][0]
+        address = endpoints[0][0]
         if address in self._nodes:
             return Unknown(NODE_CLIENT)
         if self._snapshot.owns(address) or address in self._snapshot.tenures:
-            return self.holder(address, connection.first_ns, connection.last_ns)
+            return self.holder(address, first_ns, last_ns)
         return Unknown(UNKNOWN_PRIVATE if is_private(address) else EXTERNAL_CLIENT)
 
-    def server(self, connection: Connection) -> FoundServer:
+    def server(
+        self, protocol: int, endpoints: Sequence[Endpoint], first_ns: int, last_ns: int
+    ) -> FoundServer:
         """The last end that a pod held, else what the Service at the first end stood for."""
-        first_ns, last_ns, protocol = connection.first_ns, connection.last_ns, connection.protocol
-        port = connection.servers[-1][1]
+        port = endpoints[-1][1]
         listeners: list[Listener] = []
-        for endpoint in connection.servers:
+        for endpoint in endpoints:
             listeners += self._routes.listeners(endpoint, protocol, first_ns, last_ns)
         services = distinct_services(listeners)
         if API_SERVICE in services or any(
-            self._routes.is_api_server(endpoint, protocol) for endpoint in connection.servers
+            self._routes.is_api_server(endpoint, protocol) for endpoint in endpoints
         ):
-            return Party(API_SERVER), (API_SERVICE,), self._api_port(connection, listeners)
-        found = self._one_holder(connection.servers[::-1], connection)
+            ports = self._api_ports(protocol, endpoints, listeners, first_ns, last_ns)
+            return Party(API_SERVER), (API_SERVICE,), ports.pop() if len(ports) == 1 else port
+        found = self._one_holder(endpoints[::-1], first_ns, last_ns)
         if found is not None:
             return found[0], services, found[1]
         if listeners:
             party, port = self._behind(listeners, first_ns, last_ns, port)
             return party, services, port
-        return self._elsewhere(connection.servers[-1], protocol, first_ns, last_ns), services, port
+        return self._elsewhere(endpoints[-1], protocol, first_ns, last_ns), services, port
 
     def _one_holder(
-        self, endpoints: Iterable[Endpoint], connection: Connection
+        self, endpoints: Iterable[Endpoint], first_ns: int, last_ns: int
     ) -> tuple[Party | Unknown, int] | None:
         """Who held the first of some endpoints that a pod held, and its port.
 
@@ -177,7 +186,7 @@ class Resolver:
         """
         found: list[tuple[Party | Unknown, int]] = []
         for address, port in endpoints:
-            held = self.holder(address, connection.first_ns, connection.last_ns)
+            held = self.holder(address, first_ns, last_ns)
             if isinstance(held, Party) or held.reason == AMBIGUOUS:
                 found.append((held, port))
         workloads = {held.workload for held, _ in found if isinstance(held, Party)}
@@ -185,17 +194,23 @@ class Resolver:
             return Unknown(AMBIGUOUS, tuple(sorted(workloads))), found[0][1]
         return found[0] if found else None
 
-    def _api_port(self, connection: Connection, listeners: Iterable[Listener]) -> int:
-        """The API server's own port, which its Service's need not be."""
-        for endpoint in reversed(connection.servers):
-            if self._routes.is_api_server(endpoint, connection.protocol):
-                return endpoint[1]
-        ports = {
+    def _api_ports(
+        self,
+        protocol: int,
+        endpoints: Sequence[Endpoint],
+        listeners: Iterable[Listener],
+        first_ns: int,
+        last_ns: int,
+    ) -> set[int]:
+        """The API server's own port, which its Service's need not be; several if none tells."""
+        for endpoint in reversed(endpoints):
+            if self._routes.is_api_server(endpoint, protocol):
+                return {endpoint[1]}
+        return {
             port
             for listener in listeners
-            for _, port in self._routes.targets(listener, connection.first_ns, connection.last_ns)
+            for _, port in self._routes.targets(listener, first_ns, last_ns)
         }
-        return ports.pop() if len(ports) == 1 else connection.servers[-1][1]
 
     def holder(self, address: bytes, first_ns: int, last_ns: int) -> Party | Unknown:
         """The pod that held an address over a whole time (S12)."""

@@ -1,10 +1,6 @@
 """Groups of connections → resolutions: each side looked up once for as long as it stands."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-
-from otterize_pcap.connections.connect import Connection
-from otterize_pcap.connections.grouped import ConnectionGroup, Stand
+from otterize_pcap.connections.grouped import ConnectionGroup
 from otterize_pcap.resolve.resolve import (
     NOT_A_CALL,
     FoundServer,
@@ -13,53 +9,47 @@ from otterize_pcap.resolve.resolve import (
     Resolver,
     Unknown,
     Unresolved,
-    is_call,
+    are_called,
 )
 
 
 class StandResolver:
     """Resolves the groups of one capture."""
 
-    def __init__(self, resolver: Resolver, stands: Sequence[Stand]) -> None:
+    def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._stands = stands
-        self._clients: dict[int, Party | Unknown] = {}
-        self._servers: dict[int, FoundServer] = {}
+        self._clients: dict[int, Party | Unknown | None] = {}
+        self._servers: dict[int, FoundServer | None] = {}
 
     def resolve(self, group: ConnectionGroup) -> Resolution:
-        """What all connections of a group resolve to; the connection in it stands for them."""
-        connection = self._standing_for(group)
-        if not is_call(connection):
-            return Unresolved(connection, NOT_A_CALL)
-        client = self._clients.get(group.client)
-        if client is None:
-            client = self._clients[group.client] = self._resolver.client(
-                self._at_its_time(connection, self._stands[group.client])
-            )
-        server = self._servers.get(group.server)
-        if server is None:
-            server = self._servers[group.server] = self._resolver.server(
-                self._at_its_time(connection, self._stands[group.server])
-            )
-        return self._resolver.put_together(connection, client, server)
+        """What all connections of a group resolve to; the group stands for each of them."""
+        client, server = self._client(group), self._server(group)
+        if client is None or server is None:
+            return Unresolved(group, NOT_A_CALL)
+        return self._resolver.put_together(group, client, server)
 
-    def _standing_for(self, group: ConnectionGroup) -> Connection:
-        """A connection that resolves as every one of a group does; it has no legs."""
-        return Connection(
-            protocol=group.kind.protocol,
-            clients=tuple((address, 0) for address in self._stands[group.client].clients),
-            servers=self._stands[group.server].servers,
-            rule=group.kind.rule,
-            outcome=group.kind.outcome,
-            first_ns=group.first_ns,
-            last_ns=group.last_ns,
-            packets=group.packets,
-            bytes=group.bytes,
-            syns=0,
-            legs=(),
-            joined_by=group.kind.joined_by,
-        )
+    def _client(self, group: ConnectionGroup) -> Party | Unknown | None:
+        """Who called; None where nobody calls from there."""
+        stand = group.client
+        if stand.number not in self._clients:
+            called = are_called(stand.clients)
+            self._clients[stand.number] = (
+                self._resolver.client(stand.clients, stand.first_ns, stand.last_ns)
+                if called
+                else None
+            )
+        return self._clients[stand.number]
 
-    def _at_its_time(self, connection: Connection, stand: Stand) -> Connection:
-        """A connection at the time of one that a stand was seen with."""
-        return replace(connection, first_ns=stand.first_ns, last_ns=stand.last_ns)
+    def _server(self, group: ConnectionGroup) -> FoundServer | None:
+        """Who answered; None where nobody can be called."""
+        stand = group.server
+        if stand.number not in self._servers:
+            called = are_called(stand.servers)
+            self._servers[stand.number] = (
+                self._resolver.server(
+                    stand.protocol, stand.servers, stand.first_ns, stand.last_ns
+                )
+                if called
+                else None
+            )
+        return self._servers[stand.number]
