@@ -10,12 +10,12 @@ from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import CoverageError, InputError
 from otterize_pcap.files.captures import is_capture_directory
 from otterize_pcap.files.opening import STDIN, path_text, read_bytes
+from otterize_pcap.graph.fate import FateKind
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.graph_format import decode_graph, is_graph_json
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.intents.places import Places, declared_places
 from otterize_pcap.intents.read_intents import parse_intents
-from otterize_pcap.resolve.build_graph import SHOWN
 from otterize_pcap.resolve.map_capture import graph_capture, merge_graphs
 
 DOCUMENTS = (".yaml", ".yml", ".json")
@@ -129,7 +129,7 @@ def _why_empty(graph: ServiceGraph) -> str:
     fates = dict(coverage.connections)
     if not fates:
         return "no packet belongs to a TCP, UDP or SCTP connection"
-    if fates.get(SHOWN):
+    if any(count and fate.kind is FateKind.RESOLVED for fate, count in fates.items()):
         return "all calls were filtered out by the options given"
-    largest = max(fates, key=lambda name: (fates[name], name))
+    largest = max(fates, key=lambda fate: (fates[fate], str(fate)))
     return f"none of {sum(fates.values())} connections is a call to show, most of them {largest}"

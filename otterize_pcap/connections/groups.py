@@ -17,6 +17,7 @@ from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.direction import Known, conntrack_originals
 from otterize_pcap.connections.legs import Flow, Recording, Tuple5
+from otterize_pcap.connections.rule import Rule
 from otterize_pcap.table.chunk import FAST_PATH
 from otterize_pcap.table.rows import UDP, Endpoint, Row
 
@@ -72,7 +73,7 @@ def standing_for(group: ConnectionGroup) -> Connection:
         protocol=group.protocol,
         clients=tuple((address, 0) for address in group.clients),
         servers=group.servers,
-        rule=group.rule,
+        rule=Rule(group.rule),
         outcome=group.outcome,
         first_ns=group.first_ns,
         last_ns=group.last_ns,

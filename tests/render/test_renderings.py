@@ -34,6 +34,7 @@ from otterize_pcap.graph.service_graph import (
 )
 from otterize_pcap.graph.views import through_services
 from otterize_pcap.intents.places import Places
+from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.render.calls_csv import render_csv
 from otterize_pcap.render.calls_json import render_rows
 from otterize_pcap.render.check_text import render_check
@@ -102,7 +103,9 @@ BEFORE = ServiceGraph(
         Call(KAFKA, Workload("zookeeper", "infra", "StatefulSet")),
     )
 )
-PARTLY = ServiceGraph(GRAPH.calls, Coverage(nodes=(NodeCoverage("b", "failed", "Pending"),)))
+PARTLY = ServiceGraph(
+    GRAPH.calls, Coverage(nodes=(NodeCoverage("b", NodeStatus.FAILED, "Pending"),))
+)
 
 DIFF = diff_graphs(BEFORE, GRAPH)
 UNSURE = diff_graphs(BEFORE, PARTLY)
