@@ -15,11 +15,14 @@ rm -rf "$build/otterize_pcap"
 mkdir -p "$build"
 # Links, but folders of their own: the instrumented path goes in beside the modules that load it.
 cp -rs "$root/otterize_pcap" "$build/otterize_pcap"
-rm -f "$build"/otterize_pcap/table/_fastpath*.so
-"$python" -m cython -3 "$root/otterize_pcap/table/_fastpath.pyx" -o "$build/_fastpath.c"
-# shellcheck disable=SC2086 # the flags are words
-clang $sanitize -fsanitize=fuzzer-no-link -fPIC -shared -I"$include" "$build/_fastpath.c" \
-    -o "$build/otterize_pcap/table/_fastpath$(variable EXT_SUFFIX)"
+for module in table/_fastpath connections/_grouping; do
+    rm -f "$build/otterize_pcap/$module".*.so
+    source=$build/$(basename "$module").c
+    (cd "$root" && "$python" -m cython -3 "otterize_pcap/$module.pyx" -o "$source")
+    # shellcheck disable=SC2086 # the flags are words
+    clang $sanitize -fsanitize=fuzzer-no-link -fPIC -shared -I"$include" "$source" \
+        -o "$build/otterize_pcap/$module$(variable EXT_SUFFIX)"
+done
 # shellcheck disable=SC2086
 clang $sanitize -fsanitize=fuzzer -I"$include" "$root/fuzz/harness.c" -o "$build/harness" \
     -L"$library" "-lpython$version" "-Wl,-rpath,$library"

@@ -22,7 +22,8 @@ from otterize_pcap.table.chunk import FAST_PATH
 from otterize_pcap.table.rows import UDP, Endpoint, Row
 
 if FAST_PATH:
-    from otterize_pcap.table._fastpath import FastTable, PlainConnections
+    from otterize_pcap.connections._grouping import PlainConnections
+    from otterize_pcap.table._fastpath import FastTable
 
 
 class SteadyAnswers(Protocol):

@@ -1,43 +1,68 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""The hot path, compiled: buffer of records → the rows that `connections.ConnectionTable` has.
+"""The hot path, compiled: buffer of records → the rows that `rows.ConnectionTable` has.
 
-`_fast_frames.pxi` says which frames it takes. It stops in front of every other one, and the
+`_frames.pxd` says which frames it takes. It stops in front of every other one, and the
 caller lets `decode` do that one and hands the packet to `add`: there is one order of packets and
 one table, whoever decoded them. Nothing here trusts a length that was not checked against the
 bytes that are there, and nothing holds the GIL while it walks.
-
-Records are decoded in batches: first all headers of a batch, then their places in the index, then
-the rows, so that memory answers for several packets at once. With a million connections that is
-2.3 times as fast as one by one; with twenty thousand it makes no difference.
 """
 
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy
+
+from otterize_pcap.table._frames cimport (
+    Decoding,
+    PORT_DECLINED,
+    PORT_DNS,
+    PORT_GENEVE,
+    PORT_VXLAN,
+    Paths,
+    set_key,
+)
+from otterize_pcap.table._row cimport (
+    CPacket,
+    CRow,
+    CSide,
+    HAS_ACK,
+    HAS_SEQ,
+    HAS_TIMESTAMP,
+    Key,
+    NO_CLIENT,
+    address,
+    be64,
+)
+from otterize_pcap.table._rows cimport (
+    CHUNK_BITS,
+    CHUNK_ROWS,
+    DONE,
+    FULL,
+    NO_MEMORY,
+    Outcome,
+    Slot,
+    Table,
+    add_packet,
+    empty_table,
+    free_chunk,
+    hash_key,
+    place_row,
+    row_at,
+)
+from otterize_pcap.table._walk cimport (
+    MAX_INTERFACES,
+    Walk,
+    look_ahead,
+    move_path,
+    note_time,
+    walk_pcap,
+    walk_pcapng,
+)
 
 from otterize_pcap.table.rows import Row, Side, too_many_connections
-from otterize_pcap.packets.packet import Tunnel
-
-include "_fast_table.pxi"
-include "_fast_frames.pxi"
-
-cdef extern from *:
-    """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define otterize_prefetch(address) __builtin_prefetch(address)
-    #else
-    #define otterize_prefetch(address) ((void)(address))
-    #endif
-    """
-    void otterize_prefetch(const void *address) noexcept nogil
 
 cdef enum:
-    BATCH = 32
-    AHEAD = 16
-    MAX_CAPTURED = 262144
-    MAX_INTERFACES = 64
     MAX_PATHS = (1 << 24) - 1
 
 # Why a walk ended.
@@ -48,244 +73,8 @@ AT_STOP = 1
 DECLINE = 2
 """The next record is the caller's."""
 
-cdef enum:
-    ENDED_NEED_MORE = 0
-    ENDED_AT_STOP = 1
-    ENDED_DECLINE = 2
-    RUNNING = 3
-
 TUNNEL_KINDS = ("vxlan", "geneve", "ipip", "ip6ip", "vxlan-gpe", "gre", "nvgre", "erspan")
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(TUNNEL_KINDS)}
-
-cdef struct Counts:
-    uint64_t not_ip
-    uint64_t icmp
-    int64_t first_ns
-    int64_t last_ns
-    uint64_t timed
-
-# One interface of a pcapng section; `multiplier` 0 where its clock is not for the hot path.
-cdef struct Clock:
-    uint32_t link_type
-    uint32_t multiplier
-
-cdef struct Walk:
-    const uint8_t *data
-    ptrdiff_t at
-    ptrdiff_t end
-    ptrdiff_t stop
-    uint64_t number
-    uint64_t interface
-    uint32_t part
-    uint32_t link_type
-    uint32_t tick_ns
-    uint32_t header_length
-    bint swapped
-    uint32_t clocks
-    Clock clock[MAX_INTERFACES]
-
-
-cdef inline uint32_t swap32(uint32_t value) noexcept nogil:
-    return (value >> 24) | ((value >> 8) & 0xFF00) | ((value & 0xFF00) << 8) | (value << 24)
-
-
-cdef inline uint32_t field32(const Walk *walk, ptrdiff_t at) noexcept nogil:
-    cdef uint32_t value
-    memcpy(&value, walk.data + at, 4)
-    return swap32(value) if walk.swapped else value
-
-
-cdef inline uint32_t field16(const Walk *walk, ptrdiff_t at) noexcept nogil:
-    cdef uint16_t value
-    memcpy(&value, walk.data + at, 2)
-    return (value >> 8 | (value & 0xFF) << 8) if walk.swapped else value
-
-
-cdef inline void note_time(Counts *counts, int64_t time_ns) noexcept nogil:
-    if time_ns < counts.first_ns or counts.timed == 0:
-        counts.first_ns = time_ns
-    if time_ns > counts.last_ns or counts.timed == 0:
-        counts.last_ns = time_ns
-    counts.timed = 1
-
-
-cdef inline int take_frame(
-    Decoding *decoding, Counts *counts, Walk *walk, uint32_t link_type, uint64_t interface,
-    ptrdiff_t frame, ptrdiff_t length, int64_t time_ns, CPacket *batch, int *waiting
-) noexcept nogil:
-    """Decode one frame into the batch, or count it; 0 where the caller has to."""
-    cdef CPacket *packet = &batch[waiting[0]]
-    cdef Verdict verdict = decode_frame(
-        decoding, link_type, walk.data + frame, walk.data + frame + length, packet)
-    if verdict == DECLINED:
-        return 0
-    walk.number += 1
-    note_time(counts, time_ns)
-    if verdict == NOT_IP:
-        counts.not_ip += 1
-    elif verdict == ICMP_MESSAGE:
-        counts.icmp += 1
-    else:
-        packet.key.word[5] |= interface << 32
-        packet.hash = hash_key(&decoding.table, &packet.key)
-        packet.time_ns = time_ns
-        packet.number = walk.number
-        packet.part = walk.part
-        packet.unreachable = 0
-        packet.fragment = 0
-        otterize_prefetch(&decoding.table.slots[first_slot(&decoding.table, packet.hash)])
-        waiting[0] += 1
-    return 1
-
-
-cdef Outcome flush(Decoding *decoding, CPacket *batch, int waiting) noexcept nogil:
-    """Put a batch into the table, in order."""
-    cdef Table *table = &decoding.table
-    cdef Outcome outcome
-    cdef uint32_t row
-    cdef int i
-    for i in range(waiting):
-        row = table.slots[first_slot(table, batch[i].hash)].row
-        if row:
-            prefetch_row(row_at(table, row - 1))
-    for i in range(waiting):
-        outcome = add_packet(table, &batch[i])
-        if outcome != DONE:
-            return outcome
-    return DONE
-
-
-cdef inline void look_ahead(
-    const Table *table, const Table *later, uint64_t index, const uint32_t *paths
-) noexcept nogil:
-    """Have in the cache what the rows a little later will be looked up in: slot, then row."""
-    cdef Slot *slot
-    if index + 2 * AHEAD < later.rows:
-        otterize_prefetch(slot_of(table, row_at(later, index + 2 * AHEAD), paths))
-    if index + AHEAD < later.rows:
-        slot = slot_of(table, row_at(later, index + AHEAD), paths)
-        if slot.row:
-            prefetch_row(row_at(table, slot.row - 1))
-
-
-cdef inline Slot *slot_of(
-    const Table *table, const CRow *later, const uint32_t *paths
-) noexcept nogil:
-    cdef Key key = later.key
-    key.word[4] = move_path(key.word[4], paths)
-    return &table.slots[first_slot(table, hash_key(table, &key))]
-
-
-cdef inline void prefetch_row(const CRow *row) noexcept nogil:
-    otterize_prefetch(row)
-    otterize_prefetch(<const uint8_t *>row + 64)
-    otterize_prefetch(<const uint8_t *>row + 128)
-
-
-cdef inline uint64_t move_path(uint64_t word, const uint32_t *paths) noexcept nogil:
-    """Word 4 of a key with the number that its tunnel path has in another table."""
-    return (word & ~<uint64_t>0xFFFFFF00) | <uint64_t>paths[(word >> 8) & 0xFFFFFF] << 8
-
-
-cdef int walk_pcap(Decoding *decoding, Counts *counts, Walk *walk, Outcome *outcome) noexcept nogil:
-    """Take pcap records from the buffer until one of the reasons to end."""
-    cdef CPacket batch[BATCH]
-    cdef int waiting, ended = RUNNING
-    cdef ptrdiff_t frame
-    cdef uint32_t captured
-    cdef int64_t time_ns
-    while ended == RUNNING:
-        waiting = 0
-        while waiting < BATCH:
-            if walk.at >= walk.stop:
-                ended = ENDED_AT_STOP
-                break
-            if walk.end - walk.at < <ptrdiff_t>walk.header_length:
-                ended = ENDED_NEED_MORE
-                break
-            captured = field32(walk, walk.at + 8)
-            if captured == 0 or captured > MAX_CAPTURED:
-                ended = ENDED_DECLINE
-                break
-            frame = walk.at + walk.header_length
-            if walk.end - frame < <ptrdiff_t>captured:
-                ended = ENDED_NEED_MORE
-                break
-            time_ns = (<int64_t>field32(walk, walk.at) * 1_000_000_000
-                       + <int64_t>field32(walk, walk.at + 4) * walk.tick_ns)
-            if not take_frame(decoding, counts, walk, walk.link_type, 0, frame, captured, time_ns,
-                              batch, &waiting):
-                ended = ENDED_DECLINE
-                break
-            walk.at = frame + captured
-        outcome[0] = flush(decoding, batch, waiting)
-        if outcome[0] != DONE:
-            break
-    return ended
-
-
-cdef int walk_pcapng(
-    Decoding *decoding, Counts *counts, Walk *walk, Outcome *outcome
-) noexcept nogil:
-    """Take Enhanced Packet Blocks from the buffer until one of the reasons to end."""
-    cdef CPacket batch[BATCH]
-    cdef int waiting, ended = RUNNING
-    cdef uint32_t length, index, captured
-    cdef uint64_t units
-    cdef Clock *clock
-    while ended == RUNNING:
-        waiting = 0
-        while waiting < BATCH:
-            if walk.at >= walk.stop:
-                ended = ENDED_AT_STOP
-                break
-            if walk.end - walk.at < 12:
-                ended = ENDED_NEED_MORE
-                break
-            length = field32(walk, walk.at + 4)
-            if field32(walk, walk.at) != 6 or length < 32 or length % 4 or length > (16 << 20):
-                ended = ENDED_DECLINE
-                break
-            if walk.end - walk.at < <ptrdiff_t>length:
-                ended = ENDED_NEED_MORE
-                break
-            index = field32(walk, walk.at + 8)
-            captured = field32(walk, walk.at + 20)
-            if (field32(walk, walk.at + length - 4) != length or index >= walk.clocks
-                    or captured > length - 32 or captured > MAX_CAPTURED):
-                ended = ENDED_DECLINE
-                break
-            clock = &walk.clock[index]
-            units = <uint64_t>field32(walk, walk.at + 12) << 32 | field32(walk, walk.at + 16)
-            if (clock.multiplier == 0
-                    or units > <uint64_t>0x7FFFFFFFFFFFFFFF / clock.multiplier
-                    or has_drops(walk, walk.at + 28 + ((captured + 3) & ~<uint32_t>3),
-                                 walk.at + length - 4)
-                    or not take_frame(decoding, counts, walk, clock.link_type,
-                                      walk.interface + index, walk.at + 28, captured,
-                                      <int64_t>(units * clock.multiplier), batch, &waiting)):
-                ended = ENDED_DECLINE
-                break
-            walk.at += length
-        outcome[0] = flush(decoding, batch, waiting)
-        if outcome[0] != DONE:
-            break
-    return ended
-
-
-cdef bint has_drops(const Walk *walk, ptrdiff_t at, ptrdiff_t end) noexcept nogil:
-    """Whether a block's options hold epb_dropcount (4), which the caller adds up."""
-    cdef uint32_t code, length
-    while end - at >= 4:
-        code = field16(walk, at)
-        length = field16(walk, at + 2)
-        at += 4
-        if code == 0 or end - at < <ptrdiff_t>length:
-            return False
-        if code == 4:
-            return True
-        at += (length + 3) & ~<uint32_t>3
-    return False
 
 
 cdef class FastTable:
@@ -293,12 +82,6 @@ cdef class FastTable:
 
     Raises `CaptureError` where more than `max_rows` rows would be needed.
     """
-
-    cdef Decoding decoding
-    cdef Counts counts
-    cdef dict path_numbers
-    cdef list path_tunnels
-    cdef public uint64_t max_rows
 
     def __cinit__(
         self, max_rows, bytes secret, vxlan_ports, geneve_ports, declined_ports, bint collect_names
@@ -584,15 +367,6 @@ cdef class FastTable:
         )
 
 
-cdef bytes address(uint64_t high, uint64_t low):
-    cdef uint8_t out[16]
-    cdef int i
-    for i in range(8):
-        out[i] = <uint8_t>(high >> (56 - 8 * i))
-        out[8 + i] = <uint8_t>(low >> (56 - 8 * i))
-    return (<char *>out)[:16]
-
-
 cdef side(const CSide *side):
     return Side(
         side.packets,
@@ -607,11 +381,3 @@ cdef side(const CSide *side):
         side.hints,
         side.unreachable,
     )
-
-
-include "_fast_index.pxi"
-include "_fast_groups.pxi"
-include "_fast_slots.pxi"
-include "_fast_ends.pxi"
-include "_fast_datagrams.pxi"
-include "_fast_grouping.pxi"

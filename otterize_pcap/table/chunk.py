@@ -9,6 +9,7 @@ it declines; that one is decoded by the reference and goes into the same table.
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 from otterize_pcap.packets.decode import Decoded, Decoder
@@ -26,10 +27,11 @@ from otterize_pcap.table.rows import DEFAULT_MAX_CONNECTIONS, ConnectionTable, R
 try:
     from otterize_pcap.table._fastpath import DECLINE, NEED_MORE, FastTable
 
-    FAST_PATH = True
+    # A table whose rows nothing compiled can join would be slower than the reference.
+    FAST_PATH = find_spec("otterize_pcap.connections._grouping") is not None
 except ImportError:
     FAST_PATH = False
-"""Whether the compiled path was built; without it everything is right, only slower."""
+"""Whether all compiled parts were built; without them everything is right, only slower."""
 
 FIRST_SURE_VERSION = (2, 4)
 """The pcap version since which a record's captured length surely comes first."""

@@ -40,7 +40,7 @@ def test_wheel_is_complete() -> None:
 
     assert tracked("*.py", "py.typed", "page/*", "*.pyi") <= names
     assert template == TEMPLATE.read_bytes()
-    assert not {name for name in names if name.endswith((".pyx", ".pxi", ".c"))}
+    assert not {name for name in names if name.endswith((".pyx", ".pxd", ".pxi", ".c"))}
 
 
 @BUILT
@@ -50,7 +50,7 @@ def test_sdist_is_complete() -> None:
         members = sdist.getmembers()
     names = {member.name.partition("/")[2] for member in members}
 
-    assert tracked("*.py", "*.pyx", "*.pxi", "*.pyi", "py.typed", "page/*") <= names
+    assert tracked("*.py", "*.pyx", "*.pxd", "*.pxi", "*.pyi", "py.typed", "page/*") <= names
     assert {"LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml"} <= names
     assert {(m.uid, m.gid, m.uname, m.gname) for m in members} == {(0, 0, "", "")}
     assert len({member.mtime for member in members}) == 1

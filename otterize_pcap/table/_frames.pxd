@@ -10,6 +10,14 @@
 # ARP and ICMP messages that refuse nothing are recognised and counted too.
 # Every read is of bytes below `end`, which is never behind the captured frame.
 
+
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp
+
+from otterize_pcap.table._row cimport CPacket, Key, SYN, TCP, UDP, be16, be32, be64, same_key
+from otterize_pcap.table._rows cimport Slot, Table, hash_key
+
 cdef enum Verdict:
     ACCEPTED = 0
     NOT_IP = 1
@@ -41,18 +49,6 @@ cdef struct Decoding:
     Paths paths
     uint8_t port_use[65536]
     bint collect_names
-
-
-cdef inline uint32_t be16(const uint8_t *at) noexcept nogil:
-    return <uint32_t>at[0] << 8 | at[1]
-
-
-cdef inline uint32_t be32(const uint8_t *at) noexcept nogil:
-    return <uint32_t>at[0] << 24 | <uint32_t>at[1] << 16 | <uint32_t>at[2] << 8 | at[3]
-
-
-cdef inline uint64_t be64(const uint8_t *at) noexcept nogil:
-    return <uint64_t>be32(at) << 32 | be32(at + 4)
 
 
 cdef inline uint32_t tcp_timestamp(
@@ -104,7 +100,7 @@ cdef inline uint8_t tcp_hint(const uint8_t *payload, ptrdiff_t length) noexcept 
     return 0
 
 
-cdef Verdict find_ip(
+cdef inline Verdict find_ip(
     uint32_t link_type, const uint8_t **data, const uint8_t *end, uint64_t *interface
 ) noexcept nogil:
     """`link_layer.open_link`: moves `data` on to the IP header."""
@@ -165,7 +161,7 @@ cdef inline Verdict open_ethertype(
     return NOT_IP if ethertype == 0x0806 else DECLINED
 
 
-cdef Verdict decode_frame(
+cdef inline Verdict decode_frame(
     const Decoding *decoding, uint32_t link_type, const uint8_t *data, const uint8_t *end,
     CPacket *packet
 ) noexcept nogil:

@@ -1,81 +1,45 @@
-# The connection table of `_fastpath`: the rows of `connections.ConnectionTable`, in C.
+# The rows of `rows.ConnectionTable`, in C.
 #
 # Rows lie in chunks that never move; an open-addressing index maps a key to its newest row. Keys
 # are hashed with NH (RFC 4418, 5.2.2) under a secret of the run: two keys collide in all 64 bits
 # with a chance of at most 2**-32 whatever the input, so nobody can build a capture that makes the
 # index degenerate. An odd secret multiplier then spreads the sum over the bits that are used.
 
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
+
+from otterize_pcap.table._row cimport (
+    ACK,
+    CPacket,
+    CRow,
+    CSide,
+    FIN,
+    HAS_ACK,
+    HAS_SEQ,
+    HAS_TIMESTAMP,
+    Key,
+    NO_CLIENT,
+    RST,
+    SLOT_NS,
+    SYN,
+    TCP,
+    UDP,
+    address,
+    append_side,
+    be64,
+    note_flags,
+    same_key,
+)
+
 cdef enum:
     CHUNK_BITS = 12
     CHUNK_ROWS = 1 << CHUNK_BITS
-    NO_CLIENT = 2
-    HAS_ACK = 1
-    HAS_SEQ = 2
-    HAS_TIMESTAMP = 4
-    FIN = 0x01
-    SYN = 0x02
-    RST = 0x04
-    ACK = 0x10
-    TCP = 6
-    UDP = 17
 
 cdef enum Outcome:
     DONE = 0
     FULL = 1
     NO_MEMORY = 2
-
-cdef int64_t SLOT_NS = 30_000_000_000
-
-# Word 0 to 3: low and high address, each two halves as big-endian numbers. Word 4: low port (16
-# bits), high port (16), tunnel path (24), protocol (8). Word 5: interface.
-cdef struct Key:
-    uint64_t word[6]
-
-cdef struct CSide:
-    uint64_t packets
-    uint64_t bytes
-    uint32_t ack_first
-    uint32_t seq_first
-    uint32_t seq_last
-    uint32_t timestamp
-    uint32_t syns
-    uint32_t syn_acks
-    uint32_t unreachable
-    uint16_t flags
-    uint8_t hints
-    uint8_t has
-
-cdef struct CRow:
-    Key key
-    CSide sides[2]
-    int64_t first_ns
-    int64_t last_ns
-    int64_t slot
-    uint64_t number
-    uint32_t client_isn
-    uint32_t server_isn
-    uint32_t part
-    uint8_t first_sender
-    uint8_t client
-    uint8_t has_server_isn
-
-# What decoding one frame yields.
-cdef struct CPacket:
-    Key key
-    uint64_t hash
-    int64_t time_ns
-    uint64_t number
-    uint32_t length
-    uint32_t seq
-    uint32_t ack
-    uint32_t timestamp
-    uint32_t part
-    uint16_t flags
-    uint8_t hint
-    uint8_t sender
-    uint8_t has_timestamp
-    uint8_t unreachable
-    uint8_t fragment
 
 # `row` is one more than the row's index, 0 in an empty slot; `tag` the hash's upper half, whose
 # highest bits are the slot's number, so that growing needs no look at the rows.
@@ -104,12 +68,6 @@ cdef inline uint64_t hash_key(const Table *table, const Key *key) noexcept nogil
     return total * table.secret[6]
 
 
-cdef inline bint same_key(const Key *one, const Key *other) noexcept nogil:
-    return ((one.word[0] ^ other.word[0]) | (one.word[1] ^ other.word[1])
-            | (one.word[2] ^ other.word[2]) | (one.word[3] ^ other.word[3])
-            | (one.word[4] ^ other.word[4]) | (one.word[5] ^ other.word[5])) == 0
-
-
 cdef inline CRow *row_at(const Table *table, uint64_t index) noexcept nogil:
     return &table.chunks[index >> CHUNK_BITS][index & (CHUNK_ROWS - 1)]
 
@@ -118,7 +76,7 @@ cdef inline uint64_t first_slot(const Table *table, uint64_t hash_) noexcept nog
     return hash_ >> (64 - table.slot_bits)
 
 
-cdef Outcome grow_slots(Table *table) noexcept nogil:
+cdef inline Outcome grow_slots(Table *table) noexcept nogil:
     """Double the index."""
     cdef int bits = table.slot_bits + 1
     cdef uint64_t size = <uint64_t>1 << bits, mask = size - 1, old, place
@@ -140,7 +98,7 @@ cdef Outcome grow_slots(Table *table) noexcept nogil:
     return DONE
 
 
-cdef Outcome new_row(Table *table, CRow **row) noexcept nogil:
+cdef inline Outcome new_row(Table *table, CRow **row) noexcept nogil:
     """Take the next row of the arena, zeroed."""
     cdef uint64_t chunk = table.rows >> CHUNK_BITS, room
     cdef CRow **chunks
@@ -167,7 +125,7 @@ cdef inline void free_chunk(Table *table, uint64_t chunk) noexcept nogil:
     table.chunks[chunk] = NULL
 
 
-cdef void empty_table(Table *table) noexcept nogil:
+cdef inline void empty_table(Table *table) noexcept nogil:
     """Forget all rows; the table can be filled again."""
     cdef uint64_t chunk
     for chunk in range((table.rows + CHUNK_ROWS - 1) >> CHUNK_BITS):
@@ -176,7 +134,7 @@ cdef void empty_table(Table *table) noexcept nogil:
     table.rows = table.keys = 0
 
 
-cdef Outcome find(Table *table, const Key *key, uint64_t hash_, Slot **slot) noexcept nogil:
+cdef inline Outcome find(Table *table, const Key *key, uint64_t hash_, Slot **slot) noexcept nogil:
     """The slot of a key, or the empty one where it belongs; grows the index when half full."""
     cdef uint64_t mask, place
     cdef uint32_t tag = <uint32_t>(hash_ >> 32)
@@ -212,7 +170,7 @@ cdef inline Outcome begin_row(
     return DONE
 
 
-cdef Outcome add_packet(Table *table, const CPacket *packet) noexcept nogil:
+cdef inline Outcome add_packet(Table *table, const CPacket *packet) noexcept nogil:
     """Count one packet: `connections._row_of` and `_place` in one step."""
     cdef Slot *slot = NULL
     cdef CRow *row = NULL
@@ -266,53 +224,7 @@ cdef Outcome add_packet(Table *table, const CPacket *packet) noexcept nogil:
     return DONE
 
 
-cdef inline void note_flags(CRow *row, CSide *side, const CPacket *packet) noexcept nogil:
-    """`connections._note_flags`, on a row that may have begun earlier."""
-    side.flags |= packet.flags
-    if not packet.flags & SYN:
-        if not side.has & HAS_SEQ:
-            side.has |= HAS_SEQ
-            side.seq_first = packet.seq
-        side.seq_last = packet.seq
-        if (packet.flags & (ACK | RST)) == ACK and not side.has & HAS_ACK:
-            side.has |= HAS_ACK
-            side.ack_first = packet.ack
-        return
-    if packet.flags & RST:
-        return
-    if packet.has_timestamp and not side.has & HAS_TIMESTAMP:
-        side.has |= HAS_TIMESTAMP
-        side.timestamp = packet.timestamp
-    if packet.flags & ACK:
-        side.syn_acks += 1
-        if not row.has_server_isn:
-            row.has_server_isn = 1
-            row.server_isn = packet.seq
-    else:
-        side.syns += 1
-
-
-cdef inline void append_side(CSide *side, const CSide *later) noexcept nogil:
-    """`connections.Side.append`."""
-    side.packets += later.packets
-    side.bytes += later.bytes
-    side.flags |= later.flags
-    side.syns += later.syns
-    side.syn_acks += later.syn_acks
-    if not side.has & HAS_ACK:
-        side.ack_first = later.ack_first
-    if not side.has & HAS_SEQ:
-        side.seq_first = later.seq_first
-    if later.has & HAS_SEQ:
-        side.seq_last = later.seq_last
-    if not side.has & HAS_TIMESTAMP:
-        side.timestamp = later.timestamp
-    side.has |= later.has
-    side.hints |= later.hints
-    side.unreachable += later.unreachable
-
-
-cdef Outcome place_row(Table *table, const CRow *later) noexcept nogil:
+cdef inline Outcome place_row(Table *table, const CRow *later) noexcept nogil:
     """`connections.ConnectionTable._place`."""
     cdef uint64_t hash_ = hash_key(table, &later.key)
     cdef Slot *slot = NULL

@@ -1,0 +1,148 @@
+# One row of a connection table in C, the key it is found by, and what is done to it alone.
+#
+# A header: what it defines is compiled into every module that uses it, so that a step of the hot
+# path never goes through a pointer to another module.
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef enum:
+    NO_CLIENT = 2
+    HAS_ACK = 1
+    HAS_SEQ = 2
+    HAS_TIMESTAMP = 4
+    FIN = 0x01
+    SYN = 0x02
+    RST = 0x04
+    ACK = 0x10
+    TCP = 6
+    UDP = 17
+
+cdef extern from *:
+    """
+    #define OTTERIZE_SLOT_NS INT64_C(30000000000)
+    """
+    const int64_t SLOT_NS "OTTERIZE_SLOT_NS"
+
+# Word 0 to 3: low and high address, each two halves as big-endian numbers. Word 4: low port (16
+# bits), high port (16), tunnel path (24), protocol (8). Word 5: interface.
+cdef struct Key:
+    uint64_t word[6]
+
+cdef struct CSide:
+    uint64_t packets
+    uint64_t bytes
+    uint32_t ack_first
+    uint32_t seq_first
+    uint32_t seq_last
+    uint32_t timestamp
+    uint32_t syns
+    uint32_t syn_acks
+    uint32_t unreachable
+    uint16_t flags
+    uint8_t hints
+    uint8_t has
+
+cdef struct CRow:
+    Key key
+    CSide sides[2]
+    int64_t first_ns
+    int64_t last_ns
+    int64_t slot
+    uint64_t number
+    uint32_t client_isn
+    uint32_t server_isn
+    uint32_t part
+    uint8_t first_sender
+    uint8_t client
+    uint8_t has_server_isn
+
+# What decoding one frame yields.
+cdef struct CPacket:
+    Key key
+    uint64_t hash
+    int64_t time_ns
+    uint64_t number
+    uint32_t length
+    uint32_t seq
+    uint32_t ack
+    uint32_t timestamp
+    uint32_t part
+    uint16_t flags
+    uint8_t hint
+    uint8_t sender
+    uint8_t has_timestamp
+    uint8_t unreachable
+    uint8_t fragment
+
+
+cdef inline bint same_key(const Key *one, const Key *other) noexcept nogil:
+    return ((one.word[0] ^ other.word[0]) | (one.word[1] ^ other.word[1])
+            | (one.word[2] ^ other.word[2]) | (one.word[3] ^ other.word[3])
+            | (one.word[4] ^ other.word[4]) | (one.word[5] ^ other.word[5])) == 0
+
+
+cdef inline void note_flags(CRow *row, CSide *side, const CPacket *packet) noexcept nogil:
+    """`connections._note_flags`, on a row that may have begun earlier."""
+    side.flags |= packet.flags
+    if not packet.flags & SYN:
+        if not side.has & HAS_SEQ:
+            side.has |= HAS_SEQ
+            side.seq_first = packet.seq
+        side.seq_last = packet.seq
+        if (packet.flags & (ACK | RST)) == ACK and not side.has & HAS_ACK:
+            side.has |= HAS_ACK
+            side.ack_first = packet.ack
+        return
+    if packet.flags & RST:
+        return
+    if packet.has_timestamp and not side.has & HAS_TIMESTAMP:
+        side.has |= HAS_TIMESTAMP
+        side.timestamp = packet.timestamp
+    if packet.flags & ACK:
+        side.syn_acks += 1
+        if not row.has_server_isn:
+            row.has_server_isn = 1
+            row.server_isn = packet.seq
+    else:
+        side.syns += 1
+
+
+cdef inline void append_side(CSide *side, const CSide *later) noexcept nogil:
+    """`connections.Side.append`."""
+    side.packets += later.packets
+    side.bytes += later.bytes
+    side.flags |= later.flags
+    side.syns += later.syns
+    side.syn_acks += later.syn_acks
+    if not side.has & HAS_ACK:
+        side.ack_first = later.ack_first
+    if not side.has & HAS_SEQ:
+        side.seq_first = later.seq_first
+    if later.has & HAS_SEQ:
+        side.seq_last = later.seq_last
+    if not side.has & HAS_TIMESTAMP:
+        side.timestamp = later.timestamp
+    side.has |= later.has
+    side.hints |= later.hints
+    side.unreachable += later.unreachable
+
+
+cdef inline uint32_t be16(const uint8_t *at) noexcept nogil:
+    return <uint32_t>at[0] << 8 | at[1]
+
+
+cdef inline uint32_t be32(const uint8_t *at) noexcept nogil:
+    return <uint32_t>at[0] << 24 | <uint32_t>at[1] << 16 | <uint32_t>at[2] << 8 | at[3]
+
+
+cdef inline uint64_t be64(const uint8_t *at) noexcept nogil:
+    return <uint64_t>be32(at) << 32 | be32(at + 4)
+
+
+cdef inline bytes address(uint64_t high, uint64_t low):
+    cdef uint8_t out[16]
+    cdef int i
+    for i in range(8):
+        out[i] = <uint8_t>(high >> (56 - 8 * i))
+        out[8 + i] = <uint8_t>(low >> (56 - 8 * i))
+    return (<char *>out)[:16]
