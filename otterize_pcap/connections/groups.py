@@ -9,10 +9,9 @@ A million connections cost C a second this way, and Python as many steps as ther
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median_low
 from typing import Protocol
 
-from otterize_pcap.connections.clocks import relative_offsets
+from otterize_pcap.connections.clocks import median_low, relative_offsets
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.direction import Known, conntrack_originals

@@ -22,9 +22,9 @@ from otterize_pcap.packets.packet import (
     Skipped,
     Tunnel,
 )
+from otterize_pcap.packets.ports import TunnelPorts
 from otterize_pcap.packets.transport import SCTP, TCP, UDP, Segment, parse_segment
 from otterize_pcap.packets.tunnels import (
-    TunnelPorts,
     open_ip_tunnel,
     open_udp_tunnel,
     refuse_encrypted,
@@ -52,8 +52,8 @@ class Decoded:
 class Decoder:
     """Decodes the records of one file in order; only IP fragments need memory."""
 
-    def __init__(self, ports: TunnelPorts) -> None:
-        self.fragments = FragmentMemory()
+    def __init__(self, ports: TunnelPorts, fragments: FragmentMemory | None = None) -> None:
+        self.fragments = FragmentMemory() if fragments is None else fragments
         self._ports = ports
 
     def decode(self, record: Record) -> Decoded | Skipped:

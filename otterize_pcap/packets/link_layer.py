@@ -74,7 +74,7 @@ def open_link(link_type: int, frame: bytes) -> tuple[bytes, int]:
     Raises:
         UndecodableError: There is none, or a header on the way is malformed.
     """
-    return LINK_TYPES[link_type](frame)
+    return OPENERS[link_type](frame)
 
 
 def open_ethernet(frame: bytes, depth: int = 0) -> bytes:
@@ -248,7 +248,7 @@ def _netfilter_log(frame: bytes) -> tuple[bytes, int]:
     raise UndecodableError(NOT_IP)
 
 
-LINK_TYPES: dict[int, Callable[[bytes], tuple[bytes, int]]] = {
+OPENERS: dict[int, Callable[[bytes], tuple[bytes, int]]] = {
     0: _loopback,
     1: _ethernet,
     9: _ppp,

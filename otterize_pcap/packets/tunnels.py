@@ -4,8 +4,6 @@ Each opener yields the tunnel's kind and the inner IP packet. A UDP packet on a 
 does not hold that tunnel's header is a packet like any other.
 """
 
-from dataclasses import dataclass
-
 import dpkt
 
 from otterize_pcap.packets.headers import UndecodableError, parse_header, too_short
@@ -17,30 +15,17 @@ from otterize_pcap.packets.link_layer import (
     open_ethertype,
 )
 from otterize_pcap.packets.packet import ENCRYPTED, NOT_IP
+from otterize_pcap.packets.ports import (
+    IPSEC_NAT_PORT,
+    VXLAN_GPE_PORT,
+    WIREGUARD_PORTS,
+    TunnelPorts,
+)
 
 IPIP, IP6IP, GRE = 4, 41, 47
 ERSPAN_1_2, ERSPAN_3 = 0x88BE, 0x22EB
 
-VXLAN_GPE_PORT = 4790
-WIREGUARD_PORTS = frozenset({51820, 51821, 51871})
-"""WireGuard's own and flannel's, Calico's for IPv6, Cilium's."""
-IPSEC_NAT_PORT = 4500
-GUESSED_PORTS = WIREGUARD_PORTS | {IPSEC_NAT_PORT, VXLAN_GPE_PORT}
-"""Ports whose payload decides what a datagram is; the compiled path leaves them alone."""
-
 _GPE_PROTOCOLS = {1: IPV4, 2: IPV6, 3: TRANSPARENT_ETHERNET}
-
-
-@dataclass(frozen=True, slots=True)
-class TunnelPorts:
-    """The UDP destination ports behind which a tunnel is looked for."""
-
-    vxlan: frozenset[int] = frozenset({4789, 8472})
-    geneve: frozenset[int] = frozenset({6081})
-
-    def carries(self, destination_port: int) -> bool:
-        """Whether datagrams to this port hold other packets."""
-        return destination_port in self.vxlan | self.geneve | {VXLAN_GPE_PORT}
 
 
 class _Gre(dpkt.gre.GRE):  # type: ignore[misc]  # dpkt is untyped

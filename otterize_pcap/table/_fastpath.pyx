@@ -60,6 +60,7 @@ from otterize_pcap.table._walk cimport (
     walk_pcapng,
 )
 
+from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.table.rows import Row, Side, too_many_connections
 
 cdef enum:
@@ -195,13 +196,32 @@ cdef class FastTable:
         walk.at, walk.end, walk.stop = start, end, stop
         walk.number, walk.part = number, part
         walk.swapped = big_endian != host_is_big
-        with nogil:
-            if is_pcapng:
-                ended = walk_pcapng(&self.decoding, &self.counts, walk, &outcome)
-            else:
-                ended = walk_pcap(&self.decoding, &self.counts, walk, &outcome)
-        self._check(outcome)
-        return ended, walk.at, walk.number
+        while True:
+            self.decoding.paths.has_unknown = False
+            with nogil:
+                if is_pcapng:
+                    ended = walk_pcapng(&self.decoding, &self.counts, walk, &outcome)
+                else:
+                    ended = walk_pcap(&self.decoding, &self.counts, walk, &outcome)
+            self._check(outcome)
+            if not (ended == DECLINE and self._learn_path()):
+                return ended, walk.at, walk.number
+
+    cdef bint _learn_path(self) except -1:
+        """Whether the record to come was declined for its tunnel path, which is known from now on.
+
+        Paths whose frames turn out to be broken have no rows, and must not be more than those.
+        """
+        cdef const Key *key = &self.decoding.paths.unknown
+        if (not self.decoding.paths.has_unknown
+                or self.decoding.paths.count >= min(<uint64_t>MAX_PATHS, self.max_rows)):
+            return False
+        tunnel = Tunnel(
+            TUNNEL_KINDS[key.word[4] & 0xFF], address(key.word[0], key.word[1]),
+            address(key.word[2], key.word[3])
+        )
+        self._path((*self.path_tunnels[key.word[4] >> 8], tunnel))
+        return True
 
     cdef _check(self, Outcome outcome):
         if outcome == FULL:

@@ -5,7 +5,8 @@
 # - IPv4 (no fragment) or IPv6 without extension headers, with a length that is not zero and not
 #   shorter than the header;
 # - TCP with a whole header, options included, or UDP, within captured and stated length;
-# - no more than two tunnels, each VXLAN, Geneve or IP in IP, of a path met before;
+# - no more than two tunnels, each VXLAN, Geneve or IP in IP, of a path met before (the caller
+#   learns a new one, and tries again);
 # - no UDP port that may mean encryption, VXLAN-GPE, or a tunnel's answer.
 # ARP and ICMP messages that refuse nothing are recognised and counted too.
 # Every read is of bytes below `end`, which is never behind the captured frame.
@@ -36,10 +37,13 @@ cdef enum:
     FAST_TUNNELS = 2
 
 # One tunnel path: the path it is inside of, its kind, its addresses; found by `Key` with the
-# parent and kind in word 4 and nothing in word 5.
+# parent and kind in word 4 and nothing in word 5. `unknown` is the path for whose
+# sake alone a frame was declined.
 cdef struct Paths:
     Slot *slots
     Key *keys
+    Key unknown
+    bint has_unknown
     uint64_t count
     uint64_t room
     int slot_bits
@@ -162,7 +166,7 @@ cdef inline Verdict open_ethertype(
 
 
 cdef inline Verdict decode_frame(
-    const Decoding *decoding, uint32_t link_type, const uint8_t *data, const uint8_t *end,
+    Decoding *decoding, uint32_t link_type, const uint8_t *data, const uint8_t *end,
     CPacket *packet
 ) noexcept nogil:
     """Fill in what `decode.Decoder.decode` would say of a frame, except time and number."""
@@ -269,10 +273,10 @@ cdef inline Verdict open_geneve(const uint8_t **data, const uint8_t *end) noexce
 
 
 cdef inline Verdict enter(
-    const Decoding *decoding, uint64_t *path, int *tunnels, uint64_t kind,
+    Decoding *decoding, uint64_t *path, int *tunnels, uint64_t kind,
     uint64_t source_high, uint64_t source_low, uint64_t target_high, uint64_t target_low
 ) noexcept nogil:
-    """Step into a tunnel whose path is known already."""
+    """Step into a tunnel whose path is known already; another is left in `paths.unknown`."""
     cdef Key key
     cdef uint64_t hash_, place, mask
     cdef uint32_t tag
@@ -297,6 +301,8 @@ cdef inline Verdict enter(
             path[0] = decoding.paths.slots[place].row
             return ACCEPTED
         place = (place + 1) & mask
+    decoding.paths.unknown = key
+    decoding.paths.has_unknown = True
     return DECLINED
 
 

@@ -9,12 +9,12 @@ order: a table's `concat` makes the result the same as that of one thread.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Event
+from typing import TYPE_CHECKING
 
 from otterize_pcap.errors import CaptureError, UnsupportedLinkType
-from otterize_pcap.packets.link_layer import LINK_TYPES
+from otterize_pcap.packets.link_types import LINK_TYPES
 from otterize_pcap.records.containers import OpenCapture, open_capture
 from otterize_pcap.records.link_names import link_type_name
 from otterize_pcap.records.pcap import PcapReader
@@ -29,6 +29,9 @@ from otterize_pcap.table.chunk_boundaries import (
     regular_file,
 )
 from otterize_pcap.table.rows import Row
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = [
     "FAST_PATH",
@@ -48,6 +51,8 @@ Progress = Callable[[int, int], None]
 SECRET_BYTES = 56
 SMALLEST_PIECE = 32 << 20
 """Bytes of a file below which another thread costs more than it saves."""
+SMALLEST_FOR_THREADS = 1 << 20
+"""Bytes of a recording that are read sooner than the module of threads is imported."""
 SECONDS_BETWEEN_REPORTS = 0.1
 
 
@@ -103,7 +108,8 @@ def read_parts(
     """
     reading = _Reading(options, progress)
     # A ClientHello that goes on in the next segment is only told from what came before it.
-    if options.threads > 1 and options.fast and FAST_PATH and not options.collect_names:
+    in_threads = options.threads > 1 and options.fast and FAST_PATH and not options.collect_names
+    if in_threads and _is_worth_threads(parts):
         _read_in_threads(reading, parts)
     else:
         for index, (part_name, stream) in enumerate(parts):
@@ -220,8 +226,18 @@ class _File:
     stretches: list[Chunk]
 
 
+def _is_worth_threads(parts: Sequence[tuple[str, ByteStream]]) -> bool:
+    """Whether a recording is big, or may be as a pipe."""
+    files = [regular_file(stream) for _, stream in parts]
+    sizes = [file.size - file.start for file in files if file is not None]
+    return len(sizes) < len(files) or sum(sizes) >= SMALLEST_FOR_THREADS
+
+
 def _read_in_threads(reading: _Reading, parts: Sequence[tuple[str, ByteStream]]) -> None:
     """Read all files, big ones in pieces, and join what the threads made of them, in order."""
+    # Imported here: with logging, which it brings along, it takes 5 ms.
+    from concurrent.futures import ThreadPoolExecutor, wait  # noqa: PLC0415
+
     files = _plan(reading, parts)
     stretches = [stretch for file in files for stretch in file.stretches]
     cancelled = Event()
@@ -272,7 +288,7 @@ def _plan(reading: _Reading, parts: Sequence[tuple[str, ByteStream]]) -> list[_F
     return files
 
 
-def _join(reading: _Reading, file: _File, futures: dict[Chunk, Future[None]]) -> None:
+def _join(reading: _Reading, file: _File, futures: "dict[Chunk, Future[None]]") -> None:
     """Make one of a file's stretches; one that began at a wrong place is read again."""
     first, *others = file.stretches
     error = futures[first].exception()

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from typer.testing import CliRunner, Result
 
-from otterize_pcap.cli.app import app
+from otterize_pcap.cli.app import command_line
 from otterize_pcap.compare.check import CheckResult, Violation, check_graph
 from otterize_pcap.compare.diff import GraphDiff, diff_graphs
 from otterize_pcap.compare.findings import FindingList, check_findings, diff_findings
@@ -314,7 +314,7 @@ def test_layout_gives_each_node_a_place_of_its_own(graph: ServiceGraph) -> None:
 
 def invoke(*arguments: object) -> Result:
     """Run a command in this process, which is quicker than a new one."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(command_line(), [str(argument) for argument in arguments])
 
 
 BOTH = (FIXTURES / "tutorial-before", FIXTURES / "tutorial-after")
