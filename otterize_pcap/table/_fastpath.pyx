@@ -354,7 +354,6 @@ cdef class FastTable:
             row.key.word[5],
             (address(row.key.word[0], row.key.word[1]), word >> 48),
             (address(row.key.word[2], row.key.word[3]), (word >> 32) & 0xFFFF),
-            row.slot,
             row.number,
             row.first_sender,
             row.first_ns,
@@ -380,4 +379,6 @@ cdef side(const CSide *side):
         side.timestamp if side.has & HAS_TIMESTAMP else None,
         side.hints,
         side.unreachable,
+        side.first_ns if side.packets else None,
+        side.last_ns if side.packets else None,
     )

@@ -1,3 +1,4 @@
+# cython: cdivision=True
 # Frame → packet in C, for the frames that nearly all captures consist of.
 #
 # `decode_frame` accepts a frame only where all of this holds, and otherwise declines it:

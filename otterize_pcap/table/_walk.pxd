@@ -1,3 +1,4 @@
+# cython: cdivision=True
 # Buffer of records → rows, in C, until a record that is the caller's.
 #
 # Records are decoded in batches: first all headers of a batch, then their places in the index, then

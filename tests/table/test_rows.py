@@ -134,6 +134,34 @@ def test_unreachable_counts_no_packet(fast: bool) -> None:
 
 
 @pytest.mark.parametrize("fast", TABLES)
+def test_each_side_keeps_the_time_in_which_it_sent(fast: bool) -> None:
+    """S12: an address has to be its owner's only while it sends, in whatever order packets come."""
+    seconds = [(0, 7), (1, 5), (0, 3), (1, 9), (0, 4)]
+    (row,) = fill(
+        empty(fast), [(packet(source), second * SECOND, 0) for source, second in seconds]
+    ).rows()
+    assert [(side.first_ns, side.last_ns) for side in row.sides] == [
+        (3 * SECOND, 7 * SECOND),
+        (5 * SECOND, 9 * SECOND),
+    ]
+    assert (row.first_ns, row.last_ns) == (3 * SECOND, 9 * SECOND)
+
+
+@pytest.mark.parametrize("fast", TABLES)
+def test_a_quoted_packet_is_no_sending(fast: bool) -> None:
+    """S12: an ICMP error widens the row's time, never that in which the quoted side sent."""
+    quoted = Packet(6, ADDRESSES[0], ADDRESSES[1], 1000, 80, 60, ACK, unreachable=True)
+    table = empty(fast)
+    fill(table, [(quoted, SECOND, 0), (packet(1), 2 * SECOND, 0), (quoted, 3 * SECOND, 0)])
+    (row,) = table.rows()
+    assert (row.first_ns, row.last_ns) == (SECOND, 3 * SECOND)
+    assert [(side.first_ns, side.last_ns) for side in row.sides] == [
+        (None, None),
+        (2 * SECOND, 2 * SECOND),
+    ]
+
+
+@pytest.mark.parametrize("fast", TABLES)
 def test_table_is_bounded(fast: bool) -> None:
     """Beyond --max-connections there is an error, and nothing is dropped silently."""
     table = empty(fast, max_rows=3)
