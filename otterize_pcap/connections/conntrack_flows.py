@@ -8,7 +8,8 @@ from bisect import bisect_right
 
 from otterize_pcap.connections.conntrack import Dump, Entry, last_packet_ns
 from otterize_pcap.connections.legs import SLACK_NS, UDP_GAP_NS, Flow, Leg, Tuple5
-from otterize_pcap.table.rows import UDP, Endpoint, Row
+from otterize_pcap.packets.protocols import UDP
+from otterize_pcap.table.rows import Endpoint, Row
 
 MANY = 16
 # Dumps tell seconds only, and another second passes while they are taken.

@@ -7,9 +7,18 @@ none of it has IP addresses, so none of it is a tunnel that a connection should 
 from collections.abc import Callable
 from typing import Literal
 
-import dpkt
-
-from otterize_pcap.packets.headers import UndecodableError, parse_header, too_short
+from otterize_pcap.packets.headers import (
+    EthernetHeader,
+    MplsLabel,
+    PppoeHeader,
+    Sll2Header,
+    SllHeader,
+    UndecodableError,
+    VlanTag,
+    WirelessHeader,
+    parse_header,
+    too_short,
+)
 from otterize_pcap.packets.packet import ENCRYPTED, NOT_IP, TOO_DEEP
 
 IPV4, IPV6 = 0x0800, 0x86DD
@@ -34,34 +43,8 @@ _FAMILY_IPV6 = frozenset({24, 28, 30})
 """AF_INET6 of NetBSD and OpenBSD, FreeBSD, and macOS; AF_INET is 2 everywhere."""
 
 _NFLOG_PAYLOAD = 9
-
-
-class _Ethernet(dpkt.ethernet.Ethernet):  # type: ignore[misc]  # dpkt is untyped
-    """The 14 bytes alone."""
-
-    def unpack(self, buf: bytes) -> None:
-        dpkt.Packet.unpack(self, buf)
-
-    def _unpack_data(self, buf: bytes) -> None:
-        """Leave the rest alone: dpkt's own __init__ would decode all of it."""
-
-
-class _Sll(dpkt.sll.SLL):  # type: ignore[misc]
-    _typesw: dict[int, type] = {}  # noqa: RUF012 - dpkt's own attribute, here emptied
-
-
-class _Sll2(dpkt.sll2.SLL2):  # type: ignore[misc]
-    _typesw: dict[int, type] = {}  # noqa: RUF012
-
-
-class _Wireless(dpkt.ieee80211.IEEE80211):  # type: ignore[misc]
-    def unpack(self, buf: bytes) -> None:
-        dpkt.Packet.unpack(self, buf)
-
-
-class _PppOverEthernet(dpkt.pppoe.PPPoE):  # type: ignore[misc]
-    def unpack(self, buf: bytes) -> None:
-        dpkt.Packet.unpack(self, buf)
+_DATA_FRAME = 2
+"""IEEE 802.11, 9.2.4.1.3: the type of frames that carry data."""
 
 
 def open_link(link_type: int, frame: bytes) -> tuple[bytes, int]:
@@ -79,7 +62,7 @@ def open_link(link_type: int, frame: bytes) -> tuple[bytes, int]:
 
 def open_ethernet(frame: bytes, depth: int = 0) -> bytes:
     """Find the IP packet in an Ethernet frame."""
-    header = parse_header(_Ethernet, frame, "Ethernet")
+    header = parse_header(EthernetHeader, frame, "Ethernet")
     return open_ethertype(header.type, frame[14:], depth)
 
 
@@ -90,7 +73,7 @@ def open_ethertype(ethertype: int, payload: bytes, depth: int = 0) -> bytes:
     if depth >= MAX_TAGS:
         raise UndecodableError(TOO_DEEP)
     if ethertype in VLAN_TYPES:
-        tag = parse_header(dpkt.ethernet.VLANtag8021Q, payload, "VLAN")
+        tag = parse_header(VlanTag, payload, "VLAN")
         return open_ethertype(tag.type, payload[4:], depth + 1)
     if ethertype in MPLS_TYPES:
         return _open_mpls(payload, depth + 1)
@@ -112,7 +95,7 @@ def open_ethertype(ethertype: int, payload: bytes, depth: int = 0) -> bytes:
 def _open_mpls(payload: bytes, depth: int) -> bytes:
     """RFC 3032; what follows the last label is told by its first nibble (RFC 4928)."""
     for _ in range(MAX_TAGS):
-        label = parse_header(dpkt.ethernet.MPLSlabel, payload, "MPLS")
+        label = parse_header(MplsLabel, payload, "MPLS")
         payload = payload[4:]
         if label.s:
             break
@@ -128,7 +111,7 @@ def _open_mpls(payload: bytes, depth: int) -> bytes:
 
 def _open_pppoe(payload: bytes, depth: int = 0) -> bytes:
     """RFC 2516, session stage."""
-    header = parse_header(_PppOverEthernet, payload, "PPPoE")
+    header = parse_header(PppoeHeader, payload, "PPPoE")
     if header.code != 0:
         raise UndecodableError(NOT_IP)
     return _open_ppp(payload[6:], depth)
@@ -172,13 +155,13 @@ def _raw_ip(frame: bytes) -> tuple[bytes, int]:
 
 def _cooked(frame: bytes) -> tuple[bytes, int]:
     """LINKTYPE_LINUX_SLL; packet type 4 is outgoing, all others came in."""
-    header = parse_header(_Sll, frame, "SLL")
+    header = parse_header(SllHeader, frame, "SLL")
     return _open_cooked(header.hrd, header.ethtype, frame[16:]), int(header.type == 4)
 
 
 def _cooked_2(frame: bytes) -> tuple[bytes, int]:
     """LINKTYPE_LINUX_SLL2."""
-    header = parse_header(_Sll2, frame, "SLL2")
+    header = parse_header(Sll2Header, frame, "SLL2")
     index = header.intindex & 0xFFFFFFFF
     return _open_cooked(header.hrd, header.ethtype, frame[20:]), index
 
@@ -213,8 +196,8 @@ def _pppoe(frame: bytes) -> tuple[bytes, int]:
 
 def _wireless(frame: bytes) -> tuple[bytes, int]:
     """LINKTYPE_IEEE802_11: data frames that are neither encrypted nor aggregated."""
-    header = parse_header(_Wireless, frame, "802.11")
-    if header.type != dpkt.ieee80211.DATA_TYPE or header.subtype & 4:
+    header = parse_header(WirelessHeader, frame, "802.11")
+    if header.type != _DATA_FRAME or header.subtype & 4:
         raise UndecodableError(NOT_IP)
     if header.wep:
         raise UndecodableError(ENCRYPTED)

@@ -11,10 +11,10 @@ from otterize_pcap.addresses import format_address, format_endpoint
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.legs import Flow, Leg, Recording
 from otterize_pcap.connections.outcome import outcome_of
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.table.rows import Endpoint, Row
 from otterize_pcap.timestamps import format_time
 
-PROTOCOLS = {6: "TCP", 17: "UDP", 132: "SCTP"}
 HANDSHAKE, UNDIRECTED = "S30", "S36"
 
 CSV_COLUMNS = (
@@ -158,7 +158,7 @@ def render_csv(connections: Iterable[ShownConnection]) -> Iterator[str]:
 
 
 def _protocol(shown: ShownConnection) -> str:
-    return PROTOCOLS.get(shown.protocol, str(shown.protocol))
+    return PROTOCOL_NAMES.get(shown.protocol, str(shown.protocol))
 
 
 def _quoted(field: str) -> str:

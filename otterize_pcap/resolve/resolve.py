@@ -11,8 +11,9 @@ from otterize_pcap.addresses import format_address, is_not_a_call, is_private
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.direction import UNDIRECTED
 from otterize_pcap.graph.service_graph import External, Workload
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.identity import Identities
-from otterize_pcap.resolve.service_routes import PROTOCOL_NAMES, ServiceRoutes, distinct_services
+from otterize_pcap.resolve.service_routes import ServiceRoutes, distinct_services
 from otterize_pcap.snapshot.snapshot import Listener, Pod, Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
 from otterize_pcap.timestamps import SECOND_NS

@@ -21,9 +21,7 @@ from dataclasses import dataclass, field
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.packets.packet import Packet, Tunnel
-
-FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
-TCP, UDP, SCTP = 6, 17, 132
+from otterize_pcap.packets.protocols import ACK, RST, SYN, UDP
 
 SLOT_NS = 30_000_000_000
 DEFAULT_MAX_CONNECTIONS = 20_000_000

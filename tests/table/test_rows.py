@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.packets.packet import Packet, Tunnel
+from otterize_pcap.packets.protocols import ACK, FIN, RST, SYN
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table, new_table
-from otterize_pcap.table.rows import ACK, FIN, RST, SYN, ConnectionTable
+from otterize_pcap.table.rows import ConnectionTable
 
 SECOND = 1_000_000_000
 ADDRESSES = [bytes(10) + b"\xff\xff\x0a\0\0" + bytes([last]) for last in (1, 2, 3)]
