@@ -22,7 +22,9 @@ from otterize_pcap.packets.headers import (
 from otterize_pcap.packets.packet import ENCRYPTED, NOT_IP, TOO_DEEP
 
 IPV4, IPV6 = 0x0800, 0x86DD
-VLAN_TYPES = frozenset({0x8100, 0x88A8, 0x9100, 0x9200})
+ARP = 0x0806
+VLAN, QINQ = 0x8100, 0x88A8
+VLAN_TYPES = frozenset({VLAN, QINQ, 0x9100, 0x9200})
 MPLS_TYPES = frozenset({0x8847, 0x8848})
 PPPOE_DISCOVERY, PPPOE_SESSION = 0x8863, 0x8864
 PPP_ETHERTYPE = 0x880B
@@ -33,6 +35,9 @@ BACKBONE_BRIDGE = 0x88E7
 CISCO_METADATA = 0x8909
 """Cisco TrustSec: 6 bytes, then the EtherType."""
 TRANSPARENT_ETHERNET = 0x6558
+
+NETLINK_HARDWARE = 824
+"""ARPHRD_NETLINK, whose protocol field is no EtherType."""
 
 MAX_TAGS = 8
 """Tags and labels followed in one frame; two are common, four are seen at providers."""
@@ -145,37 +150,39 @@ def _open_llc(payload: bytes, depth: int) -> bytes:
     return open_ethertype(int.from_bytes(payload[6:8]), payload[8:], depth)
 
 
-def _ethernet(frame: bytes) -> tuple[bytes, int]:
+def open_ethernet_frame(frame: bytes) -> tuple[bytes, int]:
+    """LINKTYPE_ETHERNET."""
     return open_ethernet(frame), 0
 
 
-def _raw_ip(frame: bytes) -> tuple[bytes, int]:
+def open_raw_ip(frame: bytes) -> tuple[bytes, int]:
+    """LINKTYPE_RAW, LINKTYPE_IPV4 and LINKTYPE_IPV6: no header."""
     return frame, 0
 
 
-def _cooked(frame: bytes) -> tuple[bytes, int]:
+def open_cooked(frame: bytes) -> tuple[bytes, int]:
     """LINKTYPE_LINUX_SLL; packet type 4 is outgoing, all others came in."""
     header = parse_header(SllHeader, frame, "SLL")
-    return _open_cooked(header.hrd, header.ethtype, frame[16:]), int(header.type == 4)
+    return _open_announced(header.hrd, header.ethtype, frame[16:]), int(header.type == 4)
 
 
-def _cooked_2(frame: bytes) -> tuple[bytes, int]:
+def open_cooked_2(frame: bytes) -> tuple[bytes, int]:
     """LINKTYPE_LINUX_SLL2."""
     header = parse_header(Sll2Header, frame, "SLL2")
     index = header.intindex & 0xFFFFFFFF
-    return _open_cooked(header.hrd, header.ethtype, frame[20:]), index
+    return _open_announced(header.hrd, header.ethtype, frame[20:]), index
 
 
-def _open_cooked(hardware: int, protocol: int, payload: bytes) -> bytes:
+def _open_announced(hardware: int, protocol: int, payload: bytes) -> bytes:
     """The protocol field is an EtherType, except on a few kinds of hardware and for 802.2."""
     if protocol == 4:
         return _open_llc(payload, 0)
-    if protocol < 0x0600 or hardware == 824:
+    if protocol < 0x0600 or hardware == NETLINK_HARDWARE:
         raise UndecodableError(NOT_IP)
     return open_ethertype(protocol, payload)
 
 
-def _loopback(frame: bytes) -> tuple[bytes, int]:
+def open_loopback(frame: bytes) -> tuple[bytes, int]:
     """LINKTYPE_NULL and LINKTYPE_LOOP: an address family in the capturing host's byte order."""
     if len(frame) < 4:
         raise too_short("NULL")
@@ -232,20 +239,20 @@ def _netfilter_log(frame: bytes) -> tuple[bytes, int]:
 
 
 LINK_TYPES: dict[int, Callable[[bytes], tuple[bytes, int]]] = {
-    0: _loopback,
-    1: _ethernet,
+    0: open_loopback,
+    1: open_ethernet_frame,
     9: _ppp,
-    12: _raw_ip,
-    14: _raw_ip,
+    12: open_raw_ip,
+    14: open_raw_ip,
     50: _ppp,
     51: _pppoe,
-    101: _raw_ip,
+    101: open_raw_ip,
     105: _wireless,
-    108: _loopback,
-    113: _cooked,
+    108: open_loopback,
+    113: open_cooked,
     127: _radiotap,
-    228: _raw_ip,
-    229: _raw_ip,
+    228: open_raw_ip,
+    229: open_raw_ip,
     239: _netfilter_log,
-    276: _cooked_2,
+    276: open_cooked_2,
 }

@@ -6,23 +6,13 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from otterize_pcap.table._numbers cimport ACK, FIN, RST, SLOT_NS, SYN, TCP, UDP
+
 cdef enum:
     NO_CLIENT = 2
     HAS_ACK = 1
     HAS_SEQ = 2
     HAS_TIMESTAMP = 4
-    FIN = 0x01
-    SYN = 0x02
-    RST = 0x04
-    ACK = 0x10
-    TCP = 6
-    UDP = 17
-
-cdef extern from *:
-    """
-    #define OTTERIZE_SLOT_NS INT64_C(30000000000)
-    """
-    const int64_t SLOT_NS "OTTERIZE_SLOT_NS"
 
 # Word 0 to 3: low and high address, each two halves as big-endian numbers. Word 4: low port (16
 # bits), high port (16), tunnel path (24), protocol (8). Word 5: interface.
