@@ -16,6 +16,7 @@ from otterize_pcap.connections.rule import Rule
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import External, Workload
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.build_graph import Inclusion, fate_of
 from otterize_pcap.resolve.lookups import Lookup
 from otterize_pcap.resolve.map_capture import MappedCapture
@@ -26,7 +27,6 @@ from otterize_pcap.resolve.resolve import (
     Resolved,
     Unresolved,
 )
-from otterize_pcap.resolve.service_routes import PROTOCOL_NAMES
 from otterize_pcap.snapshot.snapshot import OPEN
 from otterize_pcap.timestamps import format_time
 

@@ -16,6 +16,7 @@ from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import FileCoverage, Workload
 from otterize_pcap.packets.packet import Packet, Tunnel
+from otterize_pcap.packets.protocols import ACK, RST, SYN
 from otterize_pcap.resolve.map_capture import (
     Capture,
     MappedCapture,
@@ -27,7 +28,7 @@ from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.chunk import new_table
 from otterize_pcap.table.read import ReadOptions
-from otterize_pcap.table.rows import ACK, RST, SYN, ConnectionTable
+from otterize_pcap.table.rows import ConnectionTable
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND

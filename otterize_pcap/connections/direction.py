@@ -8,7 +8,8 @@ from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.conntrack_flows import tuple5
 from otterize_pcap.connections.legs import UDP_GAP_NS, Flow, Tuple5
 from otterize_pcap.connections.rule import Rule
-from otterize_pcap.table.rows import UDP, Endpoint
+from otterize_pcap.packets.protocols import UDP
+from otterize_pcap.table.rows import Endpoint
 
 EPHEMERAL = range(32768, 61000)
 WELL_KNOWN = 1024

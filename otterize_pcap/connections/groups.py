@@ -17,8 +17,9 @@ from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.direction import Known, conntrack_originals
 from otterize_pcap.connections.legs import Flow, Recording, Tuple5
 from otterize_pcap.connections.rule import Rule
+from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.chunk import FAST_PATH
-from otterize_pcap.table.rows import UDP, Endpoint, Row
+from otterize_pcap.table.rows import Endpoint, Row
 
 if FAST_PATH:
     from otterize_pcap.connections._grouping import PlainConnections

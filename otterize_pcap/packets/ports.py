@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+DNS_PORTS = frozenset({53, 5353})
+"""DNS and mDNS; the first one with TCP as well."""
 VXLAN_GPE_PORT = 4790
 WIREGUARD_PORTS = frozenset({51820, 51821, 51871})
 """WireGuard's own and flannel's, Calico's for IPv6, Cilium's."""

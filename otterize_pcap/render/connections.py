@@ -12,10 +12,9 @@ from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.legs import Flow, Leg, Recording
 from otterize_pcap.connections.outcome import outcome_of
 from otterize_pcap.connections.rule import Rule
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.table.rows import Endpoint, Row
 from otterize_pcap.timestamps import format_time
-
-PROTOCOLS = {6: "TCP", 17: "UDP", 132: "SCTP"}
 
 CSV_COLUMNS = (
     "protocol,client_ip,client_port,server_ip,server_port,rule,outcome,syn,packets_to_server,"
@@ -158,7 +157,7 @@ def render_csv(connections: Iterable[ShownConnection]) -> Iterator[str]:
 
 
 def _protocol(shown: ShownConnection) -> str:
-    return PROTOCOLS.get(shown.protocol, str(shown.protocol))
+    return PROTOCOL_NAMES.get(shown.protocol, str(shown.protocol))
 
 
 def _quoted(field: str) -> str:

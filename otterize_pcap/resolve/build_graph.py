@@ -22,11 +22,10 @@ from otterize_pcap.graph.service_graph import (
     Workload,
     call_order,
 )
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES, UDP
 from otterize_pcap.resolve.identity import Identities
 from otterize_pcap.resolve.resolve import Party, Resolution, Resolved, Unresolved
-from otterize_pcap.resolve.service_routes import PROTOCOL_NAMES
 from otterize_pcap.snapshot.snapshot import Snapshot
-from otterize_pcap.table.rows import UDP
 
 SHOWN = Fate(FateKind.RESOLVED)
 HIDDEN_DNS = Fate(FateKind.HIDDEN, "call to the cluster's DNS")

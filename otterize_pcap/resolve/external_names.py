@@ -1,16 +1,13 @@
 """External servers by the names their clients knew them by (S50)."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from otterize_pcap.connections.names import Names
 from otterize_pcap.graph.service_graph import External
 from otterize_pcap.resolve.resolve import Resolution, Resolved
 
-if TYPE_CHECKING:
-    from otterize_pcap.connections.names import Names
 
-
-def name_outside(resolution: Resolution, names: "Names") -> Resolution:
+def name_outside(resolution: Resolution, names: Names) -> Resolution:
     """The same resolution with an external server named, where a name is known.
 
     By what DNS told this client's pod, at any of its addresses, before the connection began; else

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from otterize_pcap.connections.names import Answer, Names
 from otterize_pcap.graph.service_graph import LOOKUP, Call, Workload, call_order
 from otterize_pcap.resolve.resolve import API_SERVER, Party, Resolver
 from otterize_pcap.resolve.service_routes import API_SERVER as API_SERVER_NAME
 from otterize_pcap.snapshot.snapshot import Service, Snapshot
-
-if TYPE_CHECKING:
-    from otterize_pcap.connections.names import Answer, Names
 
 Services = dict[tuple[str, str], Service]
 
@@ -21,10 +18,10 @@ class Lookup:
 
     client: Party
     server: Workload
-    answer: "Answer"
+    answer: Answer
 
 
-def find_lookups(names: "Names", snapshot: Snapshot, resolver: Resolver) -> Iterator[Lookup]:
+def find_lookups(names: Names, snapshot: Snapshot, resolver: Resolver) -> Iterator[Lookup]:
     """Every answer to a pod about a Service with one workload behind it, by time."""
     services = {(service.namespace, service.name): service for service in snapshot.services}
     for answer in names.answers:
@@ -43,7 +40,7 @@ def add_lookups(calls: Iterable[Call], lookups: Iterable[Lookup]) -> tuple[Call,
     return tuple(sorted(found.values(), key=call_order))
 
 
-def _looked_up(answer: "Answer", services: Services, resolver: Resolver) -> Workload | None:
+def _looked_up(answer: Answer, services: Services, resolver: Resolver) -> Workload | None:
     """The workload behind a Service's name, where all its backends are of one.
 
     The names of Services are `[…].<service>.<namespace>.svc.<cluster domain>` (Kubernetes

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from otterize_pcap.connections.clocks import measure_offsets
 from otterize_pcap.connections.connect import Connection, connect
@@ -11,6 +10,7 @@ from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
 from otterize_pcap.connections.groups import ConnectionGroup, Grouping, compiled_tables
 from otterize_pcap.connections.legs import Recording, Tuple5
+from otterize_pcap.connections.names import Names, RecordedPayload, read_names
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import (
     Coverage,
@@ -43,9 +43,6 @@ from otterize_pcap.resolve.timeless import Timeless
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.capture_counts import Payload
 from otterize_pcap.table.rows import Row
-
-if TYPE_CHECKING:
-    from otterize_pcap.connections.names import Names
 
 # Tunnels that any process can imitate by sending a UDP datagram (S25).
 AGELESS = Fate(FateKind.UNRESOLVED, "known to conntrack only, without its age")
@@ -122,14 +119,8 @@ class _Mapping:
         self.forged: Counter[str] = Counter()
         self.ageless = 0
 
-    def names(self, offsets: Mapping[str, int]) -> "Names":
+    def names(self, offsets: Mapping[str, int]) -> Names:
         """What the capture's payloads name, by corrected time."""
-        # Few captures are asked for names, and reading them needs dpkt.
-        from otterize_pcap.connections.names import (  # noqa: PLC0415
-            RecordedPayload,
-            read_names,
-        )
-
         return read_names(
             RecordedPayload(payload, file, offsets.get(node, 0))
             for node, file, payload in self.capture.payloads

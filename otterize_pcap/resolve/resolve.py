@@ -12,8 +12,9 @@ from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.rule import Rule
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import External, Workload
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.identity import Identities
-from otterize_pcap.resolve.service_routes import PROTOCOL_NAMES, ServiceRoutes, distinct_services
+from otterize_pcap.resolve.service_routes import ServiceRoutes, distinct_services
 from otterize_pcap.snapshot.snapshot import Listener, Pod, Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
 from otterize_pcap.timestamps import SECOND_NS

@@ -6,10 +6,10 @@ by time. Whose pod a backend is, is `resolve`'s to say.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.snapshot.snapshot import Backend, Listener, Service, Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
 
-PROTOCOL_NAMES = {6: "TCP", 17: "UDP", 132: "SCTP"}
 API_SERVER = ("default", "kubernetes")
 
 

@@ -7,7 +7,8 @@ connections are resolved one by one.
 
 from collections.abc import Iterable, Mapping
 
-from otterize_pcap.resolve.service_routes import PROTOCOL_NAMES, ServiceRoutes
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES
+from otterize_pcap.resolve.service_routes import ServiceRoutes
 from otterize_pcap.snapshot.snapshot import OPEN, Backend, Listener, Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
 

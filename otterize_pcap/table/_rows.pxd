@@ -1,3 +1,4 @@
+# cython: cdivision=True
 # The rows of `rows.ConnectionTable`, in C.
 #
 # Rows lie in chunks that never move; an open-addressing index maps a key to its newest row. Keys
@@ -14,22 +15,16 @@ from otterize_pcap.table._row cimport (
     CPacket,
     CRow,
     CSide,
-    FIN,
-    HAS_ACK,
-    HAS_SEQ,
-    HAS_TIMESTAMP,
     Key,
     NO_CLIENT,
     RST,
-    SLOT_NS,
     SYN,
-    TCP,
     UDP,
-    address,
     append_side,
-    be64,
     note_flags,
+    note_sending,
     same_key,
+    same_slot,
 )
 
 cdef enum:
@@ -171,14 +166,13 @@ cdef inline Outcome begin_row(
 
 
 cdef inline Outcome add_packet(Table *table, const CPacket *packet) noexcept nogil:
-    """Count one packet: `connections._row_of` and `_place` in one step."""
+    """Count one packet: `rows._row_of` and `_place` in one step."""
     cdef Slot *slot = NULL
     cdef CRow *row = NULL
     cdef CSide *side
     cdef uint8_t protocol = packet.key.word[4] & 0xFF
     cdef uint8_t client = NO_CLIENT
     cdef uint32_t client_isn = 0
-    cdef int64_t slot_number = packet.time_ns // SLOT_NS
     cdef bint counts = not packet.unreachable
     cdef bint has_flags = counts and protocol != UDP and not packet.fragment
     cdef Outcome outcome
@@ -195,13 +189,12 @@ cdef inline Outcome add_packet(Table *table, const CPacket *packet) noexcept nog
         if client != NO_CLIENT:
             if row.client != client or row.client_isn != client_isn:
                 row = NULL
-        elif row.client == NO_CLIENT and row.slot != slot_number:
+        elif row.client == NO_CLIENT and not same_slot(row.first_ns, packet.time_ns):
             row = NULL
     if row == NULL:
         outcome = begin_row(table, slot, &packet.key, packet.hash, &row)
         if outcome != DONE:
             return outcome
-        row.slot = slot_number
         row.number = packet.number
         row.part = packet.part
         row.first_sender = packet.sender
@@ -216,6 +209,7 @@ cdef inline Outcome add_packet(Table *table, const CPacket *packet) noexcept nog
     if not counts:
         side.unreachable += 1
         return DONE
+    note_sending(side, packet.time_ns, packet.time_ns)
     side.packets += 1
     side.bytes += packet.length
     side.hints |= packet.hint
@@ -225,7 +219,7 @@ cdef inline Outcome add_packet(Table *table, const CPacket *packet) noexcept nog
 
 
 cdef inline Outcome place_row(Table *table, const CRow *later) noexcept nogil:
-    """`connections.ConnectionTable._place`."""
+    """`rows.ConnectionTable._place`."""
     cdef uint64_t hash_ = hash_key(table, &later.key)
     cdef Slot *slot = NULL
     cdef CRow *row
@@ -238,7 +232,7 @@ cdef inline Outcome place_row(Table *table, const CRow *later) noexcept nogil:
         if later.client != NO_CLIENT:
             continues = row.client == later.client and row.client_isn == later.client_isn
         else:
-            continues = row.client != NO_CLIENT or row.slot == later.slot
+            continues = row.client != NO_CLIENT or same_slot(row.first_ns, later.first_ns)
         if continues:
             row.first_ns = min(row.first_ns, later.first_ns)
             row.last_ns = max(row.last_ns, later.last_ns)

@@ -10,22 +10,19 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from otterize_pcap.packets.fragments import FragmentMemory
-from otterize_pcap.packets.link_types import LINK_TYPES
-from otterize_pcap.packets.packet import ICMP, NOT_IP, Packet, Skipped
-from otterize_pcap.packets.ports import GUESSED_PORTS, TunnelPorts
+from otterize_pcap.packets.decode import Decoded, Decoder
+from otterize_pcap.packets.link_layer import LINK_TYPES
+from otterize_pcap.packets.packet import ICMP, NOT_IP, Packet
+from otterize_pcap.packets.ports import TunnelPorts
 from otterize_pcap.records.containers import OpenCapture
 from otterize_pcap.records.pcap import PcapReader
 from otterize_pcap.records.pcapng import PcapngReader
 from otterize_pcap.records.stream import Record
 from otterize_pcap.table.capture_counts import Payload, RunningCounts
+from otterize_pcap.table.name_payloads import NamePayloads
 from otterize_pcap.table.rows import DEFAULT_MAX_CONNECTIONS, ConnectionTable, Row
-
-if TYPE_CHECKING:
-    from otterize_pcap.packets.decode import Decoder
-    from otterize_pcap.table.name_payloads import NamePayloads
 
 try:
     from otterize_pcap.table._fastpath import DECLINE, NEED_MORE, FastTable
@@ -83,7 +80,6 @@ def new_table(options: ReadOptions, secret: bytes) -> Table:
         secret,
         options.vxlan_ports,
         options.geneve_ports,
-        GUESSED_PORTS,
         options.collect_names,
     )
 
@@ -102,11 +98,9 @@ class Chunk:
         self.capture = capture
         self.table = table
         self.tally = RunningCounts()
-        self.fragments = FragmentMemory()
+        self.decoder = Decoder(TunnelPorts(options.vxlan_ports, options.geneve_ports))
         self.part = part
-        self._options = options
-        self._decoder: Decoder | None = None
-        self._names = _name_payloads() if options.collect_names else None
+        self._names = NamePayloads() if options.collect_names else None
         self._begin = begin
 
     @property
@@ -126,7 +120,7 @@ class Chunk:
             return False
         if not later.capture.reader.follows(reader):
             return False
-        return not later.fragments.misses(self.fragments, reader.number)
+        return not later.decoder.fragments.misses(self.decoder.fragments, reader.number)
 
     def join(self, later: "Chunk") -> None:
         """Take over what a stretch that follows this one made, and its reader to go on with."""
@@ -134,9 +128,8 @@ class Chunk:
         later.table.shift_numbers(numbers)
         self.table.concat(later.table)
         self.tally.append(later.tally, numbers)
-        later.fragments.take_over(self.fragments, numbers)
-        self.fragments = later.fragments
-        self._decoder = later._decoder
+        later.decoder.fragments.take_over(self.decoder.fragments, numbers)
+        self.decoder = later.decoder
         later.capture.reader.take_over(self.capture.reader)
         self.capture = later.capture
 
@@ -205,10 +198,8 @@ class Chunk:
         if record.link_type not in LINK_TYPES:
             tally.unsupported[record.link_type] += 1
             return
-        if self._decoder is None:
-            self._decoder = _decoder(self._options, self.fragments)
-        decoded = self._decoder.decode(record)
-        if isinstance(decoded, Skipped):
+        decoded = self.decoder.decode(record)
+        if not isinstance(decoded, Decoded):
             tally.skipped[decoded.reason] += 1
             return
         packet = decoded.packet
@@ -223,16 +214,3 @@ class Chunk:
 
 def _is_walkable(reader: PcapReader | PcapngReader) -> bool:
     return isinstance(reader, PcapngReader) or reader.header.version >= FIRST_SURE_VERSION
-
-
-def _decoder(options: ReadOptions, fragments: FragmentMemory) -> "Decoder":
-    """The reference, made for the first frame that is declined: importing dpkt takes 40 ms."""
-    from otterize_pcap.packets.decode import Decoder  # noqa: PLC0415
-
-    return Decoder(TunnelPorts(options.vxlan_ports, options.geneve_ports), fragments)
-
-
-def _name_payloads() -> "NamePayloads":
-    from otterize_pcap.table.name_payloads import NamePayloads  # noqa: PLC0415 - it needs dpkt too
-
-    return NamePayloads()

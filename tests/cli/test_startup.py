@@ -22,7 +22,6 @@ NOT_FOR_A_LIST = HEAVY | {
     "hashlib",
     "json",
     "otterize_pcap.compare",
-    "otterize_pcap.connections.names",
     "otterize_pcap.explain",
     "otterize_pcap.intents.documents",
     "otterize_pcap.intents.read_intents",
@@ -91,7 +90,7 @@ def test_modules_that_a_list_must_not_import_exist() -> None:
 def test_reference_is_there_for_frames_that_are_declined() -> None:
     """A UDP port that may be WireGuard's sends packets of this capture to dpkt."""
     capture = str(FIXTURES / "identity")
-    assert {"dpkt", "otterize_pcap.packets.decode"} <= imported("connections", capture)
+    assert "dpkt" in imported("connections", capture)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -2,9 +2,9 @@
 
 import pytest
 
+from otterize_pcap.packets.protocols import ACK, SYN
 from otterize_pcap.resolve.resolve import UNDIRECTED
 from otterize_pcap.snapshot.snapshot import Snapshot
-from otterize_pcap.table.rows import ACK, SYN
 from tests.cluster_builder import (
     Json,
     Seen,

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.packets.protocols import SYN
 from otterize_pcap.resolve.build_graph import SHOWN, Inclusion
 from otterize_pcap.resolve.map_capture import Rules
 from otterize_pcap.resolve.resolve import (
@@ -18,7 +19,6 @@ from otterize_pcap.resolve.resolve import (
     UNDIRECTED,
 )
 from otterize_pcap.snapshot.snapshot import Snapshot
-from otterize_pcap.table.rows import SYN
 from tests.cluster_builder import (
     NODE_A,
     NODE_B,

@@ -7,8 +7,6 @@ import struct
 
 import pytest
 
-from otterize_pcap.packets.link_layer import OPENERS
-from otterize_pcap.packets.link_types import LINK_TYPES
 from otterize_pcap.table.read import ReadOptions
 from tests.capture_bytes import (
     ACK,
@@ -564,8 +562,3 @@ def test_payloads_that_name_servers_are_kept(fast: bool) -> None:
     ]
     assert table.payloads[0].packet.tunnels == ()
     assert read(pcap(frames), ReadOptions(fast=fast)).payloads == ()
-
-
-def test_each_link_type_has_an_opener() -> None:
-    """What reading takes for decodable is what the reference decodes."""
-    assert set(OPENERS) == LINK_TYPES

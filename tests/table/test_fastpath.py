@@ -13,7 +13,7 @@ from otterize_pcap.packets.packet import Packet
 from otterize_pcap.records import stream as records
 from otterize_pcap.records.containers import open_capture
 from otterize_pcap.records.pcap import PcapHeader
-from otterize_pcap.table import chunk_boundaries
+from otterize_pcap.table import chunk_boundaries, read_threads
 from otterize_pcap.table import read as read_module
 from otterize_pcap.table.chunk import new_table
 from otterize_pcap.table.read import (
@@ -179,7 +179,7 @@ def test_real_captures_are_there() -> None:
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let threads read and split files of a few kilobytes."""
     monkeypatch.setattr(read_module, "SMALLEST_FOR_THREADS", 0)
-    monkeypatch.setattr(read_module, "SMALLEST_PIECE", 1)
+    monkeypatch.setattr(read_threads, "SMALLEST_PIECE", 1)
 
 
 def threaded(paths: list[Path], threads: int) -> tuple[list[Row], CaptureCounts]:
