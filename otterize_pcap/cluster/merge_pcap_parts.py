@@ -2,7 +2,7 @@
 
 Readers take a recording's packets in the order of time: an acknowledgement belongs to the
 handshake before it. The parts hold different packets of the same stretch of time, so that merging
-them by time gives what one tcpdump would have written. Layout: draft-ietf-opsawg-pcap.
+them by time gives what one tcpdump would have written.
 
 Memory holds one buffer a part. A record costs about a microsecond: no more than pulling it.
 """
@@ -14,10 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from otterize_pcap.capture_dir import CapturedFile
+from otterize_pcap.records.pcap import HEADER_LENGTH, SNAPLEN_AT, PcapHeader, parse_header
 
-MICROSECONDS, NANOSECONDS = 0xA1B2C3D4, 0xA1B23C4D
-HEADER = 24
-RECORD = 16
 READ = 1 << 20
 FLUSH = 1 << 20
 #: More than any snapshot length tcpdump allows; a larger record is no record.
@@ -26,7 +24,7 @@ LONGEST = 1 << 20
 
 def can_merge(parts: Sequence[Path]) -> bool:
     """Whether all parts are pcap files of one byte order, precision and link type."""
-    heads = {_alike(_header(path)) for path in parts}
+    heads = {_alike(_head(path)) for path in parts}
     return len(heads) == 1 and None not in heads
 
 
@@ -36,15 +34,19 @@ def merge_parts(parts: Sequence[Path], target: Path) -> CapturedFile:
     A record that is cut off ends its part. Returns the file as the manifest names it, its path
     being the target's name only.
     """
-    header = bytearray(_header(parts[0]))
-    order = _order(bytes(header))
-    lengths = [struct.unpack_from(order + "I", _header(path), 16)[0] for path in parts]
-    struct.pack_into(order + "I", header, 16, max(lengths))
-    digest = hashlib.sha256(header)
-    size = len(header)
-    streams = [_records(path, order, number) for number, path in enumerate(parts)]
+    head = bytearray(_head(parts[0]))
+    header = parse_header(bytes(head))
+    if header is None:
+        message = f"no pcap file: {parts[0]}"
+        raise ValueError(message)
+    snaplen = struct.Struct(f"{header.order}I")
+    lengths = [snaplen.unpack_from(_head(path), SNAPLEN_AT)[0] for path in parts]
+    snaplen.pack_into(head, SNAPLEN_AT, max(lengths))
+    digest = hashlib.sha256(head)
+    size = len(head)
+    streams = [_records(path, header, number) for number, path in enumerate(parts)]
     with target.open("wb") as sink:
-        sink.write(header)
+        sink.write(head)
         for block in _blocks(heapq.merge(*streams)):
             sink.write(block)
             digest.update(block)
@@ -64,20 +66,20 @@ def _blocks(records: Iterator[tuple[int, int, bytes]]) -> Iterator[bytes]:
     yield b"".join(pending)
 
 
-def _records(path: Path, order: str, number: int) -> Iterator[tuple[int, int, bytes]]:
+def _records(path: Path, header: PcapHeader, number: int) -> Iterator[tuple[int, int, bytes]]:
     """Time, part number and bytes of each record."""
-    times = struct.Struct(order + "III")
+    fields, length = header.fields, header.header_length
     with path.open("rb") as source:
-        source.seek(HEADER)
+        source.seek(HEADER_LENGTH)
         rest = b""
         while chunk := source.read(READ):
             rest += chunk
             at, end = 0, len(rest)
-            while at + RECORD <= end:
-                seconds, fraction, captured = times.unpack_from(rest, at)
+            while at + length <= end:
+                seconds, fraction, captured, _ = fields.unpack_from(rest, at)
                 if captured > LONGEST:
                     return
-                after = at + RECORD + captured
+                after = at + length + captured
                 if after > end:
                     break
                 yield seconds << 32 | fraction, number, rest[at:after]
@@ -85,22 +87,11 @@ def _records(path: Path, order: str, number: int) -> Iterator[tuple[int, int, by
             rest = rest[at:]
 
 
-def _header(path: Path) -> bytes:
+def _head(path: Path) -> bytes:
     with path.open("rb") as source:
-        return source.read(HEADER)
+        return source.read(HEADER_LENGTH)
 
 
-def _order(header: bytes) -> str:
-    """The byte order of a pcap header, empty if it is none."""
-    for order in "<>":
-        if len(header) == HEADER and struct.unpack_from(order + "I", header)[0] in {
-            MICROSECONDS,
-            NANOSECONDS,
-        }:
-            return order
-    return ""
-
-
-def _alike(header: bytes) -> bytes | None:
+def _alike(head: bytes) -> bytes | None:
     """What must be the same in all parts: everything but the snapshot length."""
-    return header[:16] + header[20:] if _order(header) else None
+    return head[:SNAPLEN_AT] + head[SNAPLEN_AT + 4 :] if parse_header(head) else None

@@ -8,7 +8,8 @@ from bisect import bisect_right
 
 from otterize_pcap.connections.legs import SLACK_NS, UDP_GAP_NS, Flow, Leg, Tuple5
 from otterize_pcap.connections.sightings import Sighting
-from otterize_pcap.table.rows import SLOT_NS, UDP, Endpoint, Row
+from otterize_pcap.packets.protocols import UDP
+from otterize_pcap.table.rows import Endpoint, Row
 
 MANY = 16
 # Dumps tell seconds only, and another second passes while they are taken.
@@ -74,7 +75,6 @@ def add_unrecorded(flows: Flows, known: Flow, client: Endpoint, server: Endpoint
         interface=0,
         low=key[1],
         high=key[2],
-        slot=leg.row.first_ns // SLOT_NS,
         number=leg.row.number,
         first_sender=int(client != key[1]),
         first_ns=leg.row.first_ns,

@@ -19,6 +19,7 @@ from otterize_pcap.connections.conntrack_only import count_ageless, tracked_reco
 from otterize_pcap.connections.direction import Known, conntrack_originals
 from otterize_pcap.connections.facts import SnapshotFacts
 from otterize_pcap.connections.legs import Flow, Leg, Recording
+from otterize_pcap.connections.rule import Rule
 from otterize_pcap.connections.shapes import LIMITS
 from otterize_pcap.connections.sightings import Sighting, sightings_of
 from otterize_pcap.connections.verdicts import ConnectionClass, Verdicts
@@ -82,7 +83,7 @@ class ConnectionGroup(NamedTuple):
         return self.kind.protocol
 
     @property
-    def rule(self) -> str:
+    def rule(self) -> Rule:
         """The rule that decided the direction."""
         return self.kind.rule
 

@@ -25,7 +25,8 @@ from otterize_pcap.connections.conntrack_flows import DUMP_SLACK_NS, MANY, Flows
 from otterize_pcap.connections.direction import EPHEMERAL, WELL_KNOWN, Known, conntrack_originals
 from otterize_pcap.connections.legs import SLACK_NS, UDP_GAP_NS, Flow, Leg, Recording
 from otterize_pcap.connections.sightings import Sighting
-from otterize_pcap.table.rows import RST, Endpoint, Row, Side
+from otterize_pcap.packets.protocols import RST
+from otterize_pcap.table.rows import Endpoint, Row, Side
 
 PORT_CLASSES = (0, WELL_KNOWN, EPHEMERAL.start, EPHEMERAL.stop)
 """Where each class of ports begins."""
@@ -248,7 +249,6 @@ def _flow(
         interface=0,
         low=endpoints[flow.low],
         high=endpoints[flow.high],
-        slot=0,
         number=place + 1,
         first_sender=(flow.facts >> 4) - 1,
         first_ns=first_ns,

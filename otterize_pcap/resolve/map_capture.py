@@ -9,6 +9,7 @@ from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.grouped import ConnectionGroup, GroupedConnections
 from otterize_pcap.connections.legs import Recording, leg_order
 from otterize_pcap.connections.names import Names, RecordedPayload, read_names
+from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import (
     Coverage,
     External,
@@ -41,7 +42,7 @@ from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.capture_counts import Payload
 
 # Tunnels that any process can imitate by sending a UDP datagram (S25).
-AGELESS = "unresolved: known to conntrack only, without its age"
+AGELESS = Fate(FateKind.UNRESOLVED, "known to conntrack only, without its age")
 FORGED = "inside a tunnel that a pod made"
 UDP_TUNNELS = frozenset({"vxlan", "vxlan-gpe", "geneve", "gtp"})
 
@@ -245,7 +246,7 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
     if len(graphs) == 1:
         return graphs[0]
     coverages = [graph.coverage for graph in graphs if graph.coverage is not None]
-    connections: Counter[str] = Counter()
+    connections: Counter[Fate] = Counter()
     skipped: Counter[str] = Counter()
     for coverage in coverages:
         connections.update(dict(coverage.connections))

@@ -7,11 +7,10 @@ by time. Whose pod a backend is, is `resolve`'s to say.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from otterize_pcap.connections.facts import Interval, Lead, Served
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES, PROTOCOL_NUMBERS
 from otterize_pcap.snapshot.snapshot import Backend, Listener, Service, Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
 
-PROTOCOL_NAMES = {6: "TCP", 17: "UDP", 132: "SCTP"}
-PROTOCOL_NUMBERS = {name: number for number, name in PROTOCOL_NAMES.items()}
 EVER = (-(1 << 62), 1 << 62)
 """A time longer than anything lasts."""
 API_SERVER = ("default", "kubernetes")

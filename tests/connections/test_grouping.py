@@ -19,6 +19,7 @@ from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import FileCoverage
 from otterize_pcap.packets.packet import Packet, Tunnel
+from otterize_pcap.packets.protocols import ACK, RST, SYN
 from otterize_pcap.render.connections import shown_connection
 from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.map_capture import Capture, Rules, graph_capture, map_capture
@@ -30,7 +31,6 @@ from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.capture_counts import CaptureCounts
 from otterize_pcap.table.chunk import FAST_PATH, Table, new_table
 from otterize_pcap.table.read import CaptureTable, ReadOptions
-from otterize_pcap.table.rows import ACK, RST, SYN
 from tests.conftest import FIXTURES
 
 pytestmark = pytest.mark.skipif(
