@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from otterize_pcap.cluster.api import Cluster
-from otterize_pcap.cluster.snapshot_intervals import AddressHistory
-from otterize_pcap.cluster.snapshot_objects import KINDS, Kind, kept_object
-from otterize_pcap.cluster.snapshot_watch import SnapshotWatch
+from otterize_pcap.cluster.api.client import Cluster
+from otterize_pcap.cluster.snapshot.address_history import AddressHistory
+from otterize_pcap.cluster.snapshot.kept_objects import KINDS, Kind, kept_object
+from otterize_pcap.cluster.snapshot.watch import SnapshotWatch
 from otterize_pcap.errors import ClusterError, UsageError
 from tests.cluster.fake_api import FakeApi, Json
 from tests.cluster.fake_cluster import RECORDINGS, Run, pod, recording, tiny_app

@@ -6,10 +6,10 @@ the account has no permission for. What cannot be read degrades to its name (rul
 
 import re
 
-from otterize_pcap.cluster.api import ApiRefusedError, Cluster, Json
-from otterize_pcap.cluster.preflight import Permission, is_allowed
-from otterize_pcap.cluster.snapshot_objects import KINDS, kept_object
-from otterize_pcap.cluster.snapshot_watch import SnapshotWatch
+from otterize_pcap.cluster.api.access import Permission, is_allowed
+from otterize_pcap.cluster.api.client import ApiRefusedError, Cluster, Json
+from otterize_pcap.cluster.snapshot.kept_objects import KINDS, kept_object
+from otterize_pcap.cluster.snapshot.watch import SnapshotWatch
 
 WATCHED = frozenset(kind.kind for kind in KINDS)
 OWNED = frozenset({"Pod", "ReplicaSet", "StatefulSet", "Job", "Deployment", "DaemonSet", "CronJob"})

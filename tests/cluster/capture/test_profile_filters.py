@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from otterize_pcap.cluster.capture_job import fill_job, load_template, pod_of_job
+from otterize_pcap.cluster.capture.job import fill_job, load_template, pod_of_job
 from tests.cluster.fake_kubelet import ProcessRuntime
 from tests.cluster.script_runs import FAKE, Started, plan
 

@@ -7,9 +7,9 @@ create may have been lost on the way.
 import time
 from dataclasses import dataclass
 
-from otterize_pcap.cluster.api import ApiRefusedError, Cluster, Json, retried
-from otterize_pcap.cluster.capture_job import CAPTURE_SELECTOR, ID_LABEL, NODE_ANNOTATION
-from otterize_pcap.cluster.nodes import list_all
+from otterize_pcap.cluster.api.client import ApiRefusedError, Cluster, Json, retried
+from otterize_pcap.cluster.capture.nodes import list_all
+from otterize_pcap.cluster.labels import CAPTURE_SELECTOR, ID_LABEL, NODE_ANNOTATION
 from otterize_pcap.errors import ClusterError
 
 RETRY_S = 60.0

@@ -13,7 +13,7 @@ from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import StartApi, assert_clean, kubeconfig, node, nodes_of
 from tests.cluster.fake_kubelet import ScriptedRuntime
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif("OTTERIZE_SOAK" not in os.environ, reason="run by make soak only"),
@@ -24,7 +24,7 @@ MEBIBYTE = 1 << 20
 
 def capture_in_process(api: FakeApi, place: Path, *words: str) -> tuple[int, float]:
     """Run `otterize capture` by itself; exit code and peak memory in MiB."""
-    main = Path(__file__).with_name("tiny_main.py")
+    main = Path(__file__).parents[1] / "tiny_main.py"
     command = [sys.executable, str(main), "capture", "--duration", "1s", *words]
     command += ["--kubeconfig", str(kubeconfig(api, place))]
     with (place / "stderr").open("wb") as stderr:

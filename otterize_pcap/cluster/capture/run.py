@@ -20,22 +20,22 @@ from otterize_pcap.capture_dir import (
     pcap_dir,
     snapshot_path,
 )
-from otterize_pcap.cluster.api import ApiRefusedError, Cluster, Json, retried
-from otterize_pcap.cluster.capture_job import JobPlan, fill_job, job_name, load_template
-from otterize_pcap.cluster.cleanup import delete_capture
-from otterize_pcap.cluster.collect import (
+from otterize_pcap.cluster.api.client import ApiRefusedError, Cluster, Json, retried
+from otterize_pcap.cluster.capture.cleanup import delete_capture
+from otterize_pcap.cluster.capture.collect import (
     Collector,
     NodeResult,
     is_partial,
     manifest_entry,
     sync_directory,
 )
-from otterize_pcap.cluster.follow import Follower, NodeJob
+from otterize_pcap.cluster.capture.follow import Follower, NodeJob
+from otterize_pcap.cluster.capture.job import JobPlan, fill_job, job_name, load_template
+from otterize_pcap.cluster.capture.nodes import NodeChoice
+from otterize_pcap.cluster.capture.progress_table import ProgressTable
 from otterize_pcap.cluster.interrupts import Interrupts
-from otterize_pcap.cluster.nodes import NodeChoice
-from otterize_pcap.cluster.progress_table import ProgressTable
-from otterize_pcap.cluster.snapshot_owners import add_custom_owners
-from otterize_pcap.cluster.snapshot_watch import SnapshotWatch
+from otterize_pcap.cluster.snapshot.owners import add_custom_owners
+from otterize_pcap.cluster.snapshot.watch import SnapshotWatch
 from otterize_pcap.errors import ClusterError
 from otterize_pcap.version import __version__
 

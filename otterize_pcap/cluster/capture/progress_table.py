@@ -5,7 +5,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from otterize_pcap.cluster.follow import NodeJob, Phase
+from otterize_pcap.cluster.capture.follow import NodeJob, Phase
 
 if TYPE_CHECKING:
     from rich.live import Live

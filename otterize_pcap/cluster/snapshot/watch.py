@@ -15,16 +15,16 @@ from collections.abc import Iterator
 
 import msgspec
 
-from otterize_pcap.cluster.api import (
+from otterize_pcap.cluster.api.client import (
     ApiRefusedError,
     ApiUnreachableError,
     Cluster,
     Json,
     LineStream,
 )
-from otterize_pcap.cluster.capture_job import CAPTURE_NAME, NAME_LABEL
-from otterize_pcap.cluster.snapshot_intervals import AddressHistory, stamp_of
-from otterize_pcap.cluster.snapshot_objects import KINDS, Kind, kept_object
+from otterize_pcap.cluster.labels import CAPTURE_NAME, NAME_LABEL
+from otterize_pcap.cluster.snapshot.address_history import AddressHistory, stamp_of
+from otterize_pcap.cluster.snapshot.kept_objects import KINDS, Kind, kept_object
 
 PAGE = "500"
 GONE = 410

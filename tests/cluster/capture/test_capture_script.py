@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from otterize_pcap.cluster.capture_job import (
+from otterize_pcap.cluster.capture.job import (
     JobPlan,
     fill_job,
     load_template,
     pod_of_job,
 )
-from otterize_pcap.cluster.node_state import parse_counters
+from otterize_pcap.cluster.capture.node_state import parse_counters
 from tests.cluster.fake_kubelet import ProcessRuntime, container_of
 from tests.cluster.script_runs import FAKE, Started, plan
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from otterize_pcap.cluster.api import Cluster, Json
+from otterize_pcap.cluster.api.client import Cluster, Json
 from otterize_pcap.errors import ClusterError, UsageError
 
 NODES_PATH = "/api/v1/nodes"

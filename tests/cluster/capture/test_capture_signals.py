@@ -15,7 +15,7 @@ from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import StartApi, assert_clean, capture_pods, kubeconfig, nodes_of
 from tests.cluster.fake_kubelet import ScriptedRuntime
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 class Command:

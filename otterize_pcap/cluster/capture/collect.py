@@ -16,21 +16,21 @@ from otterize_pcap.capture_dir import (
     node_dir,
     pcap_dir,
 )
-from otterize_pcap.cluster.api import ApiRefusedError, ApiUnreachableError, Cluster
-from otterize_pcap.cluster.capture_job import CAPTURE_DIRECTORY, JobPlan
-from otterize_pcap.cluster.exec_stream import ExecFailedError, output_of
-from otterize_pcap.cluster.follow import NodeJob, Phase
-from otterize_pcap.cluster.merge_pcap_parts import can_merge, merge_parts
-from otterize_pcap.cluster.node_state import (
+from otterize_pcap.cluster.api.client import ApiRefusedError, ApiUnreachableError, Cluster
+from otterize_pcap.cluster.api.exec_stream import ExecFailedError, output_of
+from otterize_pcap.cluster.capture.follow import NodeJob, Phase
+from otterize_pcap.cluster.capture.job import CAPTURE_DIRECTORY, JobPlan
+from otterize_pcap.cluster.capture.merge_pcap_parts import can_merge, merge_parts
+from otterize_pcap.cluster.capture.node_state import (
     NodeState,
     StateFile,
     parse_counters,
     parse_state,
     total_counters,
 )
-from otterize_pcap.cluster.pull import PodFile, PullAbandonedError, pull_file
-from otterize_pcap.cluster.ring_contents import read_contents
-from otterize_pcap.cluster.snapshot_intervals import stamp_of
+from otterize_pcap.cluster.capture.pull import PodFile, PullAbandonedError, pull_file
+from otterize_pcap.cluster.capture.ring_contents import read_contents
+from otterize_pcap.cluster.snapshot.address_history import stamp_of
 from otterize_pcap.errors import ClusterError
 
 STATE_LIMIT = 65536

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from otterize_pcap.cluster.api import Cluster, Json
+from otterize_pcap.cluster.api.client import Cluster, Json
 
 STDOUT, STDERR, STATUS = 1, 2, 3
 CONTAINER = "tcpdump"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from otterize_pcap.cluster.api import Json
+from otterize_pcap.cluster.api.client import Json
 
 READY_TO_START = "PodReadyToStartContainers"
 NO_ADDRESS = {"", "None"}

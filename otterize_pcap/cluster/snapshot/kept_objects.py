@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from otterize_pcap.cluster.api import Json
+from otterize_pcap.cluster.api.client import Json
 
 
 @dataclass(frozen=True, slots=True)

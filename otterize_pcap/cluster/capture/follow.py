@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
-from otterize_pcap.cluster.api import ApiRefusedError, Cluster, Json
-from otterize_pcap.cluster.capture_job import CAPTURE_DIRECTORY, ID_LABEL, JobPlan
-from otterize_pcap.cluster.exec_stream import CONTAINER, ExecFailedError, output_of
+from otterize_pcap.cluster.api.client import ApiRefusedError, Cluster, Json
+from otterize_pcap.cluster.api.exec_stream import CONTAINER, ExecFailedError, output_of
+from otterize_pcap.cluster.capture.job import CAPTURE_DIRECTORY, JobPlan
+from otterize_pcap.cluster.capture.node_state import parse_progress
+from otterize_pcap.cluster.capture.nodes import list_all
 from otterize_pcap.cluster.interrupts import Interrupts
-from otterize_pcap.cluster.node_state import parse_progress
-from otterize_pcap.cluster.nodes import list_all
+from otterize_pcap.cluster.labels import ID_LABEL
 from otterize_pcap.errors import ClusterError
 
 OUTAGE_S = 300.0

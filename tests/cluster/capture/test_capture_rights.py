@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 import yaml
 
-from otterize_pcap.cluster import capture_job, preflight
-from otterize_pcap.cluster.capture_job import fill_job, load_template, manifest_text
+from otterize_pcap.cluster.capture import preflight
+from otterize_pcap.cluster.capture.job import fill_job, load_template, manifest_text
+from otterize_pcap.cluster.labels import ID_LABEL, NODE_ANNOTATION
+from otterize_pcap.cluster.snapshot.permissions import snapshot_permissions
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import Run, node, pod, recording
 from tests.cluster.script_runs import plan
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def granted() -> set[tuple[str, str, str, bool]]:
@@ -82,7 +84,7 @@ def test_documented_role_is_no_larger_than_asked_for() -> None:
     asked = {
         (permission.verb, permission.group, permission.resource, permission.namespace == "")
         for permission in (
-            *preflight.snapshot_permissions(),
+            *snapshot_permissions(),
             *preflight.capture_permissions("otterize-capture"),
         )
     }
@@ -162,7 +164,7 @@ def test_by_hand_and_by_command_are_the_same_job() -> None:
     )
     for job in (shipped, made):
         for metadata in (job["metadata"], job["spec"]["template"]["metadata"]):
-            metadata["labels"].pop(capture_job.ID_LABEL, None)
+            metadata["labels"].pop(ID_LABEL, None)
         job["metadata"] = {}
         spec = job["spec"]["template"]["spec"]
         spec["volumes"][0]["emptyDir"] = {}
@@ -180,7 +182,7 @@ def test_dry_run_prints_what_would_be_created(api: FakeApi, run: Run, tmp_path: 
 
     assert result.exit_code == 0, result.output
     jobs = list(yaml.safe_load_all(result.stdout))
-    assert [job["metadata"]["annotations"][capture_job.NODE_ANNOTATION] for job in jobs] == [
+    assert [job["metadata"]["annotations"][NODE_ANNOTATION] for job in jobs] == [
         "node1",
         "node2",
     ]

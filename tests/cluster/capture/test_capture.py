@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from otterize_pcap.cluster.follow import NodeJob, Phase
-from otterize_pcap.cluster.progress_table import ProgressTable
+from otterize_pcap.cluster.capture.follow import NodeJob, Phase
+from otterize_pcap.cluster.capture.progress_table import ProgressTable
 from otterize_pcap.errors import ClusterError, UsageError
 from tests.cluster.fake_api import FakeApi, Json
 from tests.cluster.fake_cluster import (

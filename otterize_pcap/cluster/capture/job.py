@@ -10,14 +10,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from otterize_pcap.cluster.api import Json
+from otterize_pcap.cluster.api.client import Json
+from otterize_pcap.cluster.labels import CAPTURE_NAME, ID_LABEL, NODE_ANNOTATION
 
-NAME_LABEL = "app.kubernetes.io/name"
-MANAGED_LABEL = "app.kubernetes.io/managed-by"
-ID_LABEL = "capture.otterize.com/id"
-NODE_ANNOTATION = "capture.otterize.com/node"
-CAPTURE_NAME = "otterize-capture"
-CAPTURE_SELECTOR = f"{NAME_LABEL}={CAPTURE_NAME},{MANAGED_LABEL}=otterize"
 CAPTURE_DIRECTORY = "/capture"
 
 PROFILES = {"calls": 256, "headers": 256, "full": 262144}
@@ -46,7 +41,7 @@ def load_template() -> Json:
     """The manifest as shipped."""
     import yaml  # noqa: PLC0415 - only the commands that talk to a cluster pay for it
 
-    text = files("otterize_pcap.cluster").joinpath("capture-job.yaml").read_text()
+    text = files("otterize_pcap.cluster.capture").joinpath("capture-job.yaml").read_text()
     template: Json = yaml.safe_load(text)
     return template
 

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.lab,
     pytest.mark.skipif(WHY_NOT is not None, reason=f"no lab on this machine: {WHY_NOT}"),
 ]
-TRAFFIC = Path(__file__).with_name("lab_traffic.py")
+TRAFFIC = Path(__file__).parents[1] / "lab_traffic.py"
 NODES = {
     "node1": ("192.0.2.1", "10.244.1.1/24", "fd00:1::1/64"),
     "node2": ("192.0.2.2", "10.244.2.1/24", "fd00:2::1/64"),

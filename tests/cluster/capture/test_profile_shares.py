@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.capture.test_capture_lab import Lab, lab
 from tests.cluster.fake_cluster import Run, StartApi, read_manifest
 from tests.cluster.lab_runtime import NamespaceRuntime, make_image, unavailable
-from tests.cluster.test_capture_lab import Lab, lab
 
 WHY_NOT = unavailable()
 pytestmark = [

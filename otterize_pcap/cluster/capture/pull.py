@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from otterize_pcap.cluster.api import ApiRefusedError, ApiUnreachableError, Cluster
-from otterize_pcap.cluster.exec_stream import run_in_pod
+from otterize_pcap.cluster.api.client import ApiRefusedError, ApiUnreachableError, Cluster
+from otterize_pcap.cluster.api.exec_stream import run_in_pod
 from otterize_pcap.errors import ClusterError
 
 BLOCK = 65536
