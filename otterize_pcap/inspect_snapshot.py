@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from otterize_pcap.addresses import format_address
+from otterize_pcap.intervals import OPEN
 from otterize_pcap.resolve.identity import Identities
-from otterize_pcap.snapshot.snapshot import OPEN, Snapshot
+from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.timestamps import format_time
 
 
@@ -31,8 +32,8 @@ def inspect_snapshot(snapshot: Snapshot) -> Inspection:
     """Look a snapshot over."""
     identities = Identities(snapshot)
     tenures = [tenure for held in snapshot.tenures.values() for tenure in held]
-    begun = [tenure.start_ns for tenure in tenures]
-    ended = [tenure.end_ns for tenure in tenures if tenure.end_ns < OPEN]
+    begun = [tenure.interval.start_ns for tenure in tenures]
+    ended = [tenure.interval.end_ns for tenure in tenures if tenure.interval.end_ns < OPEN]
     watched = None
     if snapshot.watch_start_ns is not None and snapshot.watch_end_ns is not None:
         watched = (format_time(snapshot.watch_start_ns), format_time(snapshot.watch_end_ns))

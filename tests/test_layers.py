@@ -16,6 +16,7 @@ STAGES = (
     "errors",
     "addresses",
     "timestamps",
+    "intervals",
     "yaml_documents",
     "capture_dir",
     "records",

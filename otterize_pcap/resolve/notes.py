@@ -46,7 +46,8 @@ def notes_of(
             )
         return
     newest = max(
-        (tenure.start_ns for held in snapshot.tenures.values() for tenure in held), default=None
+        (tenure.interval.start_ns for held in snapshot.tenures.values() for tenure in held),
+        default=None,
     )
     if newest is not None and last + slack_ns < newest:
         yield "all packets are older than the snapshot's newest pod; was it taken later?"

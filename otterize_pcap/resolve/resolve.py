@@ -197,7 +197,7 @@ class Resolver:
         touching = [
             tenure
             for tenure in self._snapshot.tenures.get(address, ())
-            if tenure.start_ns - self._slack <= last_ns and tenure.end_ns + self._slack >= first_ns
+            if tenure.interval.touches(first_ns, last_ns, self._slack)
         ]
         if not touching:
             return Unknown(NO_POD)
@@ -205,9 +205,7 @@ class Resolver:
         if len(workloads) > 1:
             return Unknown(AMBIGUOUS, tuple(sorted(workloads)))
         covering = [
-            tenure
-            for tenure in touching
-            if tenure.start_ns - self._slack <= first_ns and tenure.end_ns + self._slack >= last_ns
+            tenure for tenure in touching if tenure.interval.covers(first_ns, last_ns, self._slack)
         ]
         return self._party(covering[-1]) if covering else Unknown(OUTSIDE_TENURE)
 
@@ -259,9 +257,7 @@ class Resolver:
         declaring = [
             tenure
             for tenure in self._routes.on_nodes(nodes)
-            if port in tenure.pod.ports
-            and tenure.start_ns - self._slack <= last_ns
-            and tenure.end_ns + self._slack >= first_ns
+            if port in tenure.pod.ports and tenure.interval.touches(first_ns, last_ns, self._slack)
         ]
         workloads = {self._identities.of(tenure.pod).workload for tenure in declaring}
         if len(workloads) > 1:

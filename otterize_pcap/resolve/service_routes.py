@@ -117,7 +117,7 @@ class ServiceRoutes:
         return self._targets
 
     def _during(self, held: Listener | Backend | Tenure, first_ns: int, last_ns: int) -> bool:
-        return held.start_ns - self._slack <= last_ns and held.end_ns + self._slack >= first_ns
+        return held.interval.touches(first_ns, last_ns, self._slack)
 
 
 def service_text(service: Service) -> str:

@@ -7,8 +7,9 @@ connections are resolved one by one.
 
 from collections.abc import Iterable, Mapping
 
+from otterize_pcap.intervals import OPEN
 from otterize_pcap.resolve.service_routes import PROTOCOL_NAMES, ServiceRoutes
-from otterize_pcap.snapshot.snapshot import OPEN, Backend, Listener, Snapshot, Tenure
+from otterize_pcap.snapshot.snapshot import Backend, Listener, Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
 
 Held = Tenure | Listener | Backend
@@ -127,9 +128,9 @@ class Timeless:
 
     def _steady(self, held: Held) -> bool:
         """Whether an interval covers the whole capture, or none of it."""
-        begins, ends = held.start_ns - self._slack, held.end_ns + self._slack
-        return self._covers(held) or begins > self._last_ns or ends < self._first_ns
+        return self._covers(held) or not held.interval.touches(
+            self._first_ns, self._last_ns, self._slack
+        )
 
     def _covers(self, held: Held) -> bool:
-        begins, ends = held.start_ns - self._slack, held.end_ns + self._slack
-        return begins <= self._first_ns and ends >= self._last_ns
+        return held.interval.covers(self._first_ns, self._last_ns, self._slack)

@@ -120,7 +120,7 @@ def of_type(items: Iterable[Item], kind: type[T]) -> list[T]:
 
 
 def _by_start(tenures: list[Tenure]) -> tuple[Tenure, ...]:
-    return tuple(sorted(tenures, key=lambda tenure: (tenure.start_ns, tenure.pod.uid)))
+    return tuple(sorted(tenures, key=lambda tenure: (tenure.interval, tenure.pod.uid)))
 
 
 def _times(where: str, texts: Iterable[str | None]) -> list[int]:

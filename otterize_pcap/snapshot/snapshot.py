@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from otterize_pcap.addresses import Network, in_network
+from otterize_pcap.intervals import Interval
 from otterize_pcap.snapshot.objects import OwnerReference, ServicePort
-
-OPEN = 1 << 63
 
 ServedPort = tuple[str, int]
 
@@ -38,24 +37,22 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Tenure:
-    """A pod's hold on an address, from `start_ns` to `end_ns` (OPEN where no end is known)."""
+    """A pod's hold on an address."""
 
-    start_ns: int
-    end_ns: int
     pod: Pod
+    interval: Interval
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One endpoint of a Service: target address and port while [start_ns, end_ns].
+    """One endpoint of a Service: target address and port, and when it was one.
 
     `port` is None where the EndpointSlice leaves it open; then it is the Service's own.
     """
 
     address: bytes
     port: int | None
-    start_ns: int
-    end_ns: int
+    interval: Interval
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,16 +70,16 @@ class Service:
     ports: tuple[ServicePort, ...]
     backends: Mapping[ServedPort, tuple[Backend, ...]]
     from_slices: bool
+    interval: Interval
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A Service port on a virtual address or NodePort while [start_ns, end_ns]."""
+    """A Service port on a virtual address or NodePort, and when it listened."""
 
     service: Service
     port: ServicePort
-    start_ns: int
-    end_ns: int
+    interval: Interval
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from otterize_pcap.intervals import OPEN, Interval
 from otterize_pcap.snapshot.objects import (
     Container,
     PodItem,
@@ -12,7 +13,7 @@ from otterize_pcap.snapshot.objects import (
     describe,
     time_of,
 )
-from otterize_pcap.snapshot.snapshot import OPEN, Pod, Tenure
+from otterize_pcap.snapshot.snapshot import Pod, Tenure
 
 READY_TO_START = "PodReadyToStartContainers"
 
@@ -91,17 +92,19 @@ def tenures_of(
     if pod.host_network:
         watched = [stretch for held in seen.values() for stretch in held]
         last = max((stop for _, stop in watched), default=OPEN)
-        return [(b"", Tenure(fallback, last if end is None else end, pod))]
+        return [(b"", Tenure(pod, Interval(fallback, last if end is None else end)))]
     found: list[tuple[bytes, Tenure]] = []
     for address in dict.fromkeys((*pod.addresses, *seen)):
         held = seen.get(address, [])
         if address not in pod.addresses or len(held) > 1:
-            found += [(address, Tenure(start or fallback, stop, pod)) for start, stop in held]
+            found += [
+                (address, Tenure(pod, Interval(start or fallback, stop))) for start, stop in held
+            ]
             continue
         known = [time for time in (ready, *(start for start, _ in held)) if time is not None]
         start = min(known, default=fallback)
         stop = end if end is not None else max((stop for _, stop in held), default=OPEN)
-        found.append((address, Tenure(start, max(start, stop), pod)))
+        found.append((address, Tenure(pod, Interval(start, max(start, stop)))))
     return found
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from otterize_pcap.intervals import OPEN, Interval
 from otterize_pcap.snapshot.objects import (
     Endpoint,
     EndpointSliceItem,
@@ -13,7 +14,7 @@ from otterize_pcap.snapshot.objects import (
     describe,
     time_of,
 )
-from otterize_pcap.snapshot.snapshot import OPEN, Backend, Listener, ServedPort, Service, Tenure
+from otterize_pcap.snapshot.snapshot import Backend, Listener, ServedPort, Service, Tenure
 from otterize_pcap.snapshot.tenures import Stretches
 
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -64,19 +65,18 @@ class ServiceReader:
             return
         service = self._service(item, spec)
         self.services.append(service)
-        start = item.metadata.creationTimestamp
-        created = time_of(start, self._where, what) if start else 0
+        created = service.interval.start_ns
         seen = self._stretches.get(item.metadata.uid, {})
         for address in self._addresses(item, spec, what):
             self.virtual.add(address)
             for begin, end in seen.get(address) or [(created, OPEN)]:
                 for port in service.ports:
                     since = created if begin is None else begin
-                    listener = Listener(service, port, since, end)
+                    listener = Listener(service, port, Interval(since, end))
                     self.listeners[address, port.protocol, port.port].append(listener)
         for port in service.ports:
             if port.nodePort:
-                listener = Listener(service, port, created, OPEN)
+                listener = Listener(service, port, service.interval)
                 self.node_ports[port.protocol, port.nodePort].append(listener)
 
     def _addresses(self, item: ServiceItem, spec: ServiceSpec, what: str) -> list[bytes]:
@@ -108,7 +108,12 @@ class ServiceReader:
             ports=ports,
             backends={key: tuple(value) for key, value in backends.items()},
             from_slices=bool(slices),
+            interval=Interval(self._created(item)),
         )
+
+    def _created(self, item: ServiceItem) -> int:
+        start = item.metadata.creationTimestamp
+        return time_of(start, self._where, describe(item)) if start else 0
 
     def _slice_backends(
         self, slices: Iterable[EndpointSliceItem], ports: Iterable[ServicePort]
@@ -142,7 +147,7 @@ class ServiceReader:
             for start, end in seen.get(address) or [(None, OPEN)]:
                 # An endpoint is listed before and after it is ready; without a watch its
                 # membership has no known start, and the pod's own tenure bounds it.
-                found.append(Backend(address, port, start or 0, end))
+                found.append(Backend(address, port, Interval(start or 0, end)))
         return found
 
     def _selected_backends(
@@ -160,9 +165,7 @@ class ServiceReader:
                 number = tenure.pod.named_ports.get(target) if isinstance(target, str) else target
                 if number is None:
                     continue
-                backends[port.protocol, port.port].append(
-                    Backend(address, number, tenure.start_ns, tenure.end_ns)
-                )
+                backends[port.protocol, port.port].append(Backend(address, number, tenure.interval))
         return backends
 
 
