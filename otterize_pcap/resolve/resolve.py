@@ -193,11 +193,15 @@ class Resolver:
         return ports.pop() if len(ports) == 1 else connection.servers[-1][1]
 
     def holder(self, address: bytes, first_ns: int, last_ns: int) -> Party | Unknown:
-        """The pod that held an address over a whole time (S12)."""
+        """The pod that held an address over a whole time (S12).
+
+        Before it certainly did (S10) it was perhaps another that the snapshot does not know,
+        unless a watch knew every pod of that time.
+        """
         touching = [
             tenure
             for tenure in self._snapshot.tenures.get(address, ())
-            if tenure.interval.touches(first_ns, last_ns, self._slack)
+            if tenure.possible.touches(first_ns, last_ns, self._slack)
         ]
         if not touching:
             return Unknown(NO_POD)
@@ -205,9 +209,16 @@ class Resolver:
         if len(workloads) > 1:
             return Unknown(AMBIGUOUS, tuple(sorted(workloads)))
         covering = [
-            tenure for tenure in touching if tenure.interval.covers(first_ns, last_ns, self._slack)
+            tenure for tenure in touching if tenure.possible.covers(first_ns, last_ns, self._slack)
         ]
-        return self._party(covering[-1]) if covering else Unknown(OUTSIDE_TENURE)
+        if not covering:
+            return Unknown(OUTSIDE_TENURE)
+        certain = [
+            tenure for tenure in covering if tenure.interval.covers(first_ns, last_ns, self._slack)
+        ]
+        if not certain and not self._snapshot.watched(first_ns, last_ns):
+            return Unknown(AMBIGUOUS, tuple(workloads))
+        return self._party((certain or covering)[-1])
 
     def _party(self, tenure: Tenure) -> Party:
         identity = self._identities.of(tenure.pod)

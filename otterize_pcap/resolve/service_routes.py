@@ -117,7 +117,8 @@ class ServiceRoutes:
         return self._targets
 
     def _during(self, held: Listener | Backend | Tenure, first_ns: int, last_ns: int) -> bool:
-        return held.interval.touches(first_ns, last_ns, self._slack)
+        interval = held.possible if isinstance(held, Tenure) else held.interval
+        return interval.touches(first_ns, last_ns, self._slack)
 
 
 def service_text(service: Service) -> str:

@@ -128,7 +128,8 @@ class Timeless:
 
     def _steady(self, held: Held) -> bool:
         """Whether an interval covers the whole capture, or none of it."""
-        return self._covers(held) or not held.interval.touches(
+        interval = held.possible if isinstance(held, Tenure) else held.interval
+        return self._covers(held) or not interval.touches(
             self._first_ns, self._last_ns, self._slack
         )
 

@@ -28,7 +28,9 @@ class Metadata(msgspec.Struct, frozen=True):
     name: str = ""
     namespace: str | None = None
     uid: str = ""
-    creationTimestamp: str | None = None  # noqa: N815 - as Kubernetes spells it
+    resourceVersion: str = ""  # noqa: N815 - as Kubernetes spells it
+    creationTimestamp: str | None = None  # noqa: N815
+    deletionTimestamp: str | None = None  # noqa: N815
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
     ownerReferences: tuple[OwnerReference, ...] | None = None  # noqa: N815
@@ -60,15 +62,23 @@ class PodSpec(msgspec.Struct, frozen=True):
     initContainers: tuple[Container, ...] | None = None  # noqa: N815
 
 
+class Running(msgspec.Struct, frozen=True):
+    """v1.ContainerStateRunning."""
+
+    startedAt: str | None = None  # noqa: N815
+
+
 class Terminated(msgspec.Struct, frozen=True):
     """v1.ContainerStateTerminated."""
 
+    startedAt: str | None = None  # noqa: N815
     finishedAt: str | None = None  # noqa: N815
 
 
 class ContainerState(msgspec.Struct, frozen=True):
     """v1.ContainerState."""
 
+    running: Running | None = None
     terminated: Terminated | None = None
 
 
@@ -76,6 +86,7 @@ class ContainerStatus(msgspec.Struct, frozen=True):
     """v1.ContainerStatus."""
 
     state: ContainerState | None = None
+    lastState: ContainerState | None = None  # noqa: N815
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -100,6 +111,7 @@ class PodStatus(msgspec.Struct, frozen=True):
     podIPs: tuple[PodIP, ...] | None = None  # noqa: N815
     startTime: str | None = None  # noqa: N815
     conditions: tuple[Condition, ...] | None = None
+    initContainerStatuses: tuple[ContainerStatus, ...] | None = None  # noqa: N815
     containerStatuses: tuple[ContainerStatus, ...] | None = None  # noqa: N815
 
 

@@ -37,10 +37,14 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Tenure:
-    """A pod's hold on an address."""
+    """A pod's hold on an address: when it certainly had it, and when it may have had it.
+
+    `possible` begins with `interval`, or before it where nothing says when the address was given.
+    """
 
     pod: Pod
     interval: Interval
+    possible: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,12 @@ class Snapshot:
     taken_ns: int | None = None
     watch_start_ns: int | None = None
     watch_end_ns: int | None = None
+
+    def watched(self, first_ns: int, last_ns: int) -> bool:
+        """Whether a watch lasted over a whole time, so that every pod of it is known."""
+        if self.watch_start_ns is None or self.watch_end_ns is None:
+            return False
+        return Interval(self.watch_start_ns, self.watch_end_ns).covers(first_ns, last_ns, 0)
 
     def owns(self, address: bytes) -> bool:
         """Whether an address lies in a pod or Service range, so that nothing external has it."""

@@ -41,8 +41,12 @@ TO_SERVER = call("10.1.0.1:40000", "10.1.0.9:80")
 def tenure(made: Json, *observed: Json) -> tuple[float, float]:
     """From when to when the pod held 10.1.0.1, in seconds after `START`; infinity where open."""
     (only,) = snapshot(made, observed=observed).tenures[parse_address("10.1.0.1")]
-    ends = float("inf") if only.interval.end_ns == OPEN else (only.interval.end_ns - START) / SECOND
-    return (only.interval.start_ns - START) / SECOND, ends
+    return seconds(only.interval.start_ns), seconds(only.interval.end_ns)
+
+
+def seconds(time_ns: int) -> float:
+    """Seconds after `START`."""
+    return float("inf") if time_ns == OPEN else (time_ns - START) / SECOND
 
 
 def seen(start: float | None, end: float | None, address: str = "10.1.0.1", **more: str) -> Json:
@@ -82,8 +86,8 @@ INF = float("inf")
         pytest.param(
             pod("x", "10.1.0.1", start=3, lost=3, phase="Pending"),
             [],
-            (3, INF),
-            id="no sandbox yet is no end",
+            (INF, INF),
+            id="no sandbox yet is no end, and no certain start",
         ),
     ],
 )

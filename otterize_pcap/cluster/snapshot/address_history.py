@@ -4,38 +4,52 @@ Input: each state of each object, with the API server's time at which it was see
 record per object and address. Nothing here talks to a cluster.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from otterize_pcap.cluster.api.client import Json
+import msgspec
 
-READY_TO_START = "PodReadyToStartContainers"
-NO_ADDRESS = {"", "None"}
+from otterize_pcap.cluster.api.client import Json
+from otterize_pcap.errors import SnapshotError
+from otterize_pcap.snapshot.objects import (
+    EndpointSliceItem,
+    Item,
+    PodItem,
+    PodStatus,
+    ServiceItem,
+)
+from otterize_pcap.snapshot.pod_hold import held_from, held_until, pod_addresses
+from otterize_pcap.snapshot.virtual_addresses import service_addresses, slice_addresses
+from otterize_pcap.timestamps import kubernetes_time, parse_time
+
+# Names the source of times in errors.
+WHERE = "the API server"
 
 
 @dataclass(slots=True)
 class Held:
-    """One object's hold of one address; RFC 3339 times, `end` None while it lasts."""
+    """One object's hold of one address, in nanoseconds; `end_ns` None while it lasts."""
 
     kind: str
     namespace: str
     name: str
     uid: str
     ip: str
-    start: str
-    end: str | None = None
+    start_ns: int
+    end_ns: int | None = None
 
     def document(self) -> Json:
-        """As snapshot.json keeps it."""
+        """As snapshot.json keeps it, times as RFC 3339."""
         return {
             "kind": self.kind,
             "namespace": self.namespace,
             "name": self.name,
             "uid": self.uid,
             "ip": self.ip,
-            "start": self.start,
-            "end": self.end,
+            "start": kubernetes_time(self.start_ns),
+            "end": None if self.end_ns is None else kubernetes_time(self.end_ns),
         }
 
 
@@ -55,72 +69,84 @@ class AddressHistory:
             seen: The API server's time.
             first_list: It was there when we began, so that its own times say since when.
         """
-        if found["kind"] == "Pod":
-            self._saw_pod(found, seen, first_list=first_list)
-        elif found["kind"] in {"Service", "EndpointSlice"}:
-            addresses = _service_addresses if found["kind"] == "Service" else _slice_addresses
-            start = found["metadata"].get("creationTimestamp", seen) if first_list else seen
-            self._hold(found, addresses(found), start, seen)
+        # What cannot be read tells nothing here; who reads the snapshot is told which object it is.
+        with suppress(SnapshotError, ValueError):
+            self._saw(found, parse_time(seen), first_list=first_list)
 
     def gone(self, found: Json, seen: str) -> None:
         """Take note that an object was deleted."""
-        if found["kind"] == "Pod":
-            # A pod that finished before it was deleted gave its address up then.
-            seen = _pod_end(found) or seen
+        end_ns = parse_time(seen)
         for held in self._open.pop(found["metadata"]["uid"], {}).values():
-            self._close(held, seen)
+            over = None
+            if found["kind"] == "Pod":
+                # A pod that finished before it was deleted gave its address up then.
+                with suppress(SnapshotError, ValueError):
+                    over = _pod_end(msgspec.convert(found, PodItem), held.start_ns)
+            self._close(held, end_ns if over is None else min(over, end_ns))
 
     def documents(self) -> list[Json]:
         """All holds, sorted, as snapshot.json keeps them."""
         still = (held for by_ip in self._open.values() for held in by_ip.values())
-        everything = sorted(
-            (*self._closed, *still),
-            key=lambda held: (held.kind, held.namespace, held.name, held.uid, held.ip, held.start),
-        )
-        return [held.document() for held in everything]
+        return [held.document() for held in sorted((*self._closed, *still), key=_order)]
 
-    def _saw_pod(self, pod: Json, seen: str, *, first_list: bool) -> None:
-        status = pod.get("status") or {}
-        if (pod.get("spec") or {}).get("hostNetwork"):
-            return  # S11
-        uid = pod["metadata"]["uid"]
-        ended = _pod_end(pod)
-        if ended is not None and uid in self._finished:
+    def _saw(self, found: Json, seen_ns: int, *, first_list: bool) -> None:
+        if found["kind"] == "Pod":
+            pod = msgspec.convert(found, PodItem)
+            self._saw_pod(pod, seen_ns, first_list=first_list)
             return
-        if ended is None or uid not in self._open:
+        item: Item
+        if found["kind"] == "Service":
+            item = service = msgspec.convert(found, ServiceItem)
+            addresses = service_addresses(service)
+        elif found["kind"] == "EndpointSlice":
+            item = endpoint_slice = msgspec.convert(found, EndpointSliceItem)
+            addresses = slice_addresses(endpoint_slice)
+        else:
+            return
+        created = item.metadata.creationTimestamp
+        start_ns = parse_time(created) if first_list and created else seen_ns
+        self._hold(item, addresses, start_ns, seen_ns)
+
+    def _saw_pod(self, pod: PodItem, seen_ns: int, *, first_list: bool) -> None:
+        if pod.spec is not None and pod.spec.hostNetwork:
+            return  # S11
+        uid = pod.metadata.uid
+        _, start_ns = held_from([pod], WHERE, None if first_list else seen_ns)
+        # Of what was there before us, this is the latest that it can have got its address.
+        start_ns = min(start_ns, seen_ns)
+        ended_ns = _pod_end(pod, start_ns)
+        if ended_ns is not None and uid in self._finished:
+            return
+        if ended_ns is None or uid not in self._open:
             # Also where it was finished when first seen: it did hold its address before.
-            start = _pod_start(pod, seen, first_list=first_list)
-            self._hold(pod, _pod_addresses(status), start, seen)
+            self._hold(pod, pod_addresses(pod.status or PodStatus()), start_ns, seen_ns)
         self._finished.discard(uid)
-        if ended is not None:
+        if ended_ns is not None:
             self._finished.add(uid)
             for held in self._open.pop(uid, {}).values():
-                self._close(held, ended)
+                self._close(held, ended_ns)
 
-    def _hold(self, found: Json, addresses: Iterable[str], start: str, seen: str) -> None:
-        metadata = found["metadata"]
-        known = self._open.setdefault(metadata["uid"], {})
-        wanted = {address for address in addresses if address not in NO_ADDRESS}
+    def _hold(self, item: Item, addresses: Iterable[str], start_ns: int, seen_ns: int) -> None:
+        meta = item.metadata
+        known = self._open.setdefault(meta.uid, {})
+        wanted = set(addresses)
         for address in wanted - known.keys():
             known[address] = Held(
-                found["kind"],
-                metadata.get("namespace", ""),
-                metadata["name"],
-                metadata["uid"],
-                address,
-                start,
+                item.kind, meta.namespace or "", meta.name, meta.uid, address, start_ns
             )
+        for address in wanted & known.keys():
+            # A later state can prove more of the past: when the network was ready, say.
+            known[address].start_ns = min(known[address].start_ns, start_ns)
         for address in known.keys() - wanted:
-            self._close(known.pop(address), seen)
+            self._close(known.pop(address), seen_ns)
 
-    def _close(self, held: Held, end: str) -> None:
-        held.end = max(held.start, end, key=parsed_time)
+    def _close(self, held: Held, end_ns: int) -> None:
+        held.end_ns = max(held.start_ns, end_ns)
         self._closed.append(held)
 
 
-def parsed_time(stamp: str) -> datetime:
-    """An RFC 3339 time, as Kubernetes writes it."""
-    return datetime.fromisoformat(stamp)
+def _order(held: Held) -> tuple[str, str, str, str, str, int]:
+    return held.kind, held.namespace, held.name, held.uid, held.ip, held.start_ns
 
 
 def stamp_of(seconds: float) -> str:
@@ -129,64 +155,8 @@ def stamp_of(seconds: float) -> str:
     return text.replace("+00:00", "Z")
 
 
-def _condition(pod: Json, name: str) -> Json:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return next((found for found in conditions if found.get("type") == name), {})
-
-
-def _pod_start(pod: Json, seen: str, *, first_list: bool) -> str:
-    ready = _condition(pod, READY_TO_START)
-    if ready.get("status") == "True" and ready.get("lastTransitionTime"):
-        return str(ready["lastTransitionTime"])
-    if not first_list:
-        return seen
-    status = pod.get("status") or {}
-    return str(status.get("startTime") or pod["metadata"].get("creationTimestamp") or seen)
-
-
-def _pod_end(pod: Json) -> str | None:
+def _pod_end(pod: PodItem, since_ns: int) -> int | None:
     """When the pod gave its addresses up by its own status, None while it holds them."""
-    status = pod.get("status") or {}
-    if not status.get("podIP") and not status.get("podIPs"):
+    if not pod_addresses(pod.status or PodStatus()):
         return None
-    ready = _condition(pod, READY_TO_START)
-    if ready.get("status") == "False" and ready.get("lastTransitionTime"):
-        return str(ready["lastTransitionTime"])
-    if status.get("phase") not in {"Succeeded", "Failed"}:
-        return None
-    finished = list(_finish_times(status))
-    return max(finished, key=parsed_time) if finished else None
-
-
-def _finish_times(status: Json) -> Iterator[str]:
-    for container in status.get("containerStatuses") or ():
-        for field in ("state", "lastState"):
-            terminated = (container.get(field) or {}).get("terminated") or {}
-            if terminated.get("finishedAt"):
-                yield str(terminated["finishedAt"])
-
-
-def _pod_addresses(status: Json) -> set[str]:
-    addresses = {str(entry.get("ip", "")) for entry in status.get("podIPs") or ()}
-    return addresses | {str(status.get("podIP", ""))}
-
-
-def _service_addresses(service: Json) -> set[str]:
-    spec, status = service.get("spec") or {}, service.get("status") or {}
-    balancer = (status.get("loadBalancer") or {}).get("ingress") or ()
-    return {
-        str(spec.get("clusterIP", "")),
-        *map(str, spec.get("clusterIPs") or ()),
-        *map(str, spec.get("externalIPs") or ()),
-        *(str(entry.get("ip") or "") for entry in balancer),
-    }
-
-
-def _slice_addresses(endpoint_slice: Json) -> set[str]:
-    if endpoint_slice.get("addressType") == "FQDN":
-        return set()
-    return {
-        str(address)
-        for endpoint in endpoint_slice.get("endpoints") or ()
-        for address in endpoint.get("addresses") or ()
-    }
+    return held_until(pod, since_ns, WHERE)

@@ -1,50 +1,13 @@
-"""Which Kubernetes kinds a snapshot holds, and which of their fields.
+"""What a snapshot keeps of each object.
 
 Only what resolving connections needs is kept: no environment variables, no volumes, no commands.
 Secrets and ConfigMaps are never asked for. Field names are Kubernetes' own.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from otterize_pcap.cluster.api.client import Json
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind to list and watch; `required` ones make the snapshot useless when missing."""
-
-    kind: str
-    group: str
-    version: str
-    plural: str
-    required: bool
-
-    @property
-    def path(self) -> str:
-        """The collection of all namespaces."""
-        root = f"/apis/{self.group}" if self.group else "/api"
-        return f"{root}/{self.version}/{self.plural}"
-
-    @property
-    def api_version(self) -> str:
-        """As objects state it."""
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-
-KINDS = (
-    Kind("Pod", "", "v1", "pods", required=True),
-    Kind("Service", "", "v1", "services", required=True),
-    Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", required=True),
-    Kind("Node", "", "v1", "nodes", required=True),
-    Kind("ReplicaSet", "apps", "v1", "replicasets", required=False),
-    Kind("Deployment", "apps", "v1", "deployments", required=False),
-    Kind("StatefulSet", "apps", "v1", "statefulsets", required=False),
-    Kind("DaemonSet", "apps", "v1", "daemonsets", required=False),
-    Kind("Job", "batch", "v1", "jobs", required=False),
-    Kind("CronJob", "batch", "v1", "cronjobs", required=False),
-)
 
 ANNOTATION_PREFIX = "intents.otterize.com/"
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
@@ -70,6 +33,7 @@ def kept_metadata(metadata: Json) -> Json:
         "name",
         "namespace",
         "uid",
+        "resourceVersion",
         "creationTimestamp",
         "deletionTimestamp",
         "labels",
@@ -99,12 +63,16 @@ def _containers(found: list[Json] | None) -> list[Json]:
 
 
 def _container_status(found: Json) -> Json:
-    """When the container last ended, which ends a finished pod's hold of its address (S10)."""
+    """When the container began and ended, which tells when the pod held its address (S10)."""
     kept: Json = {"name": found.get("name")}
     for field in ("state", "lastState"):
-        terminated = (found.get(field) or {}).get("terminated")
-        if terminated:
-            kept[field] = {"terminated": _picked(terminated, "finishedAt")}
+        runs = {
+            name: _picked(run, "startedAt", "finishedAt")
+            for name in ("running", "terminated")
+            if (run := (found.get(field) or {}).get(name)) is not None
+        }
+        if runs:
+            kept[field] = runs
     return kept
 
 
@@ -114,11 +82,10 @@ def _pod(pod: Json) -> Json:
         _picked(condition, "type", "status", "lastTransitionTime")
         for condition in status.get("conditions") or ()
     ]
-    statuses = [
-        _container_status(found)
+    statuses = {
+        field: [_container_status(found) for found in status.get(field) or ()]
         for field in ("initContainerStatuses", "containerStatuses")
-        for found in status.get(field) or ()
-    ]
+    }
     return {
         "spec": _picked(spec, "nodeName", "hostNetwork")
         | _filled(
@@ -128,7 +95,7 @@ def _pod(pod: Json) -> Json:
             }
         ),
         "status": _picked(status, "phase", "podIP", "podIPs", "hostIP", "startTime")
-        | _filled({"conditions": conditions, "containerStatuses": statuses}),
+        | _filled({"conditions": conditions, **statuses}),
     }
 
 

@@ -8,8 +8,9 @@ import re
 
 from otterize_pcap.cluster.api.access import Permission, is_allowed
 from otterize_pcap.cluster.api.client import ApiRefusedError, Cluster, Json
-from otterize_pcap.cluster.snapshot.kept_objects import KINDS, kept_object
+from otterize_pcap.cluster.snapshot.kept_objects import kept_object
 from otterize_pcap.cluster.snapshot.watch import SnapshotWatch
+from otterize_pcap.snapshot.kinds import KINDS
 
 WATCHED = frozenset(kind.kind for kind in KINDS)
 OWNED = frozenset({"Pod", "ReplicaSet", "StatefulSet", "Job", "Deployment", "DaemonSet", "CronJob"})

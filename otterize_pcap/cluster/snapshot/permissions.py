@@ -1,7 +1,7 @@
 """What the account must be allowed to do for a snapshot."""
 
 from otterize_pcap.cluster.api.access import Permission
-from otterize_pcap.cluster.snapshot.kept_objects import KINDS
+from otterize_pcap.snapshot.kinds import KINDS
 
 
 def snapshot_permissions() -> list[Permission]:

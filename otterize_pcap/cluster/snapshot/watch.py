@@ -24,7 +24,8 @@ from otterize_pcap.cluster.api.client import (
 )
 from otterize_pcap.cluster.labels import CAPTURE_NAME, NAME_LABEL
 from otterize_pcap.cluster.snapshot.address_history import AddressHistory, stamp_of
-from otterize_pcap.cluster.snapshot.kept_objects import KINDS, Kind, kept_object
+from otterize_pcap.cluster.snapshot.kept_objects import kept_object
+from otterize_pcap.snapshot.kinds import KINDS, Kind
 
 PAGE = "500"
 GONE = 410
