@@ -113,5 +113,6 @@ def _tenure(
         deletion_time((*having, *later)[-1], where),
         max((end for _, end in observed), default=None),
     ]
-    end = max(perhaps, min((end for end in ends if end is not None), default=OPEN))
+    proven = certain if certain < OPEN else perhaps
+    end = max(proven, min((end for end in ends if end is not None), default=OPEN))
     return Tenure(pod, Interval(min(certain, end), end), Interval(perhaps, end))
