@@ -63,7 +63,11 @@ def _lacks(snapshot: Snapshot, identities: Identities) -> Iterator[str]:
     elif not kinds.get("EndpointSlice"):
         yield "no EndpointSlices: backends come from Services' selectors (S21)"
     if not kinds.get("Node"):
-        yield "no Nodes: node addresses and NodePorts are unknown (S14, S22)"
+        yield (
+            "no Nodes: only what pods name is known of node addresses (S14, S22)"
+            if snapshot.nodes
+            else "no Nodes: node addresses and NodePorts are unknown (S14, S22)"
+        )
     inferred = sorted(
         {reason for pod in snapshot.pods if (reason := identities.of(pod).inferred) is not None}
     )

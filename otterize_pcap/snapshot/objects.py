@@ -98,7 +98,7 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class PodIP(msgspec.Struct, frozen=True):
-    """v1.PodIP."""
+    """v1.PodIP and v1.HostIP."""
 
     ip: str = ""
 
@@ -109,6 +109,8 @@ class PodStatus(msgspec.Struct, frozen=True):
     phase: str = ""
     podIP: str | None = None  # noqa: N815
     podIPs: tuple[PodIP, ...] | None = None  # noqa: N815
+    hostIP: str | None = None  # noqa: N815
+    hostIPs: tuple[PodIP, ...] | None = None  # noqa: N815
     startTime: str | None = None  # noqa: N815
     conditions: tuple[Condition, ...] | None = None
     initContainerStatuses: tuple[ContainerStatus, ...] | None = None  # noqa: N815

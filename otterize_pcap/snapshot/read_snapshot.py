@@ -3,22 +3,18 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from otterize_pcap.addresses import Network, parse_network
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.intervals import Interval
 from otterize_pcap.snapshot.kinds import KUBECTL
+from otterize_pcap.snapshot.nodes import node_addresses, pod_networks
 from otterize_pcap.snapshot.objects import (
     EndpointSliceItem,
     Item,
     NodeItem,
-    NodeSpec,
-    NodeStatus,
     OwnerReference,
     PodItem,
     ServiceItem,
     Watch,
-    address_of,
-    describe,
     time_of,
 )
 from otterize_pcap.snapshot.read_objects import DocumentText, read_objects
@@ -71,8 +67,7 @@ def _assemble(where: str, states: ObjectStates, watches: list[Watch]) -> Snapsho
     reader = ServiceReader(where, slices_by_service(slices), stretches, held)
     for service_states in states.of_type(ServiceItem, where):
         reader.add(service_states)
-    node_states = [state for found in states.of_type(NodeItem, where) for state in found]
-    nodes, networks = _read_nodes(node_states, where)
+    nodes = [state for found in states.of_type(NodeItem, where) for state in found]
     return Snapshot(
         where=where,
         pods=tuple(pods),
@@ -81,9 +76,9 @@ def _assemble(where: str, states: ObjectStates, watches: list[Watch]) -> Snapsho
         listeners={key: tuple(found) for key, found in reader.listeners.items()},
         node_ports={key: tuple(found) for key, found in reader.node_ports.items()},
         virtual=frozenset(reader.virtual),
-        nodes=nodes,
+        nodes=node_addresses(nodes, states.of_type(PodItem, where), tenures, where),
         host_pods={node: _by_start(found) for node, found in host_pods.items()},
-        pod_networks=networks,
+        pod_networks=pod_networks(nodes, where),
         owners=_owners(states, where),
         kinds=states.counts(),
         taken_ns=_first(where, (watch.taken_at for watch in watches)),
@@ -126,22 +121,3 @@ def _first(where: str, texts: Iterable[str | None]) -> int | None:
 
 def _last(where: str, texts: Iterable[str | None]) -> int | None:
     return max(_times(where, texts), default=None)
-
-
-def _read_nodes(items: list[NodeItem], where: str) -> tuple[dict[bytes, str], tuple[Network, ...]]:
-    """Node addresses → names, and the pod ranges of all nodes."""
-    nodes: dict[bytes, str] = {}
-    networks: list[Network] = []
-    for item in items:
-        what = describe(item)
-        spec, status = item.spec or NodeSpec(), item.status or NodeStatus()
-        for entry in status.addresses or ():
-            if entry.type in ("InternalIP", "ExternalIP"):
-                nodes[address_of(entry.address, where, what)] = item.metadata.name
-        for text in spec.podCIDRs or ((spec.podCIDR,) if spec.podCIDR else ()):
-            try:
-                networks.append(parse_network(text))
-            except ValueError as error:
-                message = f"{where}: {what}: podCIDR: {error}; take the snapshot again"
-                raise SnapshotError(message) from error
-    return nodes, tuple(networks)

@@ -44,6 +44,19 @@ def test_snapshots_before_and_after(names: list[str], expected: set[str]) -> Non
         assert fates(found) == {"resolved" if expected else AMBIGUOUS: 1}
 
 
+@pytest.mark.parametrize("name", ["hostnet-nodes", "hostnet-nonodes", "hostnet-public-nonodes"])
+def test_hostnetwork_pod_without_node_objects(name: str) -> None:
+    """S14: what pods say of their nodes' addresses stands in for the nodes themselves."""
+    found = mapped(CASES / "hostnetwork-without-nodes" / name)
+    assert edges(found) == {"prometheus -> node-exporter:9100"}
+
+
+def test_pod_that_is_a_node() -> None:
+    """S14, S32: a Fargate pod's address is its own, and so are the ports that it declares."""
+    found = mapped(CASES / "fargate-s32" / "capture")
+    assert edges(found) == {"a -> fg:50051"}
+
+
 def test_address_that_a_pod_waited_for() -> None:
     """S10: before its first container began a pod without a sandbox time perhaps had no address.
 

@@ -54,7 +54,10 @@ class Held:
 
 
 class AddressHistory:
-    """All holds seen; feed it every state of every Pod, Service and EndpointSlice."""
+    """All holds seen; feed it every state of every Pod, Service and EndpointSlice.
+
+    A hostNetwork pod's say only from when to when it was there: the address is its node's (S11).
+    """
 
     def __init__(self) -> None:
         self._closed: list[Held] = []
@@ -108,8 +111,6 @@ class AddressHistory:
         self._hold(item, addresses, start_ns, seen_ns)
 
     def _saw_pod(self, pod: PodItem, seen_ns: int, *, first_list: bool) -> None:
-        if pod.spec is not None and pod.spec.hostNetwork:
-            return  # S11
         uid = pod.metadata.uid
         _, start_ns = held_from([pod], WHERE, None if first_list else seen_ns)
         # Of what was there before us, this is the latest that it can have got its address.

@@ -94,7 +94,7 @@ def _pod(pod: Json) -> Json:
                 "initContainers": _containers(spec.get("initContainers")),
             }
         ),
-        "status": _picked(status, "phase", "podIP", "podIPs", "hostIP", "startTime")
+        "status": _picked(status, "phase", "podIP", "podIPs", "hostIP", "hostIPs", "startTime")
         | _filled({"conditions": conditions, **statuses}),
     }
 

@@ -209,8 +209,8 @@ def test_environment_and_annotations_are_not_kept() -> None:
     }
 
 
-def test_recorded_watch_gives_no_hold_for_the_hosts_network() -> None:
-    """S11: the recorded life of a hostNetwork pod yields no interval."""
+def test_recorded_watch_says_when_a_hostnetwork_pod_was_there() -> None:
+    """S10, S14: the recorded life of a hostNetwork pod, whose end its node's ports depend on."""
     history = AddressHistory()
     for line in (RECORDINGS / "watch-pods-life.jsonl").read_text().splitlines():
         event = json.loads(line)["event"]
@@ -218,7 +218,12 @@ def test_recorded_watch_gives_no_hold_for_the_hosts_network() -> None:
             found = kept_object("Pod", "v1", event["object"])
             history.saw(found, "2026-11-23T05:22:30Z", first_list=False)
 
-    assert history.documents() == []
+    (entry,) = history.documents()
+    assert (entry["ip"], entry["start"], entry["end"]) == (
+        "172.31.250.11",
+        "2026-11-23T05:22:29Z",
+        "2026-11-23T05:22:38Z",
+    )
 
 
 def states_of_recorded_pod(**changes: object) -> list[Json]:
