@@ -10,7 +10,6 @@ from otterize_pcap.snapshot.nodes import node_addresses, pod_networks
 from otterize_pcap.snapshot.objects import (
     EndpointSliceItem,
     Item,
-    NodeItem,
     OwnerReference,
     PodItem,
     ServiceItem,
@@ -67,7 +66,6 @@ def _assemble(where: str, states: ObjectStates, watches: list[Watch]) -> Snapsho
     reader = ServiceReader(where, slices_by_service(slices), stretches, held)
     for service_states in states.of_type(ServiceItem, where):
         reader.add(service_states)
-    nodes = [state for found in states.of_type(NodeItem, where) for state in found]
     return Snapshot(
         where=where,
         pods=tuple(pods),
@@ -76,9 +74,9 @@ def _assemble(where: str, states: ObjectStates, watches: list[Watch]) -> Snapsho
         listeners={key: tuple(found) for key, found in reader.listeners.items()},
         node_ports={key: tuple(found) for key, found in reader.node_ports.items()},
         virtual=frozenset(reader.virtual),
-        nodes=node_addresses(nodes, states.of_type(PodItem, where), tenures, where),
+        nodes=node_addresses(states, pods, tenures, where),
         host_pods={node: _by_start(found) for node, found in host_pods.items()},
-        pod_networks=pod_networks(nodes, where),
+        pod_networks=pod_networks(states, where),
         owners=_owners(states, where),
         kinds=states.counts(),
         taken_ns=_first(where, (watch.taken_at for watch in watches)),

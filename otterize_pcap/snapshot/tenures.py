@@ -79,7 +79,7 @@ def tenures_of(
         watched = [stretch for held in seen.values() for stretch in held]
         return [(b"", _tenure(pod, states, (), watched, where))]
     found: list[tuple[bytes, Tenure]] = []
-    had = [_addresses(state, where) for state in states]
+    had = [*(_addresses(state, where) for state in states[:-1]), pod.addresses]
     listed = {address: number for number, held in enumerate(had, 1) for address in held}
     for address in dict.fromkeys((*listed, *seen)):
         observed = seen.get(address, [])
@@ -115,4 +115,6 @@ def _tenure(
     ]
     proven = certain if certain < OPEN else perhaps
     end = max(proven, min((end for end in ends if end is not None), default=OPEN))
-    return Tenure(pod, Interval(min(certain, end), end), Interval(perhaps, end))
+    interval = Interval(min(certain, end), end)
+    possible = interval if perhaps == interval.start_ns else Interval(perhaps, end)
+    return Tenure(pod, interval, possible)

@@ -16,6 +16,8 @@ from otterize_pcap.snapshot.objects import (
 from otterize_pcap.snapshot.snapshot import Backend, Listener, ServedPort, Service, Tenure
 from otterize_pcap.snapshot.stretches import Stretches
 
+# One for all: a snapshot can have hundreds of thousands of endpoints.
+ALWAYS = Interval(0, OPEN)
 SERVICE_NAME = "kubernetes.io/service-name"
 
 Slices = Mapping[tuple[str, str], list[EndpointSliceItem]]
@@ -109,7 +111,7 @@ class ServiceReader:
         meta = states[-1].metadata
         namespace = meta.namespace or "default"
         slices = self._slices.get((namespace, meta.name), [])
-        backends: dict[ServedPort, dict[Backend, None]] = defaultdict(dict)
+        backends: dict[ServedPort, list[Backend]] = defaultdict(list)
         ports: dict[ServicePort, None] = {}
         for state in reversed(states):
             spec = state.spec or ServiceSpec()
@@ -119,14 +121,15 @@ class ServiceReader:
             else:
                 found = self._selected_backends(namespace, spec)
             for served, backend in found:
-                backends[served][backend] = None
+                backends[served].append(backend)
         return Service(
             uid=meta.uid,
             name=meta.name,
             namespace=namespace,
             labels=meta.labels or {},
             ports=tuple(ports),
-            backends={served: tuple(found) for served, found in backends.items()},
+            # Two states of a Service or slice say most things twice.
+            backends={served: tuple(dict.fromkeys(found)) for served, found in backends.items()},
             from_slices=bool(slices),
             interval=self._interval(states[-1]),
         )
@@ -167,8 +170,9 @@ class ServiceReader:
         seen = self._stretches.get(item.metadata.uid, {})
         listed = [address_of(text, self._where, what) for text in slice_addresses(item)]
         for address in dict.fromkeys((*listed, *seen)):
-            for start, end in seen.get(address) or [(None, OPEN)]:
-                yield Backend(address, port, Interval(start or 0, end))
+            watched = [Interval(start or 0, end) for start, end in seen.get(address, ())]
+            for interval in watched or (ALWAYS,):
+                yield Backend(address, port, interval)
 
     def _selected_backends(
         self, namespace: str, spec: ServiceSpec
