@@ -267,6 +267,15 @@ class Document(msgspec.Struct, frozen=True, gc=False):
     otterize: Watch | None = None
 
 
+DEFAULT_NAMESPACE = "default"
+
+
+def uid_of(item: Item) -> str:
+    """An object's uid, or what stands for it in objects written by hand."""
+    meta = item.metadata
+    return meta.uid or f"{meta.namespace}/{meta.name}"
+
+
 def describe(item: Item) -> str:
     """An object as error messages name it: `Pod shop/kafka-0`."""
     meta = item.metadata

@@ -20,6 +20,7 @@ from otterize_pcap.snapshot.read_objects import DocumentText, read_objects
 from otterize_pcap.snapshot.snapshot import Pod, Snapshot, Tenure
 from otterize_pcap.snapshot.states import ObjectStates
 from otterize_pcap.snapshot.stretches import observed_stretches
+from otterize_pcap.snapshot.succession import with_successors
 from otterize_pcap.snapshot.tenures import read_pod, tenures_of
 from otterize_pcap.snapshot.virtual_addresses import ServiceReader, slices_by_service
 
@@ -33,12 +34,12 @@ def parse_snapshot(documents: Iterable[tuple[str, DocumentText]]) -> Snapshot:
     names: list[str] = []
     states = ObjectStates()
     watches: list[Watch] = []
-    for name, document in documents:
+    for number, (name, document) in enumerate(documents):
         more, more_watches = read_objects(document, name)
         names.append(name)
         watches += more_watches
         for item in more:
-            states.add(item)
+            states.add(item, number)
     where = ", ".join(names)
     kinds = states.counts()
     if "Pod" not in kinds and "Service" not in kinds:
@@ -70,7 +71,9 @@ def _assemble(where: str, states: ObjectStates, watches: list[Watch]) -> Snapsho
         where=where,
         pods=tuple(pods),
         services=tuple(reader.services),
-        tenures={address: _by_start(found) for address, found in tenures.items()},
+        tenures={
+            address: _by_start(with_successors(found, states)) for address, found in tenures.items()
+        },
         listeners={key: tuple(found) for key, found in reader.listeners.items()},
         node_ports={key: tuple(found) for key, found in reader.node_ports.items()},
         virtual=frozenset(reader.virtual),

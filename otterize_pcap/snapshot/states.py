@@ -9,8 +9,9 @@ from typing import TypeVar
 
 import msgspec
 
-from otterize_pcap.snapshot.objects import Item, PodItem
+from otterize_pcap.snapshot.objects import DEFAULT_NAMESPACE, Item, PodItem, uid_of
 from otterize_pcap.snapshot.pod_hold import FINAL_PHASES, latest_time
+from otterize_pcap.snapshot.snapshot import Pod
 
 T = TypeVar("T", bound=Item)
 Key = tuple[str, str, str, str]
@@ -23,16 +24,28 @@ class ObjectStates:
         # Nearly all objects have one state; a snapshot can hold hundreds of thousands.
         self._first: dict[Key, Item] = {}
         self._more: dict[Key, list[Item]] = {}
+        # Pod's uid → the files that have it, namespace → the files with pods of it, a bit a file.
+        self._files: dict[str, int] = {}
+        self._namespaces: dict[str, int] = {}
 
-    def add(self, item: Item) -> None:
-        """Take one state of an object in."""
+    def add(self, item: Item, file: int) -> None:
+        """Take one state of an object in, out of the file with that number."""
         meta = item.metadata
+        if isinstance(item, PodItem):
+            namespace = meta.namespace or DEFAULT_NAMESPACE
+            self._files[uid_of(item)] = self._files.get(uid_of(item), 0) | 1 << file
+            self._namespaces[namespace] = self._namespaces.get(namespace, 0) | 1 << file
         key = (item.kind, meta.namespace or "", meta.name, meta.uid)
         known = self._first.setdefault(key, item)
         if known is not item and known != item:
             more = self._more.setdefault(key, [])
             if item not in more:
                 more.append(item)
+
+    def outlived(self, pod: Pod, other: Pod) -> bool:
+        """Whether another pod is in files with pods of a pod's namespace, and never with that pod."""
+        own, others = self._files[pod.uid], self._files[other.uid]
+        return not own & others and bool(others & self._namespaces[pod.namespace])
 
     def counts(self) -> dict[str, int]:
         """How many objects there are of each kind, sorted."""

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 
 from otterize_pcap.intervals import OPEN, Interval
 from otterize_pcap.snapshot.objects import (
+    DEFAULT_NAMESPACE,
     Container,
     PodItem,
     PodSpec,
     PodStatus,
     address_of,
     describe,
+    uid_of,
 )
 from otterize_pcap.snapshot.pod_hold import (
     deletion_time,
@@ -28,9 +30,9 @@ def read_pod(item: PodItem, where: str) -> Pod:
     meta = item.metadata
     containers = (*(spec.containers or ()), *(spec.initContainers or ()))
     return Pod(
-        uid=meta.uid or f"{meta.namespace}/{meta.name}",
+        uid=uid_of(item),
         name=meta.name,
-        namespace=meta.namespace or "default",
+        namespace=meta.namespace or DEFAULT_NAMESPACE,
         node=spec.nodeName or "",
         host_network=bool(spec.hostNetwork),
         labels=meta.labels or {},

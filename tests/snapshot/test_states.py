@@ -95,6 +95,31 @@ def test_pod_whose_network_was_made_anew() -> None:
     assert held(known) == {"10.1.0.1": [("x-pod", 5, 30)], "10.1.0.2": [("x-pod", 30, INF)]}
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param(["old"], ["new"], 30, id="gone from the later file"),
+        pytest.param(["old"], ["old", "new"], INF, id="one file has both"),
+        pytest.param(["old", "new"], ["new"], INF, id="an earlier file has both"),
+    ],
+)
+def test_pod_that_nobody_saw_go(before: list[str], after: list[str], expected: float) -> None:
+    """S10: who has its address in a file that lacks the pod got it when the pod was gone."""
+    pods = {"old": pod("old", "10.1.0.1", ready=5), "new": pod("new", "10.1.0.1", ready=30)}
+    known = in_any_order(
+        document(*(pods[name] for name in before)), document(*(pods[name] for name in after))
+    )
+    assert held(known) == {"10.1.0.1": [("old-pod", 5, expected), ("new-pod", 30, INF)]}
+
+
+def test_files_of_other_namespaces_tell_nothing_of_a_pod() -> None:
+    """S10: a pod is gone only where its namespace's other pods are."""
+    old = pod("old", "10.1.0.1", ready=5, namespace="one")
+    new = pod("new", "10.1.0.1", ready=30, namespace="two")
+    known = in_any_order(document(old), document(new))
+    assert held(known)["10.1.0.1"] == [("old-pod", 5, INF), ("new-pod", 30, INF)]
+
+
 def test_services_and_slices_in_two_states() -> None:
     """S21: what a Service listened on and led to, at any time, is known."""
     known = in_any_order(
