@@ -43,7 +43,7 @@ class ObjectStates:
                 more.append(item)
 
     def outlived(self, pod: Pod, other: Pod) -> bool:
-        """Whether another pod is in files with pods of a pod's namespace, and never with that pod."""
+        """Whether files with pods of a pod's namespace have another pod, and none has both."""
         own, others = self._files[pod.uid], self._files[other.uid]
         return not own & others and bool(others & self._namespaces[pod.namespace])
 
