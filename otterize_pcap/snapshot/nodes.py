@@ -41,7 +41,8 @@ def node_addresses(
         for node in node_states:
             known.add(node.metadata.name)
             for entry in (node.status or NodeStatus()).addresses or ():
-                if entry.type in ADDRESS_TYPES:
+                # The GCE cloud provider writes an empty ExternalIP where there is none.
+                if entry.type in ADDRESS_TYPES and entry.address:
                     address = address_of(entry.address, where, describe(node))
                     found[address] = node.metadata.name
     if {pod.node for pod in pods} - known - {""}:

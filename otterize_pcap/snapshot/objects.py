@@ -8,6 +8,8 @@ Spelling and meaning are those of the Kubernetes API reference (v1, apps/v1, bat
 discovery.k8s.io/v1).
 """
 
+import re
+
 import msgspec
 
 from otterize_pcap.addresses import parse_address
@@ -267,6 +269,7 @@ class Document(msgspec.Struct, frozen=True, gc=False):
     otterize: Watch | None = None
 
 
+LEADING_ZEROS = re.compile(r"(?<![\w:])0+(?=[0-9])(?=[0-9.]*\Z)")
 DEFAULT_NAMESPACE = "default"
 
 
@@ -302,11 +305,13 @@ def time_of(text: str, where: str, what: str) -> int:
 def address_of(text: str, where: str, what: str) -> bytes:
     """An object's address field as 16 bytes.
 
+    Older API servers took leading zeros, as decimal numbers (k8s.io/utils/net, ParseIPSloppy).
+
     Raises:
         SnapshotError: It is not an IP address.
     """
     try:
-        return parse_address(text)
+        return parse_address(LEADING_ZEROS.sub("", text))
     except ValueError as error:
         message = f"{where}: {what}: {error}; take the snapshot again"
         raise SnapshotError(message) from error

@@ -31,7 +31,8 @@ def service_addresses(item: ServiceItem) -> tuple[str, ...]:
         *(spec.clusterIPs or ()),
         spec.clusterIP or "",
         *(spec.externalIPs or ()),
-        spec.loadBalancerIP or "",
+        # What one wishes for: free text, which some clouds take names in.
+        *filter(_is_ip, (spec.loadBalancerIP or "",)),
         *(ingress.ip or "" for ingress in (balancer.ingress if balancer else None) or ()),
     )
     return tuple(dict.fromkeys(text for text in texts if text and text != "None"))
@@ -41,10 +42,7 @@ def slice_addresses(item: EndpointSliceItem) -> tuple[str, ...]:
     """The addresses that an EndpointSlice lists, as text; one of type FQDN lists names."""
     return tuple(
         dict.fromkeys(
-            text
-            for endpoint in item.endpoints or ()
-            for text in endpoint.addresses
-            if ":" in text or text.replace(".", "").isdigit()
+            text for endpoint in item.endpoints or () for text in endpoint.addresses if _is_ip(text)
         )
     )
 
@@ -193,3 +191,7 @@ class ServiceReader:
 def _is_name(item: ServiceItem) -> bool:
     """Whether a Service is a mere name for another host."""
     return item.spec is not None and item.spec.type == "ExternalName"
+
+
+def _is_ip(text: str) -> bool:
+    return ":" in text or text.replace(".", "").isdigit()

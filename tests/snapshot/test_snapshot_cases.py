@@ -57,6 +57,12 @@ def test_pod_that_is_a_node() -> None:
     assert edges(found) == {"a -> fg:50051"}
 
 
+@pytest.mark.parametrize("name", ["node-empty-extip", "svc-extip-zeros", "svc-lbip-name"])
+def test_addresses_that_are_empty_or_odd(name: str) -> None:
+    """S13: what clouds and older API servers put in the place of an address is no error."""
+    assert edges(mapped(CASES / "node-empty-external-ip" / name)) == {"web -> db:5432"}
+
+
 def test_address_that_a_pod_waited_for() -> None:
     """S10: before its first container began a pod without a sandbox time perhaps had no address.
 

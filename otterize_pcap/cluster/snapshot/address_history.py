@@ -19,6 +19,8 @@ from otterize_pcap.snapshot.objects import (
     PodItem,
     PodStatus,
     ServiceItem,
+    describe,
+    time_of,
 )
 from otterize_pcap.snapshot.pod_hold import held_from, held_until, pod_addresses
 from otterize_pcap.snapshot.virtual_addresses import service_addresses, slice_addresses
@@ -73,8 +75,9 @@ class AddressHistory:
             first_list: It was there when we began, so that its own times say since when.
         """
         # What cannot be read tells nothing here; who reads the snapshot is told which object it is.
-        with suppress(SnapshotError, ValueError):
-            self._saw(found, parse_time(seen), first_list=first_list)
+        seen_ns = parse_time(seen)
+        with suppress(SnapshotError, msgspec.ValidationError):
+            self._saw(found, seen_ns, first_list=first_list)
 
     def gone(self, found: Json, seen: str) -> None:
         """Take note that an object was deleted."""
@@ -83,7 +86,7 @@ class AddressHistory:
             over = None
             if found["kind"] == "Pod":
                 # A pod that finished before it was deleted gave its address up then.
-                with suppress(SnapshotError, ValueError):
+                with suppress(SnapshotError, msgspec.ValidationError):
                     over = _pod_end(msgspec.convert(found, PodItem), held.start_ns)
             self._close(held, end_ns if over is None else min(over, end_ns))
 
@@ -107,7 +110,9 @@ class AddressHistory:
         else:
             return
         created = item.metadata.creationTimestamp
-        start_ns = parse_time(created) if first_list and created else seen_ns
+        start_ns = seen_ns
+        if first_list and created:
+            start_ns = time_of(created, WHERE, describe(item))
         self._hold(item, addresses, start_ns, seen_ns)
 
     def _saw_pod(self, pod: PodItem, seen_ns: int, *, first_list: bool) -> None:

@@ -279,6 +279,17 @@ def running(name: str, address: str, **status: object) -> Json:
     return kept_object("Pod", "v1", found)
 
 
+def test_pod_with_a_time_that_is_none_ends_no_watch() -> None:
+    """What cannot be read is left to who reads the snapshot; the other pods' holds are kept."""
+    history = AddressHistory()
+    broken = running("p", "10.0.0.1", startTime="yesterday")
+    for found in (broken, running("q", "10.0.0.2")):
+        history.saw(found, "2026-11-23T07:00:00Z", first_list=True)
+        history.gone(found, "2026-11-23T08:00:00Z")
+
+    assert [entry["name"] for entry in history.documents()] == ["q"]
+
+
 def test_crash_looping_pod_keeps_its_address() -> None:
     """S10: a terminated container ends nothing while the pod itself goes on."""
     history = AddressHistory()
