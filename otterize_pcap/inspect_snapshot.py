@@ -60,7 +60,7 @@ def _lacks(snapshot: Snapshot, identities: Identities) -> Iterator[str]:
         yield "no Pods: nothing can be resolved"
     if not kinds.get("Service"):
         yield "no Services: calls through ClusterIPs are resolved only where NAT was recorded (S21)"
-    elif not kinds.get("EndpointSlice"):
+    elif not kinds.get("EndpointSlice") and not kinds.get("Endpoints"):
         yield "no EndpointSlices: backends come from Services' selectors (S21)"
     if not kinds.get("Node"):
         yield (

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from otterize_pcap.errors import SnapshotError
+from otterize_pcap.snapshot.endpoints import EndpointsItem
 from otterize_pcap.snapshot.objects import (
     Document,
     EndpointSliceItem,
@@ -37,6 +38,7 @@ DECODERS: dict[str, msgspec.json.Decoder[Item]] = {
     "Pod": msgspec.json.Decoder(PodItem),
     "Service": msgspec.json.Decoder(ServiceItem),
     "EndpointSlice": msgspec.json.Decoder(EndpointSliceItem),
+    "Endpoints": msgspec.json.Decoder(EndpointsItem),
     "Node": msgspec.json.Decoder(NodeItem),
 }
 OTHER = msgspec.json.Decoder(Item)

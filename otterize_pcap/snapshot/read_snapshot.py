@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.intervals import Interval
+from otterize_pcap.snapshot.endpoints import EndpointsItem, with_mirrored
 from otterize_pcap.snapshot.kinds import KUBECTL
 from otterize_pcap.snapshot.nodes import node_addresses, pod_networks
 from otterize_pcap.snapshot.objects import (
@@ -63,7 +64,10 @@ def _assemble(where: str, states: ObjectStates, watches: list[Watch]) -> Snapsho
             tenures[address].append(tenure)
         else:
             host_pods[tenure.pod.node].append(tenure)
-    slices = [state for found in states.of_type(EndpointSliceItem, where) for state in found]
+    slices = with_mirrored(
+        (state for found in states.of_type(EndpointSliceItem, where) for state in found),
+        (state for found in states.of_type(EndpointsItem, where) for state in found),
+    )
     reader = ServiceReader(where, slices_by_service(slices), stretches, held)
     for service_states in states.of_type(ServiceItem, where):
         reader.add(service_states)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from otterize_pcap.intervals import OPEN, Interval
+from otterize_pcap.snapshot.endpoints import SERVICE_NAME
 from otterize_pcap.snapshot.objects import (
     EndpointSliceItem,
     ServiceItem,
@@ -18,7 +19,6 @@ from otterize_pcap.snapshot.stretches import Stretches
 
 # One for all: a snapshot can have hundreds of thousands of endpoints.
 ALWAYS = Interval(0, OPEN)
-SERVICE_NAME = "kubernetes.io/service-name"
 
 Slices = Mapping[tuple[str, str], list[EndpointSliceItem]]
 
