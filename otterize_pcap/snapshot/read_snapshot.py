@@ -89,6 +89,7 @@ def _assemble(where: str, states: ObjectStates, watches: list[Watch]) -> Snapsho
         taken_ns=_first(where, (watch.taken_at for watch in watches)),
         watch_start_ns=_first(where, (watch.watch_start for watch in watches)),
         watch_end_ns=_last(where, (watch.watch_end for watch in watches)),
+        watches=_intervals(where, watches),
     )
 
 
@@ -118,6 +119,12 @@ def _by_start(tenures: list[Tenure]) -> tuple[Tenure, ...]:
 
 def _times(where: str, texts: Iterable[str | None]) -> list[int]:
     return [time_of(text, where, "otterize") for text in texts if text]
+
+
+def _intervals(where: str, watches: Iterable[Watch]) -> tuple[Interval, ...]:
+    """When each watch lasted, the first first."""
+    bounds = (_times(where, (watch.watch_start, watch.watch_end)) for watch in watches)
+    return tuple(sorted({Interval(*both) for both in bounds if len(both) == 2}))
 
 
 def _first(where: str, texts: Iterable[str | None]) -> int | None:

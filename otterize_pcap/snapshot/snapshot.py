@@ -94,7 +94,8 @@ class Snapshot:
     (address, protocol, port) of ClusterIPs, external and load balancer addresses; `node_ports`
     (protocol, port). `virtual` are all Service addresses, whatever the port. `nodes` maps node
     addresses to node names. `owners` are each object's, by (kind, namespace, name). Times are
-    nanoseconds; None where the snapshot does not say.
+    nanoseconds; None where the snapshot does not say. `watches` are when each watch lasted,
+    `watch_start_ns` and `watch_end_ns` the first one's beginning and the last one's end.
     """
 
     where: str
@@ -112,12 +113,11 @@ class Snapshot:
     taken_ns: int | None = None
     watch_start_ns: int | None = None
     watch_end_ns: int | None = None
+    watches: tuple[Interval, ...] = ()
 
     def watched(self, first_ns: int, last_ns: int) -> bool:
-        """Whether a watch lasted over a whole time, so that every pod of it is known."""
-        if self.watch_start_ns is None or self.watch_end_ns is None:
-            return False
-        return Interval(self.watch_start_ns, self.watch_end_ns).covers(first_ns, last_ns, 0)
+        """Whether one watch lasted over a whole time, so that every pod of it is known."""
+        return any(watch.covers(first_ns, last_ns, 0) for watch in self.watches)
 
     def owns(self, address: bytes) -> bool:
         """Whether an address lies in a pod or Service range, so that nothing external has it."""

@@ -163,6 +163,18 @@ def seen(start: float, end: float | None, uid: str = "app/x-pod") -> Json:
 OTHER = seen(0, None, "other")
 
 
+def test_between_two_watches_nobody_watched() -> None:
+    """S10, S13: every pod is known only of the time of one watch or another."""
+    made = pod("x", "10.1.0.1")
+    known = in_any_order(
+        document(made, watchStart=stamp(0), watchEnd=stamp(50)),
+        document(made, watchStart=stamp(100), watchEnd=stamp(150)),
+    )
+    times = [(10, 40), (60, 70), (40, 110), (120, 150), (120, 151)]
+    watched = [known.watched(*(START + at * SECOND for at in time)) for time in times]
+    assert watched == [True, False, False, True, False]
+
+
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [
