@@ -2,16 +2,19 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# `any`, `required` or `forbidden`: what the tests shall run with, or end.
+COMPILED ?= any
+PINS = scripts/packaging/test-requirements.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit pins reference man site workflows newcomer
+.PHONY: demo test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit pins reference man site workflows newcomer
 
 venv: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml $(wildcard otterize_pcap/table/*.pyx otterize_pcap/table/*.pxi)
+$(VENV)/.installed: pyproject.toml $(PINS) $(wildcard otterize_pcap/table/*.pyx otterize_pcap/table/*.pxi)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --require-hashes -r $(PINS)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 demo: venv
@@ -29,7 +32,35 @@ types: venv
 	$(BIN)/mypy
 
 unit: venv
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --compiled=$(COMPILED) --cov --cov-report=term:skip-covered
+
+# The same tests with the newest version of everything that pyproject.toml allows.
+test-newest:
+	$(PYTHON) -m venv --clear $(VENV)-newest
+	$(VENV)-newest/bin/python -m pip install --quiet --upgrade --editable '.[test]'
+	touch $(VENV)-newest/.installed
+	$(MAKE) unit VENV=$(VENV)-newest
+
+# And with the oldest; needs Python 3.11, for which all of them have wheels.
+test-oldest:
+	$(PYTHON) -m venv --clear $(VENV)-oldest
+	$(PYTHON) scripts/packaging/ranges.py oldest > $(VENV)-oldest/requirements.txt
+	$(VENV)-oldest/bin/python -m pip install --quiet -r $(VENV)-oldest/requirements.txt
+	$(VENV)-oldest/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(VENV)-oldest/.installed
+	$(MAKE) unit VENV=$(VENV)-oldest
+
+# Those of the rules, with which `.ci/run` runs the next target: ten seconds.
+rule-tests:
+	@echo tests/test_connections.py tests/test_direction.py tests/test_identity.py tests/test_nat.py \
+	  tests/test_outcome.py tests/test_scenarios.py tests/test_tenures.py
+
+# And without the compiled part, from a copy that has none; TESTS names some of them.
+test-pure: venv
+	rm -rf build/pure
+	mkdir -p build/pure
+	git ls-files -z | tar --create --null --files-from=- | tar --extract --directory=build/pure
+	cd build/pure && $(abspath $(BIN))/python -m pytest --compiled=forbidden $(TESTS)
 
 # Needs root, iproute2, nftables and tcpdump; all traffic stays in namespaces of its own.
 fixtures:
@@ -41,7 +72,6 @@ bench: venv
 
 # Needs clang with libFuzzer. Half an hour, at the lowest priority.
 fuzz: venv
-	$(BIN)/python -m pip install --quiet 'Cython>=3.1'
 	PYTHON=$(BIN)/python fuzz/build.sh
 	PYTHON=$(BIN)/python fuzz/run.sh 1800
 
@@ -83,7 +113,7 @@ audit: $(RELEASE_TOOLS)/.installed
 	$(RELEASE_TOOLS)/pip-audit --strict --disable-pip --require-hashes \
 	  -r scripts/packaging/binary-requirements.txt
 
-# Newer versions of all that the releases are built from.
+# Newer versions of all that the releases are built from, and of all that tests run with.
 pins:
 	bash scripts/packaging/pin.sh
 

@@ -10,19 +10,24 @@ MAPPED = bytes(10) + b"\xff\xff"
 
 Network = tuple[int, int]
 
+
+class AddressError(ValueError):
+    """A text that is no IP address or range of them."""
+
+
 METADATA_SERVICE = MAPPED + bytes((169, 254, 169, 254))
 NODE_LOCAL_DNS = MAPPED + bytes((169, 254, 20, 10))
 
 
 def parse_address(text: str) -> bytes:
-    """The 16 bytes of an address as Kubernetes writes it; raises ValueError on anything else."""
+    """The 16 bytes of an address as Kubernetes writes it; raises AddressError on anything else."""
     try:
         if ":" in text:
             return inet_pton(AF_INET6, text)
         return MAPPED + inet_pton(AF_INET, text)
     except OSError as error:
         message = f"not an IP address: {text!r}"
-        raise ValueError(message) from error
+        raise AddressError(message) from error
 
 
 def format_address(address: bytes) -> str:
@@ -40,8 +45,12 @@ def format_endpoint(endpoint: tuple[bytes, int]) -> str:
 
 
 def parse_network(text: str) -> Network:
-    """A CIDR range as (value, mask) over the 128-bit form; raises ValueError on anything else."""
-    network = ip_network(text, strict=False)
+    """A CIDR range as (value, mask) over the 128-bit form; raises AddressError on anything else."""
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError as error:
+        message = f"not a range of IP addresses: {text!r}"
+        raise AddressError(message) from error
     prefix = network.prefixlen
     address = int(network.network_address)
     if isinstance(network, IPv4Network):

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from otterize_pcap.errors import CaptureError
+from otterize_pcap.json_errors import json_reason
 
 MANIFEST_VERSION = 1
 
@@ -85,7 +86,10 @@ def decode_manifest(document: bytes, where: str) -> Manifest:
     try:
         manifest = msgspec.json.decode(document, type=Manifest)
     except msgspec.DecodeError as error:
-        message = f"{where}: not a capture manifest ({error}); delete it to use the directory as is"
+        reason = json_reason(document, Manifest)
+        message = (
+            f"{where}: not a capture manifest ({reason}); delete it to use the directory as is"
+        )
         raise CaptureError(message) from error
     if manifest.version > MANIFEST_VERSION:
         message = (

@@ -10,6 +10,7 @@ from typing import Any
 
 MAX_DEPTH = 100
 """Levels of values in one document; the deepest of Kubernetes' own types have some twenty."""
+TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 MAX_REPEATED = 1_000_000
 """Values that aliases may add to those that are written."""
 
@@ -34,8 +35,13 @@ def load_documents(content: bytes) -> Iterator[Any]:
         yield from yaml.load_all(content, Loader=loader)
     except YamlError:
         raise
-    except (yaml.YAMLError, ValueError) as error:
-        raise YamlError(" ".join(str(error).split())) from error
+    except yaml.YAMLError as error:
+        raise YamlError(_reason(content, error)) from error
+    except (ValueError, OverflowError) as error:
+        message = (
+            f"a date or number that does not exist{_place(_unheld(content, loader))}; quote it"
+        )
+        raise YamlError(message) from error
 
 
 def compose_documents(content: bytes) -> Iterator[Any]:
@@ -51,7 +57,63 @@ def compose_documents(content: bytes) -> Iterator[Any]:
         _require_bounds(yaml.parse(content, Loader=loader))
         yield from yaml.compose_all(content, Loader=loader)
     except yaml.YAMLError as error:
-        raise YamlError(" ".join(str(error).split())) from error
+        raise YamlError(_reason(content, error)) from error
+
+
+def _reason(content: bytes, error: Exception) -> str:
+    """What PyYAML refused: by the class of its error, whose text is its own, and the place."""
+    import yaml  # noqa: PLC0415
+
+    if isinstance(error, yaml.reader.ReaderError):
+        return f"a character that YAML does not allow, at position {error.position}"
+    mark = getattr(error, "problem_mark", None)
+    place = _place(mark)
+    if mark is not None and _open_brackets(content, mark.index) > MAX_DEPTH:
+        # libyaml 0.2.6 has a bound of its own, which its scanner may meet ahead of our events.
+        return TOO_DEEP
+    if isinstance(error, yaml.constructor.ConstructorError):
+        return f"a tag or key that plain data do not have{place}"
+    return f"a syntax error{place}"
+
+
+def _open_brackets(content: bytes, end: int) -> int:
+    """Brackets that are open at a character, near enough to tell 100 of them from a few."""
+    before = content.decode(errors="replace")[:end]
+    return sum(map(before.count, "[{")) - sum(map(before.count, "]}"))
+
+
+def _place(mark: Any) -> str:  # noqa: ANN401 - PyYAML's mark, where there is one
+    return "" if mark is None else f" at line {mark.line + 1}, column {mark.column + 1}"
+
+
+def _unheld(content: bytes, loader: Any) -> Any:  # noqa: ANN401 - PyYAML's loader and mark
+    """The mark of the first scalar that Python cannot hold, found by building each alone."""
+    import yaml  # noqa: PLC0415
+
+    building = loader(b"")
+    for document in yaml.compose_all(content, Loader=loader):
+        for node in _scalars(document):
+            try:
+                building.construct_object(node)
+            except (ValueError, OverflowError):
+                return node.start_mark
+            except yaml.YAMLError:
+                continue
+    return None
+
+
+def _scalars(node: Any) -> Iterator[Any]:  # noqa: ANN401 - PyYAML's nodes
+    """Every scalar below a node, in order; an alias's again each time."""
+    match type(node).__name__:
+        case "ScalarNode":
+            yield node
+        case "SequenceNode":
+            for part in node.value:
+                yield from _scalars(part)
+        case "MappingNode":
+            for key, value in node.value:
+                yield from _scalars(key)
+                yield from _scalars(value)
 
 
 def _require_bounds(events: Iterator[Any]) -> None:
@@ -86,8 +148,7 @@ class _Extent:
             self._sizes.pop(anchor, None)
         self._open.append((anchor, 1))
         if len(self._open) > MAX_DEPTH + 1:
-            message = f"nested more than {MAX_DEPTH} levels deep"
-            raise YamlError(message)
+            raise YamlError(TOO_DEEP)
 
     def end(self) -> None:
         anchor, size = self._open.pop()

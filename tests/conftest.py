@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from otterize_pcap.table.chunk import FAST_PATH
+
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
 GOLDEN = Path(__file__).parent / "golden"
@@ -17,6 +19,15 @@ Otterize = Callable[..., subprocess.CompletedProcess[str]]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update-golden` rewrites the expected outputs; read the difference before committing."""
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/")
+    parser.addoption("--compiled", choices=["any", "required", "forbidden"], default="any")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`--compiled=required` and `forbidden` end the run where the compiled part is not so."""
+    wanted = config.getoption("--compiled")
+    if wanted != "any" and (wanted == "required") != FAST_PATH:
+        message = f"the compiled part is {wanted}, and it is {'' if FAST_PATH else 'not '}there"
+        raise pytest.UsageError(message)
 
 
 @pytest.fixture

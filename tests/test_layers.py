@@ -14,6 +14,8 @@ PACKAGE = Path(__file__).parent.parent / "otterize_pcap"
 STAGES = (
     "version",
     "errors",
+    "system_errors",
+    "json_errors",
     "addresses",
     "timestamps",
     "intervals",

@@ -17,6 +17,7 @@ from otterize_pcap.intents.places import Places, declared_places
 from otterize_pcap.intents.read_intents import parse_intents
 from otterize_pcap.resolve.build_graph import SHOWN
 from otterize_pcap.resolve.map_capture import graph_capture, merge_graphs
+from otterize_pcap.system_errors import system_reason
 
 DOCUMENTS = (".yaml", ".yml", ".json")
 TEXT_START = 1024
@@ -98,7 +99,7 @@ def _is_text(path: Path) -> bool:
         with path.open("rb") as file:
             return b"\0" not in file.read(TEXT_START)
     except OSError as error:
-        message = f"{path}: {error.strerror or error}; check the path and its permissions"
+        message = f"{path}: {system_reason(error)}; check the path and its permissions"
         raise InputError(message) from error
 
 

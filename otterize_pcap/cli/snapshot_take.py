@@ -12,6 +12,7 @@ import typer
 
 from otterize_pcap.cli.quantities import parse_duration
 from otterize_pcap.errors import ClusterError, UsageError
+from otterize_pcap.system_errors import system_reason
 
 if TYPE_CHECKING:
     from otterize_pcap.cluster.api.client import Cluster
@@ -106,6 +107,6 @@ def write_snapshot(document: bytes, output: Path) -> None:
         part.write_bytes(document)
         part.replace(output)
     except OSError as error:
-        message = f"{output}: {error.strerror}; give another file with -o"
+        message = f"{output}: {system_reason(error)}; give another file with -o"
         raise ClusterError(message) from error
     typer.echo(f"snapshot: {output}", err=True)

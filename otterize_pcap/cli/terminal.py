@@ -7,6 +7,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from otterize_pcap.errors import InputError, UsageError
+from otterize_pcap.system_errors import system_reason
 
 # What people of `kubectl` give to -o.
 FORMAT_WORDS = frozenset({"yaml", "json", "wide", "csv", "text", "intents"})
@@ -82,7 +83,7 @@ def _write_whole(text: str, path: Path) -> None:
 
 
 def _not_written(path: Path, error: OSError) -> str:
-    return f"{path}: cannot be written ({error.strerror or error}); choose another path with -o"
+    return f"{path}: cannot be written ({system_reason(error)}); choose another path with -o"
 
 
 def wants_color() -> bool:

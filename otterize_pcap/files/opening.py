@@ -8,6 +8,7 @@ from pathlib import Path
 
 from otterize_pcap.errors import CaptureError, InputError
 from otterize_pcap.snapshot.read_objects import DocumentText
+from otterize_pcap.system_errors import system_reason
 
 STDIN = Path("-")
 
@@ -51,4 +52,4 @@ def open_stream(stack: ExitStack, path: Path) -> BufferedReader:
 
 
 def _os_message(path: Path, error: OSError) -> str:
-    return f"{path_text(path)}: {error.strerror or error}; check the path and its permissions"
+    return f"{path_text(path)}: {system_reason(error)}; check the path and its permissions"

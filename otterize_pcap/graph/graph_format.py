@@ -35,7 +35,8 @@ from otterize_pcap.graph.service_graph import (
     Workload,
     call_order,
 )
-from otterize_pcap.timestamps import format_time, parse_time
+from otterize_pcap.json_errors import json_reason
+from otterize_pcap.timestamps import TimeError, format_time, parse_time
 
 FORMAT: Final = "otterize-graph"
 VERSION: Final = 1
@@ -86,10 +87,17 @@ def decode_graph(content: bytes, where: str) -> ServiceGraph:
         document = msgspec.json.decode(content, type=GraphDocument)
         calls = sorted((_call(entry) for entry in document.calls), key=call_order)
         coverage = None if document.coverage is None else _coverage(document.coverage)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        message = f"{where}: broken graph JSON ({error}); write it again with --format graph"
-        raise GraphFormatError(message) from error
+    except TimeError as error:
+        raise _broken(where, str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _broken(where, json_reason(content, GraphDocument)) from error
     return ServiceGraph(tuple(calls), coverage)
+
+
+def _broken(where: str, reason: str) -> GraphFormatError:
+    return GraphFormatError(
+        f"{where}: broken graph JSON ({reason}); write it again with --format graph"
+    )
 
 
 def json_schema() -> dict[str, Any]:

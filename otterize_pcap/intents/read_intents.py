@@ -43,6 +43,7 @@ from otterize_pcap.intents.documents import (
     written_name,
 )
 from otterize_pcap.intents.versions import READABLE, TUTORIAL, VERSIONS
+from otterize_pcap.json_errors import json_reason
 from otterize_pcap.yaml_documents import YamlError, load_documents
 
 V1_DETAILS = ("topics", "kafkaTopics", "resources", "HTTPResources", "databaseResources")
@@ -103,8 +104,9 @@ def _parse(content: bytes, name: str) -> list[Any]:
     if content.lstrip()[:1] in (b"{", b"["):
         try:
             return [msgspec.json.decode(content)]
-        except (msgspec.DecodeError, RecursionError) as error:
-            message = f"{name}: broken JSON ({error}); write it again"
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            reason = json_reason(content, Any)
+            message = f"{name}: broken JSON ({reason}); write it again"
             raise GraphFormatError(message) from error
     try:
         return list(load_documents(content))
@@ -165,7 +167,8 @@ def _annotation(annotations: Document, key: str, shape: type[Shape], where: str)
     try:
         return msgspec.json.decode(text, type=shape)
     except msgspec.DecodeError as error:
-        message = f"{where}: {key}: {error}; remove the annotation"
+        reason = json_reason(text.encode(), shape)
+        message = f"{where}: {key}: {reason}; remove the annotation"
         raise GraphFormatError(message) from error
 
 

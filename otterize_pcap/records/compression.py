@@ -58,6 +58,7 @@ class Decompressed:
         self._plain, self._errors = _OPENERS[kind](_Compressed(window))
         self._name = name
         self._kind = kind
+        self._count = 0
         self.damage: str | None = None
 
     def readinto(self, buffer: memoryview) -> int:
@@ -69,11 +70,14 @@ class Decompressed:
         except EOFError:
             self.damage = f"{self._name}: the {self._kind} data end early; the file is incomplete"
             return 0
-        except self._errors as error:
-            detail = " ".join(str(error).split())
-            self.damage = f"{self._name}: the {self._kind} data are damaged ({detail})"
+        except self._errors:
+            self.damage = (
+                f"{self._name}: the {self._kind} data are damaged "
+                f"after {self._count:,} decompressed bytes"
+            )
             return 0
         buffer[: len(plain)] = plain
+        self._count += len(plain)
         return len(plain)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from otterize_pcap.addresses import Network, parse_network
+from otterize_pcap.addresses import AddressError, Network, parse_network
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.snapshot.objects import (
     NodeItem,
@@ -81,7 +81,7 @@ def pod_networks(states: ObjectStates, where: str) -> tuple[Network, ...]:
         for text in spec.podCIDRs or ((spec.podCIDR,) if spec.podCIDR else ()):
             try:
                 networks[parse_network(text)] = None
-            except ValueError as error:
+            except AddressError as error:
                 message = f"{where}: {describe(node)}: podCIDR: {error}; take the snapshot again"
                 raise SnapshotError(message) from error
     return tuple(networks)

@@ -12,9 +12,9 @@ import re
 
 import msgspec
 
-from otterize_pcap.addresses import parse_address
+from otterize_pcap.addresses import AddressError, parse_address
 from otterize_pcap.errors import SnapshotError
-from otterize_pcap.timestamps import parse_time
+from otterize_pcap.timestamps import TimeError, parse_time
 
 
 class OwnerReference(msgspec.Struct, frozen=True, gc=False):
@@ -297,7 +297,7 @@ def time_of(text: str, where: str, what: str) -> int:
     """
     try:
         return parse_time(text)
-    except ValueError as error:
+    except TimeError as error:
         message = f"{where}: {what}: {error}; take the snapshot again"
         raise SnapshotError(message) from error
 
@@ -312,6 +312,6 @@ def address_of(text: str, where: str, what: str) -> bytes:
     """
     try:
         return parse_address(LEADING_ZEROS.sub("", text))
-    except ValueError as error:
+    except AddressError as error:
         message = f"{where}: {what}: {error}; take the snapshot again"
         raise SnapshotError(message) from error

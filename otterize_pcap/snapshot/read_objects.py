@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from otterize_pcap.errors import SnapshotError
+from otterize_pcap.json_errors import json_reason, unencodable
 from otterize_pcap.snapshot.endpoints import EndpointsItem
 from otterize_pcap.snapshot.objects import (
     Document,
@@ -83,7 +84,8 @@ def _as_json(part: dict[str, Any], where: str) -> bytes:
     try:
         return msgspec.json.encode(part)
     except (TypeError, ValueError, OverflowError) as error:
-        message = f"{where}: YAML that has no JSON form ({error}); write the snapshot again"
+        place = unencodable(part)
+        message = f"{where}: YAML that has no JSON form (see {place}); write the snapshot again"
         raise SnapshotError(message) from error
 
 
@@ -109,7 +111,8 @@ def _decode_document(document: DocumentText, where: str) -> Document:
     try:
         whole = msgspec.json.decode(document, type=Document)
     except BROKEN as error:
-        message = f"{where}: broken or unexpected JSON ({error}); write the snapshot again"
+        reason = json_reason(bytes(document), Document)
+        message = f"{where}: broken or unexpected JSON ({reason}); write the snapshot again"
         raise SnapshotError(message) from error
     if not whole.kind:
         message = (
@@ -180,11 +183,13 @@ def _item(text: bytes | msgspec.Raw, kind: str, where: str) -> Item:
     try:
         return _decode(text, kind)
     except BROKEN as error:
-        what = "an object"
+        what, shape = "an object", DECODERS.get(kind, OTHER).type
         with suppress(*BROKEN):
             known = OTHER.decode(text)
-            what = describe(known if known.kind else msgspec.structs.replace(known, kind=kind))
-        message = f"{where}: {what}: {error}; take the snapshot again"
+            known = known if known.kind else msgspec.structs.replace(known, kind=kind)
+            what, shape = describe(known), DECODERS.get(known.kind, OTHER).type
+        reason = json_reason(bytes(memoryview(text)), shape)
+        message = f"{where}: {what}: {reason}; take the snapshot again"
         raise SnapshotError(message) from error
 
 

@@ -16,7 +16,7 @@ REFERENCE_HEAD = """\
 # Reference
 
 What every command prints with `--help`. This page is written by `make reference`, and a test holds
-it equal to the commands.
+its texts equal to those of the commands.
 """
 
 

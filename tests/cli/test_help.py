@@ -27,7 +27,7 @@ def test_help_is_complete(words: tuple[str, ...], otterize: Otterize) -> None:
     done = otterize(*words, "--help")
     assert done.returncode == 0
     text = re.sub(r"\s+", " ", done.stdout)
-    assert re.search(r"^Usage: otterize .*? [A-Z][a-z]+ [^.]+\.", text.strip()), text
+    assert re.search(r"^\S+ otterize .*? [A-Z][a-z]+ [^.]+\.", text.strip()), text
     assert "Example: otterize " in text
 
 

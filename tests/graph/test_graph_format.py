@@ -59,8 +59,10 @@ def changed(**fields: Any) -> bytes:  # noqa: ANN401 - any JSON
     ("content", "said"),
     [
         pytest.param(changed(version=2), "graph version 2 is newer than this tool", id="newer"),
-        pytest.param(changed(calls=[{}]), "broken graph JSON (Object missing", id="no call"),
-        pytest.param(changed()[:-1], "broken graph JSON (Input data was truncated)", id="cut"),
+        pytest.param(
+            changed(calls=[{}]), "broken graph JSON ($.calls[0].client is missing)", id="no call"
+        ),
+        pytest.param(changed()[:-1], "broken graph JSON (it ends too early, at line 1, ", id="cut"),
         pytest.param(
             changed(
                 calls=[],
@@ -74,7 +76,7 @@ def changed(**fields: Any) -> bytes:  # noqa: ANN401 - any JSON
                     "notes": [],
                 },
             ),
-            "broken graph JSON (Invalid isoformat string: 'x')",
+            "broken graph JSON (not an RFC 3339 time with a zone: 'x')",
             id="no time",
         ),
     ],

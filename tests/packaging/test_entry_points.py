@@ -14,8 +14,8 @@ from tests.conftest import ROOT
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        pytest.param("otterize", "Usage: otterize [OPTIONS]", id="command"),
-        pytest.param("kubectl-otterize", "Usage: kubectl otterize [OPTIONS]", id="plugin"),
+        pytest.param("otterize", "otterize [", id="command"),
+        pytest.param("kubectl-otterize", "kubectl otterize [", id="plugin"),
     ],
 )
 def test_usage_names_the_command_as_it_was_called(name: str, shown: str, installed: Path) -> None:
@@ -23,7 +23,8 @@ def test_usage_names_the_command_as_it_was_called(name: str, shown: str, install
     done = subprocess.run(
         [installed / name, "--help"], capture_output=True, text=True, check=True, env={}
     )
-    assert done.stdout.startswith(shown)
+    # The word before it is Click's own.
+    assert done.stdout.partition(": ")[2].startswith(shown)
 
 
 def test_entry_points() -> None:

@@ -1,12 +1,17 @@
 """The reference page and the man page, which are written from the commands."""
 
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from otterize_pcap.cli.app import app
 from otterize_pcap.version import __version__
 from tests.conftest import ROOT
 
@@ -25,10 +30,44 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def test_reference_is_what_help_prints(written: Path) -> None:
-    """docs/reference.md is what --help prints now; `make reference` writes it."""
-    committed = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    assert (written / "reference.md").read_text(encoding="utf-8") == committed
+def commands(command: Any, words: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+    """Every command with its words."""
+    yield words, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, f"{words} {name}")
+
+
+def squeezed(text: str) -> str:
+    """A text without its layout, which is Typer's and not ours."""
+    return re.sub(r"[\s\b]", "", text)
+
+
+COMMANDS = dict(commands(get_command(app), "otterize"))
+SECTIONS = {
+    section.partition("\n")[0]: section
+    for section in (ROOT / "docs" / "reference.md").read_text(encoding="utf-8").split("\n## ")[1:]
+}
+
+
+def test_reference_has_every_command() -> None:
+    """docs/reference.md has a section a command, in the order of --help."""
+    assert list(SECTIONS) == list(COMMANDS)
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_reference_says_what_help_says(words: str) -> None:
+    """A section has the command's text and each option with its text, and no option else.
+
+    `make reference` writes it.
+    """
+    section, command = SECTIONS[words], COMMANDS[words]
+    ours = [p for p in command.params if not p.name.endswith(("install_completion", "completion"))]
+    texts = [command.help, *(p.help for p in ours), *(flag for p in ours for flag in p.opts)]
+    for text in texts:
+        assert squeezed(text or "").lower() in squeezed(section).lower(), text
+    known = {flag for p in command.params for flag in (*p.opts, *p.secondary_opts)}
+    shown = set(re.findall(r"(?m)^  (?:-\w, )?(--[\w-]+)", section))
+    assert shown <= known | {"--help"}
 
 
 def test_man_page_names_every_command(written: Path) -> None:

@@ -98,3 +98,28 @@ def test_binary_pins_fit_the_ranges() -> None:
     pins = (PACKAGING / "binary-requirements.txt").read_text()
     for name in ("dpkt", "kubernetes", "msgspec", "pyyaml", "typer", "zstandard", "lz4"):
         assert re.search(rf"^{name}==", pins, re.MULTILINE), name
+
+
+def ranges(which: str) -> list[str]:
+    """What scripts/packaging/ranges.py prints."""
+    script = [sys.executable, str(PACKAGING / "ranges.py"), which]
+    done = subprocess.run(script, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_the_oldest_versions_are_the_lower_bounds() -> None:
+    """Each range of pyproject.toml, of building and every extra, gives its lower bound."""
+    text = (ROOT / "pyproject.toml").read_text()
+    stated = re.findall(r'^(?:requires = \[|    )?"([\w-]+)>=([\d.]+)', text, re.MULTILINE)
+    stated += re.findall(r'= \["(zstandard|lz4)>=([\d.]+)', text)
+    oldest = ranges("oldest")
+    assert set(oldest) >= {f"{name}=={version}" for name, version in stated}
+    assert len(oldest) == len(re.findall(r'"[\w-]+>=\d', text)) > 15
+
+
+def test_everything_that_tests_run_with_is_pinned() -> None:
+    """Each range, of building too, has its one version for `make test`."""
+    pins = (PACKAGING / "test-requirements.txt").read_text()
+    for line in ranges("oldest"):
+        name = re.escape(line.partition("==")[0].lower())
+        assert re.search(rf"^{name}==", pins, re.MULTILINE), name

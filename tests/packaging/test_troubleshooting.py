@@ -16,7 +16,9 @@ ERRORS = {
 } | {"ApiUnreachableError", "ApiRefusedError", "ExecFailedError"}
 HOLE = "…"
 # Caught before they reach a user, who sees them within a message of the tree.
-INNER = re.compile(r"raise (ValueError|UndecodableError|YamlError|AttributeError)\(")
+INNER = re.compile(
+    r"raise (ValueError|AttributeError|UndecodableError|(Yaml|Time|Address|State)Error)\("
+)
 
 
 def template(expression: ast.expr) -> str | None:
@@ -39,9 +41,7 @@ def in_statements(statements: list[ast.stmt]) -> Iterator[str]:
         match statement:
             case ast.Assign(targets=[ast.Name(id="message")], value=value):
                 raised = ast.unparse(statements[number + 1]) if statements[number + 1 :] else ""
-                if not re.match(
-                    r"raise (ValueError|UndecodableError|YamlError|AttributeError)\(", raised
-                ):
+                if not INNER.match(raised):
                     yield template(value) or ""
             case (
                 ast.Raise(exc=ast.Call(func=ast.Name(id=name), args=[value, *_]))

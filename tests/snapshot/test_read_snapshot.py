@@ -78,11 +78,13 @@ def test_every_cut_is_an_error_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        pytest.param(b'{"kind": "List", "items": [1]}', "Expected `object`", id="no object"),
+        pytest.param(
+            b'{"kind": "List", "items": [1]}', "$ is 1; expected an object", id="no object"
+        ),
         pytest.param(b'{"items": []}', "no Kubernetes objects", id="no kind"),
         pytest.param(
             b'{"kind": "Pod", "metadata": {"name": "p", "namespace": "n"}, "status": {"phase": 1}}',
-            "Pod n/p: Expected `str`",
+            "Pod n/p: $.status.phase is 1; expected text",
             id="wrong type",
         ),
         pytest.param(b'{"kind": ' + b"[" * 100_000, "broken or unexpected JSON", id="deep"),

@@ -19,13 +19,17 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from otterize_pcap.cluster.api.connection_errors import connection_reason, kubeconfig_reason
 from otterize_pcap.errors import ClusterError
+from otterize_pcap.json_errors import json_reason
 
 Json = dict[str, Any]
 Query = tuple[tuple[str, str], ...]
 
 REQUEST_TIMEOUT_S = 30.0
 TRANSIENT_STATUS = frozenset({429, 500, 502, 503, 504})
+# What the official client raises for a kubeconfig of another form, which it takes on trust.
+MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 IN_CLUSTER_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -130,7 +134,7 @@ class Cluster:
             text = f"exec refused by the API server: {message or error.status_code}"
             raise ApiRefusedError(error.status_code, reason, text) from error
         except (websocket.WebSocketException, OSError) as error:
-            message = f"exec over {self.host} failed: {_one_line(error)}"
+            message = f"exec over {self.host} failed: {connection_reason(error)}"
             raise ApiUnreachableError(message) from error
 
     def _request(self, method: str, path: str, query: Query, body: Json | None = None) -> bytes:
@@ -140,7 +144,9 @@ class Cluster:
         try:
             return bytes(response.data)
         except urllib3.exceptions.HTTPError as error:
-            message = f"{self.host} stopped answering: {_one_line(error)}; check the connection"
+            message = (
+                f"{self.host} stopped answering: {connection_reason(error)}; check the connection"
+            )
             raise ApiUnreachableError(message) from error
 
     def _open(
@@ -174,13 +180,13 @@ class Cluster:
             # Bytes from 35, text from 36.
             sent = error.body or b""
             reason, message = _status_of(sent.encode() if isinstance(sent, str) else sent)
-            message = message or f"HTTP {error.status} {error.reason}"
+            message = message or f"HTTP {error.status}"
             text = f"{method} {path}: {message}"
             raise ApiRefusedError(int(error.status or 0), reason, text) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             message = (
-                f"API server {self.host} cannot be reached: {_one_line(error)}; check --context, "
-                "--kubeconfig and the network"
+                f"API server {self.host} cannot be reached: {connection_reason(error)}; "
+                "check --context, --kubeconfig and the network"
             )
             raise ApiUnreachableError(message) from error
         self._set_clock(response.headers)
@@ -216,7 +222,7 @@ class LineStream:
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from (line for line in lines if line)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            message = f"watch broke off: {_one_line(error)}"
+            message = f"watch broke off: {connection_reason(error)}"
             raise ApiUnreachableError(message) from error
         finally:
             self._response.close()
@@ -236,6 +242,7 @@ def connect(kubeconfig: Path | None, context: str | None) -> Cluster:
     Raises:
         ClusterError: There is no usable configuration.
     """
+    import yaml  # noqa: PLC0415
     from kubernetes import client, config  # noqa: PLC0415
 
     configuration = client.Configuration()
@@ -247,9 +254,11 @@ def connect(kubeconfig: Path | None, context: str | None) -> Cluster:
         chosen = next((c for c in contexts if c["name"] == context), active)
         name = str(chosen["name"])
         namespace = str(chosen["context"].get("namespace") or "default")
-    except (config.ConfigException, OSError) as error:
-        if kubeconfig is not None or context is not None:
-            message = f"kubeconfig: {_one_line(error)}; check --kubeconfig and --context"
+    except (config.ConfigException, yaml.YAMLError, OSError, *MALFORMED) as error:
+        malformed = not isinstance(error, config.ConfigException | OSError)
+        if kubeconfig is not None or context is not None or malformed:
+            reason = kubeconfig_reason(kubeconfig, context, error)
+            message = f"kubeconfig: {reason}; check --kubeconfig and --context"
             raise ClusterError(message) from error
         try:
             config.load_incluster_config(client_configuration=configuration)
@@ -288,7 +297,8 @@ def _decoded(document: bytes, path: str) -> Json:
     try:
         return msgspec.json.decode(document, type=Json)
     except msgspec.DecodeError as error:
-        message = f"{path}: the answer is no JSON ({error}); is this an API server?"
+        reason = json_reason(document, Json)
+        message = f"{path}: the answer is no JSON ({reason}); is this an API server?"
         raise ClusterError(message) from error
 
 
@@ -299,10 +309,6 @@ def _status_of(body: bytes) -> tuple[str, str]:
     except msgspec.DecodeError:
         return "", " ".join(body.decode(errors="replace").split())[:500]
     return str(status.get("reason", "")), str(status.get("message", ""))
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _tls_options(configuration: Any) -> Json:  # noqa: ANN401 - the client is untyped

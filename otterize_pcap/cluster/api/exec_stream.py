@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from otterize_pcap.cluster.api.client import Cluster, Json
+from otterize_pcap.cluster.api.connection_errors import connection_reason
 
 STDOUT, STDERR, STATUS = 1, 2, 3
 CONTAINER = "tcpdump"
@@ -74,7 +75,7 @@ def run_in_pod(
             elif channel == STATUS:
                 return _result(content, complaints)
     except (websocket.WebSocketException, OSError) as error:
-        return ExecResult(None, f"the stream broke: {error}")
+        return ExecResult(None, f"the stream broke: {connection_reason(error)}")
     finally:
         socket.shutdown()
 

@@ -32,6 +32,7 @@ from otterize_pcap.cluster.capture.pull import PodFile, PullAbandonedError, pull
 from otterize_pcap.cluster.capture.ring_contents import read_contents
 from otterize_pcap.cluster.snapshot.address_history import stamp_of
 from otterize_pcap.errors import ClusterError
+from otterize_pcap.system_errors import system_reason
 
 STATE_LIMIT = 65536
 STATE_PATIENCE_S = 60.0
@@ -76,7 +77,7 @@ class Collector:
         except PullAbandonedError:
             job.fail("abandoned while it was being pulled")
         except OSError as error:
-            job.fail(f"{self._directory}: {error.strerror}; is the disk full?")
+            job.fail(f"{self._directory}: {system_reason(error)}; give another directory with -o")
         else:
             job.phase, job.detail = Phase.DONE, ""
         return result

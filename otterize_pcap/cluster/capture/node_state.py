@@ -15,6 +15,7 @@ NODE_FILES = frozenset(
     {"conntrack-start", "conntrack-end", "addresses", "conntrack-timeouts", "tcpdump-stats"}
 )
 SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?\Z")
 PROGRESS = re.compile(
     r"capture: recording \d+s bytes=(\d+) packets=(\d+) dropped=(\d+)$", re.MULTILINE
 )
@@ -57,6 +58,10 @@ class NodeState:
     node_files: tuple[StateFile, ...]
 
 
+class StateError(ValueError):
+    """A line of a state file that is not as our script writes it."""
+
+
 def parse_state(text: str, pod: str) -> NodeState:
     """Read a pod's state file.
 
@@ -71,7 +76,7 @@ def parse_state(text: str, pod: str) -> NodeState:
         for line in text.splitlines():
             match line.split():
                 case ["part", name, "exit", code, "ended", ended]:
-                    parts.append(StatePart(name, int(code), float(ended)))
+                    parts.append(StatePart(name, int(_number(code)), _number(ended)))
                 case ["file", name, size, digest] if PCAP_NAME.match(name):
                     pcaps.append(_file(name, size, digest))
                 case ["node-file", name, size, digest] if name in NODE_FILES:
@@ -80,27 +85,41 @@ def parse_state(text: str, pod: str) -> NodeState:
                     single[key] = value
                 case _:
                     message = f"unexpected line {line[:80]!r}"
-                    raise ValueError(message)
-        started = single["started"]
+                    raise StateError(message)
+        started, finished = _single(single, "started"), _number(_single(single, "ended"))
         # Without a fraction the start is cut down: it was up to a second later.
         cut = 0.0 if "." in started else 1.0
         return NodeState(
-            min(float(started) + cut, float(single["ended"])),
-            float(single["ended"]),
-            single["stopped"],
+            min(_number(started) + cut, finished),
+            finished,
+            _single(single, "stopped"),
             tuple(parts),
             tuple(pcaps),
             tuple(node_files),
         )
-    except (ValueError, KeyError) as error:
+    except StateError as error:
         message = f"pod {pod}: its state file is broken ({error}); does --image fit this version?"
         raise ClusterError(message) from error
 
 
+def _single(single: dict[str, str], key: str) -> str:
+    if key not in single:
+        message = f"no line {key!r}"
+        raise StateError(message)
+    return single[key]
+
+
+def _number(text: str) -> float:
+    if not NUMBER.match(text):
+        message = f"{text[:80]!r} is no number"
+        raise StateError(message)
+    return float(text)
+
+
 def _file(name: str, size: str, digest: str) -> StateFile:
-    if not SHA256.match(digest) or not size.isdigit():
+    if not SHA256.match(digest) or not (size.isascii() and size.isdigit()):
         message = f"no size and SHA-256 of {name}"
-        raise ValueError(message)
+        raise StateError(message)
     return StateFile(name, int(size), digest)
 
 

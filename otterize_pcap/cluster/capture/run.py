@@ -37,6 +37,7 @@ from otterize_pcap.cluster.interrupts import Interrupts
 from otterize_pcap.cluster.snapshot.owners import add_custom_owners
 from otterize_pcap.cluster.snapshot.watch import SnapshotWatch
 from otterize_pcap.errors import ClusterError
+from otterize_pcap.system_errors import system_reason
 from otterize_pcap.version import __version__
 
 CREATORS = 8
@@ -240,5 +241,5 @@ def prepare_directory(directory: Path) -> None:
             raise ClusterError(message)
         pcap_dir(directory).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"{directory}: {error.strerror}; give another directory with -o"
+        message = f"{directory}: {system_reason(error)}; give another directory with -o"
         raise ClusterError(message) from error
