@@ -16,6 +16,7 @@ from otterize_pcap.connections.rule import Rule
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import External, Workload
+from otterize_pcap.intervals import OPEN
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.build_graph import Inclusion, fate_of
 from otterize_pcap.resolve.lookups import Lookup
@@ -27,7 +28,6 @@ from otterize_pcap.resolve.resolve import (
     Resolved,
     Unresolved,
 )
-from otterize_pcap.snapshot.snapshot import OPEN
 from otterize_pcap.timestamps import format_time
 
 Held = Mapping[bytes, Collection[Workload]]
@@ -285,13 +285,13 @@ def _end(party: Party | External | None) -> End | None:
 
 
 def _end_of(party: Party) -> End:
-    pod, tenure = party.pod, party.tenure
+    pod, held = party.pod, party.tenure.interval if party.tenure else None
     return End(
         workload=full_name(party.workload),
         pod=f"{pod.namespace}/{pod.name}" if pod else None,
         node=pod.node or None if pod else None,
-        held_from=format_time(tenure.start_ns) if tenure else None,
-        held_until=format_time(tenure.end_ns) if tenure and tenure.end_ns < OPEN else None,
+        held_from=format_time(held.start_ns) if held else None,
+        held_until=format_time(held.end_ns) if held and held.end_ns < OPEN else None,
         inferred=party.inferred,
     )
 

@@ -19,6 +19,7 @@ STAGES = (
     "addresses",
     "timestamps",
     "node_status",
+    "intervals",
     "yaml_documents",
     "capture_dir",
     "records",
@@ -37,6 +38,8 @@ STAGES = (
     "cluster",
     "cli",
 )
+# Within the live cluster: modules of its own, then folders, each of which knows the ones before.
+CLUSTER_STAGES = ("labels", "interrupts", "api", "snapshot", "capture")
 MODULES = sorted(
     path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".")
     for path in PACKAGE.rglob("*.py")
@@ -82,6 +85,16 @@ def test_stage_imports_only_earlier_stages(module: str) -> None:
     rank = STAGES.index(module.partition(".")[0])
     for other in imported_modules(module):
         assert STAGES.index(other.partition(".")[0]) <= rank, f"{module} imports {other}"
+
+
+@pytest.mark.parametrize("module", [each for each in MODULES if each.startswith("cluster.")])
+def test_cluster_folders_know_only_earlier_ones(module: str) -> None:
+    """Taking a snapshot needs no capture, and the API neither."""
+    rank = CLUSTER_STAGES.index(module.split(".")[1])
+    for other in imported_modules(module):
+        stage, _, rest = other.partition(".")
+        if stage == "cluster" and rest:
+            assert CLUSTER_STAGES.index(rest.partition(".")[0]) <= rank, f"{module} imports {other}"
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

@@ -162,8 +162,8 @@ def register(
 
         Example: otterize capture cleanup --all-namespaces
         """
-        from otterize_pcap.cluster.api import connect  # noqa: PLC0415 - slow to import
-        from otterize_pcap.cluster.cleanup import delete_jobs, find_jobs  # noqa: PLC0415
+        from otterize_pcap.cluster.api.client import connect  # noqa: PLC0415 - slow to import
+        from otterize_pcap.cluster.capture.cleanup import delete_jobs, find_jobs  # noqa: PLC0415
 
         cluster = connect(kubeconfig, context)
         namespace = None if all_namespaces else job_namespace or cluster.namespace

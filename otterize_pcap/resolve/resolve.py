@@ -217,11 +217,15 @@ class Resolver:
         }
 
     def holder(self, address: bytes, first_ns: int, last_ns: int) -> Party | Unknown:
-        """The pod that held an address over a whole time (S12)."""
+        """The pod that held an address over a whole time (S12).
+
+        Before it certainly did (S10) it was perhaps another that the snapshot does not know,
+        unless a watch knew every pod of that time.
+        """
         touching = [
             tenure
             for tenure in self._snapshot.tenures.get(address, ())
-            if tenure.start_ns - self._slack <= last_ns and tenure.end_ns + self._slack >= first_ns
+            if tenure.possible.touches(first_ns, last_ns, self._slack)
         ]
         if not touching:
             return Unknown(NO_POD)
@@ -229,11 +233,16 @@ class Resolver:
         if len(workloads) > 1:
             return Unknown(AMBIGUOUS, tuple(sorted(workloads)))
         covering = [
-            tenure
-            for tenure in touching
-            if tenure.start_ns - self._slack <= first_ns and tenure.end_ns + self._slack >= last_ns
+            tenure for tenure in touching if tenure.possible.covers(first_ns, last_ns, self._slack)
         ]
-        return self._party(covering[-1]) if covering else Unknown(OUTSIDE_TENURE)
+        if not covering:
+            return Unknown(OUTSIDE_TENURE)
+        certain = [
+            tenure for tenure in covering if tenure.interval.covers(first_ns, last_ns, self._slack)
+        ]
+        if not certain and not self._snapshot.watched(first_ns, last_ns):
+            return Unknown(AMBIGUOUS, tuple(workloads))
+        return self._party((certain or covering)[-1])
 
     def _party(self, tenure: Tenure) -> Party:
         identity = self._identities.of(tenure.pod)
@@ -283,9 +292,7 @@ class Resolver:
         declaring = [
             tenure
             for tenure in self._routes.on_nodes(nodes)
-            if port in tenure.pod.ports
-            and tenure.start_ns - self._slack <= last_ns
-            and tenure.end_ns + self._slack >= first_ns
+            if port in tenure.pod.ports and tenure.interval.touches(first_ns, last_ns, self._slack)
         ]
         workloads = {self._identities.of(tenure.pod).workload for tenure in declaring}
         if len(workloads) > 1:

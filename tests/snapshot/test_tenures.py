@@ -4,6 +4,7 @@ import pytest
 
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.graph.fate import Fate
+from otterize_pcap.intervals import OPEN, Interval
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_EXTERNAL, SHOWN
 from otterize_pcap.resolve.map_capture import Rules
@@ -17,7 +18,6 @@ from otterize_pcap.resolve.resolve import (
     OUTSIDE_TENURE,
     Unresolved,
 )
-from otterize_pcap.snapshot.snapshot import OPEN
 from tests.cluster_builder import (
     NODE_A,
     NODE_B,
@@ -42,8 +42,12 @@ TO_SERVER = call("10.1.0.1:40000", "10.1.0.9:80")
 def tenure(made: Json, *observed: Json) -> tuple[float, float]:
     """From when to when the pod held 10.1.0.1, in seconds after `START`; infinity where open."""
     (only,) = snapshot(made, observed=observed).tenures[parse_address("10.1.0.1")]
-    ends = float("inf") if only.end_ns == OPEN else (only.end_ns - START) / SECOND
-    return (only.start_ns - START) / SECOND, ends
+    return seconds(only.interval.start_ns), seconds(only.interval.end_ns)
+
+
+def seconds(time_ns: int) -> float:
+    """Seconds after `START`."""
+    return float("inf") if time_ns == OPEN else (time_ns - START) / SECOND
 
 
 def seen(start: float | None, end: float | None, address: str = "10.1.0.1", **more: str) -> Json:
@@ -83,8 +87,8 @@ INF = float("inf")
         pytest.param(
             pod("x", "10.1.0.1", start=3, lost=3, phase="Pending"),
             [],
-            (3, INF),
-            id="no sandbox yet is no end",
+            (INF, INF),
+            id="no sandbox yet is no end, and no certain start",
         ),
     ],
 )
@@ -100,8 +104,8 @@ def test_address_that_a_pod_no_longer_has() -> None:
         observed=[seen(1, 5), seen(6, None, "10.1.0.2")],
     )
     (first,) = known.tenures[parse_address("10.1.0.1")]
-    assert ((first.start_ns - START) / SECOND, (first.end_ns - START) / SECOND) == (1, 5)
-    assert known.tenures[parse_address("10.1.0.2")][0].end_ns == OPEN
+    assert first.interval == Interval(START + SECOND, START + 5 * SECOND)
+    assert known.tenures[parse_address("10.1.0.2")][0].interval.end_ns == OPEN
 
 
 def test_host_network_pod_owns_no_address() -> None:
