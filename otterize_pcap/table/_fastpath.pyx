@@ -22,7 +22,7 @@ from otterize_pcap.table._rows cimport (
 )
 from otterize_pcap.table._tunnels cimport Ends, remember_path
 from otterize_pcap.table._walk cimport (
-    MAX_INTERFACES, Walk, look_ahead, move_path, note_time, walk_pcap, walk_pcapng
+    MAX_INTERFACES, Walk, look_ahead, move_path, note_time, walk_buffer
 )
 
 from otterize_pcap.table.rows import too_many_connections
@@ -150,10 +150,7 @@ cdef class FastTable:
         walk.number, walk.part = number, part
         walk.swapped = big_endian != host_is_big
         with nogil:
-            if is_pcapng:
-                ended = walk_pcapng(&self.decoding, &self.counts, walk, &outcome)
-            else:
-                ended = walk_pcap(&self.decoding, &self.counts, walk, &outcome)
+            ended = walk_buffer(&self.decoding, &self.counts, walk, is_pcapng, &outcome)
         self._check(outcome)
         return ended, walk.at, walk.number
 
