@@ -35,7 +35,7 @@ unit: venv
 fixtures:
 	$(PYTHON) scripts/lab/record.py -o fixtures
 
-# 10 million packets a case, five runs of everything: an hour, and 13 GB under benchmarks/data.
+# Up to 36 million packets a case, five runs of everything: hours, and 25 GB under benchmarks/data.
 bench: venv
 	$(BIN)/python benchmarks/compare.py
 

@@ -4,8 +4,10 @@ Run as: python benchmarks/generate.py OUT --packets 10000000 --connections 20000
 
 Which connection a packet belongs to is drawn by Zipf's law (exponent 1.1), so that few connections
 have most packets, as in clusters. The first packet drawn is a SYN, the second a SYN-ACK, then
-segments in both directions; every tenth connection is UDP and every fourth IPv6. The same
-arguments make the same bytes.
+segments in both directions; every tenth connection is UDP and every fourth IPv6. In the shape
+`one-way` no answer was recorded, in `no-syn-ack` only the first is missing; in `scan` a SYN to a
+closed port goes before each connection, and nothing answers it. The same arguments make the same
+bytes.
 """
 
 import argparse
@@ -26,7 +28,17 @@ SERVERS = 211
 SNAPLEN = 96
 
 ETHERNET, SLL2 = 1, 276
-SHAPES = {"snapped": ETHERNET, "full": ETHERNET, "vxlan": ETHERNET, "sll2": SLL2}
+SHAPES = {
+    "snapped": ETHERNET,
+    "full": ETHERNET,
+    "vxlan": ETHERNET,
+    "sll2": SLL2,
+    "one-way": ETHERNET,
+    "no-syn-ack": ETHERNET,
+    "scan": ETHERNET,
+}
+SYN, SYN_ACK, ACK = 0x02, 0x12, 0x10
+CLOSED_PORT = 7
 
 
 def ipv4(protocol: int, source: int, target: int, payload_length: int) -> bytes:
@@ -56,43 +68,47 @@ def server_of(index: int) -> int:
     return 0x0A800000 + (index % PODS * 5 + index // PODS % 5) % SERVERS + 1
 
 
+def segment(ports: tuple[int, int], seq: int, ack: int, flags: int, stamp: int) -> bytes:
+    """A TCP header with timestamps (RFC 7323)."""
+    numbers = (seq & 0xFFFFFFFF, ack & 0xFFFFFFFF)
+    header = struct.pack(">HHIIBBHHH", *ports, *numbers, 0x80, flags, 0xFFFF, 0, 0)
+    return header + struct.pack(">BBBBII", 1, 1, 8, 10, stamp, 0)
+
+
 class Connection:
     """The frames of one connection: SYN, SYN-ACK, and one segment in each direction."""
 
     def __init__(self, index: int, shape: str) -> None:
         self.is_udp = index % 10 == 9
-        network = ipv6 if index % 4 == 3 else ipv4
+        self._network = ipv6 if index % 4 == 3 else ipv4
         client, server = client_of(index), server_of(index)
         # A server has one port, and no two connections of a client have one of its.
         ports = (20_000 + index // PODS % 40_000, 53 if self.is_udp else 8000 + server % 17)
         isn = index * 2_654_435_761 & 0xFFFFFFFF
+        answer = isn ^ 0xFFFFFFFF
         self._shape = shape
         self.frames: list[tuple[bytes, int]] = []
+        if shape == "scan":
+            probe = segment((ports[0], CLOSED_PORT), isn ^ 0x5555, 0, SYN, index)
+            self._send(6, client, server, probe)
         for step in range(4):
-            outbound = step in (0, 2)
+            outbound = step in (0, 2) or shape == "one-way"
             source, target = (client, server) if outbound else (server, client)
-            source_port, target_port = ports if outbound else ports[::-1]
+            used = ports if outbound else ports[::-1]
             if self.is_udp:
-                payload = struct.pack(">HHHH", source_port, target_port, 72, 0)
+                payload = struct.pack(">HHHH", *used, 72, 0)
                 payload += struct.pack(">HH", index & 0xFFFF, 0x0100 if outbound else 0x8180)
-                payload += bytes(60)
-                self._add(network(17, source, target, len(payload)) + payload, 0)
+                self._send(17, source, target, payload + bytes(60))
                 continue
-            flags = (0x02, 0x12, 0x10, 0x10)[step]
-            data = SEGMENT if step == 3 else 0
-            header = struct.pack(
-                ">HHIIBBHHH",
-                source_port,
-                target_port,
-                isn + (step == 2) & 0xFFFFFFFF if outbound else isn ^ 0xFFFFFFFF,
-                isn + 1 & 0xFFFFFFFF if not outbound else (isn ^ 0xFFFFFFFF) + 1 & 0xFFFFFFFF,
-                0x80,
-                flags,
-                0xFFFF,
-                0,
-                0,
-            ) + struct.pack(">BBBBII", 1, 1, 8, 10, index, 0)
-            self._add(network(6, source, target, len(header) + data) + header, data)
+            flags = SYN if step == 0 else ACK
+            if step == 1 and shape not in ("one-way", "no-syn-ack"):
+                flags = SYN_ACK
+            seq, ack = (isn + (step > 0), answer + 1) if outbound else (answer, isn + 1)
+            header = segment(used, seq, ack, flags, index)
+            self._send(6, source, target, header, SEGMENT if step == 3 else 0)
+
+    def _send(self, protocol: int, source: int, target: int, payload: bytes, data: int = 0) -> None:
+        self._add(self._network(protocol, source, target, len(payload) + data) + payload, data)
 
     def _add(self, packet: bytes, data: int) -> None:
         ethertype = 0x86DD if packet[0] >> 4 == 6 else 0x0800
@@ -138,7 +154,8 @@ def packets(count: int, connections: int, shape: str, seed: int = 1) -> Iterator
             if connection is None:
                 connection = made[index] = Connection(index, shape)
             step = steps[index]
-            steps[index] = step + 1 if step < 3 else 2
+            last = len(connection.frames) - 1
+            steps[index] = step + 1 if step < last else last - 1
             seconds, micro = divmod(elapsed, 1_000_000)
             elapsed += tick
             yield stamp.pack(START_S + seconds, micro) + connection.frames[step][0]
