@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from otterize_pcap.errors import CaptureError
+from otterize_pcap.node_status import NodeStatus
 
 MANIFEST_VERSION = 1
 
@@ -45,7 +46,7 @@ class NodeCapture(msgspec.Struct, frozen=True, rename="camel"):
     """
 
     name: str
-    status: str
+    status: NodeStatus
     reason: str | None = None
     start: str | None = None
     end: str | None = None

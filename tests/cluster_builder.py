@@ -13,6 +13,7 @@ from zlib import crc32
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.connections.conntrack import Dump, parse_conntrack
 from otterize_pcap.connections.legs import Recording, TableRows
+from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import FileCoverage, Workload
 from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.packets.protocols import ACK, RST, SYN
@@ -332,7 +333,7 @@ def edges(found: MappedCapture) -> set[str]:
     }
 
 
-def fates(found: MappedCapture) -> dict[str, int]:
+def fates(found: MappedCapture) -> dict[Fate, int]:
     """How many connections each fate had."""
     assert found.graph.coverage is not None
     return dict(found.graph.coverage.connections)

@@ -16,6 +16,7 @@ STAGES = (
     "errors",
     "addresses",
     "timestamps",
+    "node_status",
     "yaml_documents",
     "capture_dir",
     "records",

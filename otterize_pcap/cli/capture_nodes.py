@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from otterize_pcap.errors import ClusterError, PartialCaptureError, UsageError
+from otterize_pcap.node_status import NodeStatus
 
 if TYPE_CHECKING:
     from otterize_pcap.cluster.api import Cluster
@@ -225,7 +226,7 @@ def _report(
     for node in nodes:
         if node.reason is not None:
             typer.echo(f"{node.name}: {node.status}: {node.reason}", err=True)
-    captured = [node for node in nodes if node.status == "captured"]
+    captured = [node for node in nodes if node.status is NodeStatus.CAPTURED]
     typer.echo(f"capture: {order.directory} ({len(captured)} of {len(nodes)} nodes)", err=True)
     if not any(node.files for node in nodes):
         reasons = "; ".join(sorted({node.reason or node.status for node in nodes}))
@@ -233,7 +234,7 @@ def _report(
         raise ClusterError(message)
     show_calls(order.directory)
     if result.partial:
-        missing = ", ".join(node.name for node in nodes if node.status != "captured")
+        missing = ", ".join(node.name for node in nodes if node.status is not NodeStatus.CAPTURED)
         message = (
             f"{order.directory} is not complete ({missing or 'a recording ended early'}); "
             "its manifest.json says what is missing"

@@ -37,6 +37,7 @@ from otterize_pcap.cluster.progress_table import ProgressTable
 from otterize_pcap.cluster.snapshot_owners import add_custom_owners
 from otterize_pcap.cluster.snapshot_watch import SnapshotWatch
 from otterize_pcap.errors import ClusterError
+from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.version import __version__
 
 CREATORS = 8
@@ -108,7 +109,7 @@ def run_capture(
     partial = any(choice.missing for choice in order.nodes) or any(
         is_partial(node, results[node.name].state if node.name in results else None)
         for node in manifest.nodes
-        if node.status != "skipped"
+        if node.status is not NodeStatus.SKIPPED
     )
     return CaptureResult(manifest, partial, False, left_behind)
 
@@ -190,7 +191,7 @@ def _manifest(
 ) -> Manifest:
     entries = [manifest_entry(job, results.get(job.node), order.plan) for job in jobs]
     entries += [
-        NodeCapture(choice.name, "skipped", choice.skipped)
+        NodeCapture(choice.name, NodeStatus.SKIPPED, choice.skipped)
         for choice in order.nodes
         if choice.skipped is not None
     ]

@@ -32,6 +32,7 @@ from otterize_pcap.cluster.pull import PodFile, PullAbandonedError, pull_file
 from otterize_pcap.cluster.ring_contents import read_contents
 from otterize_pcap.cluster.snapshot_intervals import stamp_of
 from otterize_pcap.errors import ClusterError
+from otterize_pcap.node_status import NodeStatus
 
 STATE_LIMIT = 65536
 STATE_PATIENCE_S = 60.0
@@ -196,13 +197,13 @@ class Collector:
 def manifest_entry(job: NodeJob, result: NodeResult | None, plan: JobPlan) -> NodeCapture:
     """A node's line in the manifest."""
     if result is None or result.state is None:
-        return NodeCapture(job.node, "failed", job.detail or "no recording came about")
+        return NodeCapture(job.node, NodeStatus.FAILED, job.detail or "no recording came about")
     state = result.state
     failed = job.phase is not Phase.DONE
     reasons = [job.detail] if failed else coverage_notes(state, result, plan)
     return NodeCapture(
         job.node,
-        "failed" if failed else "captured",
+        NodeStatus.FAILED if failed else NodeStatus.CAPTURED,
         "; ".join(reasons) or None,
         stamp_of(max(state.started, result.first or 0.0)),
         stamp_of(state.ended),
@@ -238,7 +239,9 @@ def coverage_notes(state: NodeState, result: NodeResult, plan: JobPlan) -> list[
 
 def is_partial(capture: NodeCapture, state: NodeState | None) -> bool:
     """Whether a node makes a capture partial: nothing came, or tcpdump died on the way."""
-    return capture.status != "captured" or (state is not None and state.stopped == "tcpdump-ended")
+    return capture.status is not NodeStatus.CAPTURED or (
+        state is not None and state.stopped == "tcpdump-ended"
+    )
 
 
 def sync_directory(directory: Path) -> None:

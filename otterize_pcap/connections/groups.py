@@ -9,14 +9,14 @@ A million connections cost C a second this way, and Python as many steps as ther
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median_low
 from typing import Protocol
 
-from otterize_pcap.connections.clocks import relative_offsets
+from otterize_pcap.connections.clocks import median_low, relative_offsets
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.direction import Known, conntrack_originals
 from otterize_pcap.connections.legs import Flow, Recording, Tuple5
+from otterize_pcap.connections.rule import Rule
 from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.chunk import FAST_PATH
 from otterize_pcap.table.rows import Endpoint, Row
@@ -74,7 +74,7 @@ def standing_for(group: ConnectionGroup) -> Connection:
         protocol=group.protocol,
         clients=tuple((address, 0) for address in group.clients),
         servers=group.servers,
-        rule=group.rule,
+        rule=Rule(group.rule),
         outcome=group.outcome,
         first_ns=group.first_ns,
         last_ns=group.last_ns,

@@ -8,6 +8,7 @@ from itertools import chain
 from otterize_pcap.addresses import NODE_LOCAL_DNS
 from otterize_pcap.connections.groups import ConnectionGroup
 from otterize_pcap.connections.outcome import ESTABLISHED as CONNECTED
+from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     ESTABLISHED,
@@ -26,14 +27,14 @@ from otterize_pcap.resolve.identity import Identities
 from otterize_pcap.resolve.resolve import Party, Resolution, Resolved, Unresolved
 from otterize_pcap.snapshot.snapshot import Snapshot
 
-SHOWN = "resolved"
-HIDDEN_DNS = "hidden: call to the cluster's DNS"
-HIDDEN_EXTERNAL = "hidden: external server"
-HIDDEN_SELF = "hidden: workload calling itself"
-HIDDEN_ONE_WAY = "hidden: one-way UDP"
-HIDDEN_LABEL = "hidden: excluded label"
-HIDDEN_CLIENT = "hidden: client not selected"
-HIDDEN_NAMESPACE = "hidden: excluded namespace"
+SHOWN = Fate(FateKind.RESOLVED)
+HIDDEN_DNS = Fate(FateKind.HIDDEN, "call to the cluster's DNS")
+HIDDEN_EXTERNAL = Fate(FateKind.HIDDEN, "external server")
+HIDDEN_SELF = Fate(FateKind.HIDDEN, "workload calling itself")
+HIDDEN_ONE_WAY = Fate(FateKind.HIDDEN, "one-way UDP")
+HIDDEN_LABEL = Fate(FateKind.HIDDEN, "excluded label")
+HIDDEN_CLIENT = Fate(FateKind.HIDDEN, "client not selected")
+HIDDEN_NAMESPACE = Fate(FateKind.HIDDEN, "excluded namespace")
 
 DNS_NAMES = ("kube-dns", "dns-default")
 DNS_PORT = 53
@@ -149,21 +150,21 @@ def build_calls(
     groups: Iterable[tuple[ConnectionGroup, Resolution]],
     inclusion: Inclusion,
     cluster_dns: Mapping[Workload, frozenset[int]],
-) -> tuple[tuple[Call, ...], Counter[str], tuple[HiddenCall, ...]]:
+) -> tuple[tuple[Call, ...], Counter[Fate], tuple[HiddenCall, ...]]:
     """The calls, sorted (S61), how many connections each fate had, and what is hidden and why.
 
     Connections come one by one in `resolutions`, or counted in `groups`. `cluster_dns` are the
     workloads behind the cluster's DNS Service with their DNS ports (S45).
     """
     tallies: Tallies = {}
-    fates: Counter[str] = Counter()
+    fates: Counter[Fate] = Counter()
     hidden: set[HiddenCall] = set()
     for group, resolution in chain(((None, each) for each in resolutions), groups):
         fate = fate_of(resolution, inclusion, cluster_dns)
         fates[fate] += group.connections if group else 1
         if not isinstance(resolution, Resolved):
             continue
-        if fate == SHOWN:
+        if fate.kind is FateKind.RESOLVED:
             tally = _tally_of(tallies, resolution, inclusion.distinct_by_label)
             tally.add(resolution, group)
         elif isinstance(resolution.server, Party):
@@ -173,7 +174,7 @@ def build_calls(
 
 
 def _hidden_order(call: HiddenCall) -> tuple[str, ...]:
-    return (*call_order(call), call.reason, *call.services)
+    return (*call_order(call), str(call.fate), *call.services)
 
 
 def _tally_of(tallies: Tallies, resolved: Resolved, label: str) -> _Tally:
@@ -217,15 +218,15 @@ def fate_of(
     resolution: Resolution,
     inclusion: Inclusion,
     cluster_dns: Mapping[Workload, frozenset[int]],
-) -> str:
-    """What becomes of a connection: `resolved`, `hidden: <why>`, or why it could not be."""
+) -> Fate:
+    """What becomes of a connection: shown, hidden and why, or why it is not resolved."""
     if isinstance(resolution, Unresolved):
-        return resolution.reason
+        return resolution.fate
     connection, server = resolution.connection, resolution.server
     if connection.outcome != CONNECTED:
         one_way = connection.protocol == UDP and connection.outcome == "unanswered"
         if not (inclusion.attempts or (one_way and inclusion.one_way_udp)):
-            return HIDDEN_ONE_WAY if one_way else f"hidden: {connection.outcome}"
+            return HIDDEN_ONE_WAY if one_way else Fate(FateKind.HIDDEN, connection.outcome)
     if _is_cluster_dns(resolution, cluster_dns):
         if not inclusion.cluster_dns:
             return HIDDEN_DNS
@@ -245,7 +246,7 @@ def _is_cluster_dns(resolution: Resolved, cluster_dns: Mapping[Workload, frozens
     return isinstance(server, Party) and resolution.port in cluster_dns.get(server.workload, ())
 
 
-def _excluded(resolved: Resolved, inclusion: Inclusion) -> str | None:
+def _excluded(resolved: Resolved, inclusion: Inclusion) -> Fate | None:
     if inclusion.client_labels:
         labels = resolved.client.pod.labels if resolved.client.pod else {}
         if any(labels.get(key) != value for key, value in inclusion.client_labels):

@@ -11,6 +11,7 @@ from otterize_pcap.connections.conntrack_only import count_ageless, tracked_reco
 from otterize_pcap.connections.groups import ConnectionGroup, Grouping, compiled_tables
 from otterize_pcap.connections.legs import Recording, Tuple5
 from otterize_pcap.connections.names import Names, RecordedPayload, read_names
+from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import (
     Coverage,
     External,
@@ -44,7 +45,7 @@ from otterize_pcap.table.capture_counts import Payload
 from otterize_pcap.table.rows import Row
 
 # Tunnels that any process can imitate by sending a UDP datagram (S25).
-AGELESS = "unresolved: known to conntrack only, without its age"
+AGELESS = Fate(FateKind.UNRESOLVED, "known to conntrack only, without its age")
 UDP_TUNNELS = frozenset({"vxlan", "vxlan-gpe", "geneve", "gtp"})
 
 
@@ -246,7 +247,7 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
     if len(graphs) == 1:
         return graphs[0]
     coverages = [graph.coverage for graph in graphs if graph.coverage is not None]
-    connections: Counter[str] = Counter()
+    connections: Counter[Fate] = Counter()
     skipped: Counter[str] = Counter()
     for coverage in coverages:
         connections.update(dict(coverage.connections))

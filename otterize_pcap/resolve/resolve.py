@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from otterize_pcap.addresses import format_address, is_not_a_call, is_private
 from otterize_pcap.connections.connect import Connection
-from otterize_pcap.connections.direction import UNDIRECTED
+from otterize_pcap.connections.rule import Rule
+from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.identity import Identities
@@ -23,16 +24,18 @@ DEFAULT_SLACK_NS = 2 * SECOND_NS
 API_SERVER = Workload("kubernetes", "default", "Service")
 API_SERVICE = "kubernetes.default"
 
-UNDIRECTED_REASON = "undirected: no rule tells client from server"
-NOT_A_CALL = "not a call: loopback, link-local, multicast or broadcast"
-NODE_CLIENT = "unresolved: node as client"
-NODE_SERVER = "unresolved: node as server, port not declared by a hostNetwork pod"
-NO_POD = "unresolved: no pod had the address then"
-OUTSIDE_TENURE = "unresolved: the pod did not have the address over the whole connection"
-NO_BACKEND = "unresolved: Service without pods behind that port"
-UNKNOWN_PRIVATE = "unresolved: unknown private address"
-EXTERNAL_CLIENT = "external client"
-AMBIGUOUS = "ambiguous"
+UNDIRECTED = Fate(FateKind.UNDIRECTED, "no rule tells client from server")
+NOT_A_CALL = Fate(FateKind.NOT_A_CALL, "loopback, link-local, multicast or broadcast")
+NODE_CLIENT = Fate(FateKind.UNRESOLVED, "node as client")
+NODE_SERVER = Fate(FateKind.UNRESOLVED, "node as server, port not declared by a hostNetwork pod")
+NO_POD = Fate(FateKind.UNRESOLVED, "no pod had the address then")
+OUTSIDE_TENURE = Fate(
+    FateKind.UNRESOLVED, "the pod did not have the address over the whole connection"
+)
+NO_BACKEND = Fate(FateKind.UNRESOLVED, "Service without pods behind that port")
+UNKNOWN_PRIVATE = Fate(FateKind.UNRESOLVED, "unknown private address")
+EXTERNAL_CLIENT = Fate(FateKind.EXTERNAL_CLIENT)
+AMBIGUOUS = Fate(FateKind.AMBIGUOUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,12 @@ class Resolved:
 class Unresolved:
     """A connection that is no call, or whose ends cannot be known.
 
-    `side` is the end that `reason` speaks of, `candidates` the workloads between which it could
+    `side` is the end that `fate` speaks of, `candidates` the workloads between which it could
     not be decided. `client` and `server` are what was known all the same.
     """
 
     connection: Connection
-    reason: str
+    fate: Fate
     side: str = ""
     candidates: tuple[Workload, ...] = ()
     client: Party | None = None
@@ -82,7 +85,7 @@ Resolution = Resolved | Unresolved
 class Unknown:
     """Why an end is not known."""
 
-    reason: str
+    fate: Fate
     candidates: tuple[Workload, ...] = ()
 
 
@@ -122,13 +125,13 @@ class Resolver:
     ) -> Resolution:
         """The resolution of a call whose ends were looked up."""
         server, services, port = found
-        if connection.rule == UNDIRECTED:
-            return Unresolved(connection, UNDIRECTED_REASON)
+        if connection.rule is Rule.UNDIRECTED:
+            return Unresolved(connection, UNDIRECTED)
         if isinstance(client, Unknown):
             known = None if isinstance(server, Unknown) else server
-            return Unresolved(connection, client.reason, "client", client.candidates, server=known)
+            return Unresolved(connection, client.fate, "client", client.candidates, server=known)
         if isinstance(server, Unknown):
-            return Unresolved(connection, server.reason, "server", server.candidates, client=client)
+            return Unresolved(connection, server.fate, "server", server.candidates, client=client)
         return Resolved(connection, client, server, port, services)
 
     def client(self, connection: Connection) -> Party | Unknown:
@@ -174,7 +177,7 @@ class Resolver:
         found: list[tuple[Party | Unknown, int]] = []
         for address, port in endpoints:
             held = self.holder(address, connection.first_ns, connection.last_ns)
-            if isinstance(held, Party) or held.reason == AMBIGUOUS:
+            if isinstance(held, Party) or held.fate == AMBIGUOUS:
                 found.append((held, port))
         workloads = {held.workload for held, _ in found if isinstance(held, Party)}
         if len(workloads) > 1:
@@ -228,7 +231,7 @@ class Resolver:
                 if isinstance(held, Party):
                     parties.setdefault(held.workload, held)
                     ports.add(target_port)
-                elif held.reason == AMBIGUOUS or address not in self._snapshot.tenures:
+                elif held.fate == AMBIGUOUS or address not in self._snapshot.tenures:
                     # A backend that no pod of the snapshot ever was could be any workload's.
                     return held, port
         if not parties:

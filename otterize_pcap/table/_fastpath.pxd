@@ -18,6 +18,7 @@ cdef class FastTable:
         self, Walk *walk, const uint8_t[::1] buffer, ptrdiff_t start, ptrdiff_t end,
         ptrdiff_t stop, bint big_endian, uint64_t number, uint32_t part, bint is_pcapng
     )
+    cdef bint _learn_path(self) except -1
     cdef _check(self, Outcome outcome)
     cdef uint64_t _path(self, tuple tunnels) except? 0
     cdef _as_row(self, const CRow *row)

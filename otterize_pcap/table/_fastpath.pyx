@@ -15,16 +15,17 @@ from libc.string cimport memcpy
 
 from otterize_pcap.table._frames cimport set_key
 from otterize_pcap.table._handover cimport as_row, know_places, link_of
-from otterize_pcap.table._row cimport CPacket, CRow, Key, be64
+from otterize_pcap.table._row cimport CPacket, CRow, Key, address, be64
 from otterize_pcap.table._rows cimport (
     CHUNK_BITS, CHUNK_ROWS, DONE, FULL, NO_MEMORY, Outcome, Slot, Table, add_packet, empty_table,
     free_chunk, hash_key, place_row, row_at
 )
-from otterize_pcap.table._tunnels cimport Ends, remember_path
+from otterize_pcap.table._tunnels cimport MAX_PATHS, Ends, remember_path
 from otterize_pcap.table._walk cimport (
     MAX_INTERFACES, Walk, look_ahead, move_path, note_time, walk_buffer
 )
 
+from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.table.rows import too_many_connections
 
 # Why a walk ended.
@@ -61,8 +62,10 @@ cdef class FastTable:
         self.decoding.paths.slots = <Slot *>calloc(1 << 6, sizeof(Slot))
         self.decoding.paths.room = 16
         self.decoding.paths.keys = <Key *>malloc(16 * sizeof(Key))
+        self.decoding.paths.unknown = <Key *>calloc(1, sizeof(Key))
         if (self.decoding.table.slots == NULL or self.decoding.table.chunks == NULL
-                or self.decoding.paths.slots == NULL or self.decoding.paths.keys == NULL):
+                or self.decoding.paths.slots == NULL or self.decoding.paths.keys == NULL
+                or self.decoding.paths.unknown == NULL):
             raise MemoryError
         self.path_numbers = {(): 0}
         self.path_tunnels = [()]
@@ -78,6 +81,7 @@ cdef class FastTable:
         free(self.decoding.table.slots)
         free(self.decoding.paths.slots)
         free(self.decoding.paths.keys)
+        free(self.decoding.paths.unknown)
 
     def __len__(self):
         return self.decoding.table.rows
@@ -149,10 +153,29 @@ cdef class FastTable:
         walk.at, walk.end, walk.stop = start, end, stop
         walk.number, walk.part = number, part
         walk.swapped = big_endian != host_is_big
-        with nogil:
-            ended = walk_buffer(&self.decoding, &self.counts, walk, is_pcapng, &outcome)
-        self._check(outcome)
-        return ended, walk.at, walk.number
+        while True:
+            self.decoding.paths.unknown.word[5] = 0
+            with nogil:
+                ended = walk_buffer(&self.decoding, &self.counts, walk, is_pcapng, &outcome)
+            self._check(outcome)
+            if not (ended == DECLINE and self._learn_path()):
+                return ended, walk.at, walk.number
+
+    cdef bint _learn_path(self) except -1:
+        """Whether the record to come was declined for its tunnel path, which is known from now on.
+
+        Paths whose frames turn out to be broken have no rows, and must not be more than those.
+        """
+        cdef const Key *key = self.decoding.paths.unknown
+        if (key.word[5] == 0
+                or self.decoding.paths.count >= min(<uint64_t>MAX_PATHS, self.max_rows)):
+            return False
+        tunnel = Tunnel(
+            TUNNEL_KINDS[key.word[4] & 0xFF], address(key.word[0], key.word[1]),
+            address(key.word[2], key.word[3])
+        )
+        self._path((*self.path_tunnels[key.word[4] >> 8], tunnel))
+        return True
 
     cdef _check(self, Outcome outcome):
         if outcome == FULL:

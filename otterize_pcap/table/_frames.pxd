@@ -6,7 +6,8 @@
 # - IPv4 (no fragment) or IPv6 without extension headers, with a length that is not zero and not
 #   shorter than the header;
 # - TCP with a whole header, options included, or UDP, within captured and stated length;
-# - no more than two tunnels, each VXLAN, Geneve or IP in IP, of a path met before;
+# - no more than two tunnels, each VXLAN, Geneve or IP in IP, of a path met before (the caller
+#   learns a new one, and tries again);
 # - no UDP port that may mean encryption, VXLAN-GPE, or a tunnel's answer.
 # ARP and ICMP messages that refuse nothing are recognised and counted too.
 # Every read is of bytes below `end`, which is never behind the captured frame.

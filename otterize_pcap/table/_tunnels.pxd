@@ -20,10 +20,12 @@ cdef enum:
     MAX_PATHS = (1 << 24) - 1
 
 # One tunnel path: the path it is inside of, its kind, its addresses; found by `Key` with the
-# parent and kind in word 4 and nothing in word 5.
+# parent and kind in word 4 and nothing in word 5. `unknown` is the path for whose sake alone a frame
+# was declined, with 1 in word 5.
 cdef struct Paths:
     Slot *slots
     Key *keys
+    Key *unknown
     uint64_t count
     uint64_t room
     int slot_bits
@@ -78,7 +80,7 @@ cdef inline Verdict enter(
     const Table *table, const Paths *paths, uint64_t *path, int *tunnels, uint64_t kind,
     const Ends *ends
 ) noexcept nogil:
-    """Step into a tunnel whose path is known already."""
+    """Step into a tunnel whose path is known already; another is left in `paths.unknown`."""
     cdef Key key
     cdef uint64_t place
     tunnels[0] += 1
@@ -95,6 +97,8 @@ cdef inline Verdict enter(
     key.word[5] = 0
     place = path_place(table, paths, &key)
     if paths.slots[place].row == 0:
+        key.word[5] = 1
+        paths.unknown[0] = key
         return DECLINED
     path[0] = paths.slots[place].row
     return ACCEPTED

@@ -30,6 +30,9 @@ __all__ = [
     "read_parts",
 ]
 
+SMALLEST_FOR_THREADS = 1 << 20
+"""Bytes of a recording that are read sooner than what threads need is imported."""
+
 
 @dataclass(frozen=True, slots=True)
 class CaptureTable:
@@ -83,7 +86,8 @@ def read_parts(
     """
     reading = Reading(options, progress)
     # A ClientHello that goes on in the next segment is only told from what came before it.
-    if options.threads > 1 and options.fast and FAST_PATH and not options.collect_names:
+    in_threads = options.threads > 1 and options.fast and FAST_PATH and not options.collect_names
+    if in_threads and _is_worth_threads(parts):
         # With concurrent.futures, and logging that it brings along, this takes 5 ms.
         from otterize_pcap.table.read_threads import read_in_threads  # noqa: PLC0415
 
@@ -97,6 +101,13 @@ def read_parts(
     files = tuple(part_name for part_name, _ in parts)
     payloads = tuple(reading.tally.payloads)
     return CaptureTable(name, files, reading.table, reading.counts(), payloads)
+
+
+def _is_worth_threads(parts: Sequence[tuple[str, ByteStream]]) -> bool:
+    """Whether a recording is big, or may be as a pipe."""
+    files = [regular_file(stream) for _, stream in parts]
+    sizes = [file.size - file.start for file in files if file is not None]
+    return len(sizes) < len(files) or sum(sizes) >= SMALLEST_FOR_THREADS
 
 
 def ordered_parts(parts: Sequence[tuple[str, ByteStream]]) -> list[tuple[str, ByteStream]]:
