@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 DNS_PORTS = frozenset({53, 5353})
 """DNS and mDNS; the first one with TCP as well."""
+VXLAN_PORTS = frozenset({4789, 8472})
+"""IANA's, and the one that Linux used before and flannel still does."""
+GENEVE_PORTS = frozenset({6081})
 VXLAN_GPE_PORT = 4790
 WIREGUARD_PORTS = frozenset({51820, 51821, 51871})
 """WireGuard's own and flannel's, Calico's for IPv6, Cilium's."""
@@ -16,8 +19,8 @@ GUESSED_PORTS = WIREGUARD_PORTS | {IPSEC_NAT_PORT, VXLAN_GPE_PORT}
 class TunnelPorts:
     """The UDP destination ports behind which a tunnel is looked for."""
 
-    vxlan: frozenset[int] = frozenset({4789, 8472})
-    geneve: frozenset[int] = frozenset({6081})
+    vxlan: frozenset[int] = VXLAN_PORTS
+    geneve: frozenset[int] = GENEVE_PORTS
 
     def carries(self, destination_port: int) -> bool:
         """Whether datagrams to this port hold other packets."""

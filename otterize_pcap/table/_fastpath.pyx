@@ -22,7 +22,7 @@ from otterize_pcap.table._rows cimport (
 )
 from otterize_pcap.table._tunnels cimport MAX_PATHS, Ends, remember_path
 from otterize_pcap.table._walk cimport (
-    MAX_INTERFACES, Walk, look_ahead, move_path, note_time, walk_pcap, walk_pcapng
+    MAX_INTERFACES, Walk, look_ahead, move_path, note_time, walk_buffer
 )
 
 from otterize_pcap.packets.packet import Tunnel
@@ -156,10 +156,7 @@ cdef class FastTable:
         while True:
             self.decoding.paths.unknown.word[5] = 0
             with nogil:
-                if is_pcapng:
-                    ended = walk_pcapng(&self.decoding, &self.counts, walk, &outcome)
-                else:
-                    ended = walk_pcap(&self.decoding, &self.counts, walk, &outcome)
+                ended = walk_buffer(&self.decoding, &self.counts, walk, is_pcapng, &outcome)
             self._check(outcome)
             if not (ended == DECLINE and self._learn_path()):
                 return ended, walk.at, walk.number

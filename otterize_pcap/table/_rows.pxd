@@ -133,46 +133,55 @@ cdef inline Outcome begin_row(
     return DONE
 
 
-cdef inline Outcome add_packet(Table *table, const CPacket *packet) noexcept nogil:
-    """Count one packet: `rows._row_of` and `_place` in one step."""
+cdef inline Outcome row_of_packet(
+    Table *table, const CPacket *packet, bint has_flags, CRow **row
+) noexcept nogil:
+    """The row that a packet belongs to, begun if it has to be; its times cover the packet."""
     cdef Slot *slot = NULL
-    cdef CRow *row = NULL
-    cdef CSide *side
-    cdef uint8_t protocol = packet.key.word[4] & 0xFF
     cdef uint8_t client = NO_CLIENT
     cdef uint32_t client_isn = 0
-    cdef bint counts = not packet.unreachable
-    cdef bint has_flags = counts and protocol != UDP and not packet.fragment
-    cdef Outcome outcome
+    cdef Outcome outcome = find(table, &packet.key, packet.hash, &slot)
+    if outcome != DONE:
+        return outcome
     if has_flags and (packet.flags & (SYN | RST)) == SYN:
         if packet.flags & ACK:
             client, client_isn = 1 - packet.sender, packet.ack - 1
         else:
             client, client_isn = packet.sender, packet.seq
-    outcome = find(table, &packet.key, packet.hash, &slot)
+    row[0] = NULL
+    if slot.row:
+        row[0] = row_at(table, slot.row - 1)
+        if client != NO_CLIENT:
+            if row[0].client != client or row[0].client_isn != client_isn:
+                row[0] = NULL
+        elif row[0].client == NO_CLIENT and not same_slot(row[0].first_ns, packet.time_ns):
+            row[0] = NULL
+    if row[0] != NULL:
+        row[0].first_ns = min(row[0].first_ns, packet.time_ns)
+        row[0].last_ns = max(row[0].last_ns, packet.time_ns)
+        return DONE
+    outcome = begin_row(table, slot, &packet.key, packet.hash, row)
     if outcome != DONE:
         return outcome
-    if slot.row:
-        row = row_at(table, slot.row - 1)
-        if client != NO_CLIENT:
-            if row.client != client or row.client_isn != client_isn:
-                row = NULL
-        elif row.client == NO_CLIENT and not same_slot(row.first_ns, packet.time_ns):
-            row = NULL
-    if row == NULL:
-        outcome = begin_row(table, slot, &packet.key, packet.hash, &row)
-        if outcome != DONE:
-            return outcome
-        row.number = packet.number
-        row.part = packet.part
-        row.first_sender = packet.sender
-        row.first_ns = row.last_ns = packet.time_ns
-        row.client = client
-        row.client_isn = client_isn
-    elif packet.time_ns < row.first_ns:
-        row.first_ns = packet.time_ns
-    elif packet.time_ns > row.last_ns:
-        row.last_ns = packet.time_ns
+    row[0].number = packet.number
+    row[0].part = packet.part
+    row[0].first_sender = packet.sender
+    row[0].first_ns = row[0].last_ns = packet.time_ns
+    row[0].client = client
+    row[0].client_isn = client_isn
+    return DONE
+
+
+cdef inline Outcome add_packet(Table *table, const CPacket *packet) noexcept nogil:
+    """Count one packet: `rows._row_of` and `_place` in one step."""
+    cdef CRow *row = NULL
+    cdef CSide *side
+    cdef uint8_t protocol = packet.key.word[4] & 0xFF
+    cdef bint counts = not packet.unreachable
+    cdef bint has_flags = counts and protocol != UDP and not packet.fragment
+    cdef Outcome outcome = row_of_packet(table, packet, has_flags, &row)
+    if outcome != DONE:
+        return outcome
     side = &row.sides[packet.sender]
     if not counts:
         side.unreachable += 1
