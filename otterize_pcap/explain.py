@@ -23,6 +23,7 @@ from otterize_pcap.resolve.lookups import Lookup
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.resolve.resolve import (
     API_SERVER,
+    GroupResolution,
     Party,
     Resolution,
     Resolved,
@@ -216,7 +217,7 @@ def _matches(party: Workload | External, name: str) -> bool:
     return name in (party.name, full_name(party))
 
 
-def _speaks_of(resolution: Resolution, question: Question, held: Held) -> bool:
+def _speaks_of(resolution: Resolution | GroupResolution, question: Question, held: Held) -> bool:
     """Whether a connection is, or could be, one of the pair: one end surely, the other perhaps.
 
     Where nothing tells client from server, it speaks of the pair either way round.
@@ -232,7 +233,9 @@ def _speaks_of(resolution: Resolution, question: Question, held: Held) -> bool:
     return client is not False and server is not False and (client or server) is True
 
 
-def _says(resolution: Resolution, side: str, name: str, held: Held) -> bool | None:
+def _says(
+    resolution: Resolution | GroupResolution, side: str, name: str, held: Held
+) -> bool | None:
     """Whether one end is the workload of a name; None where it could be."""
     party = getattr(resolution, side)
     if party is not None:

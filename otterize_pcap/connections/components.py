@@ -1,2 +1,4 @@
 """Reference, to come."""
+
+
 class Components: ...

@@ -9,8 +9,8 @@ from otterize_pcap.connections.direction import Known, ServedPorts, decide, surv
 from otterize_pcap.connections.join import Services, join_flows
 from otterize_pcap.connections.legs import Flow, Leg, Recording, collect_flows, leg_order
 from otterize_pcap.connections.outcome import outcome_of
-from otterize_pcap.connections.sightings import Sighting
 from otterize_pcap.connections.rule import Rule
+from otterize_pcap.connections.sightings import Sighting
 from otterize_pcap.table.rows import Endpoint
 
 

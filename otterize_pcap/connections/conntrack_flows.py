@@ -28,9 +28,7 @@ def tells_client(sighting: Sighting) -> bool:
     return sighting.client != sighting.reply_to
 
 
-def sighted_flow(
-    flows: Flows, sighting: Sighting, one: Endpoint, other: Endpoint
-) -> Flow | None:
+def sighted_flow(flows: Flows, sighting: Sighting, one: Endpoint, other: Endpoint) -> Flow | None:
     """The flow between two of an entry's endpoints that the entry is of, if it was recorded.
 
     Endpoints are used again: the flow must have been there when the entry's last packet passed,

@@ -93,6 +93,11 @@ class ConnectionGroup(NamedTuple):
         return self.kind.outcome
 
     @property
+    def clients(self) -> tuple[Endpoint, ...]:
+        """The clients' addresses from where the connections began to where they ended; no ports."""
+        return self.client.clients
+
+    @property
     def servers(self) -> tuple[Endpoint, ...]:
         """The servers' endpoints from where the connections began to where they ended."""
         return self.server.servers
@@ -144,7 +149,9 @@ class GroupedConnections:
         self.ageless = count_ageless(dumps, lambda ends: shows(*ends))
         self._recordings = [*recordings]
         for tracked in tracked_recordings(dumps, lambda ends: shows(*ends)):
-            table = new_table(ReadOptions(fast=_is_fast(self._components)), os.urandom(SECRET_BYTES))
+            table = new_table(
+                ReadOptions(fast=_is_fast(self._components)), os.urandom(SECRET_BYTES)
+            )
             for row in tracked.rows:
                 table.append_row(row)
             self._components.add_table(table)

@@ -190,9 +190,7 @@ def _having(ends: Iterable[tuple[int, ...]], fact: EndFact) -> frozenset[Endpoin
 def known_of(facts: ShapeFacts, sightings: Iterable[Sighting]) -> Known:
     """What the whole capture says of a shape's endpoints."""
     return Known(
-        servers=frozenset(
-            (facts.protocol, end) for end in _having(facts.ends, EndFact.ANSWERED)
-        ),
+        servers=frozenset((facts.protocol, end) for end in _having(facts.ends, EndFact.ANSWERED)),
         originals=conntrack_originals(sightings),
         peers={(facts.protocol, end): 2 for end in _having(facts.ends, EndFact.HAD_PEERS)},
         crowded=frozenset(
@@ -236,9 +234,7 @@ def by_tuple(flows: Iterable[Flow]) -> Flows:
     return found
 
 
-def _flow(
-    facts: ShapeFacts, place: int, endpoints: tuple[Endpoint, ...], times: "Times"
-) -> Flow:
+def _flow(facts: ShapeFacts, place: int, endpoints: tuple[Endpoint, ...], times: "Times") -> Flow:
     flow = facts.flows[place]
     first_ns, last_ns = times["first", place], times["last", place]
     client = flow.facts & 3
@@ -254,7 +250,7 @@ def _flow(
         first_ns=first_ns,
         last_ns=last_ns,
         client=None if client > 1 else client,
-        client_isn=client_isn if client_isn else None,
+        client_isn=client_isn or None,
         server_isn=SERVER_ISNS[server_isn - 1] if server_isn else None,
         sides=(
             _side(flow.sides[0], timestamp if client == 0 else 0),

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS
+from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.grouped import ConnectionGroup
 from otterize_pcap.connections.outcome import ESTABLISHED as CONNECTED
 from otterize_pcap.graph.fate import Fate, FateKind
@@ -24,7 +24,13 @@ from otterize_pcap.graph.service_graph import (
 )
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES, UDP
 from otterize_pcap.resolve.identity import Identities
-from otterize_pcap.resolve.resolve import Party, Resolution, Resolved, Unresolved
+from otterize_pcap.resolve.resolve import (
+    GroupResolution,
+    Party,
+    Resolution,
+    Resolved,
+    Unresolved,
+)
 from otterize_pcap.snapshot.snapshot import Snapshot
 
 SHOWN = Fate(FateKind.RESOLVED)
@@ -79,25 +85,20 @@ class _Tally:
     services: set[str] = field(default_factory=set)
     evidence: Evidence | None = None
 
-    def add(self, resolved: Resolved, group: ConnectionGroup | None) -> None:
+    def add(self, resolved: "AnyResolved") -> None:
         """Count one connection, or a group of them by what it says of all."""
-        connection = resolved.connection
-        connections = 1
-        if group is None:
-            leg = connection.legs[0]
-            evidence = Evidence(leg.file, leg.row.number, connection.first_ns, connection.rule)
-        else:
-            connections = group.connections
-            evidence = Evidence(group.file, group.packet, group.evidence_ns, connection.rule)
+        found = resolved.connection
+        connections = count_of(found)
         self.connections += connections
         for way in (0, 1):
-            self.packets[way] += connection.packets[way]
-            self.bytes[way] += connection.bytes[way]
-        self.first_ns = min(self.first_ns, connection.first_ns)
-        self.last_ns = max(self.last_ns, connection.last_ns)
-        _add(self.outcomes, connection.outcome, connections)
-        _add(self.rules, connection.rule, connections)
+            self.packets[way] += found.packets[way]
+            self.bytes[way] += found.bytes[way]
+        self.first_ns = min(self.first_ns, found.first_ns)
+        self.last_ns = max(self.last_ns, found.last_ns)
+        _add(self.outcomes, found.outcome, connections)
+        _add(self.rules, found.rule, connections)
         self.services.update(resolved.services)
+        evidence = _evidence_of(found)
         if self.evidence is None or _earlier(evidence, self.evidence):
             self.evidence = evidence
 
@@ -142,31 +143,41 @@ def _earlier(one: Evidence, other: Evidence) -> bool:
     return (one.time_ns, one.file, one.packet) < (other.time_ns, other.file, other.packet)
 
 
+def count_of(found: Connection | ConnectionGroup) -> int:
+    """How many connections it is."""
+    return found.connections if isinstance(found, ConnectionGroup) else 1
+
+
+def _evidence_of(found: Connection | ConnectionGroup) -> Evidence:
+    """Its earliest packet."""
+    if isinstance(found, ConnectionGroup):
+        return Evidence(found.file, found.packet, found.evidence_ns, found.rule)
+    leg = found.legs[0]
+    return Evidence(leg.file, leg.row.number, found.first_ns, found.rule)
+
+
 Tallies = dict[tuple[Workload, Server], dict[tuple[str, int], _Tally]]
 
 
 def build_calls(
-    resolutions: Iterable[Resolution],
-    groups: Iterable[tuple[ConnectionGroup, Resolution]],
+    resolutions: Iterable[Resolution | GroupResolution],
     inclusion: Inclusion,
     cluster_dns: Mapping[Workload, frozenset[int]],
 ) -> tuple[tuple[Call, ...], Counter[Fate], tuple[HiddenCall, ...]]:
     """The calls, sorted (S61), how many connections each fate had, and what is hidden and why.
 
-    Connections come one by one in `resolutions`, or counted in `groups`. `cluster_dns` are the
-    workloads behind the cluster's DNS Service with their DNS ports (S45).
+    `cluster_dns` are the workloads behind the cluster's DNS Service with their DNS ports (S45).
     """
     tallies: Tallies = {}
     fates: Counter[Fate] = Counter()
     hidden: set[HiddenCall] = set()
-    for group, resolution in chain(((None, each) for each in resolutions), groups):
+    for resolution in resolutions:
         fate = fate_of(resolution, inclusion, cluster_dns)
-        fates[fate] += group.connections if group else 1
+        fates[fate] += count_of(resolution.connection)
         if not isinstance(resolution, Resolved):
             continue
         if fate.kind is FateKind.RESOLVED:
-            tally = _tally_of(tallies, resolution, inclusion.distinct_by_label)
-            tally.add(resolution, group)
+            _tally_of(tallies, resolution, inclusion.distinct_by_label).add(resolution)
         elif isinstance(resolution.server, Party):
             pair = resolution.client.workload, resolution.server.workload
             hidden.add(HiddenCall(*pair, fate, resolution.services))
@@ -177,7 +188,10 @@ def _hidden_order(call: HiddenCall) -> tuple[str, ...]:
     return (*call_order(call), str(call.fate), *call.services)
 
 
-def _tally_of(tallies: Tallies, resolved: Resolved, label: str) -> _Tally:
+AnyResolved = Resolved[Connection] | Resolved[ConnectionGroup]
+
+
+def _tally_of(tallies: Tallies, resolved: AnyResolved, label: str) -> _Tally:
     server = resolved.server
     client = _labelled(resolved.client, label) if label else resolved.client.workload
     pair = (client, server.workload if isinstance(server, Party) else server)
@@ -215,7 +229,7 @@ def _calls(tallies: Tallies) -> tuple[Call, ...]:
 
 
 def fate_of(
-    resolution: Resolution,
+    resolution: Resolution | GroupResolution,
     inclusion: Inclusion,
     cluster_dns: Mapping[Workload, frozenset[int]],
 ) -> Fate:
@@ -238,7 +252,9 @@ def fate_of(
     return _excluded(resolution, inclusion) or SHOWN
 
 
-def _is_cluster_dns(resolution: Resolved, cluster_dns: Mapping[Workload, frozenset[int]]) -> bool:
+def _is_cluster_dns(
+    resolution: AnyResolved, cluster_dns: Mapping[Workload, frozenset[int]]
+) -> bool:
     """Whether a server is the cluster's DNS, or a node's own cache of it (S45)."""
     if (resolution.port, resolution.connection.servers[-1][0]) == (DNS_PORT, NODE_LOCAL_DNS):
         return True
@@ -246,7 +262,7 @@ def _is_cluster_dns(resolution: Resolved, cluster_dns: Mapping[Workload, frozens
     return isinstance(server, Party) and resolution.port in cluster_dns.get(server.workload, ())
 
 
-def _excluded(resolved: Resolved, inclusion: Inclusion) -> Fate | None:
+def _excluded(resolved: AnyResolved, inclusion: Inclusion) -> Fate | None:
     if inclusion.client_labels:
         labels = resolved.client.pod.labels if resolved.client.pod else {}
         if any(labels.get(key) != value for key, value in inclusion.client_labels):

@@ -6,6 +6,7 @@ reason; nothing is guessed.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from otterize_pcap.addresses import format_address, is_not_a_call, is_private
 from otterize_pcap.connections.connect import Connection
@@ -52,11 +53,14 @@ class Party:
     inferred: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """A connection with both ends known; `port` is the server's own, `services` what led there."""
+Seen = TypeVar("Seen", Connection, ConnectionGroup)
 
-    connection: Connection | ConnectionGroup
+
+@dataclass(frozen=True, slots=True)
+class Resolved(Generic[Seen]):
+    """A connection, or a group, with both ends known; `port` is the server's own, `services` what led there."""
+
+    connection: Seen
     client: Party
     server: Party | External
     port: int
@@ -64,14 +68,14 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
-class Unresolved:
+class Unresolved(Generic[Seen]):
     """A connection that is no call, or whose ends cannot be known.
 
     `side` is the end that `fate` speaks of, `candidates` the workloads between which it could
     not be decided. `client` and `server` are what was known all the same.
     """
 
-    connection: Connection | ConnectionGroup
+    connection: Seen
     fate: Fate
     side: str = ""
     candidates: tuple[Workload, ...] = ()
@@ -79,7 +83,27 @@ class Unresolved:
     server: Party | External | None = None
 
 
-Resolution = Resolved | Unresolved
+Resolution = Resolved[Connection] | Unresolved[Connection]
+"""What becomes of one connection."""
+
+GroupResolution = Resolved[ConnectionGroup] | Unresolved[ConnectionGroup]
+"""What becomes of each connection of a group."""
+
+
+def of_one(resolution: GroupResolution, connection: Connection) -> Resolution:
+    """What becomes of one connection of a group."""
+    if isinstance(resolution, Unresolved):
+        return Unresolved(
+            connection,
+            resolution.fate,
+            resolution.side,
+            resolution.candidates,
+            resolution.client,
+            resolution.server,
+        )
+    return Resolved(
+        connection, resolution.client, resolution.server, resolution.port, resolution.services
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +155,9 @@ class Resolver:
         )
 
     def put_together(
-        self, connection: Connection | ConnectionGroup, client: Party | Unknown, found: FoundServer
-    ) -> Resolution:
-        """The resolution of a call whose ends were looked up."""
+        self, connection: Seen, client: Party | Unknown, found: FoundServer
+    ) -> Resolved[Seen] | Unresolved[Seen]:
+        """The resolution of a call, or of a group of them, whose ends were looked up."""
         server, services, port = found
         if connection.rule is Rule.UNDIRECTED:
             return Unresolved(connection, UNDIRECTED)
@@ -144,9 +168,7 @@ class Resolver:
             return Unresolved(connection, server.fate, "server", server.candidates, client=client)
         return Resolved(connection, client, server, port, services)
 
-    def client(
-        self, endpoints: Sequence[Endpoint], first_ns: int, last_ns: int
-    ) -> Party | Unknown:
+    def client(self, endpoints: Sequence[Endpoint], first_ns: int, last_ns: int) -> Party | Unknown:
         """The first end that a pod held; what stands before NAT is what called (S22)."""
         found = self._one_holder(endpoints, first_ns, last_ns)
         if found is not None:

@@ -32,8 +32,8 @@ from otterize_pcap.cluster.capture.pull import PodFile, PullAbandonedError, pull
 from otterize_pcap.cluster.capture.ring_contents import read_contents
 from otterize_pcap.cluster.snapshot.address_history import stamp_of
 from otterize_pcap.errors import ClusterError
-from otterize_pcap.system_errors import system_reason
 from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.system_errors import system_reason
 
 STATE_LIMIT = 65536
 STATE_PATIENCE_S = 60.0

@@ -37,8 +37,8 @@ from otterize_pcap.cluster.interrupts import Interrupts
 from otterize_pcap.cluster.snapshot.owners import add_custom_owners
 from otterize_pcap.cluster.snapshot.watch import SnapshotWatch
 from otterize_pcap.errors import ClusterError
-from otterize_pcap.system_errors import system_reason
 from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.system_errors import system_reason
 from otterize_pcap.version import __version__
 
 CREATORS = 8
