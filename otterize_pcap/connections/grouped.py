@@ -13,6 +13,7 @@ from statistics import median_low
 from typing import NamedTuple, Protocol
 
 from otterize_pcap.connections.clocks import relative_offsets
+from otterize_pcap.connections.components import Components
 from otterize_pcap.connections.connect import CapturedServices, Connection, connect
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.conntrack_flows import related_sightings
