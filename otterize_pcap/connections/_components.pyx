@@ -20,11 +20,12 @@ from otterize_pcap.connections._index cimport (
     RowIndex,
     protocol_of,
 )
+from otterize_pcap.connections._leg cimport CLeg
 from otterize_pcap.connections._pieces cimport (
     CEnd,
-    CLeg,
     Pieces,
     bare_row,
+    compare_ends,
     end_of,
     packed_end,
 )
@@ -174,7 +175,7 @@ cdef class Components:
         self._mark_loose_ends()
         for number in range(self.index.tuples):
             row = self.index.shown_by(number)
-            is_whole = self.index.flags[number] & (HAS_RUN | HAS_HANDSHAKE) == HAS_HANDSHAKE
+            is_whole = self._is_whole(number)
             end_of(row, 0, &ends[0])
             end_of(row, 1, &ends[1])
             for side in range(2):
@@ -189,7 +190,8 @@ cdef class Components:
                     led.port = leads.lead[at].port
                     bare_row(&behind, protocol_of(row), &ends[1 - side], &led)
                     other = self.index.find(&behind)
-                    if other != NOTHING:
+                    # A mark may be there by chance: what is united must not depend on that.
+                    if other != NOTHING and not (is_whole and self._is_whole(other)):
                         self.index.unite(number, other)
         free(self.marks)
         self.marks = NULL
@@ -209,7 +211,7 @@ cdef class Components:
         if self.marks == NULL:
             raise MemoryError
         for number in range(self.index.tuples):
-            if self.index.flags[number] & (HAS_RUN | HAS_HANDSHAKE) == HAS_HANDSHAKE:
+            if self._is_whole(number):
                 continue
             row = self.index.shown_by(number)
             for side in range(2):
@@ -217,6 +219,10 @@ cdef class Components:
                 mark = self._mark(&end)
                 self.marks[mark >> 3] |= 1 << (mark & 7)
         return 0
+
+    cdef bint _is_whole(self, uint32_t number) noexcept nogil:
+        """Whether every row of a 5-tuple shows a handshake."""
+        return self.index.flags[number] & (HAS_RUN | HAS_HANDSHAKE) == HAS_HANDSHAKE
 
     cdef uint64_t _mark(self, const CEnd *end) noexcept nogil:
         cdef uint64_t mixed = (end.high ^ end.low ^ <uint64_t>end.port << 32) + self.secret
@@ -455,10 +461,12 @@ cdef bytes interned(dict known, const CEnd *end):
 cdef int by_time(const void *one, const void *other) noexcept nogil:
     cdef const CListed *a = <const CListed *>one
     cdef const CListed *b = <const CListed *>other
+    cdef int order
     if a.totals.first_ns != b.totals.first_ns:
         return -1 if a.totals.first_ns < b.totals.first_ns else 1
     if a.rank != b.rank:
         return -1 if a.rank < b.rank else 1
     if a.number != b.number:
         return -1 if a.number < b.number else 1
-    return 0
+    order = compare_ends(&a.client, &b.client)
+    return order if order else compare_ends(&a.server, &b.server)

@@ -2,7 +2,9 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from otterize_pcap.connections._cuts cimport Cuts
 from otterize_pcap.connections._index cimport RowIndex
+from otterize_pcap.connections._leg cimport CLeg
 from otterize_pcap.table._row cimport CRow
 
 cdef enum:
@@ -22,18 +24,6 @@ cdef enum:
     BEFORE_IS_EARLY = 2
     AFTER_IS_EARLY = 8
     TELLS_LAST = 32
-
-# One row as a leg: its number, table, the rank of the file it began in, and times without the
-# clock's offset. `place` is its flow's in the piece.
-cdef struct CLeg:
-    const CRow *row
-    int64_t first_ns
-    int64_t last_ns
-    uint32_t number
-    uint32_t table
-    uint32_t rank
-    uint32_t tuple_
-    uint8_t place
 
 # All legs of one 5-tuple of a piece: one flow, unless `several`.
 cdef struct CFlow:
@@ -109,6 +99,8 @@ cdef class Pieces:
     cdef uint32_t gathered_room
     cdef uint32_t root
     cdef bint has_sightings
+    cdef Cuts cuts
+    cdef bint is_bound
     # The piece at hand: its legs, and its flows by time.
     cdef CLeg *leg
     cdef uint32_t legs
@@ -130,9 +122,11 @@ cdef class Pieces:
     cdef int gather(self, uint32_t root) except -1
     cdef int _gather_rows(self, uint32_t number) except -1
     cdef void _sort_few(self) noexcept nogil
-    cdef uint32_t piece_end(self, uint32_t begin) noexcept nogil
-    cdef bint _can_cut(self, uint32_t begin, uint32_t at) noexcept nogil
-    cdef int64_t _next_handshake(self, uint32_t at) noexcept nogil
+    cdef uint32_t piece_end(self, uint32_t begin) except 0
+    cdef bint _shares_unrecorded(self) noexcept nogil
+    cdef bint _has_other_side(
+        self, const CSighting *one, const CSighting *other, uint32_t tuple_
+    ) noexcept nogil
     cdef bint take(self, uint32_t begin, uint32_t end) noexcept nogil
     cdef int _flow_of(self, uint32_t tuple_) noexcept nogil
     cdef bint _survey(self) noexcept nogil

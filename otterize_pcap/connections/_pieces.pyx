@@ -12,7 +12,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memset
 
-from otterize_pcap.connections._index cimport NOTHING, RowIndex, protocol_of
+from otterize_pcap.connections._cuts cimport Cuts
+from otterize_pcap.connections._index cimport RowIndex, protocol_of
 from otterize_pcap.table._row cimport (
     HAS_ACK,
     HAS_TIMESTAMP,
@@ -28,7 +29,7 @@ cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 
 
 cdef int by_time(const void *one, const void *other) noexcept nogil:
-    """Legs in `legs.leg_order`: time, file, packet."""
+    """Legs in `legs.leg_order`: time, file, packet. Their own number last: no two are equal."""
     cdef const CLeg *a = <const CLeg *>one
     cdef const CLeg *b = <const CLeg *>other
     if a.first_ns != b.first_ns:
@@ -37,6 +38,8 @@ cdef int by_time(const void *one, const void *other) noexcept nogil:
         return -1 if a.rank < b.rank else 1
     if a.row.number != b.row.number:
         return -1 if a.row.number < b.row.number else 1
+    if a.number != b.number:
+        return -1 if a.number < b.number else 1
     return 0
 
 
@@ -54,6 +57,7 @@ cdef class Pieces:
     def __cinit__(self, RowIndex index, list offsets, list began, list ranks, limits):
         cdef Py_ssize_t place, part, tables = len(offsets)
         self.index = index
+        self.cuts = Cuts()
         self.limits.slack = limits.slack_ns
         self.limits.datagram_gap = limits.datagram_gap_ns
         self.limits.dump_slack = limits.dump_slack_ns
@@ -88,7 +92,7 @@ cdef class Pieces:
     cdef add_sightings(self, list sightings):
         """Take conntrack's entries in: (protocol, four endpoints, time, has_last, assured) each.
 
-        The 5-tuples of one entry are of one component. An entry without rows is left out.
+        The 5-tuples of one entry are of one component.
         """
         cdef CSighting *sighting
         cdef CRow before, after
@@ -102,8 +106,6 @@ cdef class Pieces:
                 sighting.ends[place] = packed_end(ends[place])
             bare_row(&before, protocol, &sighting.ends[0], &sighting.ends[1])
             bare_row(&after, protocol, &sighting.ends[3], &sighting.ends[2])
-            if self.index.find(&before) == NOTHING and self.index.find(&after) == NOTHING:
-                continue
             sighting.before = <uint32_t>self.index.add_bare(&before)
             sighting.after = <uint32_t>self.index.add_bare(&after)
             sighting.time_ns, sighting.has_last, sighting.assured = time_ns, has_last, assured
@@ -123,7 +125,7 @@ cdef class Pieces:
         cdef uint32_t number = root
         self.root = root
         self.gathered_count = 0
-        self.has_sightings = False
+        self.has_sightings = self.is_bound = False
         self.protocol = protocol_of(self.index.shown_by(root))
         while True:
             if self.sighting_count and self.first_sighting[number]:
@@ -143,9 +145,9 @@ cdef class Pieces:
         cdef uint32_t at = self.index.newest[number], room
         cdef CLeg *leg
         while at:
+            if self.gathered_count == MAX_LEGS:
+                return 0
             if self.gathered_count == self.gathered_room:
-                if self.gathered_room >= MAX_LEGS:
-                    return 0
                 room = 2 * self.gathered_room + 64
                 leg = <CLeg *>realloc(self.gathered, <size_t>room * sizeof(CLeg))
                 if leg == NULL:
@@ -175,64 +177,28 @@ cdef class Pieces:
                 j -= 1
             self.gathered[j + 1] = moved
 
-    cdef uint32_t piece_end(self, uint32_t begin) noexcept nogil:
-        """Where the piece that begins with some leg ends."""
+    cdef uint32_t piece_end(self, uint32_t begin) except 0:
+        """Where the piece that begins with some leg ends: `piece_cuts.cuts`."""
         cdef int64_t last_ns = self.gathered[begin].last_ns
-        cdef uint32_t end = begin + 1
+        cdef uint32_t end = begin + 1, looked_at = begin, until = begin
         if self.has_sightings:
             return self.gathered_count
         while end < self.gathered_count:
-            if (self.gathered[end].first_ns - last_ns > self.patience()
-                    and self._can_cut(begin, end)):
-                return end
+            if self.gathered[end].first_ns - last_ns > self.patience():
+                if self.protocol == UDP:
+                    return end
+                # Most components have no pause at all.
+                if not self.is_bound:
+                    self.cuts.bind(self.gathered, self.gathered_count, self.limits.slack)
+                    self.is_bound = True
+                while looked_at < end:
+                    until = max(until, self.cuts.bound[looked_at].until)
+                    looked_at += 1
+                if until < end:
+                    return end
             last_ns = max(last_ns, self.gathered[end].last_ns)
             end += 1
         return end
-
-    cdef bint _can_cut(self, uint32_t begin, uint32_t at) noexcept nogil:
-        """Whether what comes after a pause is of other connections than what came before it.
-
-        A run belongs to the handshake before it however long ago that was, and so does a SYN into
-        a connection that was there already (`legs.collect_flows`). So each 5-tuple that goes on has
-        to begin again with a handshake that was answered.
-        """
-        cdef uint32_t i, j
-        cdef const CLeg *leg
-        cdef bint before, answered
-        cdef int64_t handshake_ns
-        if self.protocol == UDP:
-            return True
-        for i in range(at, self.gathered_count):
-            leg = &self.gathered[i]
-            before = False
-            for j in range(begin, at):
-                before |= self.gathered[j].tuple_ == leg.tuple_
-            if not before:
-                continue
-            handshake_ns = NEVER
-            answered = False
-            for j in range(at, self.gathered_count):
-                if self.gathered[j].tuple_ != leg.tuple_:
-                    continue
-                if self.gathered[j].row.client != NO_CLIENT:
-                    if handshake_ns == NEVER:
-                        handshake_ns = self.gathered[j].first_ns
-                    answered |= self.gathered[j].row.has_server_isn
-                elif handshake_ns == NEVER and self.gathered[j].first_ns + self.limits.slack < (
-                        self._next_handshake(j)):
-                    return False
-            if not answered or handshake_ns == NEVER:
-                return False
-        return True
-
-    cdef int64_t _next_handshake(self, uint32_t at) noexcept nogil:
-        """When the next handshake of a leg's 5-tuple began."""
-        cdef uint32_t i
-        for i in range(at, self.gathered_count):
-            if (self.gathered[i].tuple_ == self.gathered[at].tuple_
-                    and self.gathered[i].row.client != NO_CLIENT):
-                return self.gathered[i].first_ns
-        return NEVER
 
     cdef bint take(self, uint32_t begin, uint32_t end) noexcept nogil:
         """Make some gathered legs the piece at hand; False where it is odd."""
@@ -363,7 +329,31 @@ cdef class Pieces:
             if (self._flow_of(self.sighting[place].before) < 0
                     or self._flow_of(self.sighting[place].after) < 0):
                 return False
-        return True
+        return not self._shares_unrecorded()
+
+    cdef bint _shares_unrecorded(self) noexcept nogil:
+        """Whether a 5-tuple without rows is told by entries with different other sides.
+
+        Its time is that of the recorded side of the entry that comes first, which is no fact of a
+        shape.
+        """
+        cdef int one, other
+        for one in range(self.sighted):
+            for other in range(one + 1, self.sighted):
+                if (self._has_other_side(
+                        self.sighting[one], self.sighting[other], self.sighting[one].before)
+                        or self._has_other_side(
+                            self.sighting[one], self.sighting[other], self.sighting[one].after)):
+                    return True
+        return False
+
+    cdef bint _has_other_side(
+        self, const CSighting *one, const CSighting *other, uint32_t tuple_
+    ) noexcept nogil:
+        """Whether two entries tell different other sides of a 5-tuple without rows."""
+        if tuple_ not in (other.before, other.after) or self.flow[self._flow_of(tuple_)].has_legs:
+            return False
+        return (one.before ^ one.after) != (other.before ^ other.after)
 
     cdef bint _collect_ends(self) noexcept nogil:
         """Number the endpoints of the piece in their order; False where they are too many."""

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from otterize_pcap.connections._answers cimport Answers
 from otterize_pcap.connections._ends cimport KnownEnds
-from otterize_pcap.connections._pieces cimport CEnd, CFlow, CLeg, MAX_ENDS, MAX_FLOWS, Pieces
+from otterize_pcap.connections._pieces cimport CEnd, CFlow, MAX_ENDS, MAX_FLOWS, Pieces
 
 cdef enum:
     MAX_LEADS = 24
@@ -16,6 +16,7 @@ cdef enum:
     IS_SETTLED = 4
     IS_CROWDED = 8
     SENDER_SHIFT = 4
+    BEGAN_WITH_LAST = 64
 
 
 cdef class ShapeWriter:
@@ -34,7 +35,7 @@ cdef class ShapeWriter:
     cdef bint write(self) except *
     cdef bint _write_ends(self) except *
     cdef int _port_class(self, uint32_t port) noexcept
-    cdef int _canonical_port(self, uint32_t port) noexcept
+    cdef int _canonical_port(self, int place) noexcept
     cdef bint _write_leads(self) except *
     cdef bint _note_acknowledgements(self) noexcept
     cdef int _token(self, int kind, uint32_t value) noexcept

@@ -13,7 +13,6 @@ from otterize_pcap.connections._pieces cimport (
     TELLS_LAST,
     CEnd,
     CFlow,
-    CLeg,
     CSighting,
     compare_ends,
 )
@@ -87,7 +86,7 @@ cdef class ShapeWriter:
             facts |= self.known.facts(piece.protocol, end) << END_FACTS_SHIFT
             self.put(rank)
             self.put(self._port_class(end.port))
-            self.put(self._canonical_port(end.port))
+            self.put(self._canonical_port(place))
             self.put(facts)
         return True
 
@@ -98,19 +97,17 @@ cdef class ShapeWriter:
             class_ += 1
         return class_
 
-    cdef int _canonical_port(self, uint32_t port) noexcept:
-        """How many different lower ports of the same class the piece has."""
-        cdef Pieces piece = self.pieces
-        cdef int place, before, rank = 0
-        for place in range(piece.ends):
-            if (piece.end[place].port >= port
-                    or self._port_class(piece.end[place].port) != self._port_class(port)):
-                continue
-            for before in range(place):
-                if piece.end[before].port == piece.end[place].port:
-                    break
-            else:
-                rank += 1
+    cdef int _canonical_port(self, int place) noexcept:
+        """How many lower ports of the same class the piece has at the same address."""
+        cdef const CEnd *end = &self.pieces.end[place]
+        cdef const CEnd *lower
+        cdef int rank = 0
+        while place > rank:
+            lower = &self.pieces.end[place - rank - 1]
+            if (lower.high != end.high or lower.low != end.low
+                    or self._port_class(lower.port) != self._port_class(end.port)):
+                break
+            rank += 1
         return rank
 
     cdef bint _write_leads(self) except *:
@@ -260,6 +257,9 @@ cdef class ShapeWriter:
         cdef int side
         if flow.has_legs and flow.settled and self.pieces.protocol == 17:
             facts |= IS_SETTLED
+        if (flow.has_legs and place > 0 and self.pieces.sighted
+                and flow.first_ns == self.pieces.flow[place - 1].first_ns):
+            facts |= BEGAN_WITH_LAST
         if flow.client != NO_CLIENT and self.pieces.index.is_crowded(
                 self.pieces.protocol, flow.client_isn, self.pieces.limits.many):
             facts |= IS_CROWDED

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from otterize_pcap.connections._pieces cimport CLeg
+from otterize_pcap.connections._leg cimport CLeg
 
 # Sums over the rows of one recording of a connection: packets and bytes (to the server, to the
 # client).

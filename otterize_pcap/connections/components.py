@@ -1,4 +1,284 @@
-"""Reference, to come."""
+"""Rows → connections, by shape: the readable reference for `_components.pyx`.
+
+Rules run once a shape, in Python (`judge`); what they say is multiplied here. Without the compiled
+part the same rules run on the same shapes this way, only slower.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from otterize_pcap.connections.component_index import RowIndex
+from otterize_pcap.connections.connection_groups import Groups, Side, Totals, totals_of
+from otterize_pcap.connections.facts import SnapshotFacts
+from otterize_pcap.connections.known_ends import KnownEnds
+from otterize_pcap.connections.pieces import (
+    NEVER,
+    Piece,
+    PieceLeg,
+    Pieces,
+    TableTimes,
+    ToldSighting,
+)
+from otterize_pcap.connections.shape_writer import ShapeWriter
+from otterize_pcap.connections.shapes import EndFact, Limits
+from otterize_pcap.connections.snapshot_answers import SnapshotAnswers
+from otterize_pcap.connections.verdicts import Judged
+from otterize_pcap.packets.packet import Tunnel
+from otterize_pcap.table.chunk import Table
+from otterize_pcap.table.rows import Endpoint, Row
+
+Judge = Callable[[bytes], list[Judged]]
+Tunnels = tuple[Tunnel, ...]
+FoundLeg = tuple[int, Row, int, int]
+FoundConnection = tuple[
+    int,
+    tuple[Endpoint, ...],
+    tuple[Endpoint, ...],
+    int,
+    int,
+    tuple[int, int],
+    tuple[int, int],
+    int,
+    list[FoundLeg],
+]
 
 
-class Components: ...
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One connection: where it is, what was said of it and its group."""
+
+    piece: Piece
+    judged: Judged
+    totals: Totals
+    group: int
+
+    def ends(self, which: int) -> tuple[Endpoint, ...]:
+        """The endpoints of the clients (1) or servers (2)."""
+        places: tuple[int, ...] = self.judged[1] if which == 1 else self.judged[2]
+        return tuple(self.piece.ends[place] for place in places)
+
+
+class Components:
+    """The components of one capture's tables.
+
+    Call `clock_differences`, `join` and `count`, in this order; after that the results can be read.
+
+    Args:
+        tables: The tables, which must stay as they are.
+        believed: Whether what came through a tunnel path counts (S25).
+        limits: The numbers that rules compare by.
+    """
+
+    def __init__(
+        self, tables: Sequence[Table], believed: Callable[[Tunnels], bool], limits: Limits
+    ) -> None:
+        self._believed = believed
+        self._limits = limits
+        self._index = RowIndex()
+        self._paths: dict[Tunnels, int] = {}
+        self._tables = 0
+        self._shapes: dict[bytes, list[Judged]] = {}
+        self._found: list[Found] = []
+        self._odd: list[PieceLeg] = []
+        for table in tables:
+            self.add_table(table)
+
+    def add_table(self, table: Table) -> None:
+        """Add a table, before anything is joined."""
+        for row in table.rows():
+            self._paths.setdefault(row.tunnels, len(self._paths))
+            if self._believed(row.tunnels):
+                self._index.add(row, self._tables)
+            else:
+                self._index.leave_out(row)
+        self._tables += 1
+
+    def path(self, table: int, number: int) -> Tunnels:
+        """The tunnels of a path of a table."""
+        del table
+        return list(self._paths)[number]
+
+    def is_crowded(self, protocol: int, isn: int) -> bool:
+        """Whether more 5-tuples show a client ISN than one connection can have."""
+        return self._index.is_crowded(protocol, isn, self._limits.many)
+
+    @property
+    def left_out_packets(self) -> int:
+        """Packets of the rows that were left out."""
+        return self._index.left_out_packets
+
+    def shows(self, protocol: int, one: Endpoint, other: Endpoint) -> bool:
+        """Whether the tables hold a row between two endpoints."""
+        return self._index.find(protocol, one, other) is not None
+
+    def clock_differences(self, nodes: Sequence[int]) -> dict[tuple[int, int], list[int]]:
+        """For each pair of nodes, how much later the second one's clock showed a handshake.
+
+        Args:
+            nodes: Each table's node, as a number.
+
+        Returns:
+            {(lower node, higher node): ns}, a difference for each handshake that both recorded.
+        """
+        self._index.unite_by_isn(self._limits.many)
+        differences: dict[tuple[int, int], list[int]] = {}
+        for seen in self._index.handshake_times(nodes) if len(set(nodes)) > 1 else ():
+            order = sorted(seen)
+            for place, one in enumerate(order):
+                for other in order[place + 1 :]:
+                    differences.setdefault((one, other), []).append(seen[other] - seen[one])
+        return differences
+
+    def join(
+        self,
+        offsets: Sequence[int],
+        began: Sequence[int | None],
+        ranks: Sequence[Sequence[int]],
+        sightings: Sequence[ToldSighting],
+        snapshot: SnapshotFacts,
+        secret: bytes,
+    ) -> None:
+        """Find what belongs together.
+
+        Args:
+            offsets: Each table's clock offset in ns.
+            began: When each table's recording began, in ns by its own clock; None without packets.
+            ranks: For each table, how each of its files sorts among all files by name.
+            sightings: What conntrack says, times without the clock's offset.
+            snapshot: What the snapshot says.
+            secret: For the compiled part's hashes.
+        """
+        del secret
+        self._answers = SnapshotAnswers(snapshot)
+        times = [
+            TableTimes(
+                offset,
+                NEVER if first_ns is None else first_ns + self._limits.datagram_gap_ns,
+                files,
+            )
+            for offset, first_ns, files in zip(offsets, began, ranks, strict=True)
+        ]
+        self._pieces = Pieces(self._index, times)
+        self._pieces.add_sightings(sightings)
+        self._unite_by_services()
+        self._known = KnownEnds(self._index)
+        self._writer = ShapeWriter(self._index, self._answers, self._known)
+        self._groups = Groups(self._answers)
+
+    def _unite_by_services(self) -> None:
+        """Unite each 5-tuple of a Service with those of its client and what it leads to.
+
+        Only what shows no handshake is joined so.
+        """
+        for number, (protocol, *ends) in enumerate(self._index.tuples):
+            is_whole = self._index.is_whole(number)
+            for end, client in (ends, ends[::-1]):
+                for address, port, _, _ in self._answers.leads(protocol, end):
+                    other = self._index.find(protocol, client, (address, port))
+                    if other is not None and not (is_whole and self._index.is_whole(other)):
+                        self._index.unite(number, other)
+
+    def count(self, judge: Judge, list_them: bool = False) -> None:
+        """Ask for a verdict on every shape, and count all connections into groups.
+
+        Args:
+            judge: Gives the connections of a shape; see `Verdicts`.
+            list_them: Whether `listing` will be asked for; here everything is kept anyway.
+        """
+        del list_them
+        for members in self._index.components().values():
+            for legs, piece in self._pieces.of(members):
+                shape = None if piece is None else self._writer.shape_of(piece)
+                if piece is None or shape is None:
+                    self._odd += legs
+                    continue
+                if shape not in self._shapes:
+                    self._shapes[shape] = judge(shape)
+                for judged in self._shapes[shape]:
+                    totals = totals_of(piece, judged)
+                    group = self._groups.group_of(judged, piece, totals)
+                    self._groups.count(group, totals)
+                    self._found.append(Found(piece, judged, totals, group))
+
+    def shapes(self) -> int:
+        """How many shapes were met."""
+        return len(self._shapes)
+
+    def has_odd_rows(self) -> bool:
+        """Whether any row has no shape."""
+        return bool(self._odd)
+
+    def odd_rows(self, table: int) -> Iterator[Row]:
+        """The rows of one table that have no shape, to be looked at as they are."""
+        return (leg.row for leg in self._odd if leg.table == table)
+
+    def facts(self, protocol: int, endpoint: Endpoint) -> tuple[bool, bool]:
+        """(whether an endpoint answered a handshake, whether it had several peers)."""
+        facts = self._known.facts(protocol, endpoint)
+        return EndFact.ANSWERED in facts, EndFact.HAD_PEERS in facts
+
+    def stands(self) -> list[tuple[int, int, int]]:
+        """For each stand (side, first_ns, last_ns), the times being of one connection then."""
+        return self._groups.stands()
+
+    def side(self, number: int) -> Side:
+        """(addresses of clients, protocol, endpoints of servers); one of the two is empty."""
+        return self._groups.side(number)
+
+    def counted(self) -> list[tuple[object, ...]]:
+        """For each group (class, client's stand, server's, connections, packets both ways, bytes
+        both ways, first_ns, last_ns, file's rank, packet, evidence_ns).
+        """
+        return self._groups.counted()
+
+    def connections(self, wanted: bytes) -> Iterator[FoundConnection]:
+        """Each connection of some groups, those for which `wanted[group]` is true.
+
+        Yields:
+            (group, clients' endpoints, servers', first_ns, last_ns, packets, bytes, syns, legs as
+            (table, `Row`, first_ns, last_ns)).
+        """
+        for found in self._found:
+            if wanted[found.group]:
+                totals = found.totals
+                yield (
+                    found.group,
+                    found.ends(1),
+                    found.ends(2),
+                    totals.first_ns,
+                    totals.last_ns,
+                    totals.packets,
+                    totals.bytes,
+                    totals.syns,
+                    [(leg.table, leg.row, leg.first_ns, leg.last_ns) for leg in totals.legs],
+                )
+
+    def listing(self) -> Iterator[tuple[object, ...]]:
+        """All connections by time, file and packet.
+
+        Yields:
+            (class, client, server, first_ns, last_ns, packets, bytes, syns, table, tunnel path,
+            file's rank, packet).
+        """
+        for found in sorted(self._found, key=_listing_order):
+            totals, first = found.totals, found.totals.legs[0]
+            yield (
+                found.judged[0],
+                found.ends(1)[0],
+                found.ends(2)[-1],
+                totals.first_ns,
+                totals.last_ns,
+                totals.packets,
+                totals.bytes,
+                totals.syns,
+                first.table,
+                self._paths[first.row.tunnels],
+                first.rank,
+                first.row.number,
+            )
+
+
+def _listing_order(found: Found) -> tuple[object, ...]:
+    first = found.totals.legs[0]
+    ends = found.ends(1)[0], found.ends(2)[-1]
+    return found.totals.first_ns, first.rank, first.row.number, *ends

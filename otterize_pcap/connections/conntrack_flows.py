@@ -5,6 +5,7 @@ passed. Where only one side of NAT was recorded, the entry tells the other.
 """
 
 from bisect import bisect_right
+from collections.abc import Callable, Sequence
 
 from otterize_pcap.connections.legs import SLACK_NS, UDP_GAP_NS, Flow, Leg, Tuple5
 from otterize_pcap.connections.sightings import Sighting
@@ -87,3 +88,34 @@ def add_unrecorded(flows: Flows, known: Flow, client: Endpoint, server: Endpoint
 def patience_of(protocol: int) -> int:
     """How far apart in time, in ns, legs of one connection may be."""
     return UDP_GAP_NS if protocol == UDP else SLACK_NS
+
+
+def related_sightings(
+    sightings: Sequence[Sighting], shows: Callable[[Tuple5], bool]
+) -> list[Sighting]:
+    """Those that have to do with what was recorded, be it only through another entry.
+
+    Args:
+        sightings: Conntrack's entries.
+        shows: Whether the captures hold a packet between two endpoints.
+    """
+    by_ends: dict[Tuple5, list[int]] = {}
+    pairs = []
+    for place, one in enumerate(sightings):
+        pairs.append(
+            {
+                tuple5(one.protocol, one.client, one.target),
+                tuple5(one.protocol, one.reply_to, one.server),
+            }
+        )
+        for ends in pairs[-1]:
+            by_ends.setdefault(ends, []).append(place)
+    reached = {ends for ends in by_ends if shows(ends)}
+    waiting = list(reached)
+    related: set[int] = set()
+    while waiting:
+        for place in by_ends[waiting.pop()]:
+            related.add(place)
+            waiting += pairs[place] - reached
+            reached |= pairs[place]
+    return [sightings[place] for place in sorted(related)]

@@ -13,8 +13,10 @@ from statistics import median_low
 from typing import NamedTuple, Protocol
 
 from otterize_pcap.connections.clocks import relative_offsets
+from otterize_pcap.connections.components import Components
 from otterize_pcap.connections.connect import CapturedServices, Connection, connect
 from otterize_pcap.connections.conntrack import Dump
+from otterize_pcap.connections.conntrack_flows import related_sightings
 from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
 from otterize_pcap.connections.direction import Known, conntrack_originals
 from otterize_pcap.connections.facts import SnapshotFacts
@@ -157,7 +159,9 @@ class GroupedConnections:
             self._components.add_table(table)
             self._recordings.append(tracked)
         self.offsets = self._measured_offsets(ahead)
-        self._sightings = sightings_of(dumps, self.offsets)
+        self._sightings = related_sightings(
+            sightings_of(dumps, self.offsets), lambda ends: shows(*ends)
+        )
         self._files = sorted({file for each in self._recordings for file in each.files})
         self._verdicts = Verdicts()
         self._join()

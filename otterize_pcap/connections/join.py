@@ -8,6 +8,7 @@ joined by the Service too: TCP where sequence numbers overlap, UDP at most 30 se
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
+from itertools import product
 from typing import Protocol
 
 from otterize_pcap.connections.conntrack_flows import (
@@ -238,11 +239,7 @@ def _same_stream(one: Flow, other: Flow, client: Endpoint) -> bool:
         return True
     if one.client_isn is not None and other.client_isn is not None:
         return False
-    return any(
-        _overlap(one_range, other_range)
-        for one_range in _ranges(one, client)
-        for other_range in _ranges(other, client)
-    )
+    return any_overlap(_ranges(one, client), _ranges(other, client))
 
 
 def _ranges(flow: Flow, sender: Endpoint) -> list[tuple[int, int]]:
@@ -253,6 +250,11 @@ def _ranges(flow: Flow, sender: Endpoint) -> list[tuple[int, int]]:
         if sent.seq_first is not None and sent.seq_last is not None:
             ranges.append((sent.seq_first, sent.seq_last))
     return ranges
+
+
+def any_overlap(ones: Iterable[tuple[int, int]], others: Iterable[tuple[int, int]]) -> bool:
+    """Whether any of some ranges of sequence numbers overlaps any of others, give or take."""
+    return any(_overlap(one, other) for one, other in product(ones, others))
 
 
 def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -8,9 +8,11 @@ shape lacks is wrong at its first example, and not only on a capture that nobody
 Layout, a byte a field:
 
     header     protocol, ends, flows, sightings
-    an end     rank of its address, class of its port, place of its port in the class, EndFact
+    an end     rank of its address, class of its port, place of its port among those of the same
+               address and class, EndFact
     leads      their number, then (end, end that a Service leads to from there) each
-    a flow     low end, high end, FlowFact | client's side (2: none) | first sender + 1 << 4,
+    a flow     low end, high end, FlowFact | client's side (2: none) | first sender + 1 << 4
+               (0: conntrack alone knows it), in the order in which they began,
                tokens of client ISN, server ISN and TCP timestamp (0: none), then for each side
                SideFact, acknowledged server ISNs, stream (flows with equal ones at an end overlap)
     a sighting ends of client, target, server and reply_to, SightingFact
@@ -20,6 +22,7 @@ Layout, a byte a field:
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
+from itertools import pairwise
 
 from otterize_pcap.connections.conntrack_flows import DUMP_SLACK_NS, MANY, Flows, patience_of
 from otterize_pcap.connections.direction import EPHEMERAL, WELL_KNOWN, Known, conntrack_originals
@@ -47,10 +50,15 @@ class EndFact(IntFlag):
 
 
 class FlowFact(IntFlag):
-    """What is known of a flow beside its endpoints; the lower two bits are the client's side."""
+    """What is known of a flow beside its endpoints; the lower two bits are the client's side.
+
+    `BEGAN_WITH_LAST` says that it began in the same ns as the flow before it. That is told only
+    where there are sightings: what conntrack adds begins with the flow that it was recorded by.
+    """
 
     SETTLED = 4
     CROWDED = 8
+    BEGAN_WITH_LAST = 64
 
 
 class SideFact(IntFlag):
@@ -65,6 +73,7 @@ class SideFact(IntFlag):
 
 
 HINT_SHIFT = 6
+SENDER = 3 << 4
 
 
 class SightingFact(IntFlag):
@@ -106,7 +115,12 @@ class FlowFacts:
     @property
     def has_legs(self) -> bool:
         """Whether it was recorded or is conntrack's alone."""
-        return bool(self.facts >> 4)
+        return bool(self.facts & SENDER)
+
+    @property
+    def first_sender(self) -> int:
+        """The side that sent the first packet of one that was recorded."""
+        return ((self.facts & SENDER) >> 4) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +260,7 @@ def _flow(facts: ShapeFacts, place: int, endpoints: tuple[Endpoint, ...], times:
         low=endpoints[flow.low],
         high=endpoints[flow.high],
         number=place + 1,
-        first_sender=(flow.facts >> 4) - 1,
+        first_sender=flow.first_sender,
         first_ns=first_ns,
         last_ns=last_ns,
         client=None if client > 1 else client,
@@ -306,8 +320,11 @@ def _times(facts: ShapeFacts) -> Times:
 def _flow_bounds(facts: ShapeFacts) -> Iterator[Bound]:
     recorded = [place for place, flow in enumerate(facts.flows) if flow.has_legs]
     patience = patience_of(facts.protocol)
-    for one, other in zip(recorded, recorded[1:], strict=False):
-        yield ("first", other), ("first", one), 1
+    for one, other in pairwise(recorded):
+        together = bool(facts.flows[other].facts & FlowFact.BEGAN_WITH_LAST)
+        yield ("first", other), ("first", one), int(not together)
+        if together:
+            yield ("first", one), ("first", other), 0
     for one in recorded:
         yield ("last", one), ("first", one), 0
         for other in recorded:

@@ -58,7 +58,10 @@ Seen = TypeVar("Seen", Connection, ConnectionGroup)
 
 @dataclass(frozen=True, slots=True)
 class Resolved(Generic[Seen]):
-    """A connection, or a group, with both ends known; `port` is the server's own, `services` what led there."""
+    """A connection, or a group, with both ends known.
+
+    `port` is the server's own, `services` what led there.
+    """
 
     connection: Seen
     client: Party

@@ -179,7 +179,11 @@ class ServiceRoutes:
         return self._targeted_by_address
 
     def leads(self, protocol: int, endpoint: Endpoint) -> list[Lead]:
-        """The endpoints that a Service led to from one, each while both were there."""
+        """The endpoints that a Service led to from one, each while both were there.
+
+        Where they never were at the same time, the interval ends before it starts: no time lies in
+        it, but one that touches both of them reaches over its ends.
+        """
         found: dict[Lead, None] = {}
         for listener in self.listeners(endpoint, protocol, *EVER):
             start, end = self._widened(listener)
@@ -187,8 +191,7 @@ class ServiceRoutes:
             for backend in listener.service.backends.get((port.protocol, port.port), ()):
                 since, until = self._widened(backend)
                 target = port.port if backend.port is None else backend.port
-                if max(start, since) <= min(end, until):
-                    found[backend.address, target, max(start, since), min(end, until)] = None
+                found[backend.address, target, max(start, since), min(end, until)] = None
         return list(found)
 
     def client_changes(self, addresses: Collection[bytes]) -> list[int]:

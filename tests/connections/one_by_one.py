@@ -1,0 +1,49 @@
+"""The service graph of a capture, connection by connection: what shapes must not change."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from otterize_pcap.connections.clocks import measure_offsets
+from otterize_pcap.connections.connect import connect
+from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
+from otterize_pcap.connections.sightings import sightings_of
+from otterize_pcap.graph.service_graph import Call, HiddenCall
+from otterize_pcap.resolve.build_graph import build_calls
+from otterize_pcap.resolve.map_capture import AGELESS, Capture, CaptureLookup, Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What a graph says of calls."""
+
+    shown: tuple[Call, ...]
+    hidden: tuple[HiddenCall, ...]
+    fates: tuple[tuple[str, int], ...]
+
+
+def calls_one_by_one(capture: Capture, rules: Rules) -> Calls:
+    """Every row joined, directed and resolved on its own: no component, no shape, no group."""
+    lookup = CaptureLookup(capture, rules)
+    recordings = [
+        replace(
+            recording,
+            rows=tuple(row for row in recording.rows if lookup.believes(row.tunnels)),
+            table=None,
+        )
+        for recording in capture.recordings
+    ]
+    shown = {(row.protocol, row.low, row.high) for each in recordings for row in each.rows}
+    dumps = [dump for dump in capture.dumps if dump.entries]
+    recordings += tracked_recordings(dumps, shown.__contains__)
+    offsets = measure_offsets(recordings, capture.clocks_ahead)
+    connections = connect(recordings, lookup.routes, sightings_of(dumps, offsets), offsets)
+    calls, fates, hidden = build_calls(
+        map(lookup.resolver.resolve, connections), (), rules.inclusion, lookup.cluster_dns
+    )
+    if ageless := count_ageless(dumps, shown.__contains__):
+        fates[AGELESS] += ageless
+    return Calls(calls, hidden, _sorted(fates))
+
+
+def _sorted(fates: Counter[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(fates.items()))

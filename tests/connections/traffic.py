@@ -1,0 +1,331 @@
+"""Random captures of two nodes: NAT, Services, conntrack, reuse and restarts, for property tests.
+
+Endpoints, sequence numbers and times are few, so that whatever can meet does: gaps lie on both
+sides of every limit that rules have, and ports on both sides of every class.
+"""
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from otterize_pcap.addresses import parse_address
+from otterize_pcap.connections.conntrack import Dump, Entry
+from otterize_pcap.connections.legs import Recording, TableRows
+from otterize_pcap.graph.service_graph import FileCoverage
+from otterize_pcap.packets.packet import Packet, Tunnel
+from otterize_pcap.resolve.map_capture import Capture
+from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.table.chunk import new_table
+from otterize_pcap.table.read import ReadOptions
+from otterize_pcap.table.rows import ACK, RST, SCTP, SYN, TCP, UDP, Endpoint
+from tests.cluster_builder import START, endpoint_slice, pod, service, snapshot
+
+MS = 1_000_000
+SECOND = 1000 * MS
+POD_A, POD_B, POD_C, POD_D = "10.1.0.1", "10.1.0.2", "10.1.0.3", "10.1.0.4"
+VIP, OTHER_VIP, EXTERNAL_IP = "10.96.0.1", "10.96.0.2", "198.51.100.7"
+NODE_A, NODE_B, OUTSIDE = "192.168.0.1", "192.168.0.2", "8.8.8.8"
+ADDRESSES = (POD_A, POD_B, POD_C, VIP, OTHER_VIP, EXTERNAL_IP, NODE_A, NODE_B, OUTSIDE)
+NODE_PORT = 32767
+PORTS = (80, 1023, 1024, 8080, NODE_PORT, 32768, 40000, 60999, 61000)
+PROTOCOLS = (TCP, UDP, SCTP)
+
+
+def end(address: str, port: int) -> Endpoint:
+    """An endpoint of an address as text."""
+    return parse_address(address), port
+
+
+ENDPOINTS = [end(address, port) for address in ADDRESSES for port in PORTS]
+# What one client's way to a Service can look like: its own end, a Service's, a backend's, SNAT's.
+CLIENTS = [end(POD_A, 40000), end(POD_C, 40000), end(POD_A, 60999), end(OUTSIDE, 61000)]
+FRONTS = [end(VIP, 80), end(VIP, 1024), end(EXTERNAL_IP, 80), end(NODE_A, NODE_PORT)]
+BACKS = [end(POD_B, 80), end(POD_B, 8080), end(POD_D, 80), end(NODE_B, 1023)]
+MASQUERADED = [end(NODE_A, 40000), end(NODE_A, 60999), end(POD_A, 40000)]
+
+PAUSES = [0, 1 * MS, 500 * MS, 999 * MS, SECOND, 1001 * MS, 3 * SECOND]
+LONG_PAUSES = [*PAUSES, 29 * SECOND, 30 * SECOND, 31 * SECOND, 32 * SECOND, 40 * SECOND]
+INSIDE_TUNNELS = [
+    (),
+    (),
+    (),
+    (Tunnel("vxlan", parse_address(NODE_A), parse_address(NODE_B)),),
+    (Tunnel("vxlan", parse_address(POD_A), parse_address(NODE_B)),),
+]
+
+Seen = tuple[Packet, int, int, int]
+"""A packet, when after `START` in ns, at which interface and on which node."""
+
+
+def _snapshot(*, moving: bool, slices: bool) -> Snapshot:
+    """Pods, a Service with every kind of address, one on the host's network; two nodes."""
+    ports = [
+        {"containerPort": port, "protocol": name}
+        for port in (80, 1023)
+        for name in ("TCP", "UDP", "SCTP")
+    ]
+    listed = [
+        {"name": f"p{number}", "port": port, "targetPort": target, "protocol": name, **node_port}
+        for number, (port, target, name) in enumerate(
+            (port, target, name)
+            for port, target in ((80, 80), (1024, 8080))
+            for name in ("TCP", "UDP", "SCTP")
+        )
+        for node_port in ({"nodePort": NODE_PORT} if port == 80 else {},)
+    ]
+    items = [
+        pod("a", POD_A),
+        pod("b", POD_B, ports=ports, finished=20 if moving else None),
+        pod("c", POD_C, start=10 if moving else -100),
+        pod("b", POD_D, name="b-2", ports=ports, start=25 if moving else -100),
+        pod("h", None, host_network=True, node="b", ports=ports),
+        service("b", VIP, ports=listed, type="NodePort", externalIPs=[EXTERNAL_IP]),
+        service("h", OTHER_VIP, ports=[{"port": 80, "targetPort": 1023}], selector={"app": "h"}),
+    ]
+    if moving:
+        items.append(pod("d", POD_B, name="d", ports=ports, start=22))
+    if slices:
+        items.append(endpoint_slice("h", [NODE_B], 1023))
+        items.append(endpoint_slice("b", [POD_B, OUTSIDE], 80))
+    return snapshot(*items)
+
+
+SNAPSHOTS = [
+    _snapshot(moving=moving, slices=slices) for moving in (False, True) for slices in (False, True)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What was seen and what conntrack said, and the place of the cluster in `SNAPSHOTS`; made into recordings of either kind of table."""
+
+    seen: tuple[Seen, ...]
+    dumps: tuple[Dump, ...]
+    cluster: int
+    names: tuple[str, ...]
+
+    def capture(self, *, fast: bool) -> Capture:
+        """The capture, its tables compiled or not."""
+        recordings, files = [], []
+        for node, name in enumerate(self.names):
+            mine = sorted(
+                (found for found in self.seen if found[3] == node), key=lambda found: found[1]
+            )
+            table = new_table(ReadOptions(fast=fast), bytes(range(56)))
+            for number, (packet, after_ns, interface, _) in enumerate(mine, 1):
+                table.add(packet, START + after_ns, number, interface)
+            times = [START + found[1] for found in mine]
+            first, last = min(times, default=None), max(times, default=None)
+            recordings.append(Recording((name,), "ab"[node], TableRows(table), first, table))
+            files.append(FileCoverage(name, "ab"[node], len(mine), first, last))
+        return Capture(recordings, SNAPSHOTS[self.cluster], self.dumps, {}, tuple(files))
+
+
+def packet(
+    protocol: int,
+    sender: Endpoint,
+    receiver: Endpoint,
+    flags: int = 0,
+    seq: int = 0,
+    ack: int = 0,
+    **more: object,
+) -> Packet:
+    """A packet of 40 bytes."""
+    return Packet(
+        protocol,
+        sender[0],
+        receiver[0],
+        sender[1],
+        receiver[1],
+        40,
+        flags,
+        seq,
+        ack,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+few = st.integers(0, 3)
+begins = st.integers(0, 90).map(lambda halves: halves * 500 * MS)
+nodes = st.integers(0, 1)
+
+
+@st.composite
+def single_packets(draw: st.DrawFn) -> list[Seen]:
+    """Any packet between any endpoints."""
+    among = st.sampled_from(draw(st.sampled_from([ENDPOINTS, CLIENTS + FRONTS + BACKS])))
+    source = draw(among)
+    destination = draw(among.filter(lambda found: found != source))
+    protocol = draw(st.sampled_from(PROTOCOLS))
+    flags = draw(st.sampled_from([SYN, SYN | ACK, ACK, ACK, RST, RST | ACK]))
+    one = packet(
+        protocol,
+        source,
+        destination,
+        0 if protocol == UDP else flags,
+        draw(st.sampled_from([0, 1, 2, 1 << 22, (1 << 32) - 1])),
+        draw(st.sampled_from([0, 1, 2, 3, 1 << 31, (1 << 31) + 2])),
+        timestamp=draw(st.sampled_from([None, 7])) if flags & SYN and protocol == TCP else None,
+        hint=draw(st.sampled_from([0, 0, 0, 1, 2, 3])),
+        tunnels=draw(st.sampled_from(INSIDE_TUNNELS)),
+        unreachable=draw(st.integers(0, 9)) == 0,
+    )
+    return [(one, draw(begins), draw(few), draw(nodes))]
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[Seen]:
+    """One connection as seen before and after NAT on two nodes, whole or in parts."""
+    protocol = draw(st.sampled_from([TCP, TCP, TCP, UDP, UDP, SCTP]))
+    client, front, back = (draw(st.sampled_from(ends)) for ends in (CLIENTS, FRONTS, BACKS))
+    masqueraded = draw(st.sampled_from([client, client, *MASQUERADED]))
+    views = draw(
+        st.lists(
+            st.sampled_from([(client, front), (client, back), (masqueraded, back)]),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    isn, answer = draw(few), draw(few)
+    timestamp = draw(st.sampled_from([None, 7, 7, 8])) if protocol == TCP else None
+    found: list[Seen] = []
+    began = draw(begins)
+    for interface, view in enumerate(view for view in views if view[0] != view[1]):
+        began_here = began + interface * draw(st.sampled_from([0, 1000, *PAUSES]))
+        steps = _steps(draw, protocol, isn, answer, timestamp)
+        at_ns, node = began_here, draw(nodes)
+        tunnels = draw(st.sampled_from(INSIDE_TUNNELS[:4]))
+        for back_again, flags, seq, ack, more in steps:
+            one = packet(protocol, *view[:: -1 if back_again else 1], flags, seq, ack, **more)
+            one = Packet(**{**_fields(one), "tunnels": tunnels})
+            found.append((one, at_ns, interface, node))
+            at_ns += draw(st.sampled_from([1 * MS, 1 * MS, *LONG_PAUSES]))
+    return found
+
+
+Step = tuple[bool, int, int, int, dict[str, object]]
+
+
+def _steps(
+    draw: st.DrawFn, protocol: int, isn: int, answer: int, timestamp: int | None
+) -> list[Step]:
+    if protocol == UDP:
+        hints = st.sampled_from([0, 0, 0, 1, 2])
+        said = draw(st.lists(st.tuples(st.booleans(), hints), min_size=1, max_size=4))
+        return [(back, 0, 0, 0, {"hint": hint}) for back, hint in said]
+    data = draw(st.sampled_from([isn + 1, isn + 1, 1 << 22, 1 << 23]))
+    whole: list[Step] = [
+        (False, SYN, isn, 0, {"timestamp": timestamp}),
+        (True, SYN | ACK, answer, isn + 1, {"timestamp": timestamp}),
+        (False, ACK, data, answer + 1, {}),
+        (True, ACK, answer + 1, data, {"hint": draw(st.sampled_from([0, 0, 2]))}),
+        (draw(st.booleans()), draw(st.sampled_from([RST, ACK, RST | ACK])), data, answer + 9, {}),
+        (draw(st.booleans()), ACK, data + 5, answer + 9, {}),
+    ]
+    chosen = draw(st.sampled_from([0b111, 0b1, 0b11, 0b111100, 0b1101, 0b111111, 0b101, 0b1001]))
+    chosen = draw(st.sampled_from([chosen, draw(st.integers(1, 63))]))
+    return [step for place, step in enumerate(whole) if chosen >> place & 1]
+
+
+def _fields(one: Packet) -> dict[str, object]:
+    return {name: getattr(one, name) for name in Packet.__slots__}
+
+
+@st.composite
+def reused_ends(draw: st.DrawFn) -> list[Seen]:
+    """The same endpoints again and again, with handshakes, answers or neither."""
+    client = draw(st.sampled_from(CLIENTS))
+    server = draw(st.sampled_from([FRONTS[0], BACKS[0]]))
+    at_ns, found = draw(begins), []
+    for _ in range(draw(st.integers(2, 5))):
+        steps = _steps(draw, TCP, draw(few), draw(few), draw(st.sampled_from([None, 7])))
+        interface, node = draw(nodes), draw(nodes)
+        for back_again, flags, seq, ack, more in steps:
+            view = (server, client) if back_again else (client, server)
+            found.append((packet(TCP, *view, flags, seq, ack, **more), at_ns, interface, node))
+            at_ns += draw(st.sampled_from([1 * MS, *PAUSES]))
+        at_ns += draw(st.sampled_from(LONG_PAUSES))
+    return found
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> list[Seen]:
+    """Several clients of one port that nothing declares (S35), or with one made-up ISN (S20b)."""
+    server = draw(st.sampled_from([end(POD_C, port) for port in (8080, NODE_PORT, 61000)]))
+    protocol = draw(st.sampled_from([UDP, TCP]))
+    many = draw(st.sampled_from([1, 2, 3, 18]))
+    flags = draw(st.sampled_from([SYN, ACK, SYN | ACK])) if protocol == TCP else 0
+    began, node = draw(begins), draw(nodes)
+    return [
+        (
+            packet(protocol, end(POD_A, 40000 + number), server, flags, 9, 9),
+            began + number * MS,
+            0,
+            node,
+        )
+        for number in range(many)
+    ]
+
+
+TIMEOUTS = {
+    "nf_conntrack_tcp_timeout_established": 1000,
+    "nf_conntrack_udp_timeout": 100,
+    "nf_conntrack_udp_timeout_stream": 100,
+    "nf_conntrack_sctp_timeout_established": 100,
+}
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> Entry:
+    """One tracked connection, most of them of a Service's client."""
+    protocol = draw(st.sampled_from(PROTOCOLS))
+    client, front, back = (draw(st.sampled_from(ends)) for ends in (CLIENTS, FRONTS, BACKS))
+    usual = (client, front, back, draw(st.sampled_from([client, *MASQUERADED])))
+    plain = (client, back, back, client)
+    anything = tuple(draw(st.sampled_from(CLIENTS + FRONTS + BACKS)) for _ in range(4))
+    ends = draw(st.sampled_from([usual, usual, usual, plain, anything]))
+    full = TIMEOUTS[
+        f"nf_conntrack_{'tcp' if protocol == TCP else 'udp'}_timeout"
+        + ("_established" if protocol == TCP else "")
+    ]
+    ran_off = draw(st.sampled_from([0, 1, 2, 3, 4, 5, 20, 30, 31, 32, 33, 34, 60, 99]))
+    return Entry(
+        protocol=protocol,
+        state=draw(st.sampled_from(["ESTABLISHED", "ESTABLISHED", "TIME_WAIT"])),
+        remaining=draw(st.sampled_from([None, full - ran_off])),
+        client=ends[0],
+        target=ends[1],
+        server=ends[2],
+        reply_to=ends[3],
+        assured=draw(st.booleans()),
+        replied=True,
+        line=draw(st.integers(1, 9)),
+    )
+
+
+@st.composite
+def dumps(draw: st.DrawFn) -> tuple[Dump, ...]:
+    """What conntrack may have said on each node."""
+    return tuple(
+        Dump(
+            "ab"[draw(nodes)],
+            START + draw(st.integers(0, 100)) * SECOND,
+            tuple(draw(st.lists(entries(), max_size=4))),
+            timeouts=draw(st.sampled_from([{}, TIMEOUTS, TIMEOUTS])),
+            where=f"dump{number}",
+        )
+        for number in range(draw(st.integers(0, 2)))
+    )
+
+
+@st.composite
+def traffic(draw: st.DrawFn) -> Traffic:
+    """A random capture."""
+    kinds = stories() | stories() | single_packets() | reused_ends() | crowds()
+    found = draw(st.lists(kinds, max_size=6))
+    return Traffic(
+        seen=tuple(seen for each in found for seen in each),
+        dumps=draw(dumps()),
+        cluster=draw(st.integers(0, len(SNAPSHOTS) - 1)),
+        names=draw(st.sampled_from([("a.pcap", "b.pcap"), ("b.pcap", "a.pcap")])),
+    )
