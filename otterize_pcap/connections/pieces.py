@@ -129,7 +129,7 @@ class Piece:
 
     def sighting_facts(self, sighting: KeptSighting) -> int:
         """What an entry says of the flows before and after NAT; see `SightingFact`."""
-        said = SightingFact.TELLS_LAST * sighting.told[3] | SightingFact.ASSURED * sighting.told[4]
+        said = SightingFact.ASSURED * sighting.told[4]
         said |= self._when(sighting, sighting.before) * SightingFact.BEFORE_IS_EARLY
         return said | self._when(sighting, sighting.after) * SightingFact.AFTER_IS_EARLY
 
@@ -265,6 +265,5 @@ def _said(side: Side) -> int:
     said |= SideFact.ACKNOWLEDGED * (side.ack_first is not None)
     said |= SideFact.RESET * (side.flags & RST != 0)
     said |= SideFact.SYN_ACK * (side.syn_acks > 0)
-    said |= SideFact.SYN * (side.syns > 0)
     said |= SideFact.UNREACHABLE * (side.unreachable > 0)
     return int(said) | (side.hints & 3) << HINT_SHIFT
