@@ -77,8 +77,8 @@ fuzz: venv
 
 # 200 nodes at once, 2 GiB pulled, and what each capture profile keeps of real traffic.
 soak: venv
-	OTTERIZE_SOAK=1 $(BIN)/python -m pytest tests/cluster/test_soak.py \
-	  tests/cluster/test_profile_shares.py -q -s
+	OTTERIZE_SOAK=1 $(BIN)/python -m pytest tests/cluster/capture/test_soak.py \
+	  tests/cluster/capture/test_profile_shares.py -q -s
 
 # Ask tshark what is in the captures that are here, and compare it with what we say.
 oracle: venv

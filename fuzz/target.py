@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Callable
 
 from otterize_pcap.connections._grouping import PlainConnections
+
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.records.pcap import PcapHeader
 from otterize_pcap.records.pcapng import Interface

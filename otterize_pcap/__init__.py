@@ -9,10 +9,11 @@ The names below are the library; `otterize` itself is made of them:
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from otterize_pcap.version import __version__
 
+# Type checkers know the name; importing `typing` for it would double the time of `--version`.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from otterize_pcap.compare.diff import GraphDiff, diff_graphs
     from otterize_pcap.errors import OtterizeError

@@ -15,6 +15,7 @@ import msgspec
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.json_errors import json_reason
+from otterize_pcap.node_status import NodeStatus
 
 MANIFEST_VERSION = 1
 
@@ -46,7 +47,7 @@ class NodeCapture(msgspec.Struct, frozen=True, rename="camel"):
     """
 
     name: str
-    status: str
+    status: NodeStatus
     reason: str | None = None
     start: str | None = None
     end: str | None = None

@@ -12,39 +12,40 @@ from difflib import get_close_matches
 
 from otterize_pcap.addresses import format_address, format_endpoint
 from otterize_pcap.connections.legs import SLACK_NS, Leg
+from otterize_pcap.connections.rule import Rule
+from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import External, Workload
-from otterize_pcap.resolve.build_graph import SHOWN, Inclusion, fate_of
+from otterize_pcap.intervals import OPEN
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES
+from otterize_pcap.resolve.build_graph import Inclusion, fate_of
 from otterize_pcap.resolve.lookups import Lookup
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.resolve.resolve import (
     API_SERVER,
-    EXTERNAL_CLIENT,
-    UNDIRECTED_REASON,
+    GroupResolution,
     Party,
     Resolution,
     Resolved,
     Unresolved,
 )
-from otterize_pcap.resolve.service_routes import PROTOCOL_NAMES
-from otterize_pcap.snapshot.snapshot import OPEN
 from otterize_pcap.timestamps import format_time
 
 Held = Mapping[bytes, Collection[Workload]]
 
-RULE_TEXTS = {
+RULE_TEXTS: dict[str, str] = {
     "S20": "a Service leads from one to the other, and the client's endpoint is the same",
     "S20a": "conntrack holds both sides of the NAT in one entry",
     "S20b": "both initial sequence numbers are the same",
     "S20c": "the client's initial sequence number and TCP timestamp are the same",
-    "S30": "the handshake: the client sent the SYN",
-    "S31": "conntrack's original direction",
-    "S32": "only the server's port is declared as served",
-    "S33": "the server answered a handshake elsewhere in the capture",
-    "S34": "what the payload says",
-    "S35": "the server's port: fixed, well known or with several clients",
-    "S36": "no rule tells",
-    "UDP": "the first datagram, which was answered",
+    Rule.HANDSHAKE: "the handshake: the client sent the SYN",
+    Rule.CONNTRACK: "conntrack's original direction",
+    Rule.DECLARED_PORT: "only the server's port is declared as served",
+    Rule.ANSWERED_ELSEWHERE: "the server answered a handshake elsewhere in the capture",
+    Rule.PAYLOAD: "what the payload says",
+    Rule.PORT: "the server's port: fixed, well known or with several clients",
+    Rule.UNDIRECTED: "no rule tells",
+    Rule.FIRST_SENDER: "the first datagram, which was answered",
 }
 
 
@@ -158,25 +159,29 @@ def explain(
         inclusion: Which of them the map shows.
         held: Which workloads held each pod address, at any time.
     """
-    fates: Counter[str] = Counter()
-    speaking: list[tuple[str, Resolution]] = []
+    fates: Counter[Fate] = Counter()
+    speaking: list[tuple[Fate, Resolution]] = []
     for resolution in mapped.select(lambda one: _speaks_of(one, question, held)):
         fate = fate_of(resolution, inclusion, mapped.cluster_dns)
         fates[fate] += 1
         speaking.append((fate, resolution))
-    speaking.sort(key=lambda entry: (entry[0] != SHOWN, entry[1].connection.first_ns))
+    speaking.sort(key=lambda entry: (not _is_shown(entry[0]), entry[1].connection.first_ns))
     lookups = list(_once(lookup for lookup in mapped.lookups if _asks_for(lookup, question)))
-    is_edge = bool(fates[SHOWN]) or (inclusion.lookups and bool(lookups))
+    is_edge = any(map(_is_shown, fates)) or (inclusion.lookups and bool(lookups))
     return Explanation(
         client=question.client,
         server=question.server,
         is_edge=is_edge,
-        fates=tuple(sorted((fate, count) for fate, count in fates.items() if count)),
+        fates=tuple((str(fate), count) for fate, count in sorted(fates.items())),
         connections=tuple(_explained(*entry) for entry in speaking[: question.most]),
         hints=() if is_edge else tuple(_hints(question, fates, held)),
         looked_up=len(lookups),
         lookups=tuple(map(_explained_lookup, lookups[: question.most])),
     )
+
+
+def _is_shown(fate: Fate) -> bool:
+    return fate.kind is FateKind.RESOLVED
 
 
 def _asks_for(lookup: Lookup, question: Question) -> bool:
@@ -212,14 +217,14 @@ def _matches(party: Workload | External, name: str) -> bool:
     return name in (party.name, full_name(party))
 
 
-def _speaks_of(resolution: Resolution, question: Question, held: Held) -> bool:
+def _speaks_of(resolution: Resolution | GroupResolution, question: Question, held: Held) -> bool:
     """Whether a connection is, or could be, one of the pair: one end surely, the other perhaps.
 
     Where nothing tells client from server, it speaks of the pair either way round.
     """
     client = _says(resolution, "client", question.client, held)
     server = _says(resolution, "server", question.server, held)
-    if isinstance(resolution, Unresolved) and resolution.reason == UNDIRECTED_REASON:
+    if isinstance(resolution, Unresolved) and resolution.fate.kind is FateKind.UNDIRECTED:
         turned = (
             _says(resolution, "server", question.client, held),
             _says(resolution, "client", question.server, held),
@@ -228,7 +233,9 @@ def _speaks_of(resolution: Resolution, question: Question, held: Held) -> bool:
     return client is not False and server is not False and (client or server) is True
 
 
-def _says(resolution: Resolution, side: str, name: str, held: Held) -> bool | None:
+def _says(
+    resolution: Resolution | GroupResolution, side: str, name: str, held: Held
+) -> bool | None:
     """Whether one end is the workload of a name; None where it could be."""
     party = getattr(resolution, side)
     if party is not None:
@@ -236,7 +243,7 @@ def _says(resolution: Resolution, side: str, name: str, held: Held) -> bool | No
     if isinstance(resolution, Unresolved) and resolution.side == side:
         if resolution.candidates:
             return any(_matches(one, name) for one in resolution.candidates)
-        if resolution.reason == EXTERNAL_CLIENT:
+        if resolution.fate.kind is FateKind.EXTERNAL_CLIENT:
             return False
     ends = resolution.connection.clients if side == "client" else resolution.connection.servers
     holders = {one for address, _ in ends for one in held.get(address, ())}
@@ -245,11 +252,11 @@ def _says(resolution: Resolution, side: str, name: str, held: Held) -> bool | No
     return any(_matches(one, name) for one in holders)
 
 
-def _explained(fate: str, resolution: Resolution) -> ExplainedConnection:
+def _explained(fate: Fate, resolution: Resolution) -> ExplainedConnection:
     connection = resolution.connection
     candidates = resolution.candidates if isinstance(resolution, Unresolved) else ()
     return ExplainedConnection(
-        fate=fate,
+        fate=str(fate),
         protocol=PROTOCOL_NAMES[connection.protocol],
         clients=tuple(map(format_endpoint, connection.clients)),
         servers=tuple(map(format_endpoint, connection.servers)),
@@ -281,18 +288,18 @@ def _end(party: Party | External | None) -> End | None:
 
 
 def _end_of(party: Party) -> End:
-    pod, tenure = party.pod, party.tenure
+    pod, held = party.pod, party.tenure.interval if party.tenure else None
     return End(
         workload=full_name(party.workload),
         pod=f"{pod.namespace}/{pod.name}" if pod else None,
         node=pod.node or None if pod else None,
-        held_from=format_time(tenure.start_ns) if tenure else None,
-        held_until=format_time(tenure.end_ns) if tenure and tenure.end_ns < OPEN else None,
+        held_from=format_time(held.start_ns) if held else None,
+        held_until=format_time(held.end_ns) if held and held.end_ns < OPEN else None,
         inferred=party.inferred,
     )
 
 
-def _hints(question: Question, fates: Mapping[str, int], held: Held) -> Iterable[str]:
+def _hints(question: Question, fates: Mapping[Fate, int], held: Held) -> Iterable[str]:
     """What a person would look at next."""
     workloads = {API_SERVER, *(one for holders in held.values() for one in holders)}
     known = {name for one in workloads for name in (one.name, full_name(one))}

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from otterize_pcap.addresses import format_address
+from otterize_pcap.intervals import OPEN
 from otterize_pcap.resolve.identity import Identities
-from otterize_pcap.snapshot.snapshot import OPEN, Snapshot
+from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.timestamps import format_time
 
 
@@ -31,8 +32,8 @@ def inspect_snapshot(snapshot: Snapshot) -> Inspection:
     """Look a snapshot over."""
     identities = Identities(snapshot)
     tenures = [tenure for held in snapshot.tenures.values() for tenure in held]
-    begun = [tenure.start_ns for tenure in tenures]
-    ended = [tenure.end_ns for tenure in tenures if tenure.end_ns < OPEN]
+    begun = [tenure.interval.start_ns for tenure in tenures]
+    ended = [tenure.interval.end_ns for tenure in tenures if tenure.interval.end_ns < OPEN]
     watched = None
     if snapshot.watch_start_ns is not None and snapshot.watch_end_ns is not None:
         watched = (format_time(snapshot.watch_start_ns), format_time(snapshot.watch_end_ns))
@@ -59,10 +60,14 @@ def _lacks(snapshot: Snapshot, identities: Identities) -> Iterator[str]:
         yield "no Pods: nothing can be resolved"
     if not kinds.get("Service"):
         yield "no Services: calls through ClusterIPs are resolved only where NAT was recorded (S21)"
-    elif not kinds.get("EndpointSlice"):
+    elif not kinds.get("EndpointSlice") and not kinds.get("Endpoints"):
         yield "no EndpointSlices: backends come from Services' selectors (S21)"
     if not kinds.get("Node"):
-        yield "no Nodes: node addresses and NodePorts are unknown (S14, S22)"
+        yield (
+            "no Nodes: only what pods name is known of node addresses (S14, S22)"
+            if snapshot.nodes
+            else "no Nodes: node addresses and NodePorts are unknown (S14, S22)"
+        )
     inferred = sorted(
         {reason for pod in snapshot.pods if (reason := identities.of(pod).inferred) is not None}
     )

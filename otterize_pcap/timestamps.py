@@ -46,3 +46,10 @@ def format_time(time_ns: int) -> str:
     seconds, nanoseconds = divmod(time_ns, SECOND_NS)
     moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{moment}.{nanoseconds:09d}Z"
+
+
+def kubernetes_time(time_ns: int) -> str:
+    """RFC 3339 in UTC as Kubernetes writes it: no more digits of a second than there are."""
+    whole, _, digits = format_time(time_ns).rstrip("Z").partition(".")
+    digits = digits.rstrip("0")
+    return f"{whole}.{digits}Z" if digits else f"{whole}Z"

@@ -20,8 +20,8 @@ sys.path.insert(0, str(ROOT))
 from tests.test_corpus import DISAGREEMENTS, attempts, conversations  # noqa: E402
 
 from otterize_pcap.errors import UnsupportedLinkType  # noqa: E402
+from otterize_pcap.packets.protocols import UDP  # noqa: E402 - found by the path set above
 from otterize_pcap.table.read import read_capture  # noqa: E402
-from otterize_pcap.table.rows import UDP  # noqa: E402 - found by the path set above
 
 FIELDS = (
     "frame.protocols",

@@ -13,8 +13,10 @@ from zlib import crc32
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.connections.conntrack import Dump, parse_conntrack
 from otterize_pcap.connections.legs import Recording, TableRows
+from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import FileCoverage, Workload
 from otterize_pcap.packets.packet import Packet, Tunnel
+from otterize_pcap.packets.protocols import ACK, RST, SYN
 from otterize_pcap.resolve.map_capture import (
     Capture,
     MappedCapture,
@@ -25,7 +27,7 @@ from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.chunk import new_table
 from otterize_pcap.table.read import ReadOptions
-from otterize_pcap.table.rows import ACK, RST, SYN, ConnectionTable
+from otterize_pcap.table.rows import ConnectionTable
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -328,7 +330,7 @@ def edges(found: MappedCapture) -> set[str]:
     }
 
 
-def fates(found: MappedCapture) -> dict[str, int]:
+def fates(found: MappedCapture) -> dict[Fate, int]:
     """How many connections each fate had."""
     assert found.graph.coverage is not None
     return dict(found.graph.coverage.connections)

@@ -3,6 +3,7 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from otterize_pcap.graph.fate import parse_fate
 from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     ESTABLISHED,
@@ -17,6 +18,7 @@ from otterize_pcap.graph.service_graph import (
     Workload,
     call_order,
 )
+from otterize_pcap.node_status import NodeStatus
 
 # Machines that share processors miss deadlines for no reason of ours.
 laws = settings(max_examples=50, deadline=None)
@@ -28,6 +30,19 @@ KINDS = st.sampled_from(("Deployment", "StatefulSet", "CronJob"))
 TIMES = st.integers(0, 2**62)
 COUNTS = st.integers(0, 2**40)
 WORDS = st.sampled_from(("established", "refused", "S30", "S36", "x"))
+FATE_TEXTS = st.sampled_from(
+    (
+        "resolved",
+        "ambiguous",
+        "hidden: refused",
+        "unresolved: node as client",
+        "hidden",
+        "shelved: x",
+    )
+)
+FATES = st.dictionaries(FATE_TEXTS | st.text(max_size=5), COUNTS).map(
+    lambda counts: tuple(sorted((parse_fate(text), count) for text, count in counts.items()))
+)
 TALLIES = st.dictionaries(WORDS, COUNTS).map(lambda counts: tuple(sorted(counts.items())))
 
 workloads = st.builds(Workload, NAMES, NAMESPACES, KINDS)
@@ -79,14 +94,14 @@ coverages = st.builds(
         st.builds(
             NodeCoverage,
             NAMES,
-            st.sampled_from(("captured", "failed")),
+            st.sampled_from(("captured", "failed", "retired")).map(NodeStatus),
             st.none() | st.text(max_size=5),
             st.none() | TIMES,
             st.none() | TIMES,
         ),
         max_size=2,
     ).map(tuple),
-    connections=TALLIES,
+    connections=FATES,
     skipped=TALLIES,
     notes=st.lists(st.text(max_size=5), max_size=2).map(tuple),
 )

@@ -18,6 +18,8 @@ STAGES = (
     "json_errors",
     "addresses",
     "timestamps",
+    "node_status",
+    "intervals",
     "yaml_documents",
     "capture_dir",
     "records",
@@ -36,6 +38,8 @@ STAGES = (
     "cluster",
     "cli",
 )
+# Within the live cluster: modules of its own, then folders, each of which knows the ones before.
+CLUSTER_STAGES = ("labels", "interrupts", "api", "snapshot", "capture")
 MODULES = sorted(
     path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".")
     for path in PACKAGE.rglob("*.py")
@@ -71,7 +75,7 @@ def test_every_module_has_its_stage() -> None:
 
 def test_compiled_modules_count() -> None:
     """An import of the compiled table is seen as any other."""
-    assert COMPILED == ["connections._grouping", "table._fastpath"]
+    assert COMPILED == ["connections._grouping", "table._fastpath", "table._handover"]
     assert "table._fastpath" in imported_modules("table.chunk")
 
 
@@ -83,17 +87,46 @@ def test_stage_imports_only_earlier_stages(module: str) -> None:
         assert STAGES.index(other.partition(".")[0]) <= rank, f"{module} imports {other}"
 
 
+@pytest.mark.parametrize("module", [each for each in MODULES if each.startswith("cluster.")])
+def test_cluster_folders_know_only_earlier_ones(module: str) -> None:
+    """Taking a snapshot needs no capture, and the API neither."""
+    rank = CLUSTER_STAGES.index(module.split(".")[1])
+    for other in imported_modules(module):
+        stage, _, rest = other.partition(".")
+        if stage == "cluster" and rest:
+            assert CLUSTER_STAGES.index(rest.partition(".")[0]) <= rank, f"{module} imports {other}"
+
+
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Within a stage, too, there is one direction."""
     graph = {module: imported_modules(module) - {module} for module in MODULES + COMPILED}
     assert set(graphlib.TopologicalSorter(graph).static_order()) >= set(MODULES)
 
 
+def imported_packages(module: str) -> set[str]:
+    """The top-level names of all that a module imports."""
+    path = PACKAGE / (module.replace(".", "/") + ".py")
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+        elif isinstance(node, ast.Import):
+            found.update(name.name.partition(".")[0] for name in node.names)
+    return found
+
+
+def test_dpkt_is_confined_to_one_module() -> None:
+    """What dpkt leaks and costs is dealt with in one place; nobody else imports it."""
+    users = [module for module in MODULES if "dpkt" in imported_packages(module)]
+    assert users == ["packets.dpkt_headers"]
+
+
 def test_core_loads_neither_typer_nor_kubernetes_nor_yaml() -> None:
-    """Using the library costs none of the command line's or the cluster's imports."""
+    """Using the library costs none of the command line's or the cluster's imports, nor dpkt's."""
     code = (
         "import sys, otterize_pcap.resolve.map_capture, otterize_pcap.table.read; "
-        "print(sorted({'typer', 'kubernetes', 'yaml', 'rich', 'zstandard'} & set(sys.modules)))"
+        "heavy = {'typer', 'kubernetes', 'yaml', 'rich', 'zstandard', 'dpkt'}; "
+        "print(sorted(heavy & set(sys.modules)))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

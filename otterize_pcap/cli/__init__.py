@@ -3,6 +3,7 @@
 The only package that prints, exits or reads the environment.
 """
 
+import gc
 import sys
 
 
@@ -14,6 +15,9 @@ def main() -> None:
 
         print(f"otterize {__version__}")  # noqa: T201 - the CLI is where output happens
         return
+    # A run makes many values, keeps them to its end and makes few cycles: looking for garbage
+    # took 40 % of the time after reading (20,000 connections), and 10 ms of importing.
+    gc.disable()
     from otterize_pcap.cli.app import run  # noqa: PLC0415
 
     sys.exit(run())

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from otterize_pcap.cli import show_capture
 from otterize_pcap.cli.capture_nodes import (
     CaptureRequest,
     capture_nodes,
@@ -32,7 +33,9 @@ JobNamespaceOption = Annotated[
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-def register(app: typer.Typer, show_calls: Callable[[Path], None]) -> None:
+def register(
+    app: typer.Typer, show_calls: Callable[[Path], None] = show_capture.show_calls
+) -> None:
     """Add `capture` to the root command.
 
     Args:
@@ -159,8 +162,8 @@ def register(app: typer.Typer, show_calls: Callable[[Path], None]) -> None:
 
         Example: otterize capture cleanup --all-namespaces
         """
-        from otterize_pcap.cluster.api import connect  # noqa: PLC0415 - slow to import
-        from otterize_pcap.cluster.cleanup import delete_jobs, find_jobs  # noqa: PLC0415
+        from otterize_pcap.cluster.api.client import connect  # noqa: PLC0415 - slow to import
+        from otterize_pcap.cluster.capture.cleanup import delete_jobs, find_jobs  # noqa: PLC0415
 
         cluster = connect(kubeconfig, context)
         namespace = None if all_namespaces else job_namespace or cluster.namespace

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from otterize_pcap.errors import ClusterError, PartialCaptureError, UsageError
+from otterize_pcap.node_status import NodeStatus
 
 if TYPE_CHECKING:
-    from otterize_pcap.cluster.api import Cluster
-    from otterize_pcap.cluster.capture_job import JobPlan
-    from otterize_pcap.cluster.capture_run import CaptureOrder, CaptureResult
-    from otterize_pcap.cluster.nodes import NodeChoice
+    from otterize_pcap.cluster.api.client import Cluster
+    from otterize_pcap.cluster.capture.job import JobPlan
+    from otterize_pcap.cluster.capture.nodes import NodeChoice
+    from otterize_pcap.cluster.capture.run import CaptureOrder, CaptureResult
 
 INTERRUPTED = 130
 LONGEST_S = 24 * 3600
@@ -87,9 +88,9 @@ def capture_nodes(request: CaptureRequest, show_calls: Callable[[Path], None]) -
         typer.Exit: The user abandoned it.
     """
     _check_request(request)
-    from otterize_pcap.cluster.api import connect  # noqa: PLC0415
-    from otterize_pcap.cluster.nodes import NodeWish, choose_nodes  # noqa: PLC0415
-    from otterize_pcap.cluster.preflight import server_version  # noqa: PLC0415
+    from otterize_pcap.cluster.api.access import server_version  # noqa: PLC0415
+    from otterize_pcap.cluster.api.client import connect  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.nodes import NodeWish, choose_nodes  # noqa: PLC0415
 
     cluster = connect(request.kubeconfig, request.context)
     version = server_version(cluster)
@@ -106,8 +107,8 @@ def capture_nodes(request: CaptureRequest, show_calls: Callable[[Path], None]) -
 
 
 def _check_request(request: CaptureRequest) -> None:
-    from otterize_pcap.cluster.capture_job import PROFILES  # noqa: PLC0415
-    from otterize_pcap.cluster.preflight import check_filter  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.job import PROFILES  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.preflight import check_filter  # noqa: PLC0415
 
     if request.profile not in PROFILES:
         message = f"--profile {request.profile!r} is none of {', '.join(PROFILES)}"
@@ -125,7 +126,7 @@ def _check_request(request: CaptureRequest) -> None:
 
 
 def _plan(request: CaptureRequest, namespace: str) -> "JobPlan":
-    from otterize_pcap.cluster.capture_job import PROFILES, JobPlan  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.job import PROFILES, JobPlan  # noqa: PLC0415
 
     return JobPlan(
         capture_id=os.urandom(4).hex(),
@@ -143,10 +144,12 @@ def _plan(request: CaptureRequest, namespace: str) -> "JobPlan":
 
 
 def _check_permissions(cluster: "Cluster", namespace: str) -> None:
-    from otterize_pcap.cluster import preflight  # noqa: PLC0415
+    from otterize_pcap.cluster.api import access  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.preflight import capture_permissions  # noqa: PLC0415
+    from otterize_pcap.cluster.snapshot.permissions import snapshot_permissions  # noqa: PLC0415
 
-    wanted = preflight.snapshot_permissions() + preflight.capture_permissions(namespace)
-    for notice in preflight.require_permissions(preflight.missing_permissions(cluster, wanted)):
+    wanted = snapshot_permissions() + capture_permissions(namespace)
+    for notice in access.require_permissions(access.missing_permissions(cluster, wanted)):
         typer.echo(f"note: {notice}", err=True)
 
 
@@ -154,8 +157,9 @@ def _check_cluster(
     cluster: "Cluster", plan: "JobPlan", nodes: "list[NodeChoice]", request: CaptureRequest
 ) -> None:
     """The rest of the preflight; with --dry-run, the manifests on stdout."""
-    from otterize_pcap.cluster import preflight  # noqa: PLC0415
-    from otterize_pcap.cluster.capture_job import (  # noqa: PLC0415
+    from otterize_pcap.cluster.api import access  # noqa: PLC0415
+    from otterize_pcap.cluster.capture import preflight  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.job import (  # noqa: PLC0415
         fill_job,
         load_template,
         manifest_text,
@@ -173,8 +177,8 @@ def _check_cluster(
     if request.dry_run:
         typer.echo(manifest_text(jobs), nl=False)
     preflight.check_pod_security(cluster, plan.namespace)
-    if preflight.is_allowed(
-        cluster, preflight.Permission("create", "", "pods", plan.namespace, required=False)
+    if access.is_allowed(
+        cluster, access.Permission("create", "", "pods", plan.namespace, required=False)
     ):
         preflight.dry_run_pod(cluster, jobs[0])
     if not request.dry_run and not request.yes and sys.stdin.isatty():
@@ -188,7 +192,7 @@ def _check_cluster(
 def _order(
     request: CaptureRequest, plan: "JobPlan", nodes: "list[NodeChoice]", version: str
 ) -> "CaptureOrder":
-    from otterize_pcap.cluster.capture_run import CaptureOrder, prepare_directory  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.run import CaptureOrder, prepare_directory  # noqa: PLC0415
 
     prepare_directory(request.directory)
     return CaptureOrder(
@@ -203,9 +207,9 @@ def _order(
 
 
 def _run(cluster: "Cluster", order: "CaptureOrder") -> "CaptureResult":
-    from otterize_pcap.cluster.capture_run import run_capture  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.progress_table import ProgressTable  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.run import run_capture  # noqa: PLC0415
     from otterize_pcap.cluster.interrupts import Interrupts  # noqa: PLC0415
-    from otterize_pcap.cluster.progress_table import ProgressTable  # noqa: PLC0415
 
     live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     color = "NO_COLOR" not in os.environ
@@ -225,7 +229,7 @@ def _report(
     for node in nodes:
         if node.reason is not None:
             typer.echo(f"{node.name}: {node.status}: {node.reason}", err=True)
-    captured = [node for node in nodes if node.status == "captured"]
+    captured = [node for node in nodes if node.status is NodeStatus.CAPTURED]
     typer.echo(f"capture: {order.directory} ({len(captured)} of {len(nodes)} nodes)", err=True)
     if not any(node.files for node in nodes):
         reasons = "; ".join(sorted({node.reason or node.status for node in nodes}))
@@ -233,7 +237,7 @@ def _report(
         raise ClusterError(message)
     show_calls(order.directory)
     if result.partial:
-        missing = ", ".join(node.name for node in nodes if node.status != "captured")
+        missing = ", ".join(node.name for node in nodes if node.status is not NodeStatus.CAPTURED)
         message = (
             f"{order.directory} is not complete ({missing or 'a recording ended early'}); "
             "its manifest.json says what is missing"

@@ -84,9 +84,7 @@ def table_connections(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[Sh
         for node, table in tables
     ]
     found = GroupedConnections(recordings, NoSnapshot(), listed=True)
-    return merge(
-        map(shown_listed, found.listing()), map(shown_connection, found.odd), key=_order
-    )
+    return merge(map(shown_listed, found.listing()), map(shown_connection, found.odd), key=_order)
 
 
 def _order(shown: ShownConnection) -> tuple[int, str, int]:

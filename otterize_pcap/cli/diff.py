@@ -17,7 +17,8 @@ from otterize_pcap.cli.comparing import (
     render_findings,
     require_coverage,
 )
-from otterize_pcap.cli.graph_input import read_either, read_places, report
+from otterize_pcap.cli.document_input import read_either, read_places
+from otterize_pcap.cli.graph_input import report
 from otterize_pcap.cli.options import Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit, notice, wants_color
 from otterize_pcap.compare.diff import GraphDiff, diff_graphs, without_ignored

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,9 +20,10 @@ from otterize_pcap.cli.terminal import emit, emit_files, notice
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.graph.views import through_services
-from otterize_pcap.intents.documents import left_out
 from otterize_pcap.intents.versions import TUTORIAL, VERSIONS, find_version
-from otterize_pcap.render.client_intents import IntentsForm, render_files, render_json, render_yaml
+
+if TYPE_CHECKING:
+    from otterize_pcap.render.client_intents import IntentsForm
 
 
 class ExportFormat(StrEnum):
@@ -69,6 +70,14 @@ def export_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all pas
 
     Example: otterize intents export my-capture/ --api-version v2beta1 -o intents.yaml
     """
+    # `intents list` declares these options too, and would wait for all that writing takes.
+    from otterize_pcap.render.client_intents import (  # noqa: PLC0415
+        IntentsForm,
+        render_files,
+        render_json,
+        render_yaml,
+    )
+
     form = IntentsForm(find_version(api_version), ports)
     if output_type == OutputType.DIR and output is None:
         message = "--output-type dir needs a directory to write to; name it with -o DIR"
@@ -84,7 +93,9 @@ def export_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all pas
     report(graph, reporting)
 
 
-def _say_what_was_written(graph: ServiceGraph, form: IntentsForm, output: Path | None) -> None:
+def _say_what_was_written(graph: ServiceGraph, form: "IntentsForm", output: Path | None) -> None:
+    from otterize_pcap.intents.documents import left_out  # noqa: PLC0415 - see above
+
     for line in left_out(graph, form.version):
         notice(f"note: {line}")
     if output is not None:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from otterize_pcap.cli.graph_input import read_either, read_observed, report
+from otterize_pcap.cli.document_input import read_either, read_observed
+from otterize_pcap.cli.graph_input import report
 from otterize_pcap.cli.options import AsService, Captures, Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit
 from otterize_pcap.compare.diff import diff_graphs

@@ -1,26 +1,17 @@
 """From the shared options to a service graph: read, map, filter, and say what was seen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.options import Reporting, Selection
 from otterize_pcap.cli.summary import is_damaged, summary_lines
 from otterize_pcap.cli.terminal import notice
-from otterize_pcap.errors import CoverageError, InputError
-from otterize_pcap.files.captures import is_capture_directory
-from otterize_pcap.files.opening import STDIN, path_text, read_bytes
+from otterize_pcap.errors import CoverageError
+from otterize_pcap.graph.fate import FateKind
 from otterize_pcap.graph.filters import filter_graph
-from otterize_pcap.graph.graph_format import decode_graph, is_graph_json
 from otterize_pcap.graph.service_graph import ServiceGraph
-from otterize_pcap.intents.places import Places, declared_places
-from otterize_pcap.intents.read_intents import parse_intents
-from otterize_pcap.resolve.build_graph import SHOWN
 from otterize_pcap.resolve.map_capture import graph_capture, merge_graphs
-from otterize_pcap.system_errors import system_reason
-
-DOCUMENTS = (".yaml", ".yml", ".json")
-TEXT_START = 1024
 
 
 def read_graph(captures: Sequence[Path] | None, selection: Selection) -> ServiceGraph:
@@ -28,79 +19,6 @@ def read_graph(captures: Sequence[Path] | None, selection: Selection) -> Service
     opened = open_captures(captures, selection.snapshots, selection.reading)
     graphs = [graph_capture(capture, selection.rules) for capture in opened]
     return filter_graph(merge_graphs(graphs), selection.wanted)
-
-
-def read_either(path: Path, selection: Selection) -> ServiceGraph:
-    """The graph of an export (a file, or a directory of them), or of a capture.
-
-    A directory is a capture where it holds a snapshot or pcap files, a file where it is no text.
-    """
-    if path.is_dir() and is_capture_directory(path):
-        return read_graph([path], selection)
-    if path.is_file() and not _is_text(path):
-        return read_graph([path], selection)
-    return filter_graph(read_declared([path]), selection.wanted)
-
-
-def read_observed(paths: Sequence[Path] | None, selection: Selection) -> ServiceGraph:
-    """The graph of captures, or of one export where that is all there is."""
-    if paths is not None and len(paths) == 1 and paths[0] != STDIN:
-        return read_either(paths[0], selection)
-    return read_graph(paths, selection)
-
-
-def read_allowed(paths: Sequence[Path], selection: Selection) -> ServiceGraph:
-    """The graph of documents, or of whatever else a single path holds."""
-    if len(paths) == 1:
-        return read_either(paths[0], selection)
-    return filter_graph(read_declared(paths), selection.wanted)
-
-
-def read_declared(paths: Sequence[Path]) -> ServiceGraph:
-    """The graph that documents declare; each path is a file or a directory of them."""
-    documents = [document for path in paths for document in _documents(path)]
-    if len(documents) == 1 and is_graph_json(documents[0][1]):
-        return decode_graph(documents[0][1], documents[0][0])
-    return parse_intents(documents)
-
-
-def read_places(paths: Sequence[Path]) -> Places:
-    """Where documents declare their calls; for captures and graphs, the first path alone.
-
-    Standard input, which can be read once only, has no places.
-    """
-    if STDIN in paths:
-        return Places()
-    first = path_text(paths[0].as_posix())
-    if any(path.is_dir() and is_capture_directory(path) for path in paths):
-        return Places(first)
-    if any(path.is_file() and not _is_text(path) for path in paths):
-        return Places(first)
-    documents = [document for path in paths for document in _documents(path)]
-    if any(is_graph_json(content) for _, content in documents):
-        return Places(first)
-    return Places(documents[0][0], tuple(declared_places(documents)))
-
-
-def _documents(path: Path) -> Iterator[tuple[str, bytes]]:
-    if not path.is_dir():
-        yield path_text(path), read_bytes(path)
-        return
-    inside = sorted(entry for entry in path.rglob("*") if entry.suffix in DOCUMENTS)
-    if not inside:
-        message = f"{path}: neither a capture directory nor a directory of exports"
-        raise InputError(message)
-    yield from ((path_text(entry), read_bytes(entry)) for entry in inside)
-
-
-def _is_text(path: Path) -> bool:
-    """Whether a file starts like a document; captures hold zero bytes from the start."""
-    try:
-        with path.open("rb") as file:
-            return b"\0" not in file.read(TEXT_START)
-    except OSError as error:
-        message = f"{path}: {system_reason(error)}; check the path and its permissions"
-        raise InputError(message) from error
 
 
 def report(graph: ServiceGraph, reporting: Reporting) -> None:
@@ -130,7 +48,7 @@ def _why_empty(graph: ServiceGraph) -> str:
     fates = dict(coverage.connections)
     if not fates:
         return "no packet belongs to a TCP, UDP or SCTP connection"
-    if fates.get(SHOWN):
+    if any(count and fate.kind is FateKind.RESOLVED for fate, count in fates.items()):
         return "all calls were filtered out by the options given"
-    largest = max(fates, key=lambda name: (fates[name], name))
+    largest = max(fates, key=lambda fate: (fates[fate], str(fate)))
     return f"none of {sum(fates.values())} connections is a call to show, most of them {largest}"

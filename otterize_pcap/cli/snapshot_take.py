@@ -15,7 +15,7 @@ from otterize_pcap.errors import ClusterError, UsageError
 from otterize_pcap.system_errors import system_reason
 
 if TYPE_CHECKING:
-    from otterize_pcap.cluster.api import Cluster
+    from otterize_pcap.cluster.api.client import Cluster
 
 
 def attach(group: typer.Typer) -> None:
@@ -54,7 +54,7 @@ def attach(group: typer.Typer) -> None:
             message = "otterize snapshot needs -o FILE to write to (- for stdout)"
             raise UsageError(message)
         seconds = 0 if watch is None else parse_duration(watch, "--watch")
-        from otterize_pcap.cluster.api import connect  # noqa: PLC0415 - slow to import
+        from otterize_pcap.cluster.api.client import connect  # noqa: PLC0415 - slow to import
 
         document = take_snapshot(connect(kubeconfig, context), seconds)
         write_snapshot(document, output)
@@ -68,14 +68,15 @@ def take_snapshot(cluster: "Cluster", seconds: int) -> bytes:
     Raises:
         ClusterError: The cluster cannot be read.
     """
-    from otterize_pcap.cluster import preflight  # noqa: PLC0415
+    from otterize_pcap.cluster.api import access  # noqa: PLC0415
     from otterize_pcap.cluster.interrupts import Interrupts  # noqa: PLC0415
-    from otterize_pcap.cluster.snapshot_owners import add_custom_owners  # noqa: PLC0415
-    from otterize_pcap.cluster.snapshot_watch import SnapshotWatch  # noqa: PLC0415
+    from otterize_pcap.cluster.snapshot.owners import add_custom_owners  # noqa: PLC0415
+    from otterize_pcap.cluster.snapshot.permissions import snapshot_permissions  # noqa: PLC0415
+    from otterize_pcap.cluster.snapshot.watch import SnapshotWatch  # noqa: PLC0415
 
-    preflight.server_version(cluster)
-    missing = preflight.missing_permissions(cluster, preflight.snapshot_permissions())
-    for notice in preflight.require_permissions(missing):
+    access.server_version(cluster)
+    missing = access.missing_permissions(cluster, snapshot_permissions())
+    for notice in access.require_permissions(missing):
         typer.echo(f"note: {notice}", err=True)
     taken = SnapshotWatch(cluster)
     with Interrupts() as interrupts:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
+from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import Coverage, FileCoverage
-from otterize_pcap.resolve.build_graph import SHOWN
+from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.timestamps import SECOND_NS, format_time
 
 MALFORMED = "malformed"
+NAMED_ABOVE = frozenset((FateKind.HIDDEN, FateKind.UNRESOLVED))
 
 
 def summary_lines(coverage: Coverage, *, verbose: bool) -> list[str]:
@@ -44,7 +46,7 @@ def _packet_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
     if skipped and verbose:
         yield from (f"  {count} packets skipped: {reason}" for reason, count in skipped)
     for node in coverage.nodes:
-        if node.status != "captured":
+        if node.status is not NodeStatus.CAPTURED:
             yield f"  node {node.name} was not captured ({node.status}: {node.reason or 'unknown'})"
         elif node.reason:
             yield f"  node {node.name}: {node.reason}"
@@ -63,29 +65,32 @@ def _file_line(file: FileCoverage) -> str:
 
 
 def _connection_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
-    fates = dict(coverage.connections)
-    total = sum(fates.values())
-    shown = fates.pop(SHOWN, 0)
-    hidden = {name: count for name, count in fates.items() if name.startswith("hidden: ")}
-    others = {name: count for name, count in fates.items() if name not in hidden}
+    found = coverage.connections
+    shown = [each for each in found if each[0].kind is FateKind.RESOLVED]
+    hidden = [each for each in found if each[0].kind is FateKind.HIDDEN]
+    others = [each for each in found if each not in shown and each not in hidden]
     yield (
-        f"connections: {total}, {shown} resolved, {sum(hidden.values())} hidden, "
-        f"{sum(others.values())} not resolved"
+        f"connections: {_sum(found)}, {_sum(shown)} resolved, {_sum(hidden)} hidden, "
+        f"{_sum(others)} not resolved"
     )
     if verbose:
-        for name, count in (*hidden.items(), *others.items()):
-            yield f"  {count} {name}"
+        for fate, count in (*hidden, *others):
+            yield f"  {count} {fate}"
         return
     if hidden:
-        yield f"  hidden: {_listed(hidden.items())}"
+        yield f"  hidden: {_listed(hidden)}"
     if others:
-        yield f"  not resolved: {_listed(others.items())}"
+        yield f"  not resolved: {_listed(others)}"
 
 
-def _listed(counts: Iterable[tuple[str, int]]) -> str:
+def _sum(counts: Iterable[tuple[Fate, int]]) -> int:
+    return sum(count for _, count in counts)
+
+
+def _listed(counts: Iterable[tuple[Fate, int]]) -> str:
+    """Fates under a heading, which their kind need not repeat."""
     return "; ".join(
-        f"{count} {name.removeprefix('hidden: ').removeprefix('unresolved: ')}"
-        for name, count in counts
+        f"{count} {fate.reason if fate.kind in NAMED_ABOVE else fate}" for fate, count in counts
     )
 
 

@@ -154,7 +154,7 @@ def _missed(spare: Sequence[Call], observed: ServiceGraph) -> tuple[NotSeen, ...
         reasons = coverage[permit].reasons if permit in coverage else ()
         reasons += tuple(
             sorted(
-                {f"seen, but {call.reason}" for call in observed.hidden if _is_hidden(permit, call)}
+                {f"seen, but {call.fate}" for call in observed.hidden if _is_hidden(permit, call)}
             )
         )
         if isinstance(permit.server, External):

@@ -16,6 +16,7 @@ from otterize_pcap.graph.service_graph import (
     Workload,
     could_be,
 )
+from otterize_pcap.node_status import NodeStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,12 @@ def coverage_gaps(coverage: Coverage) -> tuple[Gap, ...]:
     gaps = [
         Gap(f"node {node.name} was not captured ({node.reason or node.status})", node.workloads)
         for node in coverage.nodes
-        if node.status != "captured"
+        if node.status is not NodeStatus.CAPTURED
     ]
     gaps += [
         Gap(f"node {node.name}: {node.reason}", node.workloads)
         for node in coverage.nodes
-        if node.status == "captured" and node.reason
+        if node.status is NodeStatus.CAPTURED and node.reason
     ]
     gaps += [
         Gap(f"{file.file} is damaged or cut off", _workloads(nodes, (file.node,)))

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from otterize_pcap.errors import UsageError
+from otterize_pcap.graph.fate import FateKind
 from otterize_pcap.graph.service_graph import Coverage
-from otterize_pcap.resolve.build_graph import SHOWN
-from otterize_pcap.resolve.resolve import EXTERNAL_CLIENT, NOT_A_CALL
+from otterize_pcap.node_status import NodeStatus
 
-CAPTURED = "captured"
+NO_CALL = frozenset((FateKind.NOT_A_CALL, FateKind.EXTERNAL_CLIENT))
+KNOWN = frozenset((FateKind.RESOLVED, FateKind.HIDDEN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def unmet_thresholds(coverage: Coverage, thresholds: Thresholds) -> Iterator[str
             f"{share:.1%} of the connections are not resolved, more than "
             f"{thresholds.max_unresolved:.1%}; run with -v to see why"
         )
-    captured = {node.name for node in coverage.nodes if node.status == CAPTURED}
+    captured = {node.name for node in coverage.nodes if node.status is NodeStatus.CAPTURED}
     captured |= {file.node for file in coverage.files if file.node is not None and file.packets}
     for node in sorted(thresholds.nodes - captured):
         yield f"node {node} was not captured"
@@ -50,13 +51,7 @@ def unmet_thresholds(coverage: Coverage, thresholds: Thresholds) -> Iterator[str
 
 def unresolved_share(coverage: Coverage) -> float:
     """The share of connections, of those that could be calls, whose ends are not known."""
-    calls = {
-        fate: count
-        for fate, count in coverage.connections
-        if fate not in (NOT_A_CALL, EXTERNAL_CLIENT)
-    }
-    known = sum(
-        count for fate, count in calls.items() if fate == SHOWN or fate.startswith("hidden: ")
-    )
-    total = sum(calls.values())
+    calls = [(fate.kind, count) for fate, count in coverage.connections if fate.kind not in NO_CALL]
+    known = sum(count for kind, count in calls if kind in KNOWN)
+    total = sum(count for _, count in calls)
     return (total - known) / total if total else 0.0

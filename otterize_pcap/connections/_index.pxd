@@ -2,9 +2,8 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from otterize_pcap.table._fastpath cimport FastTable
 from otterize_pcap.table._row cimport CRow
-from otterize_pcap.table._rows cimport CHUNK_BITS, CHUNK_ROWS, Table
+from otterize_pcap.table._chunks cimport CHUNK_BITS, CHUNK_ROWS, Table
 
 cdef enum:
     NOTHING = 0xFFFFFFFF
@@ -96,7 +95,7 @@ cdef class RowIndex:
         elif other < one:
             self.parent[one] = other
 
-    cdef add(self, FastTable table, left_out)
+    cdef add(self, added, left_out)
     cdef int _make_room(self, uint64_t chunks) except -1
     cdef int _index_chunks(self, uint32_t first, const uint8_t *left_out) except -1 nogil
     cdef int _new_tuple(self) except -1 nogil

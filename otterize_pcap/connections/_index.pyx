@@ -76,12 +76,13 @@ cdef class RowIndex:
         free(self.slots)
         free(self.isns)
 
-    cdef add(self, FastTable table, left_out):
-        """Add a table's rows, but for those of the tunnel paths with the numbers `left_out` (S25).
+    cdef add(self, added, left_out):
+        """Add the rows of a `FastTable`, but for those of the tunnel paths with the numbers `left_out` (S25).
 
         Raises:
             CaptureError: There are more rows than 32 bits can number.
         """
+        cdef FastTable table = added
         cdef uint64_t rows = table.decoding.table.rows, index = 0
         cdef uint32_t begin = self.chunks
         cdef uint64_t room = begin + ((rows + CHUNK_ROWS - 1) >> CHUNK_BITS)

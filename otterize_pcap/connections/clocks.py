@@ -1,8 +1,7 @@
 """Node clocks: how far apart they were, measured by handshakes that two nodes recorded (S12)."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
-from statistics import median_low
+from collections.abc import Iterable, Mapping, Sequence
 
 from otterize_pcap.connections.legs import Recording
 from otterize_pcap.timestamps import SECOND_NS
@@ -83,6 +82,11 @@ def relative_offsets(
             if abs(offset - reference) >= NOTABLE_NS:
                 offsets[node] = offset - reference
     return offsets
+
+
+def median_low(times: Sequence[int]) -> int:
+    """The middle time, of two the lower; what `statistics` has takes 5 ms to import."""
+    return sorted(times)[(len(times) - 1) // 2]
 
 
 def _reference(group: Mapping[str, int], ahead: Mapping[str, int]) -> int:

@@ -178,7 +178,7 @@ class Components:
                     if other is not None and not (is_whole and self._index.is_whole(other)):
                         self._index.unite(number, other)
 
-    def count(self, judge: Judge, list_them: bool = False) -> None:  # noqa: FBT001, FBT002
+    def count(self, judge: Judge, list_them: bool = False) -> None:
         """Ask for a verdict on every shape, and count all connections into groups.
 
         Args:

@@ -9,6 +9,7 @@ from otterize_pcap.connections.direction import Known, ServedPorts, decide, surv
 from otterize_pcap.connections.join import Services, join_flows
 from otterize_pcap.connections.legs import Flow, Leg, Recording, collect_flows, leg_order
 from otterize_pcap.connections.outcome import outcome_of
+from otterize_pcap.connections.rule import Rule
 from otterize_pcap.connections.sightings import Sighting
 from otterize_pcap.table.rows import Endpoint
 
@@ -27,7 +28,7 @@ class Connection:
     protocol: int
     clients: tuple[Endpoint, ...]
     servers: tuple[Endpoint, ...]
-    rule: str
+    rule: Rule
     outcome: str
     first_ns: int
     last_ns: int
@@ -48,7 +49,7 @@ class Judgement:
 
     flows: tuple[Flow, ...]
     sides: tuple[int, ...]
-    rule: str
+    rule: Rule
     outcome: str
     joined_by: tuple[str, ...]
 

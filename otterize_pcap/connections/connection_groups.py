@@ -147,9 +147,7 @@ def totals_of(piece: Piece, judged: Judged) -> Totals:
         row = leg.row
         sent, answered = row.sides[client], row.sides[1 - client]
         syns = max(syns, sent.syns)
-        counts = sums.setdefault(
-            (leg.table, row.interface, row.tunnels, leg.tuple_), [0, 0, 0, 0]
-        )
+        counts = sums.setdefault((leg.table, row.interface, row.tunnels, leg.tuple_), [0, 0, 0, 0])
         for index, more in enumerate((sent.packets, answered.packets, sent.bytes, answered.bytes)):
             counts[index] += more
     best = max(

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from otterize_pcap.addresses import parse_address
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES, TCP, UDP
 from otterize_pcap.table.rows import Endpoint
 from otterize_pcap.timestamps import SECOND_NS
 
-PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
+PROTOCOLS = {name.lower(): number for number, name in PROTOCOL_NAMES.items()}
 # States of a connection that is opening or closing: such an entry alone is no call (S46).
 NOT_OPEN = frozenset(
     {
@@ -149,7 +150,7 @@ def last_packet_ns(entry: Entry, dump: Dump) -> int | None:
     full = dump.timeouts.get(_timeout_name(entry))
     if full is None or full < entry.remaining:
         return None
-    if entry.protocol == PROTOCOLS["tcp"]:
+    if entry.protocol == TCP:
         shorter = [dump.timeouts.get(name, DEFAULT_SHORTENED) for name in SHORTENED]
         if entry.remaining <= max(shorter) < full:
             return None
@@ -157,9 +158,9 @@ def last_packet_ns(entry: Entry, dump: Dump) -> int | None:
 
 
 def _timeout_name(entry: Entry) -> str:
-    if entry.protocol == PROTOCOLS["tcp"]:
+    if entry.protocol == TCP:
         return f"nf_conntrack_tcp_timeout_{entry.state.lower()}"
-    if entry.protocol == PROTOCOLS["udp"]:
+    if entry.protocol == UDP:
         return "nf_conntrack_udp_timeout" + ("_stream" if entry.assured else "")
     return f"nf_conntrack_sctp_timeout_{entry.state.lower()}"
 

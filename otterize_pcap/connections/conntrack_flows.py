@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 from otterize_pcap.connections.legs import SLACK_NS, UDP_GAP_NS, Flow, Leg, Tuple5
 from otterize_pcap.connections.sightings import Sighting
-from otterize_pcap.table.rows import SLOT_NS, UDP, Endpoint, Row
+from otterize_pcap.packets.protocols import UDP
+from otterize_pcap.table.rows import Endpoint, Row
 
 MANY = 16
 # Dumps tell seconds only, and another second passes while they are taken.
@@ -28,9 +29,7 @@ def tells_client(sighting: Sighting) -> bool:
     return sighting.client != sighting.reply_to
 
 
-def sighted_flow(
-    flows: Flows, sighting: Sighting, one: Endpoint, other: Endpoint
-) -> Flow | None:
+def sighted_flow(flows: Flows, sighting: Sighting, one: Endpoint, other: Endpoint) -> Flow | None:
     """The flow between two of an entry's endpoints that the entry is of, if it was recorded.
 
     Endpoints are used again: the flow must have been there when the entry's last packet passed,
@@ -75,7 +74,6 @@ def add_unrecorded(flows: Flows, known: Flow, client: Endpoint, server: Endpoint
         interface=0,
         low=key[1],
         high=key[2],
-        slot=leg.row.first_ns // SLOT_NS,
         number=leg.row.number,
         first_sender=int(client != key[1]),
         first_ns=leg.row.first_ns,

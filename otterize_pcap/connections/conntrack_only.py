@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from otterize_pcap.connections.conntrack import Dump, Entry, is_open, last_packet_ns
 from otterize_pcap.connections.conntrack_flows import tuple5
 from otterize_pcap.connections.legs import Recording, Tuple5
-from otterize_pcap.table.rows import SLOT_NS, Row
+from otterize_pcap.table.rows import Row
 
 
 def tracked_recordings(dumps: Iterable[Dump], shows: Callable[[Tuple5], bool]) -> list[Recording]:
@@ -75,7 +75,6 @@ def _row(ends: Tuple5, entry: Entry, time_ns: int) -> Row:
         interface=0,
         low=low,
         high=high,
-        slot=time_ns // SLOT_NS,
         number=entry.line,
         first_sender=int(sender != low),
         first_ns=time_ns,

@@ -6,14 +6,13 @@ from typing import Protocol
 
 from otterize_pcap.connections.conntrack_flows import MANY, tuple5
 from otterize_pcap.connections.legs import UDP_GAP_NS, Flow, Tuple5
+from otterize_pcap.connections.rule import Rule
 from otterize_pcap.connections.sightings import Sighting
-from otterize_pcap.table.rows import UDP, Endpoint
+from otterize_pcap.packets.protocols import UDP
+from otterize_pcap.table.rows import Endpoint
 
 EPHEMERAL = range(32768, 61000)
 WELL_KNOWN = 1024
-HANDSHAKE = "S30"
-FIRST_SENDER = "UDP"
-UNDIRECTED = "S36"
 
 
 class ServedPorts(Protocol):
@@ -86,7 +85,7 @@ def conntrack_originals(sightings: Iterable[Sighting]) -> dict[Tuple5, frozenset
     return {key: frozenset(found) for key, found in originals.items()}
 
 
-def decide(flows: list[Flow], known: Known, served: ServedPorts) -> tuple[list[int], str]:
+def decide(flows: list[Flow], known: Known, served: ServedPorts) -> tuple[list[int], Rule]:
     """The client's side in each flow of one connection, and the rule that decided.
 
     Without a decision the sides are those that sent first, and the rule is S36.
@@ -101,15 +100,15 @@ def decide(flows: list[Flow], known: Known, served: ServedPorts) -> tuple[list[i
         sides = [_side_of(flow, client, server) for flow in flows]
         # A SYN that nobody answered, into what was going on already, may come from the server.
         if by_handshake.lacks_answer and _vote(flows, known, served)[0] not in (None, sides):
-            return sides, UNDIRECTED
-        return sides, HANDSHAKE
+            return sides, Rule.UNDIRECTED
+        return sides, Rule.HANDSHAKE
     voted, rule = _vote(flows, known, served)
-    if voted is not None:
+    if voted is not None and rule is not None:
         return voted, rule
     senders = [_first_sender(flow) for flow in flows]
-    if rule == UNDIRECTED and len(flows) and all(_began_inside(flow) for flow in flows):
-        return senders, FIRST_SENDER
-    return senders, UNDIRECTED
+    if rule is Rule.UNDIRECTED and len(flows) and all(_began_inside(flow) for flow in flows):
+        return senders, Rule.FIRST_SENDER
+    return senders, Rule.UNDIRECTED
 
 
 def _side_of(flow: Flow, client: Endpoint, server: Endpoint) -> int:
@@ -122,13 +121,15 @@ def _side_of(flow: Flow, client: Endpoint, server: Endpoint) -> int:
     return _first_sender(flow)
 
 
-def _vote(flows: list[Flow], known: Known, served: ServedPorts) -> tuple[list[int] | None, str]:
+def _vote(
+    flows: list[Flow], known: Known, served: ServedPorts
+) -> tuple[list[int] | None, Rule | None]:
     """What S31 to S35 say together: sides and the first rule that spoke, or none and why.
 
-    The rule is S36 where none spoke, and `contradiction` where two disagree.
+    The rule is S36 where none spoke, and None where two disagree.
     """
     shared = _shared_endpoint(flows)
-    answers: dict[str, set[int]] = {}
+    answers: dict[Rule, set[int]] = {}
     own: list[int | None] = []
     for flow in flows:
         said = [(rule, side) for rule, side in _answers(flow, known, served) if side is not None]
@@ -137,12 +138,12 @@ def _vote(flows: list[Flow], known: Known, served: ServedPorts) -> tuple[list[in
             answers.setdefault(rule, set()).add(key)
         own.append(said[0][1] if said else None)
     if not answers:
-        return None, UNDIRECTED
-    first = min(answers)
+        return None, Rule.UNDIRECTED
+    first = min(answers, key=lambda rule: rule.precedence)
     said_all = set().union(*answers.values())
     if shared is not None:
         if len(said_all) > 1:
-            return None, "contradiction"
+            return None, None
         client_is_shared = said_all == {0}
         return [
             side if client_is_shared else 1 - side
@@ -153,7 +154,7 @@ def _vote(flows: list[Flow], known: Known, served: ServedPorts) -> tuple[list[in
         len({side for _, side in _answers(flow, known, served) if side is not None}) > 1
         for flow in flows
     ):
-        return None, "contradiction"
+        return None, None
     return decided, first
 
 
@@ -165,23 +166,23 @@ def _shared_endpoint(flows: list[Flow]) -> Endpoint | None:
     return min(common) if common else None
 
 
-def _answers(flow: Flow, known: Known, served: ServedPorts) -> list[tuple[str, int | None]]:
+def _answers(flow: Flow, known: Known, served: ServedPorts) -> list[tuple[Rule, int | None]]:
     times = (flow.first_ns, flow.last_ns)
     protocol = flow.protocol
     return [
-        ("S31", _by_conntrack(flow, known)),
+        (Rule.CONNTRACK, _by_conntrack(flow, known)),
         (
-            "S32",
+            Rule.DECLARED_PORT,
             _only_server(
                 *(served.serves(flow.endpoint(side), protocol, *times) for side in (0, 1))
             ),
         ),
         (
-            "S33",
+            Rule.ANSWERED_ELSEWHERE,
             _only_server(*((protocol, flow.endpoint(side)) in known.servers for side in (0, 1))),
         ),
-        ("S34", _by_payload(flow)),
-        ("S35", _by_port(flow, known)),
+        (Rule.PAYLOAD, _by_payload(flow)),
+        (Rule.PORT, _by_port(flow, known)),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from otterize_pcap.table.rows import Endpoint
 
-Interval = tuple[int, int]
+Span = tuple[int, int]
 """The first and the last ns at which something holds."""
 
 Served = tuple[int, int, int, int, bool]
@@ -26,7 +26,7 @@ class SnapshotFacts(Protocol):
         """All addresses of which anything is known."""
         ...
 
-    def facts_of(self, address: bytes) -> tuple[Sequence[Interval], Sequence[Served]]:
+    def facts_of(self, address: bytes) -> tuple[Sequence[Span], Sequence[Served]]:
         """When pods held an address, and which ports were served there (S32)."""
         ...
 
@@ -50,7 +50,7 @@ class NoSnapshot:
         """None."""
         return ()
 
-    def facts_of(self, address: bytes) -> tuple[tuple[Interval, ...], tuple[Served, ...]]:
+    def facts_of(self, address: bytes) -> tuple[tuple[Span, ...], tuple[Served, ...]]:
         """None."""
         del address
         return (), ()

@@ -21,6 +21,7 @@ from otterize_pcap.connections.conntrack_only import count_ageless, tracked_reco
 from otterize_pcap.connections.direction import Known, conntrack_originals
 from otterize_pcap.connections.facts import SnapshotFacts
 from otterize_pcap.connections.legs import Flow, Leg, Recording
+from otterize_pcap.connections.rule import Rule
 from otterize_pcap.connections.shapes import LIMITS
 from otterize_pcap.connections.sightings import Sighting, sightings_of
 from otterize_pcap.connections.verdicts import ConnectionClass, Verdicts
@@ -84,7 +85,7 @@ class ConnectionGroup(NamedTuple):
         return self.kind.protocol
 
     @property
-    def rule(self) -> str:
+    def rule(self) -> Rule:
         """The rule that decided the direction."""
         return self.kind.rule
 
@@ -92,6 +93,11 @@ class ConnectionGroup(NamedTuple):
     def outcome(self) -> str:
         """What came of each of them."""
         return self.kind.outcome
+
+    @property
+    def clients(self) -> tuple[Endpoint, ...]:
+        """The clients' addresses from where the connections began to where they ended; no ports."""
+        return self.client.clients
 
     @property
     def servers(self) -> tuple[Endpoint, ...]:
@@ -145,7 +151,9 @@ class GroupedConnections:
         self.ageless = count_ageless(dumps, lambda ends: shows(*ends))
         self._recordings = [*recordings]
         for tracked in tracked_recordings(dumps, lambda ends: shows(*ends)):
-            table = new_table(ReadOptions(fast=_is_fast(self._components)), os.urandom(SECRET_BYTES))
+            table = new_table(
+                ReadOptions(fast=_is_fast(self._components)), os.urandom(SECRET_BYTES)
+            )
             for row in tracked.rows:
                 table.append_row(row)
             self._components.add_table(table)

@@ -22,7 +22,8 @@ from otterize_pcap.connections.conntrack_flows import (
 )
 from otterize_pcap.connections.legs import SLACK_NS, Flow, Tuple5
 from otterize_pcap.connections.sightings import Sighting
-from otterize_pcap.table.rows import TCP, Endpoint
+from otterize_pcap.packets.protocols import TCP
+from otterize_pcap.table.rows import Endpoint
 
 SEQUENCE_SLACK = 1 << 20
 

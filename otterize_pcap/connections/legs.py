@@ -8,8 +8,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.chunk import Table
-from otterize_pcap.table.rows import UDP, Endpoint, Row
+from otterize_pcap.table.rows import Endpoint, Row
 from otterize_pcap.timestamps import SECOND_NS
 
 Tuple5 = tuple[int, Endpoint, Endpoint]

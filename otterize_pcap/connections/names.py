@@ -10,15 +10,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from dpkt import dns, ssl
-
 from otterize_pcap.addresses import MAPPED
-from otterize_pcap.packets.headers import UndecodableError, parse_header
-from otterize_pcap.packets.transport import DNS_PORTS, UDP
+from otterize_pcap.packets.headers import (
+    ClientHello,
+    DnsMessage,
+    UndecodableError,
+    parse_header,
+)
+from otterize_pcap.packets.ports import DNS_PORTS
+from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.capture_counts import Payload
 from otterize_pcap.table.rows import Endpoint
 
 A, CNAME, AAAA = 1, 5, 28
+RESPONSE, NO_ERROR = 1, 0
 HANDSHAKE_RECORD, CLIENT_HELLO, SERVER_NAME, HOST_NAME = 22, 1, 0, 0
 MAX_CHAIN = 16
 
@@ -162,10 +167,10 @@ def _messages(content: bytes) -> Iterator[bytes]:
 def _answer(content: bytes, client: bytes, recorded: RecordedPayload) -> list[Answer]:
     """What one DNS message says, where it is a response without error."""
     try:
-        message = parse_header(dns.DNS, content, "DNS")
+        message = parse_header(DnsMessage, content, "DNS")
     except UndecodableError:
         return []
-    if message.qr != dns.DNS_R or message.rcode != dns.DNS_RCODE_NOERR or len(message.qd) != 1:
+    if message.qr != RESPONSE or message.rcode != NO_ERROR or len(message.qd) != 1:
         return []
     asked = message.qd[0].name.lower().rstrip(".")
     aliases = {asked}
@@ -206,7 +211,7 @@ def _server_name(content: bytes) -> str | None:
     if len(handshake) < 4 + length:
         return None
     try:
-        hello = parse_header(ssl.TLSClientHello, bytes(handshake[4 : 4 + length]), "TLS")
+        hello = parse_header(ClientHello, bytes(handshake[4 : 4 + length]), "TLS")
     except UndecodableError:
         return None
     for kind, body in getattr(hello, "extensions", ()):

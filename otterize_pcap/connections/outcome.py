@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from otterize_pcap.connections.legs import Flow
-from otterize_pcap.table.rows import RST, UDP, Side
+from otterize_pcap.packets.protocols import RST, UDP
+from otterize_pcap.table.rows import Side
 
 ESTABLISHED, PROBED, REFUSED, UNANSWERED = "established", "probed", "refused", "unanswered"
 

@@ -197,9 +197,7 @@ class Pieces:
                     number,
                 )
 
-    def _taken(
-        self, legs: Sequence[PieceLeg], sightings: Sequence[KeptSighting]
-    ) -> Piece | None:
+    def _taken(self, legs: Sequence[PieceLeg], sightings: Sequence[KeptSighting]) -> Piece | None:
         """A piece of some legs, None where that is odd."""
         flows: dict[int, PieceFlow] = {}
         for leg in legs:
@@ -236,9 +234,7 @@ class Pieces:
         return flow
 
 
-def shares_unrecorded(
-    flows: dict[int, PieceFlow], sightings: Sequence[KeptSighting]
-) -> bool:
+def shares_unrecorded(flows: dict[int, PieceFlow], sightings: Sequence[KeptSighting]) -> bool:
     """Whether a 5-tuple without rows is told by entries with different other sides.
 
     Its time is that of the recorded side of the entry that comes first, which is no fact of a

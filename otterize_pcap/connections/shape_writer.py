@@ -163,14 +163,15 @@ def _streams(piece: Piece) -> list[list[int]] | None:
     return streams
 
 
-def _tell_streams(
-    flows: Sequence[PieceFlow], end: Endpoint, streams: list[list[int]]
-) -> bool:
+def _tell_streams(flows: Sequence[PieceFlow], end: Endpoint, streams: list[list[int]]) -> bool:
     """The same at one endpoint; False where it cannot be told."""
     pairs = []
     found = 0
-    showing = [(place, flow, flow.ends.index(end, 1) - 1) for place, flow in enumerate(flows)
-               if end in flow.ends[1:]]
+    showing = [
+        (place, flow, flow.ends.index(end, 1) - 1)
+        for place, flow in enumerate(flows)
+        if end in flow.ends[1:]
+    ]
     for (one, one_flow, one_side), (other, other_flow, other_side) in combinations(showing, 2):
         if one_flow.client is not None and other_flow.client is not None:
             continue
@@ -186,7 +187,8 @@ def _tell_streams(
             return False
         streams[one][one_side] = streams[other][other_side] = stream
     return all(
-        overlap or not streams[one][one_side]
+        overlap
+        or not streams[one][one_side]
         or streams[one][one_side] != streams[other][other_side]
         for one, one_side, other, other_side, overlap in pairs
     )

@@ -22,12 +22,14 @@ Layout, a byte a field:
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
+from itertools import pairwise
 
 from otterize_pcap.connections.conntrack_flows import DUMP_SLACK_NS, MANY, Flows, patience_of
 from otterize_pcap.connections.direction import EPHEMERAL, WELL_KNOWN, Known, conntrack_originals
 from otterize_pcap.connections.legs import SLACK_NS, UDP_GAP_NS, Flow, Leg, Recording
 from otterize_pcap.connections.sightings import Sighting
-from otterize_pcap.table.rows import RST, Endpoint, Row, Side
+from otterize_pcap.packets.protocols import RST
+from otterize_pcap.table.rows import Endpoint, Row, Side
 
 PORT_CLASSES = (0, WELL_KNOWN, EPHEMERAL.start, EPHEMERAL.stop)
 """Where each class of ports begins."""
@@ -204,9 +206,7 @@ def _having(ends: Iterable[tuple[int, ...]], fact: EndFact) -> frozenset[Endpoin
 def known_of(facts: ShapeFacts, sightings: Iterable[Sighting]) -> Known:
     """What the whole capture says of a shape's endpoints."""
     return Known(
-        servers=frozenset(
-            (facts.protocol, end) for end in _having(facts.ends, EndFact.ANSWERED)
-        ),
+        servers=frozenset((facts.protocol, end) for end in _having(facts.ends, EndFact.ANSWERED)),
         originals=conntrack_originals(sightings),
         peers={(facts.protocol, end): 2 for end in _having(facts.ends, EndFact.HAD_PEERS)},
         crowded=frozenset(
@@ -250,9 +250,7 @@ def by_tuple(flows: Iterable[Flow]) -> Flows:
     return found
 
 
-def _flow(
-    facts: ShapeFacts, place: int, endpoints: tuple[Endpoint, ...], times: "Times"
-) -> Flow:
+def _flow(facts: ShapeFacts, place: int, endpoints: tuple[Endpoint, ...], times: "Times") -> Flow:
     flow = facts.flows[place]
     first_ns, last_ns = times["first", place], times["last", place]
     client = flow.facts & 3
@@ -263,13 +261,12 @@ def _flow(
         interface=0,
         low=endpoints[flow.low],
         high=endpoints[flow.high],
-        slot=0,
         number=place + 1,
         first_sender=flow.first_sender,
         first_ns=first_ns,
         last_ns=last_ns,
         client=None if client > 1 else client,
-        client_isn=client_isn if client_isn else None,
+        client_isn=client_isn or None,
         server_isn=SERVER_ISNS[server_isn - 1] if server_isn else None,
         sides=(
             _side(flow.sides[0], timestamp if client == 0 else 0),
@@ -324,7 +321,7 @@ def _times(facts: ShapeFacts) -> Times:
 def _flow_bounds(facts: ShapeFacts) -> Iterator[Bound]:
     recorded = [place for place, flow in enumerate(facts.flows) if flow.has_legs]
     patience = patience_of(facts.protocol)
-    for one, other in zip(recorded, recorded[1:], strict=False):
+    for one, other in pairwise(recorded):
         together = bool(facts.flows[other].facts & FlowFact.BEGAN_WITH_LAST)
         yield ("first", other), ("first", one), int(not together)
         if together:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from otterize_pcap.connections.connect import Judgement, judge
+from otterize_pcap.connections.rule import Rule
 from otterize_pcap.connections.shapes import (
     ShapeFacts,
     by_tuple,
@@ -19,7 +20,7 @@ class ConnectionClass:
     """What the rules said of a connection, whoever its ends were; see `Connection`."""
 
     protocol: int
-    rule: str
+    rule: Rule
     outcome: str
     joined_by: tuple[str, ...]
 

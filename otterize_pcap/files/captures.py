@@ -26,6 +26,7 @@ from otterize_pcap.files.pcap_files import (
 )
 from otterize_pcap.files.snapshot_files import load_snapshot
 from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
+from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.resolve.map_capture import Capture
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.chunk import ReadOptions
@@ -94,7 +95,7 @@ def _open_directory(
             raise SnapshotError(message)
         snapshot = load_snapshot([snapshot_path(path)])
     files = pcap_files(path)
-    if not files and (manifest is None or any(n.status == "captured" for n in manifest.nodes)):
+    if not files and (manifest is None or _any_captured(manifest)):
         message = f"{path}: no .pcap files in this directory; is it a capture directory?"
         raise CaptureError(message)
     tables = read_nodes(files, nodes_by_file(path, manifest), options, watch)
@@ -185,6 +186,10 @@ def _file_coverage(node: str, table: CaptureTable, manifest: Manifest | None) ->
         truncated=bool(table.counts.truncated or table.counts.damage),
         dropped=dropped,
     )
+
+
+def _any_captured(manifest: Manifest) -> bool:
+    return any(node.status is NodeStatus.CAPTURED for node in manifest.nodes)
 
 
 def _node_coverage(manifest: Manifest | None) -> tuple[NodeCoverage, ...]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from otterize_pcap.errors import GraphFormatError
+from otterize_pcap.graph.fate import parse_fate
 from otterize_pcap.graph.graph_entries import (
     CallEntry,
     CoverageEntry,
@@ -36,6 +37,7 @@ from otterize_pcap.graph.service_graph import (
     call_order,
 )
 from otterize_pcap.json_errors import json_reason
+from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.timestamps import TimeError, format_time, parse_time
 
 FORMAT: Final = "otterize-graph"
@@ -178,7 +180,7 @@ def _coverage_entry(coverage: Coverage) -> CoverageEntry:
             )
             for node in coverage.nodes
         ),
-        connections=dict(coverage.connections),
+        connections={str(fate): count for fate, count in coverage.connections},
         skipped=dict(coverage.skipped),
         notes=coverage.notes,
     )
@@ -241,7 +243,7 @@ def _coverage(entry: CoverageEntry) -> Coverage:
         nodes=tuple(
             NodeCoverage(
                 node.name,
-                node.status,
+                NodeStatus(node.status),
                 node.reason,
                 _optional_time(node.start),
                 _optional_time(node.end),
@@ -249,7 +251,9 @@ def _coverage(entry: CoverageEntry) -> Coverage:
             )
             for node in entry.nodes
         ),
-        connections=tuple(sorted(entry.connections.items())),
+        connections=tuple(
+            sorted((parse_fate(text), count) for text, count in entry.connections.items())
+        ),
         skipped=tuple(sorted(entry.skipped.items())),
         notes=entry.notes,
     )

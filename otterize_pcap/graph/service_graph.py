@@ -6,6 +6,9 @@ ClientIntents. A graph read from ClientIntents has calls without uses; one from 
 
 from dataclasses import dataclass, field
 
+from otterize_pcap.graph.fate import Fate
+from otterize_pcap.node_status import NodeStatus
+
 ESTABLISHED, ATTEMPTED, LOOKUP = "established", "attempted", "lookup"
 
 # The kind of a server that is named by its Service, whatever stands behind it.
@@ -112,7 +115,7 @@ class NodeCoverage:
     """
 
     name: str
-    status: str
+    status: NodeStatus
     reason: str | None = None
     start_ns: int | None = None
     end_ns: int | None = None
@@ -123,28 +126,27 @@ class NodeCoverage:
 class Coverage:
     """What a graph rests on, so that absence can be told from not having looked.
 
-    `connections` counts connections by what became of them: `resolved`, `hidden: <why>`,
-    `unresolved: <reason>`, `ambiguous`, `external`; sorted by name.
+    `connections` counts connections by what became of them, in order of the fates' texts.
     `skipped` counts packets that hold no connection, by reason.
     """
 
     files: tuple[FileCoverage, ...] = ()
     nodes: tuple[NodeCoverage, ...] = ()
-    connections: tuple[tuple[str, int], ...] = ()
+    connections: tuple[tuple[Fate, int], ...] = ()
     skipped: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HiddenCall:
-    """A call between workloads that was seen but is not shown; `reason` is the fate that hid it.
+    """A call between workloads that was seen but is not shown; `fate` is what hid it.
 
     `services` are the `name.namespace` of Services it was reached through.
     """
 
     client: Workload
     server: Workload
-    reason: str
+    fate: Fate
     services: tuple[str, ...] = ()
 
 

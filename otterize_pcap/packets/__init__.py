@@ -1,1 +1,1 @@
-"""Record → packet headers: the readable reference decoder, on dpkt; it knows of no file."""
+"""Record → packet headers: the readable reference decoder; it knows of no file."""

@@ -1,4 +1,4 @@
-"""Record → packet headers: the readable reference decoder, on dpkt.
+"""Record → packet headers: the readable reference decoder.
 
 `Packet` is what the connection table needs to know of the innermost IP packet of a frame. A frame
 without one, or with one that cannot be trusted, is `Skipped` with the reason, never guessed at.
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from otterize_pcap.packets.fragments import FirstFragment, FragmentKey, FragmentMemory
 from otterize_pcap.packets.headers import UndecodableError
-from otterize_pcap.packets.icmp import ICMP_V4, ICMP_V6, quoted_packet
+from otterize_pcap.packets.icmp import quoted_packet
 from otterize_pcap.packets.link_layer import open_link
-from otterize_pcap.packets.network import ESP, IpHeader, parse_ip
+from otterize_pcap.packets.network import IpHeader, parse_ip
 from otterize_pcap.packets.packet import (
     ENCRYPTED,
     ICMP,
@@ -22,9 +22,10 @@ from otterize_pcap.packets.packet import (
     Skipped,
     Tunnel,
 )
-from otterize_pcap.packets.transport import SCTP, TCP, UDP, Segment, parse_segment
+from otterize_pcap.packets.ports import TunnelPorts
+from otterize_pcap.packets.protocols import ESP, ICMP_V4, ICMP_V6, SCTP, TCP, UDP
+from otterize_pcap.packets.transport import Segment, parse_segment
 from otterize_pcap.packets.tunnels import (
-    TunnelPorts,
     open_ip_tunnel,
     open_udp_tunnel,
     refuse_encrypted,

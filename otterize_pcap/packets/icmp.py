@@ -1,18 +1,8 @@
 """ICMP errors: which packet they say was not delivered (RFC 792, RFC 4443)."""
 
-import dpkt
-
-from otterize_pcap.packets.headers import UndecodableError, parse_header
+from otterize_pcap.packets.headers import IcmpHeader, UndecodableError, parse_header
 from otterize_pcap.packets.packet import ICMP
-
-ICMP_V4, ICMP_V6 = 1, 58
-
-
-class _Icmp(dpkt.icmp.ICMP):  # type: ignore[misc]  # dpkt is untyped
-    """Type, code and checksum alone."""
-
-    def unpack(self, buf: bytes) -> None:
-        dpkt.Packet.unpack(self, buf)
+from otterize_pcap.packets.protocols import ICMP_V6
 
 
 def quoted_packet(protocol: int, payload: bytes) -> bytes:
@@ -23,7 +13,7 @@ def quoted_packet(protocol: int, payload: bytes) -> bytes:
     Raises:
         UndecodableError: It is another ICMP message.
     """
-    header = parse_header(_Icmp, payload, "ICMP")
+    header = parse_header(IcmpHeader, payload, "ICMP")
     unreachable = header.type == 1 if protocol == ICMP_V6 else header.type == 3 and header.code != 4
     if not unreachable:
         raise UndecodableError(ICMP)

@@ -7,13 +7,24 @@ none of it has IP addresses, so none of it is a tunnel that a connection should 
 from collections.abc import Callable
 from typing import Literal
 
-import dpkt
-
-from otterize_pcap.packets.headers import UndecodableError, parse_header, too_short
+from otterize_pcap.packets.headers import (
+    EthernetHeader,
+    MplsLabel,
+    PppoeHeader,
+    Sll2Header,
+    SllHeader,
+    UndecodableError,
+    VlanTag,
+    WirelessHeader,
+    parse_header,
+    too_short,
+)
 from otterize_pcap.packets.packet import ENCRYPTED, NOT_IP, TOO_DEEP
 
 IPV4, IPV6 = 0x0800, 0x86DD
-VLAN_TYPES = frozenset({0x8100, 0x88A8, 0x9100, 0x9200})
+ARP = 0x0806
+VLAN, QINQ = 0x8100, 0x88A8
+VLAN_TYPES = frozenset({VLAN, QINQ, 0x9100, 0x9200})
 MPLS_TYPES = frozenset({0x8847, 0x8848})
 PPPOE_DISCOVERY, PPPOE_SESSION = 0x8863, 0x8864
 PPP_ETHERTYPE = 0x880B
@@ -25,6 +36,9 @@ CISCO_METADATA = 0x8909
 """Cisco TrustSec: 6 bytes, then the EtherType."""
 TRANSPARENT_ETHERNET = 0x6558
 
+NETLINK_HARDWARE = 824
+"""ARPHRD_NETLINK, whose protocol field is no EtherType."""
+
 MAX_TAGS = 8
 """Tags and labels followed in one frame; two are common, four are seen at providers."""
 
@@ -34,34 +48,8 @@ _FAMILY_IPV6 = frozenset({24, 28, 30})
 """AF_INET6 of NetBSD and OpenBSD, FreeBSD, and macOS; AF_INET is 2 everywhere."""
 
 _NFLOG_PAYLOAD = 9
-
-
-class _Ethernet(dpkt.ethernet.Ethernet):  # type: ignore[misc]  # dpkt is untyped
-    """The 14 bytes alone."""
-
-    def unpack(self, buf: bytes) -> None:
-        dpkt.Packet.unpack(self, buf)
-
-    def _unpack_data(self, buf: bytes) -> None:
-        """Leave the rest alone: dpkt's own __init__ would decode all of it."""
-
-
-class _Sll(dpkt.sll.SLL):  # type: ignore[misc]
-    _typesw: dict[int, type] = {}  # noqa: RUF012 - dpkt's own attribute, here emptied
-
-
-class _Sll2(dpkt.sll2.SLL2):  # type: ignore[misc]
-    _typesw: dict[int, type] = {}  # noqa: RUF012
-
-
-class _Wireless(dpkt.ieee80211.IEEE80211):  # type: ignore[misc]
-    def unpack(self, buf: bytes) -> None:
-        dpkt.Packet.unpack(self, buf)
-
-
-class _PppOverEthernet(dpkt.pppoe.PPPoE):  # type: ignore[misc]
-    def unpack(self, buf: bytes) -> None:
-        dpkt.Packet.unpack(self, buf)
+_DATA_FRAME = 2
+"""IEEE 802.11, 9.2.4.1.3: the type of frames that carry data."""
 
 
 def open_link(link_type: int, frame: bytes) -> tuple[bytes, int]:
@@ -79,7 +67,7 @@ def open_link(link_type: int, frame: bytes) -> tuple[bytes, int]:
 
 def open_ethernet(frame: bytes, depth: int = 0) -> bytes:
     """Find the IP packet in an Ethernet frame."""
-    header = parse_header(_Ethernet, frame, "Ethernet")
+    header = parse_header(EthernetHeader, frame, "Ethernet")
     return open_ethertype(header.type, frame[14:], depth)
 
 
@@ -90,7 +78,7 @@ def open_ethertype(ethertype: int, payload: bytes, depth: int = 0) -> bytes:
     if depth >= MAX_TAGS:
         raise UndecodableError(TOO_DEEP)
     if ethertype in VLAN_TYPES:
-        tag = parse_header(dpkt.ethernet.VLANtag8021Q, payload, "VLAN")
+        tag = parse_header(VlanTag, payload, "VLAN")
         return open_ethertype(tag.type, payload[4:], depth + 1)
     if ethertype in MPLS_TYPES:
         return _open_mpls(payload, depth + 1)
@@ -112,7 +100,7 @@ def open_ethertype(ethertype: int, payload: bytes, depth: int = 0) -> bytes:
 def _open_mpls(payload: bytes, depth: int) -> bytes:
     """RFC 3032; what follows the last label is told by its first nibble (RFC 4928)."""
     for _ in range(MAX_TAGS):
-        label = parse_header(dpkt.ethernet.MPLSlabel, payload, "MPLS")
+        label = parse_header(MplsLabel, payload, "MPLS")
         payload = payload[4:]
         if label.s:
             break
@@ -128,7 +116,7 @@ def _open_mpls(payload: bytes, depth: int) -> bytes:
 
 def _open_pppoe(payload: bytes, depth: int = 0) -> bytes:
     """RFC 2516, session stage."""
-    header = parse_header(_PppOverEthernet, payload, "PPPoE")
+    header = parse_header(PppoeHeader, payload, "PPPoE")
     if header.code != 0:
         raise UndecodableError(NOT_IP)
     return _open_ppp(payload[6:], depth)
@@ -162,37 +150,39 @@ def _open_llc(payload: bytes, depth: int) -> bytes:
     return open_ethertype(int.from_bytes(payload[6:8]), payload[8:], depth)
 
 
-def _ethernet(frame: bytes) -> tuple[bytes, int]:
+def open_ethernet_frame(frame: bytes) -> tuple[bytes, int]:
+    """LINKTYPE_ETHERNET."""
     return open_ethernet(frame), 0
 
 
-def _raw_ip(frame: bytes) -> tuple[bytes, int]:
+def open_raw_ip(frame: bytes) -> tuple[bytes, int]:
+    """LINKTYPE_RAW, LINKTYPE_IPV4 and LINKTYPE_IPV6: no header."""
     return frame, 0
 
 
-def _cooked(frame: bytes) -> tuple[bytes, int]:
+def open_cooked(frame: bytes) -> tuple[bytes, int]:
     """LINKTYPE_LINUX_SLL; packet type 4 is outgoing, all others came in."""
-    header = parse_header(_Sll, frame, "SLL")
-    return _open_cooked(header.hrd, header.ethtype, frame[16:]), int(header.type == 4)
+    header = parse_header(SllHeader, frame, "SLL")
+    return _open_announced(header.hrd, header.ethtype, frame[16:]), int(header.type == 4)
 
 
-def _cooked_2(frame: bytes) -> tuple[bytes, int]:
+def open_cooked_2(frame: bytes) -> tuple[bytes, int]:
     """LINKTYPE_LINUX_SLL2."""
-    header = parse_header(_Sll2, frame, "SLL2")
+    header = parse_header(Sll2Header, frame, "SLL2")
     index = header.intindex & 0xFFFFFFFF
-    return _open_cooked(header.hrd, header.ethtype, frame[20:]), index
+    return _open_announced(header.hrd, header.ethtype, frame[20:]), index
 
 
-def _open_cooked(hardware: int, protocol: int, payload: bytes) -> bytes:
+def _open_announced(hardware: int, protocol: int, payload: bytes) -> bytes:
     """The protocol field is an EtherType, except on a few kinds of hardware and for 802.2."""
     if protocol == 4:
         return _open_llc(payload, 0)
-    if protocol < 0x0600 or hardware == 824:
+    if protocol < 0x0600 or hardware == NETLINK_HARDWARE:
         raise UndecodableError(NOT_IP)
     return open_ethertype(protocol, payload)
 
 
-def _loopback(frame: bytes) -> tuple[bytes, int]:
+def open_loopback(frame: bytes) -> tuple[bytes, int]:
     """LINKTYPE_NULL and LINKTYPE_LOOP: an address family in the capturing host's byte order."""
     if len(frame) < 4:
         raise too_short("NULL")
@@ -213,8 +203,8 @@ def _pppoe(frame: bytes) -> tuple[bytes, int]:
 
 def _wireless(frame: bytes) -> tuple[bytes, int]:
     """LINKTYPE_IEEE802_11: data frames that are neither encrypted nor aggregated."""
-    header = parse_header(_Wireless, frame, "802.11")
-    if header.type != dpkt.ieee80211.DATA_TYPE or header.subtype & 4:
+    header = parse_header(WirelessHeader, frame, "802.11")
+    if header.type != _DATA_FRAME or header.subtype & 4:
         raise UndecodableError(NOT_IP)
     if header.wep:
         raise UndecodableError(ENCRYPTED)
@@ -249,20 +239,20 @@ def _netfilter_log(frame: bytes) -> tuple[bytes, int]:
 
 
 LINK_TYPES: dict[int, Callable[[bytes], tuple[bytes, int]]] = {
-    0: _loopback,
-    1: _ethernet,
+    0: open_loopback,
+    1: open_ethernet_frame,
     9: _ppp,
-    12: _raw_ip,
-    14: _raw_ip,
+    12: open_raw_ip,
+    14: open_raw_ip,
     50: _ppp,
     51: _pppoe,
-    101: _raw_ip,
+    101: open_raw_ip,
     105: _wireless,
-    108: _loopback,
-    113: _cooked,
+    108: open_loopback,
+    113: open_cooked,
     127: _radiotap,
-    228: _raw_ip,
-    229: _raw_ip,
+    228: open_raw_ip,
+    229: open_raw_ip,
     239: _netfilter_log,
-    276: _cooked_2,
+    276: open_cooked_2,
 }

@@ -2,20 +2,24 @@
 
 from dataclasses import dataclass
 
-import dpkt
-
-from otterize_pcap.packets.headers import UndecodableError, malformed, parse_header, too_short
+from otterize_pcap.addresses import MAPPED
+from otterize_pcap.packets.headers import (
+    Ipv4Header,
+    Ipv6Fragment,
+    Ipv6Header,
+    UndecodableError,
+    malformed,
+    parse_header,
+    too_short,
+)
 from otterize_pcap.packets.packet import NOT_IP, TOO_DEEP
+from otterize_pcap.packets.protocols import AH
 
-ESP, AH = 50, 51
 NO_NEXT_HEADER = 59
 HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION, MOBILITY, HIP, SHIM6 = 0, 43, 44, 60, 135, 139, 140
 _OPTION_HEADERS = frozenset({HOP_BY_HOP, ROUTING, DESTINATION, MOBILITY, HIP, SHIM6})
 
 MAX_EXTENSIONS = 16
-
-IPV4_MAPPED = b"\x00" * 10 + b"\xff\xff"
-"""RFC 4291, 2.5.5.2: in front of an IPv4 address it makes 16 bytes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +41,6 @@ class IpHeader:
     fragment_offset: int = 0
 
 
-class _Ipv4(dpkt.ip.IP):  # type: ignore[misc]  # dpkt is untyped
-    _protosw: dict[int, type] = {}  # noqa: RUF012 - dpkt's own attribute, here emptied
-
-
-class _Ipv6(dpkt.ip6.IP6):  # type: ignore[misc]
-    """The 40 bytes alone."""
-
-    def unpack(self, buf: bytes) -> None:
-        dpkt.Packet.unpack(self, buf)
-
-
 def parse_ip(packet: bytes, missing: int) -> IpHeader:
     """Parse the IP header at the start of `packet`, by its version.
 
@@ -67,7 +60,7 @@ def parse_ip(packet: bytes, missing: int) -> IpHeader:
 
 
 def _parse_ipv4(packet: bytes, missing: int) -> IpHeader:
-    header = parse_header(_Ipv4, packet, "IPv4")
+    header = parse_header(Ipv4Header, packet, "IPv4")
     start = header.hl * 4
     # A total length of 0 is left by segmentation offload: the frame's own length tells.
     length = header.len or len(packet) + missing
@@ -79,8 +72,8 @@ def _parse_ipv4(packet: bytes, missing: int) -> IpHeader:
     if protocol == AH and not header.offset:
         protocol, start = _pass_authentication(packet[:length], start)
     return IpHeader(
-        source=IPV4_MAPPED + header.src,
-        destination=IPV4_MAPPED + header.dst,
+        source=MAPPED + header.src,
+        destination=MAPPED + header.dst,
         protocol=protocol,
         length=length,
         payload=packet[start:length],
@@ -101,7 +94,7 @@ def _pass_authentication(packet: bytes, start: int) -> tuple[int, int]:
 
 
 def _parse_ipv6(packet: bytes, missing: int) -> IpHeader:
-    header = parse_header(_Ipv6, packet, "IPv6")
+    header = parse_header(Ipv6Header, packet, "IPv6")
     # A payload length of 0 is a jumbogram's or left by segmentation offload.
     length = header.plen + 40 if header.plen else len(packet) + missing
     protocol, start = header.nxt, 40
@@ -113,9 +106,7 @@ def _parse_ipv6(packet: bytes, missing: int) -> IpHeader:
                 raise too_short("IPv6 extension header")
             protocol, start = packet[start], start + (packet[start + 1] + 1) * 8
         elif protocol == FRAGMENT:
-            fragment = parse_header(
-                dpkt.ip6.IP6FragmentHeader, packet[start:], "IPv6 fragment header"
-            )
+            fragment = parse_header(Ipv6Fragment, packet[start:], "IPv6 fragment header")
             protocol, start = fragment.nxt, start + 8
             if fragment.frag_off or fragment.m_flag:
                 fragment_id, fragment_offset = fragment.id, fragment.frag_off * 8

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+CLIENT, SERVER = 1, 2
+"""What a payload can say of its sender (S34), as bits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:

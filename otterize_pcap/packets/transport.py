@@ -3,17 +3,21 @@
 import struct
 from dataclasses import dataclass
 
-import dpkt
+from otterize_pcap.packets.headers import (
+    SctpHeader,
+    TcpHeader,
+    UdpHeader,
+    malformed,
+    parse_header,
+    too_short,
+)
+from otterize_pcap.packets.packet import CLIENT, SERVER
+from otterize_pcap.packets.ports import DNS_PORTS
+from otterize_pcap.packets.protocols import ACK, RST, SYN, TCP, UDP
 
-from otterize_pcap.packets.headers import malformed, parse_header, too_short
+TCP_TIMESTAMP = 8
+"""The kind of TCP's timestamps option."""
 
-TCP, UDP, SCTP = 6, 17, 132
-FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
-
-DNS_PORTS = frozenset({53, 5353})
-CLIENT, SERVER = 1, 2
-
-_TCP_TIMESTAMP = 8
 _SCTP_FLAGS = {1: SYN, 2: SYN | ACK, 6: RST}
 _METHODS = (
     b"GET ",
@@ -42,13 +46,6 @@ class Segment:
     payload: bytes = b""
 
 
-class _SctpHeader(dpkt.sctp.SCTP):  # type: ignore[misc]  # dpkt is untyped
-    """The common header alone (RFC 9260, 3.1)."""
-
-    def unpack(self, buf: bytes) -> None:
-        dpkt.Packet.unpack(self, buf)
-
-
 def parse_segment(protocol: int, payload: bytes, length: int) -> Segment:
     """Parse a transport header.
 
@@ -69,7 +66,7 @@ def parse_segment(protocol: int, payload: bytes, length: int) -> Segment:
 
 def _parse_tcp(payload: bytes, length: int) -> Segment:
     """RFC 9293, 3.1."""
-    header = parse_header(dpkt.tcp.TCP, payload, "TCP")
+    header = parse_header(TcpHeader, payload, "TCP")
     if header.off * 4 > length:
         raise malformed("TCP")
     return Segment(
@@ -95,7 +92,7 @@ def _timestamp(options: bytes) -> int | None:
             position += 1
             continue
         length = options[position + 1]
-        if kind == _TCP_TIMESTAMP and length == 10 and position + 6 <= len(options):
+        if kind == TCP_TIMESTAMP and length == 10 and position + 6 <= len(options):
             return int.from_bytes(options[position + 2 : position + 6])
         if length < 2:
             return None
@@ -114,7 +111,7 @@ def _tcp_hint(payload: bytes) -> int:
 
 def _parse_udp(payload: bytes) -> Segment:
     """RFC 768."""
-    header = parse_header(dpkt.udp.UDP, payload, "UDP")
+    header = parse_header(UdpHeader, payload, "UDP")
     hint = 0
     if DNS_PORTS & {header.sport, header.dport} and len(header.data) >= 3:
         hint = SERVER if header.data[2] & 0x80 else CLIENT
@@ -127,7 +124,7 @@ def _parse_sctp(payload: bytes) -> Segment:
     A sender names the peer's initiate tag in each packet, as TCP acknowledges the peer's initial
     sequence number: `ack` is that tag plus one, so that both read alike.
     """
-    header = parse_header(_SctpHeader, payload, "SCTP")
+    header = parse_header(SctpHeader, payload, "SCTP")
     if len(header.data) < 4:
         raise too_short("SCTP")
     flags = _SCTP_FLAGS.get(header.data[0], ACK)

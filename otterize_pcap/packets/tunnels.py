@@ -4,11 +4,7 @@ Each opener yields the tunnel's kind and the inner IP packet. A UDP packet on a 
 does not hold that tunnel's header is a packet like any other.
 """
 
-from dataclasses import dataclass
-
-import dpkt
-
-from otterize_pcap.packets.headers import UndecodableError, parse_header, too_short
+from otterize_pcap.packets.headers import GreHeader, UndecodableError, parse_header, too_short
 from otterize_pcap.packets.link_layer import (
     IPV4,
     IPV6,
@@ -17,37 +13,20 @@ from otterize_pcap.packets.link_layer import (
     open_ethertype,
 )
 from otterize_pcap.packets.packet import ENCRYPTED, NOT_IP
+from otterize_pcap.packets.ports import (
+    IPSEC_NAT_PORT,
+    VXLAN_GPE_PORT,
+    WIREGUARD_PORTS,
+    TunnelPorts,
+)
+from otterize_pcap.packets.protocols import GRE, IP6IP, IPIP
 
-IPIP, IP6IP, GRE = 4, 41, 47
 ERSPAN_1_2, ERSPAN_3 = 0x88BE, 0x22EB
 
-VXLAN_GPE_PORT = 4790
-WIREGUARD_PORTS = frozenset({51820, 51821, 51871})
-"""WireGuard's own and flannel's, Calico's for IPv6, Cilium's."""
-IPSEC_NAT_PORT = 4500
-GUESSED_PORTS = WIREGUARD_PORTS | {IPSEC_NAT_PORT, VXLAN_GPE_PORT}
-"""Ports whose payload decides what a datagram is; the compiled path leaves them alone."""
+GRE_ROUTING, GRE_KEY, GRE_SEQUENCE = 0x4000, 0x2000, 0x1000
+"""Flags that say which fields a header has (RFC 1701, RFC 2890)."""
 
 _GPE_PROTOCOLS = {1: IPV4, 2: IPV6, 3: TRANSPARENT_ETHERNET}
-
-
-@dataclass(frozen=True, slots=True)
-class TunnelPorts:
-    """The UDP destination ports behind which a tunnel is looked for."""
-
-    vxlan: frozenset[int] = frozenset({4789, 8472})
-    geneve: frozenset[int] = frozenset({6081})
-
-    def carries(self, destination_port: int) -> bool:
-        """Whether datagrams to this port hold other packets."""
-        return destination_port in self.vxlan | self.geneve | {VXLAN_GPE_PORT}
-
-
-class _Gre(dpkt.gre.GRE):  # type: ignore[misc]  # dpkt is untyped
-    """The first four bytes alone; `opt_fields_fmts` tells the rest."""
-
-    def unpack(self, buf: bytes) -> None:
-        dpkt.Packet.unpack(self, buf)
 
 
 def open_ip_tunnel(protocol: int, payload: bytes) -> tuple[str, bytes] | None:
@@ -160,10 +139,10 @@ def _open_inner(ethertype: int, payload: bytes) -> bytes:
 
 def _open_gre(payload: bytes) -> tuple[str, bytes]:
     """RFC 2784 and 2890; version 1 is PPTP's (RFC 2637), NVGRE is RFC 7637."""
-    header = parse_header(_Gre, payload, "GRE")
+    header = parse_header(GreHeader, payload, "GRE")
     _, fields = header.opt_fields_fmts()
     start = 4 + sum({"H": 2, "I": 4}[field] for field in fields)
-    if header.flags & dpkt.gre.GRE_RP:
+    if header.flags & GRE_ROUTING:
         start = _pass_routing(payload, start)
     if len(payload) < start:
         raise too_short("GRE")
@@ -171,7 +150,7 @@ def _open_gre(payload: bytes) -> tuple[str, bytes]:
     if header.p in (ERSPAN_1_2, ERSPAN_3):
         return "erspan", _open_erspan(header, inner)
     if header.p == TRANSPARENT_ETHERNET:
-        return ("nvgre" if header.flags & dpkt.gre.GRE_KP else "gre"), open_ethernet(inner)
+        return ("nvgre" if header.flags & GRE_KEY else "gre"), open_ethernet(inner)
     return "gre", _open_inner(header.p, inner)
 
 
@@ -185,9 +164,9 @@ def _pass_routing(payload: bytes, start: int) -> int:
     raise too_short("GRE")
 
 
-def _open_erspan(header: dpkt.gre.GRE, payload: bytes) -> bytes:
+def _open_erspan(header: GreHeader, payload: bytes) -> bytes:
     """draft-foschiano-erspan: type I has no header of its own, II has 8 bytes, III 12 or 20."""
-    if header.p == ERSPAN_1_2 and not header.flags & dpkt.gre.GRE_SP:
+    if header.p == ERSPAN_1_2 and not header.flags & GRE_SEQUENCE:
         return open_ethernet(payload)
     if header.p == ERSPAN_1_2:
         return open_ethernet(payload[8:])

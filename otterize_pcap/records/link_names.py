@@ -1,6 +1,6 @@
 """Names of link types that are not decoded, for messages (tcpdump.org/linktypes.html)."""
 
-_NAMES = {
+NAMES = {
     3: "AX25",
     6: "IEEE802_5",
     7: "ARCNET_BSD",
@@ -8,14 +8,12 @@ _NAMES = {
     10: "FDDI",
     100: "ATM_RFC1483",
     104: "C_HDLC",
-    105: "IEEE802_11",
     107: "FRELAY",
     114: "LTALK",
     117: "PFLOG",
     119: "IEEE802_11_PRISM",
     122: "IP_OVER_FC",
     123: "SUNATM",
-    127: "IEEE802_11_RADIOTAP",
     129: "ARCNET_LINUX",
     138: "APPLE_IP_OVER_IEEE1394",
     139: "MTP2_WITH_PHDR",
@@ -44,7 +42,6 @@ _NAMES = {
     227: "CAN_SOCKETCAN",
     230: "IEEE802_15_4_NOFCS",
     231: "DBUS",
-    239: "NFLOG",
     240: "NETANALYZER",
     247: "INFINIBAND",
     248: "SCTP",
@@ -63,8 +60,8 @@ _NAMES = {
 
 
 def link_type_name(link_type: int) -> str:
-    """Number and, where it has one, name: `105 (IEEE802_11)`."""
+    """Number and, where it has one, name: `119 (IEEE802_11_PRISM)`."""
     if 147 <= link_type <= 162:
         return f"{link_type} (USER{link_type - 147})"
-    name = _NAMES.get(link_type)
+    name = NAMES.get(link_type)
     return f"{link_type} ({name})" if name else str(link_type)

@@ -25,6 +25,8 @@ KUZNETZOV = 0xA1B2CD34
 """Alexey Kuznetsov's patch to libpcap: eight more bytes in each record header."""
 
 HEADER_LENGTH = 24
+SNAPLEN_AT = 16
+"""Where a file header has the longest captured length of its records."""
 RECORD_HEADER = 16
 KUZNETZOV_RECORD_HEADER = 24
 
@@ -50,6 +52,11 @@ class PcapHeader:
     link_type: int
     version: tuple[int, int]
 
+    @property
+    def fields(self) -> struct.Struct:
+        """A record header's seconds, fraction of a second, and two lengths (see `lengths`)."""
+        return struct.Struct(f"{self.order}IIII")
+
     def lengths(self, first: int, second: int) -> tuple[int, int]:
         """Captured and original length of a record, from the two fields in file order."""
         if self.version < (2, 3) or (self.version == (2, 3) and first > second):
@@ -57,25 +64,18 @@ class PcapHeader:
         return first, second
 
 
-def read_header(window: Window, name: str) -> PcapHeader:
-    """Take the file header.
+def parse_header(head: bytes) -> PcapHeader | None:
+    """What the first 24 bytes of a file say, of whatever version; None where they are no header.
 
     The upper half of the link type field says whether frames end in a checksum (FCS); the IP
     header's own length makes that irrelevant here, so only the lower half counts.
-
-    Raises:
-        CaptureError: It is cut off, or of a version that no one can read.
     """
-    if not window.has(HEADER_LENGTH):
-        message = f"{name}: the file ends within its header ({len(window)} of 24 bytes)"
-        raise CaptureError(f"{message}; capture again, with tcpdump -U")
-    head = window.take(HEADER_LENGTH)
-    magic, order = MAGICS[head[:4]]
+    known = MAGICS.get(head[:4])
+    if known is None or len(head) < HEADER_LENGTH:
+        return None
+    magic, order = known
     prefix = "<" if order == "little" else ">"
     major, minor = struct.unpack_from(f"{prefix}HH", head, 4)
-    if major != 2:
-        message = f"{name}: pcap version {major}.{minor} is not supported; only 2.x is"
-        raise CaptureError(f"{message}: convert it with `editcap -F pcap`")
     (link_field,) = struct.unpack_from(f"{prefix}I", head, 20)
     return PcapHeader(
         order=prefix,
@@ -84,6 +84,25 @@ def read_header(window: Window, name: str) -> PcapHeader:
         link_type=link_field & 0xFFFF,
         version=(major, minor),
     )
+
+
+def read_header(window: Window, name: str) -> PcapHeader:
+    """Take the file header, whose first four bytes are one of `MAGICS`.
+
+    Raises:
+        CaptureError: It is cut off, or of a version that no one can read.
+    """
+    if not window.has(HEADER_LENGTH):
+        message = f"{name}: the file ends within its header ({len(window)} of 24 bytes)"
+        raise CaptureError(f"{message}; capture again, with tcpdump -U")
+    header = parse_header(window.take(HEADER_LENGTH))
+    if header is None:
+        raise CaptureError(f"{name}: the file has no pcap header; capture again")
+    major, minor = header.version
+    if major != 2:
+        message = f"{name}: pcap version {major}.{minor} is not supported; only 2.x is"
+        raise CaptureError(f"{message}: convert it with `editcap -F pcap`")
+    return header
 
 
 class PcapReader:
@@ -96,7 +115,7 @@ class PcapReader:
         self.stop = NO_STOP
         self.header = header
         self._name = name
-        self._fields = struct.Struct(f"{self.header.order}IIII")
+        self._fields = header.fields
 
     def next(self) -> Record | None:
         """The next record, or None at the end; `ending` then says why it ended."""

@@ -12,11 +12,10 @@ from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.grouped import ListedConnection
 from otterize_pcap.connections.legs import Flow, Leg, Recording
 from otterize_pcap.connections.outcome import outcome_of
+from otterize_pcap.connections.rule import Rule
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.table.rows import Endpoint, Row
 from otterize_pcap.timestamps import format_time
-
-PROTOCOLS = {6: "TCP", 17: "UDP", 132: "SCTP"}
-HANDSHAKE, UNDIRECTED = "S30", "S36"
 
 CSV_COLUMNS = (
     "protocol,client_ip,client_port,server_ip,server_port,rule,outcome,syn,packets_to_server,"
@@ -35,7 +34,7 @@ class ShownConnection:
     protocol: int
     client: Endpoint
     server: Endpoint
-    rule: str
+    rule: Rule
     outcome: str
     syns: int
     packets: tuple[int, int]
@@ -102,7 +101,7 @@ def shown_leg(row: Row, recording: Recording, offset_ns: int = 0) -> ShownConnec
         protocol=row.protocol,
         client=ends[client],
         server=ends[1 - client],
-        rule=UNDIRECTED if row.client is None else HANDSHAKE,
+        rule=Rule.UNDIRECTED if row.client is None else Rule.HANDSHAKE,
         outcome=outcome,
         syns=sent.syns,
         packets=(sent.packets, answered.packets),
@@ -178,7 +177,7 @@ def render_csv(connections: Iterable[ShownConnection]) -> Iterator[str]:
 
 
 def _protocol(shown: ShownConnection) -> str:
-    return PROTOCOLS.get(shown.protocol, str(shown.protocol))
+    return PROTOCOL_NAMES.get(shown.protocol, str(shown.protocol))
 
 
 def _quoted(field: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage, Workload
+from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.resolve.identity import Identities
 from otterize_pcap.snapshot.snapshot import Snapshot
 
@@ -24,7 +25,7 @@ def with_workloads(
     partly = {
         node.name
         for node in nodes
-        if node.status != "captured" or node.reason or node.name in damaged
+        if node.status is not NodeStatus.CAPTURED or node.reason or node.name in damaged
     }
     if not partly or snapshot.watch_start_ns is None:
         return tuple(nodes)

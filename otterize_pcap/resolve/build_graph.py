@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS
+from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.grouped import ConnectionGroup
 from otterize_pcap.connections.outcome import ESTABLISHED as CONNECTED
+from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     ESTABLISHED,
@@ -21,20 +22,25 @@ from otterize_pcap.graph.service_graph import (
     Workload,
     call_order,
 )
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES, UDP
 from otterize_pcap.resolve.identity import Identities
-from otterize_pcap.resolve.resolve import Party, Resolution, Resolved, Unresolved
-from otterize_pcap.resolve.service_routes import PROTOCOL_NAMES
+from otterize_pcap.resolve.resolve import (
+    GroupResolution,
+    Party,
+    Resolution,
+    Resolved,
+    Unresolved,
+)
 from otterize_pcap.snapshot.snapshot import Snapshot
-from otterize_pcap.table.rows import UDP
 
-SHOWN = "resolved"
-HIDDEN_DNS = "hidden: call to the cluster's DNS"
-HIDDEN_EXTERNAL = "hidden: external server"
-HIDDEN_SELF = "hidden: workload calling itself"
-HIDDEN_ONE_WAY = "hidden: one-way UDP"
-HIDDEN_LABEL = "hidden: excluded label"
-HIDDEN_CLIENT = "hidden: client not selected"
-HIDDEN_NAMESPACE = "hidden: excluded namespace"
+SHOWN = Fate(FateKind.RESOLVED)
+HIDDEN_DNS = Fate(FateKind.HIDDEN, "call to the cluster's DNS")
+HIDDEN_EXTERNAL = Fate(FateKind.HIDDEN, "external server")
+HIDDEN_SELF = Fate(FateKind.HIDDEN, "workload calling itself")
+HIDDEN_ONE_WAY = Fate(FateKind.HIDDEN, "one-way UDP")
+HIDDEN_LABEL = Fate(FateKind.HIDDEN, "excluded label")
+HIDDEN_CLIENT = Fate(FateKind.HIDDEN, "client not selected")
+HIDDEN_NAMESPACE = Fate(FateKind.HIDDEN, "excluded namespace")
 
 DNS_NAMES = ("kube-dns", "dns-default")
 DNS_PORT = 53
@@ -79,25 +85,20 @@ class _Tally:
     services: set[str] = field(default_factory=set)
     evidence: Evidence | None = None
 
-    def add(self, resolved: Resolved, group: ConnectionGroup | None) -> None:
+    def add(self, resolved: "AnyResolved") -> None:
         """Count one connection, or a group of them by what it says of all."""
-        connection = resolved.connection
-        connections = 1
-        if group is None:
-            leg = connection.legs[0]
-            evidence = Evidence(leg.file, leg.row.number, connection.first_ns, connection.rule)
-        else:
-            connections = group.connections
-            evidence = Evidence(group.file, group.packet, group.evidence_ns, connection.rule)
+        found = resolved.connection
+        connections = count_of(found)
         self.connections += connections
         for way in (0, 1):
-            self.packets[way] += connection.packets[way]
-            self.bytes[way] += connection.bytes[way]
-        self.first_ns = min(self.first_ns, connection.first_ns)
-        self.last_ns = max(self.last_ns, connection.last_ns)
-        _add(self.outcomes, connection.outcome, connections)
-        _add(self.rules, connection.rule, connections)
+            self.packets[way] += found.packets[way]
+            self.bytes[way] += found.bytes[way]
+        self.first_ns = min(self.first_ns, found.first_ns)
+        self.last_ns = max(self.last_ns, found.last_ns)
+        _add(self.outcomes, found.outcome, connections)
+        _add(self.rules, found.rule, connections)
         self.services.update(resolved.services)
+        evidence = _evidence_of(found)
         if self.evidence is None or _earlier(evidence, self.evidence):
             self.evidence = evidence
 
@@ -142,31 +143,41 @@ def _earlier(one: Evidence, other: Evidence) -> bool:
     return (one.time_ns, one.file, one.packet) < (other.time_ns, other.file, other.packet)
 
 
+def count_of(found: Connection | ConnectionGroup) -> int:
+    """How many connections it is."""
+    return found.connections if isinstance(found, ConnectionGroup) else 1
+
+
+def _evidence_of(found: Connection | ConnectionGroup) -> Evidence:
+    """Its earliest packet."""
+    if isinstance(found, ConnectionGroup):
+        return Evidence(found.file, found.packet, found.evidence_ns, found.rule)
+    leg = found.legs[0]
+    return Evidence(leg.file, leg.row.number, found.first_ns, found.rule)
+
+
 Tallies = dict[tuple[Workload, Server], dict[tuple[str, int], _Tally]]
 
 
 def build_calls(
-    resolutions: Iterable[Resolution],
-    groups: Iterable[tuple[ConnectionGroup, Resolution]],
+    resolutions: Iterable[Resolution | GroupResolution],
     inclusion: Inclusion,
     cluster_dns: Mapping[Workload, frozenset[int]],
-) -> tuple[tuple[Call, ...], Counter[str], tuple[HiddenCall, ...]]:
+) -> tuple[tuple[Call, ...], Counter[Fate], tuple[HiddenCall, ...]]:
     """The calls, sorted (S61), how many connections each fate had, and what is hidden and why.
 
-    Connections come one by one in `resolutions`, or counted in `groups`. `cluster_dns` are the
-    workloads behind the cluster's DNS Service with their DNS ports (S45).
+    `cluster_dns` are the workloads behind the cluster's DNS Service with their DNS ports (S45).
     """
     tallies: Tallies = {}
-    fates: Counter[str] = Counter()
+    fates: Counter[Fate] = Counter()
     hidden: set[HiddenCall] = set()
-    for group, resolution in chain(((None, each) for each in resolutions), groups):
+    for resolution in resolutions:
         fate = fate_of(resolution, inclusion, cluster_dns)
-        fates[fate] += group.connections if group else 1
+        fates[fate] += count_of(resolution.connection)
         if not isinstance(resolution, Resolved):
             continue
-        if fate == SHOWN:
-            tally = _tally_of(tallies, resolution, inclusion.distinct_by_label)
-            tally.add(resolution, group)
+        if fate.kind is FateKind.RESOLVED:
+            _tally_of(tallies, resolution, inclusion.distinct_by_label).add(resolution)
         elif isinstance(resolution.server, Party):
             pair = resolution.client.workload, resolution.server.workload
             hidden.add(HiddenCall(*pair, fate, resolution.services))
@@ -174,10 +185,13 @@ def build_calls(
 
 
 def _hidden_order(call: HiddenCall) -> tuple[str, ...]:
-    return (*call_order(call), call.reason, *call.services)
+    return (*call_order(call), str(call.fate), *call.services)
 
 
-def _tally_of(tallies: Tallies, resolved: Resolved, label: str) -> _Tally:
+AnyResolved = Resolved[Connection] | Resolved[ConnectionGroup]
+
+
+def _tally_of(tallies: Tallies, resolved: AnyResolved, label: str) -> _Tally:
     server = resolved.server
     client = _labelled(resolved.client, label) if label else resolved.client.workload
     pair = (client, server.workload if isinstance(server, Party) else server)
@@ -215,18 +229,18 @@ def _calls(tallies: Tallies) -> tuple[Call, ...]:
 
 
 def fate_of(
-    resolution: Resolution,
+    resolution: Resolution | GroupResolution,
     inclusion: Inclusion,
     cluster_dns: Mapping[Workload, frozenset[int]],
-) -> str:
-    """What becomes of a connection: `resolved`, `hidden: <why>`, or why it could not be."""
+) -> Fate:
+    """What becomes of a connection: shown, hidden and why, or why it is not resolved."""
     if isinstance(resolution, Unresolved):
-        return resolution.reason
+        return resolution.fate
     connection, server = resolution.connection, resolution.server
     if connection.outcome != CONNECTED:
         one_way = connection.protocol == UDP and connection.outcome == "unanswered"
         if not (inclusion.attempts or (one_way and inclusion.one_way_udp)):
-            return HIDDEN_ONE_WAY if one_way else f"hidden: {connection.outcome}"
+            return HIDDEN_ONE_WAY if one_way else Fate(FateKind.HIDDEN, connection.outcome)
     if _is_cluster_dns(resolution, cluster_dns):
         if not inclusion.cluster_dns:
             return HIDDEN_DNS
@@ -238,7 +252,9 @@ def fate_of(
     return _excluded(resolution, inclusion) or SHOWN
 
 
-def _is_cluster_dns(resolution: Resolved, cluster_dns: Mapping[Workload, frozenset[int]]) -> bool:
+def _is_cluster_dns(
+    resolution: AnyResolved, cluster_dns: Mapping[Workload, frozenset[int]]
+) -> bool:
     """Whether a server is the cluster's DNS, or a node's own cache of it (S45)."""
     if (resolution.port, resolution.connection.servers[-1][0]) == (DNS_PORT, NODE_LOCAL_DNS):
         return True
@@ -246,7 +262,7 @@ def _is_cluster_dns(resolution: Resolved, cluster_dns: Mapping[Workload, frozens
     return isinstance(server, Party) and resolution.port in cluster_dns.get(server.workload, ())
 
 
-def _excluded(resolved: Resolved, inclusion: Inclusion) -> str | None:
+def _excluded(resolved: AnyResolved, inclusion: Inclusion) -> Fate | None:
     if inclusion.client_labels:
         labels = resolved.client.pod.labels if resolved.client.pod else {}
         if any(labels.get(key) != value for key, value in inclusion.client_labels):

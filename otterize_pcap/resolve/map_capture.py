@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from otterize_pcap.connections.conntrack import Dump
-from otterize_pcap.connections.grouped import ConnectionGroup, GroupedConnections
+from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.connections.legs import Recording, leg_order
 from otterize_pcap.connections.names import Names, RecordedPayload, read_names
+from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import (
     Coverage,
     External,
@@ -31,9 +32,11 @@ from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
 from otterize_pcap.resolve.notes import notes_of
 from otterize_pcap.resolve.resolve import (
     DEFAULT_SLACK_NS,
+    GroupResolution,
     Resolution,
     Resolved,
     Resolver,
+    of_one,
 )
 from otterize_pcap.resolve.service_routes import ServiceRoutes
 from otterize_pcap.resolve.stands import StandResolver
@@ -41,7 +44,7 @@ from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.capture_counts import Payload
 
 # Tunnels that any process can imitate by sending a UDP datagram (S25).
-AGELESS = "unresolved: known to conntrack only, without its age"
+AGELESS = Fate(FateKind.UNRESOLVED, "known to conntrack only, without its age")
 FORGED = "inside a tunnel that a pod made"
 UDP_TUNNELS = frozenset({"vxlan", "vxlan-gpe", "geneve", "gtp"})
 
@@ -142,10 +145,10 @@ class MappedCapture:
         self.cluster_dns: Mapping[Workload, frozenset[int]] = self._lookup.cluster_dns
 
     @cached_property
-    def groups(self) -> list[tuple[ConnectionGroup, Resolution]]:
-        """The groups of connections, each with what becomes of all of them."""
-        stands = StandResolver(self._lookup.resolver)
-        return [(group, stands.resolve(group)) for group in self._found.groups]
+    def groups(self) -> list[GroupResolution]:
+        """The groups of connections, with what becomes of each."""
+        resolve = StandResolver(self._lookup.resolver).resolve
+        return [resolve(group) for group in self._found.groups]
 
     @cached_property
     def odd(self) -> list[Resolution]:
@@ -168,22 +171,24 @@ class MappedCapture:
         """What becomes of every connection, by the time at which it began."""
         return tuple(sorted(self.select(lambda _: True), key=_order))
 
-    def select(self, wanted: Callable[[Resolution], bool]) -> Iterator[Resolution]:
+    def select(
+        self, wanted: Callable[[Resolution | GroupResolution], bool]
+    ) -> Iterator[Resolution]:
         """What becomes of each connection whose group, or itself, is wanted."""
         chosen = {
-            group.number: resolution for group, resolution in self.groups if wanted(resolution)
+            resolution.connection.number: resolution
+            for resolution in self.groups
+            if wanted(resolution)
         }
         for number, connection in self._found.connections(chosen.keys()):
-            yield self._named(replace(chosen[number], connection=connection))
+            yield self._named(of_one(chosen[number], connection))
         yield from filter(wanted, self.odd)
 
     @cached_property
     def graph(self) -> ServiceGraph:
         """The service graph."""
         lookup, capture, rules = self._lookup, self._lookup.capture, self._lookup.rules
-        calls, fates, hidden = build_calls(
-            *self._counted(), rules.inclusion, lookup.cluster_dns
-        )
+        calls, fates, hidden = build_calls(self._counted(), rules.inclusion, lookup.cluster_dns)
         if rules.inclusion.lookups:
             calls = add_lookups(calls, self.lookups)
         if self._found.ageless:
@@ -202,14 +207,14 @@ class MappedCapture:
         )
         return ServiceGraph(calls, coverage, hidden)
 
-    def _counted(self) -> tuple[list[Resolution], list[tuple[ConnectionGroup, Resolution]]]:
-        """What is counted one by one, and by groups."""
+    def _counted(self) -> list[Resolution | GroupResolution]:
+        """All connections, in groups as far as a group says all of them."""
         if not self._lookup.rules.inclusion.internet:
-            return self.odd, self.groups
+            return [*self.odd, *self.groups]
         # A name belongs to a single connection, so that none can stand for others.
-        named = list(self.select(_is_outside))
-        inside = [resolution for resolution in self.odd if not _is_outside(resolution)]
-        return inside + named, [each for each in self.groups if not _is_outside(each[1])]
+        everything = [*self.odd, *self.groups]
+        inside = [resolution for resolution in everything if not _is_outside(resolution)]
+        return [*inside, *self.select(_is_outside)]
 
     @cached_property
     def _names(self) -> Names:
@@ -236,7 +241,7 @@ def _order(resolution: Resolution) -> tuple[int, str, int]:
     return leg_order(resolution.connection.legs[0])
 
 
-def _is_outside(resolution: Resolution) -> bool:
+def _is_outside(resolution: Resolution | GroupResolution) -> bool:
     return isinstance(resolution, Resolved) and isinstance(resolution.server, External)
 
 
@@ -245,7 +250,7 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
     if len(graphs) == 1:
         return graphs[0]
     coverages = [graph.coverage for graph in graphs if graph.coverage is not None]
-    connections: Counter[str] = Counter()
+    connections: Counter[Fate] = Counter()
     skipped: Counter[str] = Counter()
     for coverage in coverages:
         connections.update(dict(coverage.connections))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from otterize_pcap.graph.service_graph import FileCoverage
+from otterize_pcap.intervals import Interval
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.timestamps import SECOND_NS, format_time
 
@@ -35,18 +36,18 @@ def notes_of(
     if first is None or last is None:
         return
     if begun is not None and ended is not None:
-        if first > ended + slack_ns or last < begun - slack_ns:
+        known = Interval(begun, ended)
+        if not known.touches(first, last, slack_ns):
             yield "all packets lie outside the snapshot's time: were they recorded together?"
-        elif snapshot.watch_end_ns is not None and (
-            first < begun - slack_ns or last > ended + slack_ns
-        ):
+        elif snapshot.watch_end_ns is not None and not known.covers(first, last, slack_ns):
             yield (
                 f"packets from {format_time(first)} to {format_time(last)}, but the snapshot "
                 f"watched from {format_time(begun)} to {format_time(ended)}"
             )
         return
     newest = max(
-        (tenure.start_ns for held in snapshot.tenures.values() for tenure in held), default=None
+        (tenure.interval.start_ns for held in snapshot.tenures.values() for tenure in held),
+        default=None,
     )
     if newest is not None and last + slack_ns < newest:
         yield "all packets are older than the snapshot's newest pod; was it taken later?"

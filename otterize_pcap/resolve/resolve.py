@@ -6,14 +6,17 @@ reason; nothing is guessed.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from otterize_pcap.addresses import format_address, is_not_a_call, is_private
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.grouped import ConnectionGroup
-from otterize_pcap.connections.direction import UNDIRECTED
+from otterize_pcap.connections.rule import Rule
+from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import External, Workload
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.identity import Identities
-from otterize_pcap.resolve.service_routes import PROTOCOL_NAMES, ServiceRoutes, distinct_services
+from otterize_pcap.resolve.service_routes import ServiceRoutes, distinct_services
 from otterize_pcap.snapshot.snapshot import Listener, Pod, Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
 from otterize_pcap.timestamps import SECOND_NS
@@ -23,16 +26,18 @@ DEFAULT_SLACK_NS = 2 * SECOND_NS
 API_SERVER = Workload("kubernetes", "default", "Service")
 API_SERVICE = "kubernetes.default"
 
-UNDIRECTED_REASON = "undirected: no rule tells client from server"
-NOT_A_CALL = "not a call: loopback, link-local, multicast or broadcast"
-NODE_CLIENT = "unresolved: node as client"
-NODE_SERVER = "unresolved: node as server, port not declared by a hostNetwork pod"
-NO_POD = "unresolved: no pod had the address then"
-OUTSIDE_TENURE = "unresolved: the pod did not have the address over the whole connection"
-NO_BACKEND = "unresolved: Service without pods behind that port"
-UNKNOWN_PRIVATE = "unresolved: unknown private address"
-EXTERNAL_CLIENT = "external client"
-AMBIGUOUS = "ambiguous"
+UNDIRECTED = Fate(FateKind.UNDIRECTED, "no rule tells client from server")
+NOT_A_CALL = Fate(FateKind.NOT_A_CALL, "loopback, link-local, multicast or broadcast")
+NODE_CLIENT = Fate(FateKind.UNRESOLVED, "node as client")
+NODE_SERVER = Fate(FateKind.UNRESOLVED, "node as server, port not declared by a hostNetwork pod")
+NO_POD = Fate(FateKind.UNRESOLVED, "no pod had the address then")
+OUTSIDE_TENURE = Fate(
+    FateKind.UNRESOLVED, "the pod did not have the address over the whole connection"
+)
+NO_BACKEND = Fate(FateKind.UNRESOLVED, "Service without pods behind that port")
+UNKNOWN_PRIVATE = Fate(FateKind.UNRESOLVED, "unknown private address")
+EXTERNAL_CLIENT = Fate(FateKind.EXTERNAL_CLIENT)
+AMBIGUOUS = Fate(FateKind.AMBIGUOUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +53,17 @@ class Party:
     inferred: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """A connection with both ends known; `port` is the server's own, `services` what led there."""
+Seen = TypeVar("Seen", Connection, ConnectionGroup)
 
-    connection: Connection | ConnectionGroup
+
+@dataclass(frozen=True, slots=True)
+class Resolved(Generic[Seen]):
+    """A connection, or a group, with both ends known.
+
+    `port` is the server's own, `services` what led there.
+    """
+
+    connection: Seen
     client: Party
     server: Party | External
     port: int
@@ -60,29 +71,49 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
-class Unresolved:
+class Unresolved(Generic[Seen]):
     """A connection that is no call, or whose ends cannot be known.
 
-    `side` is the end that `reason` speaks of, `candidates` the workloads between which it could
+    `side` is the end that `fate` speaks of, `candidates` the workloads between which it could
     not be decided. `client` and `server` are what was known all the same.
     """
 
-    connection: Connection | ConnectionGroup
-    reason: str
+    connection: Seen
+    fate: Fate
     side: str = ""
     candidates: tuple[Workload, ...] = ()
     client: Party | None = None
     server: Party | External | None = None
 
 
-Resolution = Resolved | Unresolved
+Resolution = Resolved[Connection] | Unresolved[Connection]
+"""What becomes of one connection."""
+
+GroupResolution = Resolved[ConnectionGroup] | Unresolved[ConnectionGroup]
+"""What becomes of each connection of a group."""
+
+
+def of_one(resolution: GroupResolution, connection: Connection) -> Resolution:
+    """What becomes of one connection of a group."""
+    if isinstance(resolution, Unresolved):
+        return Unresolved(
+            connection,
+            resolution.fate,
+            resolution.side,
+            resolution.candidates,
+            resolution.client,
+            resolution.server,
+        )
+    return Resolved(
+        connection, resolution.client, resolution.server, resolution.port, resolution.services
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
     """Why an end is not known."""
 
-    reason: str
+    fate: Fate
     candidates: tuple[Workload, ...] = ()
 
 
@@ -127,22 +158,20 @@ class Resolver:
         )
 
     def put_together(
-        self, connection: Connection | ConnectionGroup, client: Party | Unknown, found: FoundServer
-    ) -> Resolution:
-        """The resolution of a call whose ends were looked up."""
+        self, connection: Seen, client: Party | Unknown, found: FoundServer
+    ) -> Resolved[Seen] | Unresolved[Seen]:
+        """The resolution of a call, or of a group of them, whose ends were looked up."""
         server, services, port = found
-        if connection.rule == UNDIRECTED:
-            return Unresolved(connection, UNDIRECTED_REASON)
+        if connection.rule is Rule.UNDIRECTED:
+            return Unresolved(connection, UNDIRECTED)
         if isinstance(client, Unknown):
             known = None if isinstance(server, Unknown) else server
-            return Unresolved(connection, client.reason, "client", client.candidates, server=known)
+            return Unresolved(connection, client.fate, "client", client.candidates, server=known)
         if isinstance(server, Unknown):
-            return Unresolved(connection, server.reason, "server", server.candidates, client=client)
+            return Unresolved(connection, server.fate, "server", server.candidates, client=client)
         return Resolved(connection, client, server, port, services)
 
-    def client(
-        self, endpoints: Sequence[Endpoint], first_ns: int, last_ns: int
-    ) -> Party | Unknown:
+    def client(self, endpoints: Sequence[Endpoint], first_ns: int, last_ns: int) -> Party | Unknown:
         """The first end that a pod held; what stands before NAT is what called (S22)."""
         found = self._one_holder(endpoints, first_ns, last_ns)
         if found is not None:
@@ -187,7 +216,7 @@ class Resolver:
         found: list[tuple[Party | Unknown, int]] = []
         for address, port in endpoints:
             held = self.holder(address, first_ns, last_ns)
-            if isinstance(held, Party) or held.reason == AMBIGUOUS:
+            if isinstance(held, Party) or held.fate == AMBIGUOUS:
                 found.append((held, port))
         workloads = {held.workload for held, _ in found if isinstance(held, Party)}
         if len(workloads) > 1:
@@ -213,11 +242,15 @@ class Resolver:
         }
 
     def holder(self, address: bytes, first_ns: int, last_ns: int) -> Party | Unknown:
-        """The pod that held an address over a whole time (S12)."""
+        """The pod that held an address over a whole time (S12).
+
+        Before it certainly did (S10) it was perhaps another that the snapshot does not know,
+        unless a watch knew every pod of that time.
+        """
         touching = [
             tenure
             for tenure in self._snapshot.tenures.get(address, ())
-            if tenure.start_ns - self._slack <= last_ns and tenure.end_ns + self._slack >= first_ns
+            if tenure.possible.touches(first_ns, last_ns, self._slack)
         ]
         if not touching:
             return Unknown(NO_POD)
@@ -225,11 +258,16 @@ class Resolver:
         if len(workloads) > 1:
             return Unknown(AMBIGUOUS, tuple(sorted(workloads)))
         covering = [
-            tenure
-            for tenure in touching
-            if tenure.start_ns - self._slack <= first_ns and tenure.end_ns + self._slack >= last_ns
+            tenure for tenure in touching if tenure.possible.covers(first_ns, last_ns, self._slack)
         ]
-        return self._party(covering[-1]) if covering else Unknown(OUTSIDE_TENURE)
+        if not covering:
+            return Unknown(OUTSIDE_TENURE)
+        certain = [
+            tenure for tenure in covering if tenure.interval.covers(first_ns, last_ns, self._slack)
+        ]
+        if not certain and not self._snapshot.watched(first_ns, last_ns):
+            return Unknown(AMBIGUOUS, tuple(workloads))
+        return self._party((certain or covering)[-1])
 
     def _party(self, tenure: Tenure) -> Party:
         identity = self._identities.of(tenure.pod)
@@ -247,7 +285,7 @@ class Resolver:
                 if isinstance(held, Party):
                     parties.setdefault(held.workload, held)
                     ports.add(target_port)
-                elif held.reason == AMBIGUOUS or address not in self._snapshot.tenures:
+                elif held.fate == AMBIGUOUS or address not in self._snapshot.tenures:
                     # A backend that no pod of the snapshot ever was could be any workload's.
                     return held, port
         if not parties:
@@ -279,9 +317,7 @@ class Resolver:
         declaring = [
             tenure
             for tenure in self._routes.on_nodes(nodes)
-            if port in tenure.pod.ports
-            and tenure.start_ns - self._slack <= last_ns
-            and tenure.end_ns + self._slack >= first_ns
+            if port in tenure.pod.ports and tenure.interval.touches(first_ns, last_ns, self._slack)
         ]
         workloads = {self._identities.of(tenure.pod).workload for tenure in declaring}
         if len(workloads) > 1:

@@ -6,12 +6,11 @@ by time. Whose pod a backend is, is `resolve`'s to say.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from otterize_pcap.connections.facts import Interval, Lead, Served
+from otterize_pcap.connections.facts import Lead, Served, Span
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES, PROTOCOL_NUMBERS
 from otterize_pcap.snapshot.snapshot import Backend, Listener, Service, Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
 
-PROTOCOL_NAMES = {6: "TCP", 17: "UDP", 132: "SCTP"}
-PROTOCOL_NUMBERS = {name: number for number, name in PROTOCOL_NAMES.items()}
 EVER = (-(1 << 62), 1 << 62)
 """A time longer than anything lasts."""
 API_SERVER = ("default", "kubernetes")
@@ -133,7 +132,7 @@ class ServiceRoutes:
             *(address for address, _, _ in self._api_ports),
         }
 
-    def facts_of(self, address: bytes) -> tuple[list[Interval], list[Served]]:
+    def facts_of(self, address: bytes) -> tuple[list[Span], list[Served]]:
         """When pods held an address, and which ports were served there (S32), as `serves` says."""
         held = [self._widened(tenure) for tenure in self._snapshot.tenures.get(address, ())]
         return held, list(dict.fromkeys(self._served_on(address)))
@@ -230,18 +229,27 @@ class ServiceRoutes:
             self._changes[key] = known
         return known
 
-    def _widened(self, held: Listener | Backend | Tenure) -> Interval:
-        return max(held.start_ns - self._slack, EVER[0]), min(held.end_ns + self._slack, EVER[1])
+    def _widened(self, held: Listener | Backend | Tenure) -> Span:
+        found = held.possible if isinstance(held, Tenure) else held.interval
+        return max(found.start_ns - self._slack, EVER[0]), min(found.end_ns + self._slack, EVER[1])
 
     def _moments(self, held: Listener | Backend | Tenure) -> Iterator[int]:
         """When the answer to any question about something held may change."""
-        for moment in (held.start_ns, held.end_ns):
+        bounds = [held.interval.start_ns, held.interval.end_ns]
+        if isinstance(held, Tenure) and held.possible != held.interval:
+            bounds += (held.possible.start_ns, held.possible.end_ns)
+            # Within a watch nobody else can have had the address.
+            bounds += (
+                time for watch in self._snapshot.watches for time in (watch.start_ns, watch.end_ns)
+            )
+        for moment in bounds:
             for change in (moment - self._slack, moment, moment + 1, moment + self._slack + 1):
                 if EVER[0] < change < EVER[1]:
                     yield change
 
     def _during(self, held: Listener | Backend | Tenure, first_ns: int, last_ns: int) -> bool:
-        return held.start_ns - self._slack <= last_ns and held.end_ns + self._slack >= first_ns
+        interval = held.possible if isinstance(held, Tenure) else held.interval
+        return interval.touches(first_ns, last_ns, self._slack)
 
 
 def service_text(service: Service) -> str:

@@ -4,8 +4,8 @@ from otterize_pcap.connections.grouped import ConnectionGroup
 from otterize_pcap.resolve.resolve import (
     NOT_A_CALL,
     FoundServer,
+    GroupResolution,
     Party,
-    Resolution,
     Resolver,
     Unknown,
     Unresolved,
@@ -21,7 +21,7 @@ class StandResolver:
         self._clients: dict[int, Party | Unknown | None] = {}
         self._servers: dict[int, FoundServer | None] = {}
 
-    def resolve(self, group: ConnectionGroup) -> Resolution:
+    def resolve(self, group: ConnectionGroup) -> GroupResolution:
         """What all connections of a group resolve to; the group stands for each of them."""
         client, server = self._client(group), self._server(group)
         if client is None or server is None:
@@ -46,9 +46,7 @@ class StandResolver:
         if stand.number not in self._servers:
             called = are_called(stand.servers)
             self._servers[stand.number] = (
-                self._resolver.server(
-                    stand.protocol, stand.servers, stand.first_ns, stand.last_ns
-                )
+                self._resolver.server(stand.protocol, stand.servers, stand.first_ns, stand.last_ns)
                 if called
                 else None
             )

@@ -19,6 +19,7 @@ import msgspec
 
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.json_errors import json_reason, unencodable
+from otterize_pcap.snapshot.endpoints import EndpointsItem
 from otterize_pcap.snapshot.objects import (
     Document,
     EndpointSliceItem,
@@ -38,6 +39,7 @@ DECODERS: dict[str, msgspec.json.Decoder[Item]] = {
     "Pod": msgspec.json.Decoder(PodItem),
     "Service": msgspec.json.Decoder(ServiceItem),
     "EndpointSlice": msgspec.json.Decoder(EndpointSliceItem),
+    "Endpoints": msgspec.json.Decoder(EndpointsItem),
     "Node": msgspec.json.Decoder(NodeItem),
 }
 OTHER = msgspec.json.Decoder(Item)

@@ -2,34 +2,28 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import TypeVar
 
-from otterize_pcap.addresses import AddressError, Network, parse_network
 from otterize_pcap.errors import SnapshotError
+from otterize_pcap.intervals import Interval
+from otterize_pcap.snapshot.endpoints import EndpointsItem, with_mirrored
+from otterize_pcap.snapshot.kinds import KUBECTL
+from otterize_pcap.snapshot.nodes import node_addresses, pod_networks
 from otterize_pcap.snapshot.objects import (
     EndpointSliceItem,
     Item,
-    NodeItem,
-    NodeSpec,
-    NodeStatus,
+    OwnerReference,
     PodItem,
     ServiceItem,
     Watch,
-    address_of,
-    describe,
     time_of,
 )
 from otterize_pcap.snapshot.read_objects import DocumentText, read_objects
 from otterize_pcap.snapshot.snapshot import Pod, Snapshot, Tenure
-from otterize_pcap.snapshot.tenures import Stretches, observed_stretches, read_pod, tenures_of
+from otterize_pcap.snapshot.states import ObjectStates
+from otterize_pcap.snapshot.stretches import observed_stretches
+from otterize_pcap.snapshot.succession import with_successors
+from otterize_pcap.snapshot.tenures import read_pod, tenures_of
 from otterize_pcap.snapshot.virtual_addresses import ServiceReader, slices_by_service
-
-T = TypeVar("T", bound=Item)
-
-KUBECTL = (
-    "kubectl get pods,services,endpointslices,nodes,replicasets,deployments,statefulsets,"
-    "daemonsets,jobs,cronjobs -A -o json"
-)
 
 
 def parse_snapshot(documents: Iterable[tuple[str, DocumentText]]) -> Snapshot:
@@ -39,31 +33,30 @@ def parse_snapshot(documents: Iterable[tuple[str, DocumentText]]) -> Snapshot:
         SnapshotError: A document or an object in it is broken, or none holds a Pod or Service.
     """
     names: list[str] = []
-    items: dict[tuple[str, str, str, str], Item] = {}
+    states = ObjectStates()
     watches: list[Watch] = []
-    for name, document in documents:
+    for number, (name, document) in enumerate(documents):
         more, more_watches = read_objects(document, name)
         names.append(name)
         watches += more_watches
         for item in more:
-            meta = item.metadata
-            items[item.kind, meta.namespace or "", meta.name, meta.uid] = item
+            states.add(item, number)
     where = ", ".join(names)
-    kinds: dict[str, int] = defaultdict(int)
-    for kind, *_ in items:
-        kinds[kind] += 1
+    kinds = states.counts()
     if "Pod" not in kinds and "Service" not in kinds:
-        found = ", ".join(sorted(filter(None, kinds))) or "nothing"
+        found = ", ".join(filter(None, kinds)) or "nothing"
         message = f"{where}: no Pods or Services (found {found}); take it with `{KUBECTL}`"
         raise SnapshotError(message)
-    return _assemble(where, list(items.values()), kinds, watches)
+    return _assemble(where, states, watches)
 
 
-def _assemble(
-    where: str, items: list[Item], kinds: dict[str, int], watches: list[Watch]
-) -> Snapshot:
+def _assemble(where: str, states: ObjectStates, watches: list[Watch]) -> Snapshot:
     stretches = observed_stretches(watches, where)
-    pods, held = _read_pods(of_type(items, PodItem), stretches, where)
+    pods: list[Pod] = []
+    held: list[tuple[bytes, Tenure]] = []
+    for pod_states in states.of_type(PodItem, where):
+        pods.append(read_pod(pod_states[-1], where))
+        held += tenures_of(pods[-1], pod_states, stretches, where)
     tenures: dict[bytes, list[Tenure]] = defaultdict(list)
     host_pods: dict[str, list[Tenure]] = defaultdict(list)
     for address, tenure in held:
@@ -71,60 +64,67 @@ def _assemble(
             tenures[address].append(tenure)
         else:
             host_pods[tenure.pod.node].append(tenure)
-    reader = ServiceReader(
-        where, slices_by_service(of_type(items, EndpointSliceItem)), stretches, held
+    slices = with_mirrored(
+        (state for found in states.of_type(EndpointSliceItem, where) for state in found),
+        (state for found in states.of_type(EndpointsItem, where) for state in found),
     )
-    for service in of_type(items, ServiceItem):
-        reader.add(service)
-    nodes, networks = _read_nodes(of_type(items, NodeItem), where)
+    reader = ServiceReader(where, slices_by_service(slices), stretches, held)
+    for service_states in states.of_type(ServiceItem, where):
+        reader.add(service_states)
     return Snapshot(
         where=where,
         pods=tuple(pods),
         services=tuple(reader.services),
-        tenures={address: _by_start(found) for address, found in tenures.items()},
+        tenures={
+            address: _by_start(with_successors(found, states)) for address, found in tenures.items()
+        },
         listeners={key: tuple(found) for key, found in reader.listeners.items()},
         node_ports={key: tuple(found) for key, found in reader.node_ports.items()},
         virtual=frozenset(reader.virtual),
-        nodes=nodes,
+        nodes=node_addresses(states, pods, tenures, where),
         host_pods={node: _by_start(found) for node, found in host_pods.items()},
-        pod_networks=networks,
-        owners={
-            (item.kind, item.metadata.namespace or "", item.metadata.name): (
-                item.metadata.ownerReferences or ()
-            )
-            for item in items
-        },
-        kinds=dict(sorted(kinds.items())),
+        pod_networks=pod_networks(states, where),
+        owners=_owners(states, where),
+        kinds=states.counts(),
         taken_ns=_first(where, (watch.taken_at for watch in watches)),
         watch_start_ns=_first(where, (watch.watch_start for watch in watches)),
         watch_end_ns=_last(where, (watch.watch_end for watch in watches)),
+        watches=_intervals(where, watches),
     )
 
 
-def _read_pods(
-    items: Iterable[PodItem], stretches: Stretches, where: str
-) -> tuple[list[Pod], list[tuple[bytes, Tenure]]]:
-    """All pods, and what each held when; a hostNetwork pod holds no address."""
-    pods = []
-    held: list[tuple[bytes, Tenure]] = []
-    for item in items:
-        pod, status = read_pod(item, where)
-        pods.append(pod)
-        held += tenures_of(pod, item, status, stretches, where)
-    return pods, held
+def _owners(
+    states: ObjectStates, where: str
+) -> dict[tuple[str, str, str], tuple[OwnerReference, ...]]:
+    """Each object's owners; of several objects that had one name in turn, the youngest's."""
+    youngest: dict[tuple[str, str, str], Item] = {}
+    for item in states.newest(where):
+        key = (item.kind, item.metadata.namespace or "", item.metadata.name)
+        other = youngest.setdefault(key, item)
+        if _birth(item) > _birth(other):
+            youngest[key] = item
+    return {key: item.metadata.ownerReferences or () for key, item in youngest.items()}
 
 
-def of_type(items: Iterable[Item], kind: type[T]) -> list[T]:
-    """The items of one type."""
-    return [item for item in items if isinstance(item, kind)]
+def _birth(item: Item) -> tuple[str, str]:
+    return item.metadata.creationTimestamp or "", item.metadata.uid
 
 
 def _by_start(tenures: list[Tenure]) -> tuple[Tenure, ...]:
-    return tuple(sorted(tenures, key=lambda tenure: (tenure.start_ns, tenure.pod.uid)))
+    def order(tenure: Tenure) -> tuple[Interval, Interval, str]:
+        return tenure.possible, tenure.interval, tenure.pod.uid
+
+    return tuple(sorted(tenures, key=order))
 
 
 def _times(where: str, texts: Iterable[str | None]) -> list[int]:
     return [time_of(text, where, "otterize") for text in texts if text]
+
+
+def _intervals(where: str, watches: Iterable[Watch]) -> tuple[Interval, ...]:
+    """When each watch lasted, the first first."""
+    bounds = (_times(where, (watch.watch_start, watch.watch_end)) for watch in watches)
+    return tuple(sorted({Interval(*both) for both in bounds if len(both) == 2}))
 
 
 def _first(where: str, texts: Iterable[str | None]) -> int | None:
@@ -133,22 +133,3 @@ def _first(where: str, texts: Iterable[str | None]) -> int | None:
 
 def _last(where: str, texts: Iterable[str | None]) -> int | None:
     return max(_times(where, texts), default=None)
-
-
-def _read_nodes(items: list[NodeItem], where: str) -> tuple[dict[bytes, str], tuple[Network, ...]]:
-    """Node addresses → names, and the pod ranges of all nodes."""
-    nodes: dict[bytes, str] = {}
-    networks: list[Network] = []
-    for item in items:
-        what = describe(item)
-        spec, status = item.spec or NodeSpec(), item.status or NodeStatus()
-        for entry in status.addresses or ():
-            if entry.type in ("InternalIP", "ExternalIP"):
-                nodes[address_of(entry.address, where, what)] = item.metadata.name
-        for text in spec.podCIDRs or ((spec.podCIDR,) if spec.podCIDR else ()):
-            try:
-                networks.append(parse_network(text))
-            except AddressError as error:
-                message = f"{where}: {what}: podCIDR: {error}; take the snapshot again"
-                raise SnapshotError(message) from error
-    return nodes, tuple(networks)

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from otterize_pcap.addresses import Network, in_network
+from otterize_pcap.intervals import Interval
 from otterize_pcap.snapshot.objects import OwnerReference, ServicePort
-
-OPEN = 1 << 63
 
 ServedPort = tuple[str, int]
 
@@ -38,24 +37,26 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Tenure:
-    """A pod's hold on an address, from `start_ns` to `end_ns` (OPEN where no end is known)."""
+    """A pod's hold on an address: when it certainly had it, and when it may have had it.
 
-    start_ns: int
-    end_ns: int
+    `possible` begins with `interval`, or before it where nothing says when the address was given.
+    """
+
     pod: Pod
+    interval: Interval
+    possible: Interval
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One endpoint of a Service: target address and port while [start_ns, end_ns].
+    """One endpoint of a Service: target address and port, and when it was one.
 
     `port` is None where the EndpointSlice leaves it open; then it is the Service's own.
     """
 
     address: bytes
     port: int | None
-    start_ns: int
-    end_ns: int
+    interval: Interval
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,16 +74,16 @@ class Service:
     ports: tuple[ServicePort, ...]
     backends: Mapping[ServedPort, tuple[Backend, ...]]
     from_slices: bool
+    interval: Interval
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A Service port on a virtual address or NodePort while [start_ns, end_ns]."""
+    """A Service port on a virtual address or NodePort, and when it listened."""
 
     service: Service
     port: ServicePort
-    start_ns: int
-    end_ns: int
+    interval: Interval
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +94,8 @@ class Snapshot:
     (address, protocol, port) of ClusterIPs, external and load balancer addresses; `node_ports`
     (protocol, port). `virtual` are all Service addresses, whatever the port. `nodes` maps node
     addresses to node names. `owners` are each object's, by (kind, namespace, name). Times are
-    nanoseconds; None where the snapshot does not say.
+    nanoseconds; None where the snapshot does not say. `watches` are when each watch lasted,
+    `watch_start_ns` and `watch_end_ns` the first one's beginning and the last one's end.
     """
 
     where: str
@@ -111,6 +113,11 @@ class Snapshot:
     taken_ns: int | None = None
     watch_start_ns: int | None = None
     watch_end_ns: int | None = None
+    watches: tuple[Interval, ...] = ()
+
+    def watched(self, first_ns: int, last_ns: int) -> bool:
+        """Whether one watch lasted over a whole time, so that every pod of it is known."""
+        return any(watch.covers(first_ns, last_ns, 0) for watch in self.watches)
 
     def owns(self, address: bytes) -> bool:
         """Whether an address lies in a pod or Service range, so that nothing external has it."""

@@ -1,48 +1,38 @@
 """Pods → tenures: from when to when each pod held each of its addresses (S10, S11)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
+from otterize_pcap.intervals import OPEN, Interval
 from otterize_pcap.snapshot.objects import (
+    DEFAULT_NAMESPACE,
     Container,
     PodItem,
     PodSpec,
     PodStatus,
-    Watch,
     address_of,
     describe,
-    time_of,
+    uid_of,
 )
-from otterize_pcap.snapshot.snapshot import OPEN, Pod, Tenure
-
-READY_TO_START = "PodReadyToStartContainers"
-
-Stretches = Mapping[str, Mapping[bytes, list[tuple[int | None, int]]]]
-
-
-def observed_stretches(watches: Iterable[Watch], where: str) -> Stretches:
-    """What watches saw: object uid → address → stretches of (start or None, end or OPEN) in ns."""
-    seen: dict[str, dict[bytes, list[tuple[int | None, int]]]] = {}
-    for watch in watches:
-        for observed in watch.observed:
-            what = f"observed {observed.kind} {observed.uid}"
-            address = address_of(observed.ip, where, what)
-            start = _time(observed.start, where, what)
-            end = time_of(observed.end, where, what) if observed.end else OPEN
-            seen.setdefault(observed.uid, {}).setdefault(address, []).append((start, end))
-    return seen
+from otterize_pcap.snapshot.pod_hold import (
+    deletion_time,
+    held_from,
+    held_until,
+    pod_addresses,
+    sandbox_ready,
+)
+from otterize_pcap.snapshot.snapshot import Pod, Tenure
+from otterize_pcap.snapshot.stretches import Stretch, Stretches
 
 
-def read_pod(item: PodItem, where: str) -> tuple[Pod, PodStatus]:
-    """A pod and its status out of its object."""
-    what = describe(item)
-    spec, status = item.spec or PodSpec(), item.status or PodStatus()
+def read_pod(item: PodItem, where: str) -> Pod:
+    """A pod out of its object."""
+    spec = item.spec or PodSpec()
     meta = item.metadata
     containers = (*(spec.containers or ()), *(spec.initContainers or ()))
-    texts = [entry.ip for entry in status.podIPs or ()] or [status.podIP or ""]
-    pod = Pod(
-        uid=meta.uid or f"{meta.namespace}/{meta.name}",
+    return Pod(
+        uid=uid_of(item),
         name=meta.name,
-        namespace=meta.namespace or "default",
+        namespace=meta.namespace or DEFAULT_NAMESPACE,
         node=spec.nodeName or "",
         host_network=bool(spec.hostNetwork),
         labels=meta.labels or {},
@@ -56,9 +46,14 @@ def read_pod(item: PodItem, where: str) -> tuple[Pod, PodStatus]:
             for port in container.ports or ()
             if port.name
         },
-        addresses=tuple(address_of(text, where, what) for text in texts if text),
+        addresses=_addresses(item, where),
     )
-    return pod, status
+
+
+def _addresses(item: PodItem, where: str) -> tuple[bytes, ...]:
+    what = describe(item)
+    texts = pod_addresses(item.status or PodStatus())
+    return tuple(dict.fromkeys(address_of(text, where, what) for text in texts))
 
 
 def _declared_ports(
@@ -74,57 +69,54 @@ def _declared_ports(
 
 
 def tenures_of(
-    pod: Pod, item: PodItem, status: PodStatus, stretches: Stretches, where: str
+    pod: Pod, states: Sequence[PodItem], stretches: Stretches, where: str
 ) -> list[tuple[bytes, Tenure]]:
     """Every (address, tenure) of one pod by S10; of a hostNetwork pod, one without an address.
 
-    The start is the moment the sandbox was ready, or an earlier one at which a watch saw the
-    address; failing both, the pod's start or creation. The end is the sandbox's, the containers'
-    if the pod is over, or the deletion that a watch saw; OPEN otherwise. A crash-looping pod has
-    terminated containers and keeps its address, which is why the phase is asked.
+    `states` are the pod's, oldest first. Where a watch saw one address held twice, or one that no
+    state has any more, its word is all there is.
     """
-    what = describe(item)
     seen = stretches.get(pod.uid, {})
-    fallback = _time(status.startTime or item.metadata.creationTimestamp, where, what) or 0
-    ready = _condition(status, "True", where, what)
-    end = _end(status, where, what)
     if pod.host_network:
         watched = [stretch for held in seen.values() for stretch in held]
-        last = max((stop for _, stop in watched), default=OPEN)
-        return [(b"", Tenure(fallback, last if end is None else end, pod))]
+        return [(b"", _tenure(pod, states, (), watched, where))]
     found: list[tuple[bytes, Tenure]] = []
-    for address in dict.fromkeys((*pod.addresses, *seen)):
-        held = seen.get(address, [])
-        if address not in pod.addresses or len(held) > 1:
-            found += [(address, Tenure(start or fallback, stop, pod)) for start, stop in held]
+    had = [*(_addresses(state, where) for state in states[:-1]), pod.addresses]
+    listed = {address: number for number, held in enumerate(had, 1) for address in held}
+    for address in dict.fromkeys((*listed, *seen)):
+        observed = seen.get(address, [])
+        if address in listed and len(observed) < 2:
+            last = listed[address]
+            having = [state for state, held in zip(states, had, strict=True) if address in held]
+            found.append((address, _tenure(pod, having, states[last:], observed, where)))
             continue
-        known = [time for time in (ready, *(start for start, _ in held)) if time is not None]
-        start = min(known, default=fallback)
-        stop = end if end is not None else max((stop for _, stop in held), default=OPEN)
-        found.append((address, Tenure(start, max(start, stop), pod)))
+        begun, _ = held_from(states, where)
+        for start, end in observed:
+            known = Interval(begun if start is None else start, end)
+            found.append((address, Tenure(pod, known, known)))
     return found
 
 
-def _condition(status: PodStatus, wanted: str, where: str, what: str) -> int | None:
-    for condition in status.conditions or ():
-        if condition.type == READY_TO_START and condition.status == wanted:
-            return _time(condition.lastTransitionTime, where, what)
-    return None
-
-
-def _time(text: str | None, where: str, what: str) -> int | None:
-    return time_of(text, where, what) if text else None
-
-
-def _end(status: PodStatus, where: str, what: str) -> int | None:
-    lost = _condition(status, "False", where, what)
-    if lost is not None and status.phase != "Pending":
-        return lost
-    if status.phase not in ("Succeeded", "Failed"):
-        return None
-    finished = [
-        time_of(entry.state.terminated.finishedAt, where, what)
-        for entry in status.containerStatuses or ()
-        if entry.state and entry.state.terminated and entry.state.terminated.finishedAt
+def _tenure(
+    pod: Pod,
+    having: Sequence[PodItem],
+    later: Sequence[PodItem],
+    observed: Sequence[Stretch],
+    where: str,
+) -> Tenure:
+    """A pod's hold on an address, by its states that have it and later ones that do not."""
+    starts = [start for start, _ in observed if start is not None]
+    perhaps, certain = held_from(having, where, min(starts, default=None))
+    ends = [
+        held_until(having[-1], certain, where),
+        # A later state without the address got its next one at a moment, or was over.
+        *(sandbox_ready(state, where) for state in later if state.status and state.status.podIP),
+        *(held_until(state, certain, where) for state in later),
+        deletion_time((*having, *later)[-1], where),
+        max((end for _, end in observed), default=None),
     ]
-    return max(finished, default=None)
+    proven = certain if certain < OPEN else perhaps
+    end = max(proven, min((end for end in ends if end is not None), default=OPEN))
+    interval = Interval(min(certain, end), end)
+    possible = interval if perhaps == interval.start_ns else Interval(perhaps, end)
+    return Tenure(pod, interval, possible)

@@ -1,10 +1,11 @@
 """Services and EndpointSlices → listeners: what answers on which virtual address, and by whom."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from otterize_pcap.intervals import OPEN, Interval
+from otterize_pcap.snapshot.endpoints import SERVICE_NAME
 from otterize_pcap.snapshot.objects import (
-    Endpoint,
     EndpointSliceItem,
     ServiceItem,
     ServicePort,
@@ -13,12 +14,37 @@ from otterize_pcap.snapshot.objects import (
     describe,
     time_of,
 )
-from otterize_pcap.snapshot.snapshot import OPEN, Backend, Listener, ServedPort, Service, Tenure
-from otterize_pcap.snapshot.tenures import Stretches
+from otterize_pcap.snapshot.snapshot import Backend, Listener, ServedPort, Service, Tenure
+from otterize_pcap.snapshot.stretches import Stretches
 
-SERVICE_NAME = "kubernetes.io/service-name"
+# One for all: a snapshot can have hundreds of thousands of endpoints.
+ALWAYS = Interval(0, OPEN)
 
 Slices = Mapping[tuple[str, str], list[EndpointSliceItem]]
+
+
+def service_addresses(item: ServiceItem) -> tuple[str, ...]:
+    """The addresses at which a Service listens, as text."""
+    spec = item.spec or ServiceSpec()
+    balancer = item.status.loadBalancer if item.status else None
+    texts = (
+        *(spec.clusterIPs or ()),
+        spec.clusterIP or "",
+        *(spec.externalIPs or ()),
+        # What one wishes for: free text, which some clouds take names in.
+        *filter(_is_ip, (spec.loadBalancerIP or "",)),
+        *(ingress.ip or "" for ingress in (balancer.ingress if balancer else None) or ()),
+    )
+    return tuple(dict.fromkeys(text for text in texts if text and text != "None"))
+
+
+def slice_addresses(item: EndpointSliceItem) -> tuple[str, ...]:
+    """The addresses that an EndpointSlice lists, as text; one of type FQDN lists names."""
+    return tuple(
+        dict.fromkeys(
+            text for endpoint in item.endpoints or () for text in endpoint.addresses if _is_ip(text)
+        )
+    )
 
 
 def slices_by_service(items: Iterable[EndpointSliceItem]) -> Slices:
@@ -56,116 +82,116 @@ class ServiceReader:
         for address, tenure in tenures:
             self._tenures[tenure.pod.namespace].append((address, tenure))
 
-    def add(self, item: ServiceItem) -> None:
-        """Take one Service in."""
-        what = describe(item)
-        spec = item.spec or ServiceSpec()
-        if spec.type == "ExternalName":
+    def add(self, states: Sequence[ServiceItem]) -> None:
+        """Take one Service in, by its states, oldest first."""
+        states = [state for state in states if not _is_name(state)]
+        if not states:
             return
-        service = self._service(item, spec)
+        service = self._service(states)
         self.services.append(service)
-        start = item.metadata.creationTimestamp
-        created = time_of(start, self._where, what) if start else 0
-        seen = self._stretches.get(item.metadata.uid, {})
-        for address in self._addresses(item, spec, what):
+        seen = self._stretches.get(service.uid, {})
+        what = describe(states[-1])
+        texts = dict.fromkeys(text for state in states for text in service_addresses(state))
+        for address in dict.fromkeys(address_of(text, self._where, what) for text in texts):
             self.virtual.add(address)
+            created = service.interval.start_ns
             for begin, end in seen.get(address) or [(created, OPEN)]:
+                held = Interval(created if begin is None else begin, end)
                 for port in service.ports:
-                    since = created if begin is None else begin
-                    listener = Listener(service, port, since, end)
+                    listener = Listener(service, port, held)
                     self.listeners[address, port.protocol, port.port].append(listener)
         for port in service.ports:
             if port.nodePort:
-                listener = Listener(service, port, created, OPEN)
+                listener = Listener(service, port, service.interval)
                 self.node_ports[port.protocol, port.nodePort].append(listener)
 
-    def _addresses(self, item: ServiceItem, spec: ServiceSpec, what: str) -> list[bytes]:
-        balancer = item.status.loadBalancer if item.status else None
-        texts = [
-            *(spec.clusterIPs or ()),
-            spec.clusterIP or "",
-            *(spec.externalIPs or ()),
-            spec.loadBalancerIP or "",
-            *(ingress.ip or "" for ingress in (balancer.ingress if balancer else None) or ()),
-        ]
-        named = dict.fromkeys(text for text in texts if text and text != "None")
-        return [address_of(text, self._where, what) for text in named]
-
-    def _service(self, item: ServiceItem, spec: ServiceSpec) -> Service:
-        meta = item.metadata
+    def _service(self, states: Sequence[ServiceItem]) -> Service:
+        meta = states[-1].metadata
         namespace = meta.namespace or "default"
         slices = self._slices.get((namespace, meta.name), [])
-        ports = spec.ports or ()
-        if slices:
-            backends = self._slice_backends(slices, ports)
-        else:
-            backends = self._selected_backends(namespace, spec.selector or {}, ports)
+        backends: dict[ServedPort, list[Backend]] = defaultdict(list)
+        ports: dict[ServicePort, None] = {}
+        for state in reversed(states):
+            spec = state.spec or ServiceSpec()
+            ports.update(dict.fromkeys(spec.ports or ()))
+            if slices:
+                found = self._slice_backends(slices, spec.ports or ())
+            else:
+                found = self._selected_backends(namespace, spec)
+            for served, backend in found:
+                backends[served].append(backend)
         return Service(
             uid=meta.uid,
             name=meta.name,
             namespace=namespace,
             labels=meta.labels or {},
-            ports=ports,
-            backends={key: tuple(value) for key, value in backends.items()},
+            ports=tuple(ports),
+            # Two states of a Service or slice say most things twice.
+            backends={served: tuple(dict.fromkeys(found)) for served, found in backends.items()},
             from_slices=bool(slices),
+            interval=self._interval(states[-1]),
         )
+
+    def _interval(self, item: ServiceItem) -> Interval:
+        """From its creation, or the first moment that a watch saw one of its addresses."""
+        text = item.metadata.creationTimestamp
+        created = time_of(text, self._where, describe(item)) if text else 0
+        watched = [
+            stretch
+            for stretches in self._stretches.get(item.metadata.uid, {}).values()
+            for stretch in stretches
+        ]
+        if not watched:
+            return Interval(created)
+        starts = [created if start is None else start for start, _ in watched]
+        return Interval(min(starts), max(end for _, end in watched))
 
     def _slice_backends(
         self, slices: Iterable[EndpointSliceItem], ports: Iterable[ServicePort]
-    ) -> dict[ServedPort, list[Backend]]:
-        backends: dict[ServedPort, list[Backend]] = defaultdict(list)
+    ) -> Iterator[tuple[ServedPort, Backend]]:
         for item in slices:
-            endpoints = item.endpoints or ()
             for port in ports:
                 for target in item.ports or ():
                     if (target.name or "") == (
                         port.name or ""
                     ) and target.protocol == port.protocol:
-                        backends[port.protocol, port.port] += self._endpoints(
-                            item, endpoints, target.port
-                        )
-        return backends
+                        for backend in self._endpoints(item, target.port):
+                            yield (port.protocol, port.port), backend
 
-    def _endpoints(
-        self, item: EndpointSliceItem, endpoints: Iterable[Endpoint], port: int | None
-    ) -> list[Backend]:
+    def _endpoints(self, item: EndpointSliceItem, port: int | None) -> Iterator[Backend]:
+        """The endpoints of a slice.
+
+        An endpoint is listed before and after it is ready; without a watch its membership has no
+        known start, and the pod's own tenure bounds it.
+        """
         what = describe(item)
         seen = self._stretches.get(item.metadata.uid, {})
-        listed = [
-            address_of(text, self._where, what)
-            for endpoint in endpoints
-            for text in endpoint.addresses
-            if _is_ip(text)
-        ]
-        found: list[Backend] = []
+        listed = [address_of(text, self._where, what) for text in slice_addresses(item)]
         for address in dict.fromkeys((*listed, *seen)):
-            for start, end in seen.get(address) or [(None, OPEN)]:
-                # An endpoint is listed before and after it is ready; without a watch its
-                # membership has no known start, and the pod's own tenure bounds it.
-                found.append(Backend(address, port, start or 0, end))
-        return found
+            watched = [Interval(start or 0, end) for start, end in seen.get(address, ())]
+            for interval in watched or (ALWAYS,):
+                yield Backend(address, port, interval)
 
     def _selected_backends(
-        self, namespace: str, selector: Mapping[str, str], ports: Iterable[ServicePort]
-    ) -> dict[ServedPort, list[Backend]]:
-        backends: dict[ServedPort, list[Backend]] = defaultdict(list)
-        if not selector:
-            return backends
+        self, namespace: str, spec: ServiceSpec
+    ) -> Iterator[tuple[ServedPort, Backend]]:
+        if not spec.selector:
+            return
         for address, tenure in self._tenures[namespace]:
             labels = tenure.pod.labels
-            if not address or any(labels.get(key) != value for key, value in selector.items()):
+            if not address or any(labels.get(key) != value for key, value in spec.selector.items()):
                 continue
-            for port in ports:
+            for port in spec.ports or ():
                 target = port.targetPort if port.targetPort is not None else port.port
                 number = tenure.pod.named_ports.get(target) if isinstance(target, str) else target
-                if number is None:
-                    continue
-                backends[port.protocol, port.port].append(
-                    Backend(address, number, tenure.start_ns, tenure.end_ns)
-                )
-        return backends
+                if number is not None:
+                    yield (port.protocol, port.port), Backend(address, number, tenure.possible)
+
+
+def _is_name(item: ServiceItem) -> bool:
+    """Whether a Service is a mere name for another host."""
+    return item.spec is not None and item.spec.type == "ExternalName"
 
 
 def _is_ip(text: str) -> bool:
-    """An EndpointSlice of address type FQDN lists names."""
     return ":" in text or text.replace(".", "").isdigit()

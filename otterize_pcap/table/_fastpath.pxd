@@ -2,7 +2,7 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from otterize_pcap.table._frames cimport Decoding
-from otterize_pcap.table._row cimport CRow, Key
+from otterize_pcap.table._row cimport CRow
 from otterize_pcap.table._rows cimport Outcome
 from otterize_pcap.table._walk cimport Counts, Walk
 
@@ -18,7 +18,7 @@ cdef class FastTable:
         self, Walk *walk, const uint8_t[::1] buffer, ptrdiff_t start, ptrdiff_t end,
         ptrdiff_t stop, bint big_endian, uint64_t number, uint32_t part, bint is_pcapng
     )
+    cdef bint _learn_path(self) except -1
     cdef _check(self, Outcome outcome)
     cdef uint64_t _path(self, tuple tunnels) except? 0
-    cdef int _remember_path(self, const Key *key) except -1
     cdef _as_row(self, const CRow *row)

@@ -18,7 +18,6 @@ class FastTable:
         secret: bytes,
         vxlan_ports: Iterable[int],
         geneve_ports: Iterable[int],
-        declined_ports: Iterable[int],
         collect_names: bool,
     ) -> None: ...
     def __len__(self) -> int: ...

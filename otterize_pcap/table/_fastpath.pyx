@@ -10,60 +10,23 @@ bytes that are there, and nothing holds the GIL while it walks.
 
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
-from otterize_pcap.table._frames cimport (
-    Decoding,
-    PORT_DECLINED,
-    PORT_DNS,
-    PORT_GENEVE,
-    PORT_VXLAN,
-    Paths,
-    set_key,
-)
-from otterize_pcap.table._row cimport (
-    CPacket,
-    CRow,
-    CSide,
-    HAS_ACK,
-    HAS_SEQ,
-    HAS_TIMESTAMP,
-    Key,
-    NO_CLIENT,
-    address,
-    be64,
-)
+from otterize_pcap.table._frames cimport set_key
+from otterize_pcap.table._handover cimport as_row, know_places, link_of
+from otterize_pcap.table._row cimport CPacket, CRow, Key, NO_CLIENT, address, be64
 from otterize_pcap.table._rows cimport (
-    CHUNK_BITS,
-    CHUNK_ROWS,
-    DONE,
-    FULL,
-    NO_MEMORY,
-    Outcome,
-    Slot,
-    Table,
-    add_packet,
-    empty_table,
-    free_chunk,
-    hash_key,
-    place_row,
-    row_at,
+    CHUNK_BITS, CHUNK_ROWS, DONE, FULL, NO_MEMORY, Outcome, Slot, Table, add_packet, empty_table,
+    free_chunk, hash_key, place_row, row_at
 )
+from otterize_pcap.table._tunnels cimport MAX_PATHS, Ends, remember_path
 from otterize_pcap.table._walk cimport (
-    MAX_INTERFACES,
-    Walk,
-    look_ahead,
-    move_path,
-    note_time,
-    walk_pcap,
-    walk_pcapng,
+    MAX_INTERFACES, Walk, look_ahead, move_path, note_time, walk_buffer
 )
 
-from otterize_pcap.table.rows import Row, Side, too_many_connections
-
-cdef enum:
-    MAX_PATHS = (1 << 24) - 1
+from otterize_pcap.packets.packet import Tunnel
+from otterize_pcap.table.rows import too_many_connections
 
 # Why a walk ended.
 NEED_MORE = 0
@@ -76,7 +39,6 @@ DECLINE = 2
 TUNNEL_KINDS = ("vxlan", "geneve", "ipip", "ip6ip", "vxlan-gpe", "gre", "nvgre", "erspan")
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(TUNNEL_KINDS)}
 
-
 cdef class FastTable:
     """A connection table in C, with the interface of `ConnectionTable`.
 
@@ -84,7 +46,7 @@ cdef class FastTable:
     """
 
     def __cinit__(
-        self, max_rows, bytes secret, vxlan_ports, geneve_ports, declined_ports, bint collect_names
+        self, max_rows, bytes secret, vxlan_ports, geneve_ports, bint collect_names
     ):
         cdef const uint8_t *seed = secret
         if len(secret) != sizeof(self.decoding.table.secret):
@@ -100,20 +62,15 @@ cdef class FastTable:
         self.decoding.paths.slots = <Slot *>calloc(1 << 6, sizeof(Slot))
         self.decoding.paths.room = 16
         self.decoding.paths.keys = <Key *>malloc(16 * sizeof(Key))
+        self.decoding.paths.unknown = <Key *>calloc(1, sizeof(Key))
         if (self.decoding.table.slots == NULL or self.decoding.table.chunks == NULL
-                or self.decoding.paths.slots == NULL or self.decoding.paths.keys == NULL):
+                or self.decoding.paths.slots == NULL or self.decoding.paths.keys == NULL
+                or self.decoding.paths.unknown == NULL):
             raise MemoryError
         self.path_numbers = {(): 0}
         self.path_tunnels = [()]
-        self.decoding.collect_names = collect_names
-        for port in vxlan_ports:
-            self.decoding.port_use[<uint16_t>port] |= PORT_VXLAN
-        for port in geneve_ports:
-            self.decoding.port_use[<uint16_t>port] |= PORT_GENEVE
-        for port in declined_ports:
-            self.decoding.port_use[<uint16_t>port] |= PORT_DECLINED
-        for port in (53, 5353):
-            self.decoding.port_use[<uint16_t>port] |= PORT_DNS
+        know_places(&self.decoding.places, vxlan_ports, geneve_ports)
+        self.decoding.places.collect_names = collect_names
 
     def __dealloc__(self):
         cdef uint64_t chunk
@@ -124,6 +81,7 @@ cdef class FastTable:
         free(self.decoding.table.slots)
         free(self.decoding.paths.slots)
         free(self.decoding.paths.keys)
+        free(self.decoding.paths.unknown)
 
     def __len__(self):
         return self.decoding.table.rows
@@ -159,7 +117,7 @@ cdef class FastTable:
             Why it ended, where the next record begins, and the number of the last one taken.
         """
         cdef Walk walk
-        walk.link_type = header.link_type
+        walk.link = link_of(header.link_type)
         walk.tick_ns = header.tick_ns
         walk.header_length = header.header_length
         return self._walk(&walk, buffer, start, end, stop, header.order == ">", number, part, False)
@@ -174,7 +132,7 @@ cdef class FastTable:
         walk.interface = first_interface
         for index in range(walk.clocks):
             interface = interfaces[index]
-            walk.clock[index].link_type = interface.link_type
+            walk.clock[index].link = link_of(interface.link_type)
             usable = interface.divisor == 1 and interface.offset_ns == 0
             walk.clock[index].multiplier = interface.multiplier if usable else 0
         return self._walk(&walk, buffer, start, end, stop, order == ">", number, part, True)
@@ -195,13 +153,29 @@ cdef class FastTable:
         walk.at, walk.end, walk.stop = start, end, stop
         walk.number, walk.part = number, part
         walk.swapped = big_endian != host_is_big
-        with nogil:
-            if is_pcapng:
-                ended = walk_pcapng(&self.decoding, &self.counts, walk, &outcome)
-            else:
-                ended = walk_pcap(&self.decoding, &self.counts, walk, &outcome)
-        self._check(outcome)
-        return ended, walk.at, walk.number
+        while True:
+            self.decoding.paths.unknown.word[5] = 0
+            with nogil:
+                ended = walk_buffer(&self.decoding, &self.counts, walk, is_pcapng, &outcome)
+            self._check(outcome)
+            if not (ended == DECLINE and self._learn_path()):
+                return ended, walk.at, walk.number
+
+    cdef bint _learn_path(self) except -1:
+        """Whether the record to come was declined for its tunnel path, which is known from now on.
+
+        Paths whose frames turn out to be broken have no rows, and must not be more than those.
+        """
+        cdef const Key *key = self.decoding.paths.unknown
+        if (key.word[5] == 0
+                or self.decoding.paths.count >= min(<uint64_t>MAX_PATHS, self.max_rows)):
+            return False
+        tunnel = Tunnel(
+            TUNNEL_KINDS[key.word[4] & 0xFF], address(key.word[0], key.word[1]),
+            address(key.word[2], key.word[3])
+        )
+        self._path((*self.path_tunnels[key.word[4] >> 8], tunnel))
+        return True
 
     cdef _check(self, Outcome outcome):
         if outcome == FULL:
@@ -212,15 +186,17 @@ cdef class FastTable:
     def add(self, packet, int64_t time_ns, uint64_t number, uint64_t interface, uint32_t part=0):
         """Count a packet that the reference decoded."""
         cdef CPacket taken
+        cdef Ends ends
         cdef bytes source = packet.source, destination = packet.destination
         cdef const uint8_t *sender = source
         cdef const uint8_t *receiver = destination
         if len(source) != 16 or len(destination) != 16:
             raise ValueError("addresses are 16 bytes")
         taken.key.word[5] = interface
-        set_key(&taken, be64(sender), be64(sender + 8), be64(receiver), be64(receiver + 8),
-                packet.source_port, packet.destination_port, self._path(packet.tunnels),
-                packet.protocol)
+        ends.source_high, ends.source_low = be64(sender), be64(sender + 8)
+        ends.target_high, ends.target_low = be64(receiver), be64(receiver + 8)
+        set_key(&taken, &ends, packet.source_port, packet.destination_port,
+                self._path(packet.tunnels), packet.protocol)
         taken.hash = hash_key(&self.decoding.table, &taken.key)
         taken.time_ns = time_ns
         taken.number = number
@@ -246,52 +222,16 @@ cdef class FastTable:
             return known
         *outer, innermost = tunnels
         parent = self._path(tuple(outer))
-        if self.decoding.paths.count >= MAX_PATHS:
-            raise too_many_connections(self.max_rows)
         low, high = innermost.low, innermost.high
         key.word[0], key.word[1] = be64(<const uint8_t *>low), be64(<const uint8_t *>low + 8)
         key.word[2], key.word[3] = be64(<const uint8_t *>high), be64(<const uint8_t *>high + 8)
         key.word[4] = parent << 8 | <uint64_t>_KIND_NUMBERS[innermost.kind]
         key.word[5] = 0
-        self._remember_path(&key)
+        self._check(remember_path(&self.decoding.table, &self.decoding.paths, &key))
         number = self.decoding.paths.count
         self.path_numbers[tunnels] = number
         self.path_tunnels.append(tunnels)
         return number
-
-    cdef int _remember_path(self, const Key *key) except -1:
-        cdef Paths *paths = &self.decoding.paths
-        cdef uint64_t hash_, place, index
-        cdef Slot *slots
-        cdef Key *keys
-        cdef int bits
-        if paths.count == paths.room:
-            keys = <Key *>realloc(paths.keys, paths.room * 2 * sizeof(Key))
-            if keys == NULL:
-                raise MemoryError
-            paths.keys, paths.room = keys, paths.room * 2
-        paths.keys[paths.count] = key[0]
-        paths.count += 1
-        bits = paths.slot_bits
-        if paths.count * 2 > <uint64_t>1 << bits:
-            bits += 1
-            slots = <Slot *>calloc(<size_t>1 << bits, sizeof(Slot))
-            if slots == NULL:
-                raise MemoryError
-            free(paths.slots)
-            paths.slots, paths.slot_bits = slots, bits
-            index = 0
-        else:
-            index = paths.count - 1
-        while index < paths.count:
-            hash_ = hash_key(&self.decoding.table, &paths.keys[index])
-            place = hash_ >> (64 - bits)
-            while paths.slots[place].row:
-                place = (place + 1) & ((<uint64_t>1 << bits) - 1)
-            paths.slots[place].tag = <uint32_t>(hash_ >> 32)
-            index += 1
-            paths.slots[place].row = <uint32_t>index
-        return 0
 
     def concat(self, FastTable later):
         """Append the table of the part of the recording that follows; it is empty afterwards.
@@ -342,7 +282,7 @@ cdef class FastTable:
         made.key.word[4] = (<uint64_t>row.low[1] << 48 | <uint64_t>row.high[1] << 32
                             | <uint64_t>row.protocol)
         made.client = NO_CLIENT
-        made.first_ns, made.last_ns, made.slot = row.first_ns, row.last_ns, row.slot
+        made.first_ns, made.last_ns = row.first_ns, row.last_ns
         made.number, made.part = row.number, row.part
         made.first_sender = row.first_sender
         self._check(place_row(&self.decoding.table, &made))
@@ -361,38 +301,4 @@ cdef class FastTable:
             yield self._as_row(row_at(&self.decoding.table, index))
 
     cdef _as_row(self, const CRow *row):
-        cdef uint64_t word = row.key.word[4]
-        cdef bint has_client = row.client != NO_CLIENT
-        return Row(
-            word & 0xFF,
-            self.path_tunnels[(word >> 8) & 0xFFFFFF],
-            row.key.word[5],
-            (address(row.key.word[0], row.key.word[1]), word >> 48),
-            (address(row.key.word[2], row.key.word[3]), (word >> 32) & 0xFFFF),
-            row.slot,
-            row.number,
-            row.first_sender,
-            row.first_ns,
-            row.last_ns,
-            row.client if has_client else None,
-            row.client_isn if has_client else None,
-            row.server_isn if row.has_server_isn else None,
-            row.part,
-            (side(&row.sides[0]), side(&row.sides[1])),
-        )
-
-
-cdef side(const CSide *side):
-    return Side(
-        side.packets,
-        side.bytes,
-        side.flags,
-        side.syns,
-        side.syn_acks,
-        side.ack_first if side.has & HAS_ACK else None,
-        side.seq_first if side.has & HAS_SEQ else None,
-        side.seq_last if side.has & HAS_SEQ else None,
-        side.timestamp if side.has & HAS_TIMESTAMP else None,
-        side.hints,
-        side.unreachable,
-    )
+        return as_row(row, self.path_tunnels)

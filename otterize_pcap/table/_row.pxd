@@ -1,3 +1,4 @@
+# cython: cdivision=True
 # One row of a connection table in C, the key it is found by, and what is done to it alone.
 #
 # A header: what it defines is compiled into every module that uses it, so that a step of the hot
@@ -5,32 +6,25 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from otterize_pcap.table._numbers cimport ACK, FIN, RST, SLOT_NS, SYN, TCP, UDP
+
 cdef enum:
     NO_CLIENT = 2
     HAS_ACK = 1
     HAS_SEQ = 2
     HAS_TIMESTAMP = 4
-    FIN = 0x01
-    SYN = 0x02
-    RST = 0x04
-    ACK = 0x10
-    TCP = 6
-    UDP = 17
-
-cdef extern from *:
-    """
-    #define OTTERIZE_SLOT_NS INT64_C(30000000000)
-    """
-    const int64_t SLOT_NS "OTTERIZE_SLOT_NS"
 
 # Word 0 to 3: low and high address, each two halves as big-endian numbers. Word 4: low port (16
 # bits), high port (16), tunnel path (24), protocol (8). Word 5: interface.
 cdef struct Key:
     uint64_t word[6]
 
+# `first_ns` and `last_ns` hold where `packets` is not 0.
 cdef struct CSide:
     uint64_t packets
     uint64_t bytes
+    int64_t first_ns
+    int64_t last_ns
     uint32_t ack_first
     uint32_t seq_first
     uint32_t seq_last
@@ -47,7 +41,6 @@ cdef struct CRow:
     CSide sides[2]
     int64_t first_ns
     int64_t last_ns
-    int64_t slot
     uint64_t number
     uint32_t client_isn
     uint32_t server_isn
@@ -75,6 +68,11 @@ cdef struct CPacket:
     uint8_t fragment
 
 
+cdef inline bint same_slot(int64_t one_ns, int64_t other_ns) noexcept nogil:
+    """`rows.Row.slot`; times are never negative (`stream.clamp_time`)."""
+    return one_ns // SLOT_NS == other_ns // SLOT_NS
+
+
 cdef inline bint same_key(const Key *one, const Key *other) noexcept nogil:
     return ((one.word[0] ^ other.word[0]) | (one.word[1] ^ other.word[1])
             | (one.word[2] ^ other.word[2]) | (one.word[3] ^ other.word[3])
@@ -82,7 +80,7 @@ cdef inline bint same_key(const Key *one, const Key *other) noexcept nogil:
 
 
 cdef inline void note_flags(CRow *row, CSide *side, const CPacket *packet) noexcept nogil:
-    """`connections._note_flags`, on a row that may have begun earlier."""
+    """`rows._note_flags`, on a row that may have begun earlier."""
     side.flags |= packet.flags
     if not packet.flags & SYN:
         if not side.has & HAS_SEQ:
@@ -107,8 +105,21 @@ cdef inline void note_flags(CRow *row, CSide *side, const CPacket *packet) noexc
         side.syns += 1
 
 
+cdef inline void note_sending(CSide *side, int64_t first_ns, int64_t last_ns) noexcept nogil:
+    """`rows.Side.note_times`; before the packet is counted."""
+    if side.packets == 0:
+        side.first_ns, side.last_ns = first_ns, last_ns
+        return
+    if first_ns < side.first_ns:
+        side.first_ns = first_ns
+    if last_ns > side.last_ns:
+        side.last_ns = last_ns
+
+
 cdef inline void append_side(CSide *side, const CSide *later) noexcept nogil:
-    """`connections.Side.append`."""
+    """`rows.Side.append`."""
+    if later.packets:
+        note_sending(side, later.first_ns, later.last_ns)
     side.packets += later.packets
     side.bytes += later.bytes
     side.flags |= later.flags

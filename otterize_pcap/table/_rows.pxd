@@ -1,76 +1,39 @@
-# The rows of `rows.ConnectionTable`, in C.
-#
-# Rows lie in chunks that never move; an open-addressing index maps a key to its newest row. Keys
-# are hashed with NH (RFC 4418, 5.2.2) under a secret of the run: two keys collide in all 64 bits
-# with a chance of at most 2**-32 whatever the input, so nobody can build a capture that makes the
-# index degenerate. An odd secret multiplier then spreads the sum over the bits that are used.
+# cython: cdivision=True
+# The rows of `rows.ConnectionTable`, in C; `_chunks` says where they lie.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
+from otterize_pcap.table._chunks cimport (
+    CHUNK_BITS,
+    CHUNK_ROWS,
+    Slot,
+    Table,
+    hash_key,
+    row_at,
+)
 from otterize_pcap.table._row cimport (
     ACK,
     CPacket,
     CRow,
     CSide,
-    FIN,
-    HAS_ACK,
-    HAS_SEQ,
-    HAS_TIMESTAMP,
     Key,
     NO_CLIENT,
     RST,
-    SLOT_NS,
     SYN,
-    TCP,
     UDP,
-    address,
     append_side,
-    be64,
     note_flags,
+    note_sending,
     same_key,
+    same_slot,
 )
-
-cdef enum:
-    CHUNK_BITS = 12
-    CHUNK_ROWS = 1 << CHUNK_BITS
 
 cdef enum Outcome:
     DONE = 0
     FULL = 1
     NO_MEMORY = 2
-
-# `row` is one more than the row's index, 0 in an empty slot; `tag` the hash's upper half, whose
-# highest bits are the slot's number, so that growing needs no look at the rows.
-cdef struct Slot:
-    uint32_t tag
-    uint32_t row
-
-cdef struct Table:
-    CRow **chunks
-    Slot *slots
-    uint64_t secret[7]
-    uint64_t rows
-    uint64_t max_rows
-    uint64_t keys
-    uint64_t chunk_room
-    int slot_bits
-
-
-cdef inline uint64_t hash_key(const Table *table, const Key *key) noexcept nogil:
-    cdef uint64_t total = 0, sum_
-    cdef int i
-    for i in range(6):
-        # The two 32-bit halves of a word, each plus its secret, multiplied.
-        sum_ = <uint64_t><uint32_t>(key.word[i] + table.secret[i])
-        total += sum_ * <uint64_t><uint32_t>((key.word[i] >> 32) + (table.secret[i] >> 32))
-    return total * table.secret[6]
-
-
-cdef inline CRow *row_at(const Table *table, uint64_t index) noexcept nogil:
-    return &table.chunks[index >> CHUNK_BITS][index & (CHUNK_ROWS - 1)]
-
 
 cdef inline uint64_t first_slot(const Table *table, uint64_t hash_) noexcept nogil:
     return hash_ >> (64 - table.slot_bits)
@@ -170,52 +133,60 @@ cdef inline Outcome begin_row(
     return DONE
 
 
-cdef inline Outcome add_packet(Table *table, const CPacket *packet) noexcept nogil:
-    """Count one packet: `connections._row_of` and `_place` in one step."""
+cdef inline Outcome row_of_packet(
+    Table *table, const CPacket *packet, bint has_flags, CRow **row
+) noexcept nogil:
+    """The row that a packet belongs to, begun if it has to be; its times cover the packet."""
     cdef Slot *slot = NULL
-    cdef CRow *row = NULL
-    cdef CSide *side
-    cdef uint8_t protocol = packet.key.word[4] & 0xFF
     cdef uint8_t client = NO_CLIENT
     cdef uint32_t client_isn = 0
-    cdef int64_t slot_number = packet.time_ns // SLOT_NS
-    cdef bint counts = not packet.unreachable
-    cdef bint has_flags = counts and protocol != UDP and not packet.fragment
-    cdef Outcome outcome
+    cdef Outcome outcome = find(table, &packet.key, packet.hash, &slot)
+    if outcome != DONE:
+        return outcome
     if has_flags and (packet.flags & (SYN | RST)) == SYN:
         if packet.flags & ACK:
             client, client_isn = 1 - packet.sender, packet.ack - 1
         else:
             client, client_isn = packet.sender, packet.seq
-    outcome = find(table, &packet.key, packet.hash, &slot)
+    row[0] = NULL
+    if slot.row:
+        row[0] = row_at(table, slot.row - 1)
+        if client != NO_CLIENT:
+            if row[0].client != client or row[0].client_isn != client_isn:
+                row[0] = NULL
+        elif row[0].client == NO_CLIENT and not same_slot(row[0].first_ns, packet.time_ns):
+            row[0] = NULL
+    if row[0] != NULL:
+        row[0].first_ns = min(row[0].first_ns, packet.time_ns)
+        row[0].last_ns = max(row[0].last_ns, packet.time_ns)
+        return DONE
+    outcome = begin_row(table, slot, &packet.key, packet.hash, row)
     if outcome != DONE:
         return outcome
-    if slot.row:
-        row = row_at(table, slot.row - 1)
-        if client != NO_CLIENT:
-            if row.client != client or row.client_isn != client_isn:
-                row = NULL
-        elif row.client == NO_CLIENT and row.slot != slot_number:
-            row = NULL
-    if row == NULL:
-        outcome = begin_row(table, slot, &packet.key, packet.hash, &row)
-        if outcome != DONE:
-            return outcome
-        row.slot = slot_number
-        row.number = packet.number
-        row.part = packet.part
-        row.first_sender = packet.sender
-        row.first_ns = row.last_ns = packet.time_ns
-        row.client = client
-        row.client_isn = client_isn
-    elif packet.time_ns < row.first_ns:
-        row.first_ns = packet.time_ns
-    elif packet.time_ns > row.last_ns:
-        row.last_ns = packet.time_ns
+    row[0].number = packet.number
+    row[0].part = packet.part
+    row[0].first_sender = packet.sender
+    row[0].first_ns = row[0].last_ns = packet.time_ns
+    row[0].client = client
+    row[0].client_isn = client_isn
+    return DONE
+
+
+cdef inline Outcome add_packet(Table *table, const CPacket *packet) noexcept nogil:
+    """Count one packet: `rows._row_of` and `_place` in one step."""
+    cdef CRow *row = NULL
+    cdef CSide *side
+    cdef uint8_t protocol = packet.key.word[4] & 0xFF
+    cdef bint counts = not packet.unreachable
+    cdef bint has_flags = counts and protocol != UDP and not packet.fragment
+    cdef Outcome outcome = row_of_packet(table, packet, has_flags, &row)
+    if outcome != DONE:
+        return outcome
     side = &row.sides[packet.sender]
     if not counts:
         side.unreachable += 1
         return DONE
+    note_sending(side, packet.time_ns, packet.time_ns)
     side.packets += 1
     side.bytes += packet.length
     side.hints |= packet.hint
@@ -225,7 +196,7 @@ cdef inline Outcome add_packet(Table *table, const CPacket *packet) noexcept nog
 
 
 cdef inline Outcome place_row(Table *table, const CRow *later) noexcept nogil:
-    """`connections.ConnectionTable._place`."""
+    """`rows.ConnectionTable._place`."""
     cdef uint64_t hash_ = hash_key(table, &later.key)
     cdef Slot *slot = NULL
     cdef CRow *row
@@ -238,7 +209,7 @@ cdef inline Outcome place_row(Table *table, const CRow *later) noexcept nogil:
         if later.client != NO_CLIENT:
             continues = row.client == later.client and row.client_isn == later.client_isn
         else:
-            continues = row.client != NO_CLIENT or row.slot == later.slot
+            continues = row.client != NO_CLIENT or same_slot(row.first_ns, later.first_ns)
         if continues:
             row.first_ns = min(row.first_ns, later.first_ns)
             row.last_ns = max(row.last_ns, later.last_ns)

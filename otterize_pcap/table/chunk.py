@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from otterize_pcap.packets.decode import Decoded, Decoder
 from otterize_pcap.packets.link_layer import LINK_TYPES
 from otterize_pcap.packets.packet import ICMP, NOT_IP, Packet
-from otterize_pcap.packets.tunnels import GUESSED_PORTS, TunnelPorts
+from otterize_pcap.packets.ports import GENEVE_PORTS, VXLAN_PORTS, TunnelPorts
 from otterize_pcap.records.containers import OpenCapture
 from otterize_pcap.records.pcap import PcapReader
 from otterize_pcap.records.pcapng import PcapngReader
@@ -66,8 +66,8 @@ class ReadOptions:
     path. `collect_names` keeps payloads that name servers: DNS, TLS ClientHello, HTTP/1 requests.
     """
 
-    vxlan_ports: frozenset[int] = frozenset({4789, 8472})
-    geneve_ports: frozenset[int] = frozenset({6081})
+    vxlan_ports: frozenset[int] = VXLAN_PORTS
+    geneve_ports: frozenset[int] = GENEVE_PORTS
     max_connections: int = DEFAULT_MAX_CONNECTIONS
     fast: bool = True
     threads: int = 1
@@ -83,7 +83,6 @@ def new_table(options: ReadOptions, secret: bytes) -> Table:
         secret,
         options.vxlan_ports,
         options.geneve_ports,
-        GUESSED_PORTS,
         options.collect_names,
     )
 

@@ -126,14 +126,14 @@ def _find(reader: PcapReader | PcapngReader, content: bytes, offset: int) -> int
         first = reader.window.peek(reader.header.header_length)
         if len(first) < reader.header.header_length:
             return None
-        (seconds,) = struct.unpack_from(f"{reader.header.order}I", first)
+        seconds = reader.header.fields.unpack_from(first)[0]
         return find_record(reader.header, content, seconds)
     return find_packet_block(reader.order, len(reader.interfaces), content, offset)
 
 
 def find_record(header: PcapHeader, content: bytes, near_seconds: int) -> int | None:
     """Where the first of a chain of plausible pcap records begins."""
-    fields = struct.Struct(f"{header.order}IIII")
+    fields = header.fields
     limit = 1_000_000_000 // header.tick_ns
     last = len(content) - header.header_length
     for start in range(min(last, MAX_CAPTURED + header.header_length)):

@@ -4,8 +4,9 @@ A ClientHello may go on in the next segments; those are kept as far as its recor
 """
 
 from otterize_pcap.addresses import is_private
-from otterize_pcap.packets.packet import Packet
-from otterize_pcap.packets.transport import CLIENT, DNS_PORTS, TCP, UDP
+from otterize_pcap.packets.packet import CLIENT, Packet
+from otterize_pcap.packets.ports import DNS_PORTS
+from otterize_pcap.packets.protocols import TCP, UDP
 
 HANDSHAKE_RECORD = 22
 MAX_UNFINISHED = 4096

@@ -21,9 +21,7 @@ from dataclasses import dataclass, field
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.packets.packet import Packet, Tunnel
-
-FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
-TCP, UDP, SCTP = 6, 17, 132
+from otterize_pcap.packets.protocols import ACK, RST, SYN, UDP
 
 SLOT_NS = 30_000_000_000
 DEFAULT_MAX_CONNECTIONS = 20_000_000
@@ -42,7 +40,8 @@ class Side:
     SYN nor RST, None without one. `seq_first` and `seq_last` are of segments without SYN.
     `timestamp` is the TCP timestamp value (RFC 7323) of the first SYN or SYN-ACK sent. `hints`
     is the OR of what payloads said (S34): 1 this side is a client, 2 it is a server.
-    `unreachable` counts ICMP errors that quote a packet of this side.
+    `unreachable` counts ICMP errors that quote a packet of this side; `first_ns` and `last_ns` are
+    the times between which it sent (S12), None where all that is known of it was quoted.
     """
 
     packets: int = 0
@@ -56,6 +55,8 @@ class Side:
     timestamp: int | None = None
     hints: int = 0
     unreachable: int = 0
+    first_ns: int | None = None
+    last_ns: int | None = None
 
     def append(self, later: "Side") -> None:
         """Add what the same side sent in a later part of the file."""
@@ -74,14 +75,22 @@ class Side:
             self.timestamp = later.timestamp
         self.hints |= later.hints
         self.unreachable += later.unreachable
+        if later.first_ns is not None and later.last_ns is not None:
+            self.note_times(later.first_ns, later.last_ns)
+
+    def note_times(self, first_ns: int, last_ns: int) -> None:
+        """Widen the time in which this side sent."""
+        self.first_ns = first_ns if self.first_ns is None else min(self.first_ns, first_ns)
+        self.last_ns = last_ns if self.last_ns is None else max(self.last_ns, last_ns)
 
 
 @dataclass(slots=True)
 class Row:
     """One row of the table; `low` and `high` are the endpoints (16-byte address, port) in order.
 
-    Times are nanoseconds since the epoch, `number` the first packet's position in its file (from
-    1), `part` which file of the recording that is, `first_sender` the side that sent the packet.
+    Times are nanoseconds since the epoch, of all packets and of ICMP errors that quote one;
+    `number` is the first packet's position in its file (from 1), `part` which file of the recording
+    that is, `first_sender` the side that sent the packet.
     `client` is the side whose SYN began a handshake row, `client_isn` and `server_isn` its initial
     sequence numbers; all None in a run.
     """
@@ -91,7 +100,6 @@ class Row:
     interface: int
     low: Endpoint
     high: Endpoint
-    slot: int
     number: int
     first_sender: int
     first_ns: int
@@ -101,6 +109,11 @@ class Row:
     server_isn: int | None = None
     part: int = 0
     sides: tuple[Side, Side] = field(default_factory=lambda: (Side(), Side()))
+
+    @property
+    def slot(self) -> int:
+        """The slot of absolute time that a run lies in."""
+        return self.first_ns // SLOT_NS
 
     def continues(self, later: "Row") -> bool:
         """Whether `later`, next of this key in file order, is more of the same row."""
@@ -187,7 +200,6 @@ def _row_of(packet: Packet, time_ns: int, number: int, interface: int) -> Row:
         interface=interface,
         low=source if sender == 0 else destination,
         high=destination if sender == 0 else source,
-        slot=time_ns // SLOT_NS,
         number=number,
         first_sender=sender,
         first_ns=time_ns,
@@ -200,6 +212,7 @@ def _row_of(packet: Packet, time_ns: int, number: int, interface: int) -> Row:
     side.packets = 1
     side.bytes = packet.length
     side.hints = packet.hint
+    side.first_ns = side.last_ns = time_ns
     if packet.protocol != UDP and not packet.fragment:
         _note_flags(row, side, sender, packet)
     return row

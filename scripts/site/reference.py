@@ -24,9 +24,9 @@ def root_command() -> Any:  # noqa: ANN401 - typer's command classes are not pub
     """The command tree."""
     # Help is wrapped to this width, whatever the terminal.
     os.environ.update(COLUMNS=WIDTH, TERMINAL_WIDTH=WIDTH, NO_COLOR="1")
-    from otterize_pcap.cli.app import app  # noqa: PLC0415
+    from otterize_pcap.cli.app import command_line  # noqa: PLC0415
 
-    return typer.main.get_command(app)
+    return typer.main.get_command(command_line())
 
 
 def commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:  # noqa: ANN401

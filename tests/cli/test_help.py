@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from typer.main import get_command
 
-from otterize_pcap.cli.app import app
+from otterize_pcap.cli.app import command_line
 from tests.conftest import Otterize
 
 
@@ -18,7 +18,7 @@ def commands() -> Iterator[tuple[str, ...]]:
         for name, inner in sorted(getattr(command, "commands", {}).items()):
             yield from below(inner, (*words, name))
 
-    return below(get_command(app), ())
+    return below(get_command(command_line()), ())
 
 
 @pytest.mark.parametrize("words", list(commands()), ids=" ".join)
@@ -40,7 +40,7 @@ def options() -> Iterator[tuple[str, str]]:
         for word, inner in getattr(command, "commands", {}).items():
             yield from below(inner, f"{name} {word}")
 
-    return below(get_command(app), "otterize")
+    return below(get_command(command_line()), "otterize")
 
 
 @pytest.mark.parametrize(("name", "text"), [pytest.param(*o, id=o[0]) for o in options()])

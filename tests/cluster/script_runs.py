@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from otterize_pcap.cluster.capture_job import JobPlan
-from otterize_pcap.cluster.node_state import NodeState, parse_state
+from otterize_pcap.cluster.capture.job import JobPlan
+from otterize_pcap.cluster.capture.node_state import NodeState, parse_state
 from tests.cluster.fake_kubelet import ProcessRuntime
 
 FAKE = Path(__file__).with_name("fake_tcpdump.sh")

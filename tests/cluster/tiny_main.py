@@ -2,7 +2,7 @@
 
 import sys
 
-from otterize_pcap.cluster import follow
+from otterize_pcap.cluster.capture import follow
 from otterize_pcap.errors import OtterizeError
 from tests.cluster.fake_cluster import tiny_app
 

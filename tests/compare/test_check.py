@@ -25,9 +25,11 @@ from otterize_pcap.graph.service_graph import (
     Workload,
     declared_use,
 )
+from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.render.check_text import render_check
-from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_EXTERNAL
+from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_EXTERNAL, SHOWN
 from otterize_pcap.resolve.map_capture import graph_capture
+from otterize_pcap.resolve.resolve import AMBIGUOUS, EXTERNAL_CLIENT, NODE_CLIENT, NOT_A_CALL
 from tests.conftest import FIXTURES
 from tests.strategies import graphs, laws
 
@@ -127,7 +129,7 @@ def test_unused_only_where_coverage_could_have_shown_it() -> None:
     assert [entry.reasons for entry in whole.not_seen] == [
         ("a capture does not show which cloud resource or database a call is for",)
     ]
-    partly = replace(WHOLE, nodes=(NodeCoverage("b", "failed", "Pending"),))
+    partly = replace(WHOLE, nodes=(NodeCoverage("b", NodeStatus.FAILED, "Pending"),))
     part = check_graph(ServiceGraph((), partly), ServiceGraph((Call(API, KAFKA),)))
     assert part.unused == ()
     assert [entry.reasons for entry in part.not_seen] == [("node b was not captured (Pending)",)]
@@ -209,12 +211,12 @@ def test_text_lists_each_kind_of_finding() -> None:
 COUNTED = replace(
     WHOLE,
     connections=(
-        ("ambiguous", 1),
-        ("external client", 50),
-        ("hidden: external server", 5),
-        ("not a call: loopback, link-local, multicast or broadcast", 70),
-        ("resolved", 90),
-        ("unresolved: node as client", 4),
+        (AMBIGUOUS, 1),
+        (EXTERNAL_CLIENT, 50),
+        (HIDDEN_EXTERNAL, 5),
+        (NOT_A_CALL, 70),
+        (SHOWN, 90),
+        (NODE_CLIENT, 4),
     ),
 )
 

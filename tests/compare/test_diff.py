@@ -25,6 +25,7 @@ from otterize_pcap.graph.service_graph import (
     Workload,
     declared_use,
 )
+from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.render.diff_text import render_diff
 from otterize_pcap.render.list_text import render_list
 from otterize_pcap.timestamps import SECOND_NS
@@ -206,12 +207,14 @@ SEEN_ONCE = ServiceGraph((Call(API, KAFKA, uses=(use(9092),)),), lasting(60))
         pytest.param(lasting(60, dropped=2), "2 packets were dropped while capturing", id="drops"),
         pytest.param(lasting(60, packets=0), "the capture holds no packets", id="no packets"),
         pytest.param(
-            replace(lasting(60), nodes=(NodeCoverage("b", "failed", "Pending"),)),
+            replace(lasting(60), nodes=(NodeCoverage("b", NodeStatus.FAILED, "Pending"),)),
             "node b was not captured (Pending)",
             id="node not captured",
         ),
         pytest.param(
-            replace(lasting(60), nodes=(NodeCoverage("b", "captured", "stopped at 1 MB"),)),
+            replace(
+                lasting(60), nodes=(NodeCoverage("b", NodeStatus.CAPTURED, "stopped at 1 MB"),)
+            ),
             "node b: stopped at 1 MB",
             id="node cut short",
         ),
@@ -252,7 +255,7 @@ def test_node_hides_only_calls_between_its_pods(
     missed: tuple[Workload, ...] | None, server: Workload | External, known: bool
 ) -> None:
     """Every other call would have shown on the node of its other end (S65)."""
-    node = NodeCoverage("b", "failed", "Pending", workloads=missed)
+    node = NodeCoverage("b", NodeStatus.FAILED, "Pending", workloads=missed)
     files = lasting(60).files
     old = ServiceGraph((Call(API, server, uses=(use(9092, connections=60),)),), lasting(60))
     new = ServiceGraph((), replace(lasting(60), files=files, nodes=(node,)))
@@ -267,7 +270,7 @@ def test_damage_hides_only_calls_between_pods_of_its_node(change: dict[str, Any]
     often = ServiceGraph((Call(API, KAFKA, uses=(use(9092, connections=60),)),), lasting(60))
     for workloads in ((API, KAFKA), (API, WORKER)):
         files = (replace(lasting(60).files[0], node="b", **change),)
-        node = NodeCoverage("b", "captured", workloads=workloads)
+        node = NodeCoverage("b", NodeStatus.CAPTURED, workloads=workloads)
         coverage = replace(lasting(60), files=files, nodes=(node,))
         diff = diff_graphs(often, ServiceGraph((), coverage))
         assert bool(diff.removed) is (KAFKA not in workloads)
@@ -338,7 +341,7 @@ def test_frequent_calls_are_missed_sooner() -> None:
 
 def test_times_of_nodes_count_before_those_of_packets() -> None:
     """A quiet capture lasted as long as its nodes were recorded."""
-    node = NodeCoverage("a", "captured", start_ns=0, end_ns=60 * SECOND_NS)
+    node = NodeCoverage("a", NodeStatus.CAPTURED, start_ns=0, end_ns=60 * SECOND_NS)
     quiet = replace(lasting(1), nodes=(node,))
     assert diff_graphs(SEEN_ONCE, ServiceGraph((), quiet)).removed == SEEN_ONCE.calls
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from otterize_pcap.resolve.resolve import UNDIRECTED_REASON
+from otterize_pcap.packets.protocols import ACK, SYN
+from otterize_pcap.resolve.resolve import UNDIRECTED
 from otterize_pcap.snapshot.snapshot import Snapshot
-from otterize_pcap.table.rows import ACK, SYN
 from tests.cluster_builder import (
     Json,
     Seen,
@@ -42,7 +42,7 @@ def rule(known: Snapshot, seen: list[Seen], **more: object) -> str:
     found = mapped(known, seen, **more)  # type: ignore[arg-type] # passed on as given
     first = found.resolutions[0].connection
     if first.rule == "S36":
-        assert fates(found) == {UNDIRECTED_REASON: 1}
+        assert fates(found) == {UNDIRECTED: 1}
         return "S36"
     names = {edge.partition(":")[0].replace(" ", "") for edge in edges(found)}
     return f"{first.rule} {' '.join(sorted(names))}"
@@ -183,7 +183,7 @@ def test_first_datagram(at: float, expected: str) -> None:
 def test_unanswered_datagram_tells_nothing() -> None:
     """UDP: without a reply the first sender is nobody."""
     seen = recording(datagrams(*QUESTION, 60, answered=False), first=0)
-    assert fates(mapped(cluster(), seen)) == {UNDIRECTED_REASON: 1}
+    assert fates(mapped(cluster(), seen)) == {UNDIRECTED: 1}
 
 
 def test_datagrams_after_a_pause_are_another_flow() -> None:

@@ -8,29 +8,29 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from otterize_pcap.connections.groups import Grouping, compiled_tables
+from otterize_pcap.resolve.timeless import Timeless
 
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.cli.connections import NoServices, table_connections
 from otterize_pcap.connections.clocks import measure_offsets
 from otterize_pcap.connections.connect import connect
 from otterize_pcap.connections.conntrack import Dump, Entry
-from otterize_pcap.connections.groups import Grouping, compiled_tables
 from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import FileCoverage
 from otterize_pcap.packets.packet import Packet, Tunnel
+from otterize_pcap.packets.protocols import ACK, RST, SYN
 from otterize_pcap.render.connections import shown_connection
 from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.map_capture import Capture, Rules, graph_capture, map_capture
 from otterize_pcap.resolve.resolve import DEFAULT_SLACK_NS
 from otterize_pcap.resolve.service_routes import ServiceRoutes
-from otterize_pcap.resolve.timeless import Timeless
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.capture_counts import CaptureCounts
 from otterize_pcap.table.chunk import FAST_PATH, Table, new_table
 from otterize_pcap.table.read import CaptureTable, ReadOptions
-from otterize_pcap.table.rows import ACK, RST, SYN
 from tests.conftest import FIXTURES
 
 pytestmark = pytest.mark.skipif(

@@ -2,11 +2,12 @@
 
 import pytest
 
+from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import ATTEMPTED
+from otterize_pcap.packets.protocols import ACK, RST, SYN
 from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_ONE_WAY, Inclusion
 from otterize_pcap.resolve.map_capture import AGELESS, Rules
 from otterize_pcap.resolve.resolve import UNKNOWN_PRIVATE
-from otterize_pcap.table.rows import ACK, RST, SYN
 from tests.cluster_builder import (
     Json,
     Seen,
@@ -74,7 +75,7 @@ def test_outcome(seen: list[Seen], outcome: str) -> None:
         assert edges(found) == {"client -> server:80"}
     else:
         assert edges(found) == set()
-        assert fates(found) == {f"hidden: {outcome}": 1}
+        assert fates(found) == {Fate(FateKind.HIDDEN, outcome): 1}
 
 
 def test_conntrack_says_assured() -> None:
@@ -89,7 +90,7 @@ def test_older_entry_says_nothing_of_a_new_attempt() -> None:
     """S40: an entry of the endpoints' last connection does not answer for the next one."""
     line = entry(A, B, state="TIME_WAIT", remaining=90)
     found = mapped(KNOWN, attempt(A, B, 20, refused=True), dumps=[conntrack(line, at=0)])
-    assert fates(found) == {"hidden: refused": 1}
+    assert fates(found) == {Fate(FateKind.HIDDEN, "refused"): 1}
 
 
 def test_attempts_can_be_included() -> None:
@@ -117,7 +118,7 @@ def test_refused_datagram() -> None:
         *datagrams(*ends, answered=False),
         (packet(*ends, protocol=17, unreachable=True), 0.01, 1),
     ]
-    assert fates(mapped(KNOWN, seen)) == {"hidden: refused": 1}
+    assert fates(mapped(KNOWN, seen)) == {Fate(FateKind.HIDDEN, "refused"): 1}
 
 
 @pytest.mark.parametrize(

@@ -284,9 +284,10 @@ def entries(draw: st.DrawFn) -> Entry:
     plain = (client, back, back, client)
     anything = tuple(draw(st.sampled_from(CLIENTS + FRONTS + BACKS)) for _ in range(4))
     ends = draw(st.sampled_from([usual, usual, usual, plain, anything]))
-    full = TIMEOUTS[f"nf_conntrack_{'tcp' if protocol == TCP else 'udp'}_timeout" + (
-        "_established" if protocol == TCP else ""
-    )]
+    full = TIMEOUTS[
+        f"nf_conntrack_{'tcp' if protocol == TCP else 'udp'}_timeout"
+        + ("_established" if protocol == TCP else "")
+    ]
     ran_off = draw(st.sampled_from([0, 1, 2, 3, 4, 5, 20, 30, 31, 32, 33, 34, 60, 99]))
     return Entry(
         protocol=protocol,

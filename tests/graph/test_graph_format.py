@@ -12,8 +12,10 @@ from otterize_pcap.compare.check import check_graph
 from otterize_pcap.compare.diff import diff_graphs
 from otterize_pcap.errors import GraphFormatError
 from otterize_pcap.graph import graph_format
+from otterize_pcap.graph.fate import FateKind
 from otterize_pcap.graph.graph_format import decode_graph, encode_graph, is_graph_json
 from otterize_pcap.graph.service_graph import ServiceGraph
+from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.render import calls_json, comparison_json
 from tests.conftest import FIXTURES, Otterize
 from tests.strategies import coverages, graphs, laws
@@ -86,6 +88,23 @@ def test_broken_graph_json_is_one_error(content: bytes, said: str) -> None:
     with pytest.raises(GraphFormatError) as caught:
         decode_graph(content, "old.json")
     assert str(caught.value).startswith(f"old.json: {said}")
+
+
+def test_newer_words_are_kept() -> None:
+    """A fate, a node's status and a rule that this version does not know read back as written."""
+    coverage = {
+        "files": [],
+        "nodes": [{"name": "a", "status": "retired", "reason": None, "start": None, "end": None}],
+        "connections": {"resolved": 1, "resolved: twice": 2, "shelved: for now": 3},
+        "skipped": {},
+        "notes": [],
+    }
+    graph = decode_graph(changed(coverage=coverage), "x")
+    assert graph.coverage is not None
+    kinds = [fate.kind for fate, _ in graph.coverage.connections]
+    assert kinds == [FateKind.RESOLVED, FateKind.OTHER, FateKind.OTHER]
+    assert graph.coverage.nodes[0].status not in set(NodeStatus)
+    assert json.loads(encode_graph(graph))["coverage"] == coverage
 
 
 def test_newer_fields_are_passed_over() -> None:

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from otterize_pcap.errors import UnsupportedLinkType
+from otterize_pcap.packets.protocols import TCP, UDP
 from otterize_pcap.table.read import CaptureTable, ReadOptions, read_capture
-from otterize_pcap.table.rows import TCP, UDP, Row
+from otterize_pcap.table.rows import Row
 from tests.capture_bytes import text
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from otterize_pcap.files.captures import open_captures
+from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import ServiceGraph, Workload
 from otterize_pcap.resolve.build_graph import (
     HIDDEN_DNS,
@@ -36,7 +37,7 @@ from otterize_pcap.resolve.resolve import (
     NO_POD,
     NODE_CLIENT,
     NODE_SERVER,
-    UNDIRECTED_REASON,
+    UNDIRECTED,
     UNKNOWN_PRIVATE,
     Unresolved,
 )
@@ -49,17 +50,19 @@ SCENARIOS = sorted(path.parent for path in FIXTURES.glob("*/truth.json"))
 each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.name)
 PCAP_HEADER = 24
 
+UNANSWERED = Fate(FateKind.HIDDEN, "unanswered")
+
 # What a scenario says of packets that are no call → the fates that say the same.
-FATES = {
+FATES: dict[str, set[Fate]] = {
     "unresolved: node": {NODE_CLIENT, NODE_SERVER},
-    "unanswered": {"hidden: unanswered", HIDDEN_ONE_WAY},
-    "unanswered; nobody has the address": {"hidden: unanswered", AMBIGUOUS, NO_POD},
-    "refused": {"hidden: refused"},
-    "probed": {"hidden: probed"},
+    "unanswered": {UNANSWERED, HIDDEN_ONE_WAY},
+    "unanswered; nobody has the address": {UNANSWERED, AMBIGUOUS, NO_POD},
+    "refused": {Fate(FateKind.HIDDEN, "refused")},
+    "probed": {Fate(FateKind.HIDDEN, "probed")},
     "external-source": {EXTERNAL_CLIENT},
     "cluster-dns": {HIDDEN_DNS},
     "unknown-private": {UNKNOWN_PRIVATE},
-    "undirected": {UNDIRECTED_REASON},
+    "undirected": {UNDIRECTED},
 }
 # Of these no packet and no connection of its own exists, so nothing is counted.
 NOTHING = {"closed before the capture", "a terminating proxy is between", "lookup only"}
@@ -191,7 +194,7 @@ def candidates(scenario: Path) -> list[set[str]]:
     return [
         {workload.name for workload in resolution.candidates}
         for resolution in mapped(scenario).resolutions
-        if isinstance(resolution, Unresolved) and resolution.reason == AMBIGUOUS
+        if isinstance(resolution, Unresolved) and resolution.fate == AMBIGUOUS
     ]
 
 
@@ -204,8 +207,8 @@ def test_hidden_attempts_are_counted(scenario: Path) -> None:
     """S41: the summary counts the attempts that it hides, by outcome."""
     counted: Counter[str] = Counter()
     for fate, connections in mapped(scenario).graph.coverage.connections:  # type: ignore[union-attr]
-        if fate.startswith("hidden: "):
-            plain = "unanswered" if fate == HIDDEN_ONE_WAY else fate.removeprefix("hidden: ")
+        if fate.kind is FateKind.HIDDEN:
+            plain = "unanswered" if fate == HIDDEN_ONE_WAY else fate.reason
             counted[plain] += connections
     expected = dict(truth(scenario)["hidden"])
     assert sum(counted.values()) == expected.pop("attempts")

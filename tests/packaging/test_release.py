@@ -36,7 +36,7 @@ def test_wheel_is_complete() -> None:
     """The wheel has every module, the Job's template itself (not a link), the page, the types."""
     with zipfile.ZipFile(WHEELS[0]) as wheel:
         names = set(wheel.namelist())
-        template = wheel.read("otterize_pcap/cluster/capture-job.yaml")
+        template = wheel.read("otterize_pcap/cluster/capture/capture-job.yaml")
 
     assert tracked("*.py", "py.typed", "page/*", "*.pyi") <= names
     assert template == TEMPLATE.read_bytes()

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from otterize_pcap.connections.conntrack import Dump
+from otterize_pcap.packets.protocols import SYN
 from otterize_pcap.resolve.map_capture import graph_capture, map_capture
-from otterize_pcap.table.rows import SYN
 from tests.cluster_builder import (
     Seen,
     call,

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from typer.testing import CliRunner, Result
 
-from otterize_pcap.cli.app import app
+from otterize_pcap.cli.app import command_line
 from otterize_pcap.compare.check import CheckResult, Violation, check_graph
 from otterize_pcap.compare.diff import GraphDiff, diff_graphs
 from otterize_pcap.compare.findings import FindingList, check_findings, diff_findings
@@ -34,6 +34,7 @@ from otterize_pcap.graph.service_graph import (
 )
 from otterize_pcap.graph.views import through_services
 from otterize_pcap.intents.places import Places
+from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.render.calls_csv import render_csv
 from otterize_pcap.render.calls_json import render_rows
 from otterize_pcap.render.check_text import render_check
@@ -102,7 +103,9 @@ BEFORE = ServiceGraph(
         Call(KAFKA, Workload("zookeeper", "infra", "StatefulSet")),
     )
 )
-PARTLY = ServiceGraph(GRAPH.calls, Coverage(nodes=(NodeCoverage("b", "failed", "Pending"),)))
+PARTLY = ServiceGraph(
+    GRAPH.calls, Coverage(nodes=(NodeCoverage("b", NodeStatus.FAILED, "Pending"),))
+)
 
 DIFF = diff_graphs(BEFORE, GRAPH)
 UNSURE = diff_graphs(BEFORE, PARTLY)
@@ -311,7 +314,7 @@ def test_layout_gives_each_node_a_place_of_its_own(graph: ServiceGraph) -> None:
 
 def invoke(*arguments: object) -> Result:
     """Run a command in this process, which is quicker than a new one."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(command_line(), [str(argument) for argument in arguments])
 
 
 BOTH = (FIXTURES / "tutorial-before", FIXTURES / "tutorial-after")

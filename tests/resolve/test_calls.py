@@ -3,6 +3,7 @@
 import pytest
 
 from otterize_pcap.errors import UsageError
+from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.filters import GraphFilter, filter_graph, parse_server
 from otterize_pcap.graph.service_graph import LOOKUP, Call, Coverage, ServiceGraph, Workload
 from otterize_pcap.resolve.build_graph import (
@@ -83,7 +84,7 @@ def test_filters_that_exclude_each_other() -> None:
     ],
     ids=["label", "label without a value", "namespace"],
 )
-def test_exclusions(inclusion: Inclusion, fate: str, left: set[str]) -> None:
+def test_exclusions(inclusion: Inclusion, fate: Fate, left: set[str]) -> None:
     """S60: an edge is dropped if either side matches, and counted."""
     found = mapped(KNOWN, SEEN, rules=Rules(inclusion=inclusion))
     assert edges(found) == left
@@ -102,7 +103,7 @@ def test_exclusions(inclusion: Inclusion, fate: str, left: set[str]) -> None:
         pytest.param("172.20.5.5", API, UNKNOWN_PRIVATE, id="from private, nobody's"),
     ],
 )
-def test_outside(client: str, server: str, fate: str) -> None:
+def test_outside(client: str, server: str, fate: Fate) -> None:
     """S50, S51: what is outside, what is a pod that we did not see, and what cannot be known."""
     ends = [f"[{end}]" if ":" in end else end for end in (client, server)]
     found = mapped(KNOWN, call(f"{ends[0]}:1", f"{ends[1]}:443"))

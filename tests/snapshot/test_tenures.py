@@ -3,8 +3,10 @@
 import pytest
 
 from otterize_pcap.addresses import parse_address
+from otterize_pcap.graph.fate import Fate
+from otterize_pcap.intervals import OPEN, Interval
 from otterize_pcap.packets.packet import Tunnel
-from otterize_pcap.resolve.build_graph import HIDDEN_DNS
+from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_EXTERNAL, SHOWN
 from otterize_pcap.resolve.map_capture import Rules
 from otterize_pcap.resolve.resolve import (
     AMBIGUOUS,
@@ -16,7 +18,6 @@ from otterize_pcap.resolve.resolve import (
     OUTSIDE_TENURE,
     Unresolved,
 )
-from otterize_pcap.snapshot.snapshot import OPEN
 from tests.cluster_builder import (
     NODE_A,
     NODE_B,
@@ -41,8 +42,12 @@ TO_SERVER = call("10.1.0.1:40000", "10.1.0.9:80")
 def tenure(made: Json, *observed: Json) -> tuple[float, float]:
     """From when to when the pod held 10.1.0.1, in seconds after `START`; infinity where open."""
     (only,) = snapshot(made, observed=observed).tenures[parse_address("10.1.0.1")]
-    ends = float("inf") if only.end_ns == OPEN else (only.end_ns - START) / SECOND
-    return (only.start_ns - START) / SECOND, ends
+    return seconds(only.interval.start_ns), seconds(only.interval.end_ns)
+
+
+def seconds(time_ns: int) -> float:
+    """Seconds after `START`."""
+    return float("inf") if time_ns == OPEN else (time_ns - START) / SECOND
 
 
 def seen(start: float | None, end: float | None, address: str = "10.1.0.1", **more: str) -> Json:
@@ -82,8 +87,8 @@ INF = float("inf")
         pytest.param(
             pod("x", "10.1.0.1", start=3, lost=3, phase="Pending"),
             [],
-            (3, INF),
-            id="no sandbox yet is no end",
+            (INF, INF),
+            id="no sandbox yet is no end, and no certain start",
         ),
     ],
 )
@@ -99,8 +104,8 @@ def test_address_that_a_pod_no_longer_has() -> None:
         observed=[seen(1, 5), seen(6, None, "10.1.0.2")],
     )
     (first,) = known.tenures[parse_address("10.1.0.1")]
-    assert ((first.start_ns - START) / SECOND, (first.end_ns - START) / SECOND) == (1, 5)
-    assert known.tenures[parse_address("10.1.0.2")][0].end_ns == OPEN
+    assert first.interval == Interval(START + SECOND, START + 5 * SECOND)
+    assert known.tenures[parse_address("10.1.0.2")][0].interval.end_ns == OPEN
 
 
 def test_host_network_pod_owns_no_address() -> None:
@@ -154,7 +159,7 @@ def test_one_address_two_pods_in_turn(at: float, expected: set[str]) -> None:
 
 
 @pytest.mark.parametrize(("gap", "reason"), [(3, AMBIGUOUS), (9, OUTSIDE_TENURE)])
-def test_address_that_changes_owner_half_way(gap: float, reason: str) -> None:
+def test_address_that_changes_owner_half_way(gap: float, reason: Fate) -> None:
     """S12: a connection that outlasts the pod is nobody's; near another's start it is ambiguous."""
     known = snapshot(
         pod("old", "10.1.0.1", finished=10, phase="Succeeded"),
@@ -297,18 +302,18 @@ def test_a_mesh_s_loopback_is_no_call_and_its_tunnel_port_is_what_was_seen() -> 
     tunnel = call("10.1.0.1:40001", "10.1.0.9:15008", 2)
     found = mapped(known, [*inside, *tunnel])
     assert edges(found) == {"client -> server:15008"}
-    assert fates(found) == {NOT_A_CALL: 1, "resolved": 1}
+    assert fates(found) == {NOT_A_CALL: 1, SHOWN: 1}
 
 
 @pytest.mark.parametrize(
     ("on_b", "expected", "fate"),
     [
-        pytest.param("exporter", {"client -> exporter:9100"}, "resolved", id="one workload"),
+        pytest.param("exporter", {"client -> exporter:9100"}, SHOWN, id="one workload"),
         pytest.param("other", set(), AMBIGUOUS, id="two workloads"),
     ],
 )
 def test_address_that_every_node_has_is_no_one_node_s(
-    on_b: str, expected: set[str], fate: str
+    on_b: str, expected: set[str], fate: Fate
 ) -> None:
     """S14: a bridge's or a DNS cache's address is that of all nodes that have it."""
     known = snapshot(
@@ -330,7 +335,7 @@ def test_dns_cache_of_a_node_is_the_cluster_s_dns(port: int) -> None:
         call("10.1.0.1:5", f"169.254.20.10:{port}"),
         nodes={"169.254.20.10": "a b"},
     )
-    assert fates(found) == {HIDDEN_DNS if port == 53 else "resolved": 1}
+    assert fates(found) == {HIDDEN_DNS if port == 53 else SHOWN: 1}
 
 
 def test_node_address_and_declared_port_is_the_host_pod() -> None:
@@ -350,7 +355,7 @@ def test_node_address_and_declared_port_is_the_host_pod() -> None:
         pytest.param("203.0.113.9", EXTERNAL_CLIENT, id="outside, as managed clusters have it"),
     ],
 )
-def test_pulling_a_capture_is_no_call(api_server: str, fate: str) -> None:
+def test_pulling_a_capture_is_no_call(api_server: str, fate: Fate) -> None:
     """S26: it comes from the API server to a kubelet, neither of which is a pod's address."""
     exec_stream = call(f"{api_server}:40000", f"{NODE_B}:10250")
     found = mapped(snapshot(pod("client", "10.1.0.1")), exec_stream)
@@ -401,11 +406,11 @@ def test_not_calls(address: str) -> None:
 @pytest.mark.parametrize(
     ("target", "fate"),
     [
-        ("169.254.169.254:80", "hidden: external server"),
-        ("169.254.20.10:53", "hidden: call to the cluster's DNS"),
+        ("169.254.169.254:80", HIDDEN_EXTERNAL),
+        ("169.254.20.10:53", HIDDEN_DNS),
     ],
 )
-def test_link_local_services_are_calls(target: str, fate: str) -> None:
+def test_link_local_services_are_calls(target: str, fate: Fate) -> None:
     """S15, S45: the metadata service is external, a node-local DNS cache is the cluster's DNS."""
     known = snapshot(pod("client", "10.1.0.1"))
     assert fates(mapped(known, call("10.1.0.1:1", target))) == {fate: 1}

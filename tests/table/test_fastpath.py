@@ -13,7 +13,7 @@ from otterize_pcap.packets.packet import Packet
 from otterize_pcap.records import stream as records
 from otterize_pcap.records.containers import open_capture
 from otterize_pcap.records.pcap import PcapHeader
-from otterize_pcap.table import chunk_boundaries
+from otterize_pcap.table import chunk_boundaries, read_threads
 from otterize_pcap.table import read as read_module
 from otterize_pcap.table.chunk import new_table
 from otterize_pcap.table.read import (
@@ -177,8 +177,9 @@ def test_real_captures_are_there() -> None:
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let threads split files of a few kilobytes."""
-    monkeypatch.setattr(read_module, "SMALLEST_PIECE", 1)
+    """Let threads read and split files of a few kilobytes."""
+    monkeypatch.setattr(read_module, "SMALLEST_FOR_THREADS", 0)
+    monkeypatch.setattr(read_threads, "SMALLEST_PIECE", 1)
 
 
 def threaded(paths: list[Path], threads: int) -> tuple[list[Row], CaptureCounts]:
@@ -281,7 +282,26 @@ def test_common_frames_are_not_declined() -> None:
     """What captures mostly consist of stays on the compiled path."""
     frames = [SEEDS[1][index] for index in (0, 1, 2, 3, 4, 5, 6, 7, 8, 14, 17)] * 10
     counts = read_module.read_capture(io.BytesIO(pcap(frames)), "x").counts
-    assert counts.declined == 2  # the first packet of each tunnel path
+    assert counts.declined == 0
+
+
+def in_tunnel(number: int, inner: bytes) -> bytes:
+    """A frame whose VXLAN tunnel no other number has."""
+    vxlan = b"\x08\0\0\0\0\0\1\0" + ethernet(inner)
+    return ethernet(ipv4(udp(7, 4789, vxlan), 17, source=f"10.9.0.{number}"))
+
+
+def test_paths_of_broken_packets_take_no_more_room_than_connections() -> None:
+    """Who makes up tunnels with nothing in them cannot fill the memory with their addresses."""
+    broken = [in_tunnel(number, b"\x45") for number in range(1, 100)]
+    options = ReadOptions(max_connections=5)
+    table = read_module.read_capture(io.BytesIO(pcap(broken)), "x", options)
+    assert len(table) == 0
+    assert table.counts.skipped == {"malformed IPv4": 99}
+    assert len(table.table.paths) == 1 + 5  # type: ignore[attr-defined] # the compiled table
+    whole = [in_tunnel(number, ipv4(udp(1, 2), 17)) for number in range(1, 7)]
+    with pytest.raises(CaptureError, match="more than 5 connections"):
+        read_module.read_capture(io.BytesIO(pcap(broken + whole)), "x", options)
 
 
 def test_table_refuses_what_it_cannot_check() -> None:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.packets.packet import Packet, Tunnel
+from otterize_pcap.packets.protocols import ACK, FIN, RST, SYN
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table, new_table
-from otterize_pcap.table.rows import ACK, FIN, RST, SYN, ConnectionTable
+from otterize_pcap.table.rows import ConnectionTable
 
 SECOND = 1_000_000_000
 ADDRESSES = [bytes(10) + b"\xff\xff\x0a\0\0" + bytes([last]) for last in (1, 2, 3)]
@@ -131,6 +132,34 @@ def test_unreachable_counts_no_packet(fast: bool) -> None:
     quoted = Packet(17, ADDRESSES[0], ADDRESSES[1], 1000, 53, 60, unreachable=True)
     (row,) = fill(empty(fast), [(quoted, 0, 0)]).rows()
     assert (row.sides[0].unreachable, row.sides[0].packets, row.sides[0].bytes) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("fast", TABLES)
+def test_each_side_keeps_the_time_in_which_it_sent(fast: bool) -> None:
+    """S12: an address has to be its owner's only while it sends, in whatever order packets come."""
+    seconds = [(0, 7), (1, 5), (0, 3), (1, 9), (0, 4)]
+    (row,) = fill(
+        empty(fast), [(packet(source), second * SECOND, 0) for source, second in seconds]
+    ).rows()
+    assert [(side.first_ns, side.last_ns) for side in row.sides] == [
+        (3 * SECOND, 7 * SECOND),
+        (5 * SECOND, 9 * SECOND),
+    ]
+    assert (row.first_ns, row.last_ns) == (3 * SECOND, 9 * SECOND)
+
+
+@pytest.mark.parametrize("fast", TABLES)
+def test_a_quoted_packet_is_no_sending(fast: bool) -> None:
+    """S12: an ICMP error widens the row's time, never that in which the quoted side sent."""
+    quoted = Packet(6, ADDRESSES[0], ADDRESSES[1], 1000, 80, 60, ACK, unreachable=True)
+    table = empty(fast)
+    fill(table, [(quoted, SECOND, 0), (packet(1), 2 * SECOND, 0), (quoted, 3 * SECOND, 0)])
+    (row,) = table.rows()
+    assert (row.first_ns, row.last_ns) == (SECOND, 3 * SECOND)
+    assert [(side.first_ns, side.last_ns) for side in row.sides] == [
+        (None, None),
+        (2 * SECOND, 2 * SECOND),
+    ]
 
 
 @pytest.mark.parametrize("fast", TABLES)

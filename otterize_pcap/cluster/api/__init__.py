@@ -1,0 +1,1 @@
+"""The Kubernetes API: requests, watches and exec streams."""

@@ -1,0 +1,97 @@
+"""Which nodes a capture covers, and why others are left out."""
+
+from dataclasses import dataclass
+
+from otterize_pcap.cluster.api.client import Cluster, Json
+from otterize_pcap.errors import ClusterError, UsageError
+
+NODES_PATH = "/api/v1/nodes"
+PAGE = "500"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeChoice:
+    """A node that is wanted; `skipped` says why it cannot be captured, None where it can."""
+
+    name: str
+    architecture: str
+    skipped: str | None
+    #: Whether leaving it out makes the capture incomplete: not for Windows, which none could have.
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeWish:
+    """Which nodes the user asked for; all empty is every node."""
+
+    names: tuple[str, ...] = ()
+    node_selector: str = ""
+    namespaces: tuple[str, ...] = ()
+    pod_selector: str = ""
+
+
+def choose_nodes(cluster: Cluster, wish: NodeWish) -> list[NodeChoice]:
+    """The nodes of a capture, by name.
+
+    Raises:
+        UsageError: A named node does not exist.
+        ClusterError: Nothing fits, or nothing that fits can be captured.
+    """
+    query = (("labelSelector", wish.node_selector),) if wish.node_selector else ()
+    nodes = {node["metadata"]["name"]: node for node in list_all(cluster, NODES_PATH, query)}
+    unknown = sorted(set(wish.names) - nodes.keys())
+    if unknown:
+        message = f"no such node: {', '.join(unknown)}; the cluster has {', '.join(sorted(nodes))}"
+        raise UsageError(message)
+    chosen = set(wish.names) or set(nodes)
+    if wish.namespaces or wish.pod_selector:
+        chosen &= _nodes_of_pods(cluster, wish)
+    choices = [_judged(nodes[name]) for name in sorted(chosen)]
+    if not choices:
+        message = "no node fits: no pod of the chosen namespaces and selector runs on one"
+        raise ClusterError(message)
+    if all(choice.skipped for choice in choices):
+        reasons = "; ".join(f"{choice.name}: {choice.skipped}" for choice in choices)
+        message = f"none of the chosen nodes can be captured: {reasons}"
+        raise ClusterError(message)
+    return choices
+
+
+def list_all(cluster: Cluster, path: str, query: tuple[tuple[str, str], ...] = ()) -> list[Json]:
+    """Every object of a collection, page by page."""
+    items: list[Json] = []
+    token = ""
+    while True:
+        more = (("continue", token),) if token else ()
+        page = cluster.get(path, (*query, ("limit", PAGE), *more))
+        items += page.get("items") or ()
+        token = page["metadata"].get("continue") or ""
+        if not token:
+            return items
+
+
+def _nodes_of_pods(cluster: Cluster, wish: NodeWish) -> set[str]:
+    query = (("labelSelector", wish.pod_selector),) if wish.pod_selector else ()
+    pods = list_all(cluster, "/api/v1/pods", query)
+    return {
+        pod["spec"]["nodeName"]
+        for pod in pods
+        if pod["spec"].get("nodeName")
+        and (not wish.namespaces or pod["metadata"]["namespace"] in wish.namespaces)
+    }
+
+
+def _judged(node: Json) -> NodeChoice:
+    name = node["metadata"]["name"]
+    info = node["status"].get("nodeInfo") or {}
+    labels = node["metadata"].get("labels") or {}
+    system = info.get("operatingSystem") or labels.get("kubernetes.io/os") or "linux"
+    architecture = info.get("architecture") or labels.get("kubernetes.io/arch") or "unknown"
+    if system != "linux":
+        return NodeChoice(name, architecture, f"its operating system is {system}")
+    conditions = node["status"].get("conditions") or ()
+    ready: Json = next((c for c in conditions if c["type"] == "Ready"), {})
+    if ready.get("status") != "True":
+        said = ready.get("message") or ready.get("reason") or "no Ready condition"
+        return NodeChoice(name, architecture, f"not Ready: {said}", missing=True)
+    return NodeChoice(name, architecture, None)

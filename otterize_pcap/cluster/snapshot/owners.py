@@ -1,0 +1,84 @@
+"""Owners of kinds that are not watched: custom resources such as an Argo Rollout (rule S2).
+
+Each is looked up once, and only where an access review says that it may be: no call is made that
+the account has no permission for. What cannot be read degrades to its name (rule S3).
+"""
+
+import re
+
+from otterize_pcap.cluster.api.access import Permission, is_allowed
+from otterize_pcap.cluster.api.client import ApiRefusedError, Cluster, Json
+from otterize_pcap.cluster.snapshot.kept_objects import kept_object
+from otterize_pcap.cluster.snapshot.watch import SnapshotWatch
+from otterize_pcap.snapshot.kinds import KINDS
+
+WATCHED = frozenset(kind.kind for kind in KINDS)
+OWNED = frozenset({"Pod", "ReplicaSet", "StatefulSet", "Job", "Deployment", "DaemonSet", "CronJob"})
+DEPTH = 5
+SAFE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.:]*[A-Za-z0-9])?\Z")
+
+
+def add_custom_owners(cluster: Cluster, snapshot: SnapshotWatch) -> None:
+    """Add the unwatched owners of a snapshot's objects, and theirs, as far as readable."""
+    plurals: dict[tuple[str, str], str | None] = {}
+    for _ in range(DEPTH):
+        known = {found["metadata"]["uid"] for found in snapshot.objects()}
+        wanted = {
+            (owner["apiVersion"], owner["kind"], namespace, owner["name"])
+            for owner, namespace in _owners(snapshot.objects())
+            if owner.get("uid") not in known and owner["kind"] not in WATCHED
+        }
+        found = [_read_owner(cluster, owner, plurals) for owner in sorted(wanted)]
+        fresh = [owner for owner in found if owner is not None]
+        for owner in fresh:
+            snapshot.add_owner(owner)
+        if not fresh:
+            return
+
+
+def _owners(objects: list[Json]) -> list[tuple[Json, str]]:
+    return [
+        (owner, found["metadata"].get("namespace", ""))
+        for found in objects
+        if found["kind"] in OWNED or found["kind"] not in WATCHED
+        for owner in found["metadata"].get("ownerReferences") or ()
+    ]
+
+
+def _read_owner(
+    cluster: Cluster,
+    owner: tuple[str, str, str, str],
+    plurals: dict[tuple[str, str], str | None],
+) -> Json | None:
+    api_version, kind, namespace, name = owner
+    if not all(SAFE.match(part) for part in (*api_version.split("/"), namespace, name)):
+        return None
+    try:
+        if (api_version, kind) not in plurals:
+            plurals[api_version, kind] = _plural(cluster, api_version, kind)
+        plural = plurals[api_version, kind]
+        if plural is None:
+            return None
+        group = api_version.rpartition("/")[0]
+        permission = Permission("get", group, plural, namespace, required=False)
+        if not is_allowed(cluster, permission):
+            return None
+        root = "/apis" if group else "/api"
+        path = f"{root}/{api_version}/namespaces/{namespace}/{plural}/{name}"
+        return kept_object(kind, api_version, cluster.get(path))
+    except ApiRefusedError:
+        return None
+
+
+def _plural(cluster: Cluster, api_version: str, kind: str) -> str | None:
+    """The kind's name in paths, from discovery."""
+    root = "/apis" if "/" in api_version else "/api"
+    resources = cluster.get(f"{root}/{api_version}").get("resources") or ()
+    return next(
+        (
+            str(resource["name"])
+            for resource in resources
+            if resource.get("kind") == kind and "/" not in resource["name"]
+        ),
+        None,
+    )

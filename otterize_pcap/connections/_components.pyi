@@ -1,0 +1,76 @@
+from collections.abc import Callable, Iterator, Sequence
+
+from otterize_pcap.connections.facts import SnapshotFacts
+from otterize_pcap.connections.shapes import Limits
+from otterize_pcap.connections.verdicts import Judged
+from otterize_pcap.packets.packet import Tunnel
+from otterize_pcap.table._fastpath import FastTable
+from otterize_pcap.table.rows import Endpoint, Row
+
+class Components:
+    left_out_packets: int
+    def __init__(
+        self,
+        tables: list[FastTable],
+        believed: Callable[[tuple[Tunnel, ...]], bool],
+        limits: Limits,
+    ) -> None: ...
+    def add_table(self, table: FastTable) -> None: ...
+    def path(self, table: int, number: int) -> tuple[Tunnel, ...]: ...
+    def is_crowded(self, protocol: int, isn: int) -> bool: ...
+    def shows(self, protocol: int, one: Endpoint, other: Endpoint) -> bool: ...
+    def clock_differences(self, nodes: list[int]) -> dict[tuple[int, int], list[int]]: ...
+    def join(
+        self,
+        offsets: list[int],
+        began: list[int | None],
+        ranks: list[list[int]],
+        sightings: list[tuple[int, tuple[Endpoint, Endpoint, Endpoint, Endpoint], int, bool, bool]],
+        snapshot: SnapshotFacts,
+        secret: bytes,
+    ) -> None: ...
+    def count(self, judge: Callable[[bytes], Sequence[Judged]], list_them: bool) -> None: ...
+    def shapes(self) -> int: ...
+    def odd_rows(self, table: int) -> Iterator[Row]: ...
+    def has_odd_rows(self) -> bool: ...
+    def facts(self, protocol: int, endpoint: Endpoint) -> tuple[bool, bool]: ...
+    def stands(self) -> list[tuple[int, int, int]]: ...
+    def side(self, number: int) -> tuple[tuple[bytes, ...], int, tuple[Endpoint, ...]]: ...
+    def counted(
+        self,
+    ) -> list[
+        tuple[int, int, int, int, tuple[int, int], tuple[int, int], int, int, int, int, int]
+    ]: ...
+    def connections(
+        self, wanted: bytes
+    ) -> Iterator[
+        tuple[
+            int,
+            tuple[Endpoint, ...],
+            tuple[Endpoint, ...],
+            int,
+            int,
+            tuple[int, int],
+            tuple[int, int],
+            int,
+            list[tuple[int, Row, int, int]],
+        ]
+    ]: ...
+    def listing(
+        self,
+    ) -> Iterator[
+        tuple[
+            int,
+            Endpoint,
+            Endpoint,
+            int,
+            int,
+            tuple[int, int],
+            tuple[int, int],
+            int,
+            int,
+            int,
+            int,
+            int,
+        ]
+    ]: ...

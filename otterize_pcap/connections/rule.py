@@ -1,0 +1,38 @@
+"""The rules that tell the client from the server (S30 to S36), and which goes before which."""
+
+from enum import StrEnum
+
+
+class Rule(StrEnum):
+    """A rule of direction by the name it is printed with, in order of precedence.
+
+    A handshake, conntrack and a declared port are *strong*: each says by itself who is the client.
+    The other rules are *weak*: they infer it. `UNDIRECTED` says that none of them told.
+    """
+
+    HANDSHAKE = "S30"
+    CONNTRACK = "S31"
+    DECLARED_PORT = "S32"
+    ANSWERED_ELSEWHERE = "S33"
+    PAYLOAD = "S34"
+    PORT = "S35"
+    FIRST_SENDER = "UDP"
+    UNDIRECTED = "S36"
+
+    @property
+    def precedence(self) -> int:
+        """The place in the order of rules: of several that agree, the lowest one is named."""
+        return _PRECEDENCE[self]
+
+    @property
+    def strong(self) -> bool:
+        """Whether it says by itself who is the client."""
+        return self.precedence <= Rule.DECLARED_PORT.precedence
+
+    @property
+    def weak(self) -> bool:
+        """Whether it infers who is the client from what is usual."""
+        return Rule.DECLARED_PORT.precedence < self.precedence < Rule.UNDIRECTED.precedence
+
+
+_PRECEDENCE = {rule: place for place, rule in enumerate(Rule)}

@@ -1,0 +1,88 @@
+"""Objects out of several documents: each with all its states, whatever the order they came in.
+
+Somebody who saves a cluster's objects before and after a capture has two states of most of them.
+Both count, each for its time.
+"""
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+
+from otterize_pcap.snapshot.objects import DEFAULT_NAMESPACE, Item, PodItem, uid_of
+from otterize_pcap.snapshot.pod_hold import FINAL_PHASES, latest_time
+from otterize_pcap.snapshot.snapshot import Pod
+
+T = TypeVar("T", bound=Item)
+Key = tuple[str, str, str, str]
+
+
+class ObjectStates:
+    """All states of all objects, by kind, namespace, name and uid."""
+
+    def __init__(self) -> None:
+        # Nearly all objects have one state; a snapshot can hold hundreds of thousands.
+        self._first: dict[Key, Item] = {}
+        self._more: dict[Key, list[Item]] = {}
+        # Pod's uid → the files that have it, namespace → the files with pods of it, a bit a file.
+        self._files: dict[str, int] = {}
+        self._namespaces: dict[str, int] = {}
+
+    def add(self, item: Item, file: int) -> None:
+        """Take one state of an object in, out of the file with that number."""
+        meta = item.metadata
+        if isinstance(item, PodItem):
+            namespace = meta.namespace or DEFAULT_NAMESPACE
+            self._files[uid_of(item)] = self._files.get(uid_of(item), 0) | 1 << file
+            self._namespaces[namespace] = self._namespaces.get(namespace, 0) | 1 << file
+        key = (item.kind, meta.namespace or "", meta.name, meta.uid)
+        known = self._first.setdefault(key, item)
+        if known is not item and known != item:
+            more = self._more.setdefault(key, [])
+            if item not in more:
+                more.append(item)
+
+    def outlived(self, pod: Pod, other: Pod) -> bool:
+        """Whether files with pods of a pod's namespace have another pod, and none has both."""
+        own, others = self._files[pod.uid], self._files[other.uid]
+        return not own & others and bool(others & self._namespaces[pod.namespace])
+
+    def counts(self) -> dict[str, int]:
+        """How many objects there are of each kind, sorted."""
+        found: dict[str, int] = {}
+        for kind in sorted(kind for kind, *_ in self._first):
+            found[kind] = found.get(kind, 0) + 1
+        return found
+
+    def of_type(self, kind: type[T], where: str) -> Iterator[tuple[T, ...]]:
+        """The objects of one type, in an order of their own, each with its states by age."""
+        keys = sorted(key for key, first in self._first.items() if isinstance(first, kind))
+        for key in keys:
+            states = (state for state in self._of(key, where) if isinstance(state, kind))
+            yield tuple(states)
+
+    def newest(self, where: str) -> Iterator[Item]:
+        """The newest state of each object, in any order."""
+        for key in self._first:
+            yield self._of(key, where)[-1]
+
+    def _of(self, key: Key, where: str) -> list[Item]:
+        more = self._more.get(key)
+        if more is None:
+            return [self._first[key]]
+        return sorted((self._first[key], *more), key=lambda state: _age(state, where))
+
+
+def _age(state: Item, where: str) -> tuple[int, bool, int, bytes]:
+    """Puts the states of one object in order: by version, else by what they say, else anyhow.
+
+    `resourceVersion` counts up (Kubernetes API concepts, "Resource versions"). A pod that is over
+    never runs again.
+    """
+    version = state.metadata.resourceVersion
+    number = int(version) if version.isascii() and version.isdigit() else -1
+    over, latest = False, 0
+    if isinstance(state, PodItem):
+        over = state.status is not None and state.status.phase in FINAL_PHASES
+        latest = latest_time(state, where)
+    return number, over, latest, msgspec.json.encode(state)

@@ -1,0 +1,96 @@
+"""What watches saw of who had which address, put together out of several watches (S10)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from otterize_pcap.intervals import OPEN
+from otterize_pcap.snapshot.objects import Observed, Watch, address_of, time_of
+
+Stretch = tuple[int | None, int]
+Stretches = Mapping[str, Mapping[bytes, list[Stretch]]]
+"""Object uid → address → stretches of (start or None, end or OPEN) in nanoseconds."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The stretches of one object and address, and the last watch that saw them."""
+
+    stretches: list[Stretch]
+    watch: int
+
+
+def observed_stretches(watches: Iterable[Watch], where: str) -> Stretches:
+    """The stretches that watches saw, whatever the order in which they are given.
+
+    What lasted when one watch ended goes on in a later one that saw it too, and was over when a
+    later one began that did not.
+
+    Raises:
+        SnapshotError: A time or an address is none.
+    """
+    ordered = _in_order(watches, where)
+    seen: dict[tuple[str, bytes], _Seen] = {}
+    for number, (_, watch) in enumerate(ordered):
+        for (uid, address), stretches in sorted(_by_address(watch.observed, where).items()):
+            known = seen.get((uid, address))
+            if known is None:
+                seen[uid, address] = _Seen(stretches, number)
+            else:
+                known.stretches = _joined(known.stretches, stretches)
+                known.watch = number
+    begun = [time for time, _ in ordered]
+    found: dict[str, dict[bytes, list[Stretch]]] = {}
+    for (uid, address), known in seen.items():
+        found.setdefault(uid, {})[address] = _ended(known, begun)
+    return found
+
+
+def _in_order(watches: Iterable[Watch], where: str) -> list[tuple[int | None, Watch]]:
+    """Each watch that saw anything once, with its beginning, by time."""
+    distinct: list[Watch] = []
+    for watch in watches:
+        if watch.observed and watch not in distinct:
+            distinct.append(watch)
+    timed = [
+        (time_of(begun, where, "otterize") if begun else None, watch)
+        for watch in distinct
+        for begun in [watch.watch_start or watch.taken_at]
+    ]
+    return sorted(timed, key=lambda entry: (entry[0] or -1, str(entry[1])))
+
+
+def _by_address(observed: Iterable[Observed], where: str) -> dict[tuple[str, bytes], list[Stretch]]:
+    found: dict[tuple[str, bytes], list[Stretch]] = {}
+    for entry in observed:
+        what = f"observed {entry.kind} {entry.uid}"
+        start = time_of(entry.start, where, what) if entry.start else None
+        end = time_of(entry.end, where, what) if entry.end else OPEN
+        address = address_of(entry.ip, where, what)
+        found.setdefault((entry.uid, address), []).append((start, end))
+    for stretches in found.values():
+        stretches.sort(key=lambda stretch: (stretch[0] or -1, stretch[1]))
+    return found
+
+
+def _joined(earlier: Sequence[Stretch], later: Sequence[Stretch]) -> list[Stretch]:
+    """Two watches' stretches, those that are one hold made one."""
+    joined = list(earlier)
+    for start, end in later:
+        last_start, last_end = joined[-1]
+        if start is not None and start > last_end:
+            joined.append((start, end))
+        elif last_start is None or start is None:
+            joined[-1] = (None, min(last_end, end))
+        elif end >= last_start:
+            joined[-1] = (min(last_start, start), min(last_end, end))
+        # Else the later watch's first list still tells of a hold that is known already.
+    return joined
+
+
+def _ended(seen: _Seen, begun: Sequence[int | None]) -> list[Stretch]:
+    after = seen.watch + 1
+    start, end = seen.stretches[-1]
+    over = begun[after] if after < len(begun) else None
+    if end < OPEN or over is None:
+        return seen.stretches
+    return [*seen.stretches[:-1], (start, over)]

@@ -1,0 +1,3 @@
+from types import ModuleType
+
+COPIES: dict[ModuleType, dict[str, int]]

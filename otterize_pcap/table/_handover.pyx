@@ -1,0 +1,121 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
+"""What Python and the compiled path hand to each other: definitions in, rows out."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint64_t
+
+from otterize_pcap.table cimport _numbers
+from otterize_pcap.table._links cimport (
+    COOKED_2_LINK, COOKED_LINK, ETHERNET_LINK, LOOPBACK_LINK, Link, OTHER_LINK, RAW_IP_LINK
+)
+from otterize_pcap.table._row cimport (
+    CRow, CSide, HAS_ACK, HAS_SEQ, HAS_TIMESTAMP, NO_CLIENT, address
+)
+from otterize_pcap.table._segments cimport (
+    MAX_NETWORKS, Network, PORT_DECLINED, PORT_DNS, PORT_GENEVE, PORT_VXLAN, Places
+)
+
+from otterize_pcap.addresses import PRIVATE
+from otterize_pcap.packets import link_layer, packet, protocols, transport
+from otterize_pcap.packets.ports import DNS_PORTS, GUESSED_PORTS
+from otterize_pcap.records import pcapng, stream
+from otterize_pcap.table import rows
+from otterize_pcap.table.rows import Row, Side
+
+_LINKS = {
+    link_layer.open_ethernet_frame: ETHERNET_LINK,
+    link_layer.open_cooked: COOKED_LINK,
+    link_layer.open_cooked_2: COOKED_2_LINK,
+    link_layer.open_loopback: LOOPBACK_LINK,
+    link_layer.open_raw_ip: RAW_IP_LINK,
+}
+"""What opens a link type in the reference → the same here."""
+
+COPIES = {
+    protocols: {
+        "ICMP_V4": _numbers.ICMP_V4, "IPIP": _numbers.IPIP, "TCP": _numbers.TCP,
+        "UDP": _numbers.UDP, "IP6IP": _numbers.IP6IP, "ICMP_V6": _numbers.ICMP_V6,
+        "FIN": _numbers.FIN, "SYN": _numbers.SYN, "RST": _numbers.RST, "ACK": _numbers.ACK,
+    },
+    packet: {"CLIENT": _numbers.CLIENT, "SERVER": _numbers.SERVER},
+    link_layer: {
+        "IPV4": _numbers.IPV4, "IPV6": _numbers.IPV6, "ARP": _numbers.ARP, "VLAN": _numbers.VLAN,
+        "QINQ": _numbers.QINQ, "TRANSPARENT_ETHERNET": _numbers.TRANSPARENT_ETHERNET,
+        "NETLINK_HARDWARE": _numbers.NETLINK_HARDWARE,
+    },
+    transport: {"TCP_TIMESTAMP": _numbers.TCP_TIMESTAMP},
+    stream: {"MAX_CAPTURED": _numbers.MAX_CAPTURED},
+    pcapng: {
+        "ENHANCED_PACKET": _numbers.ENHANCED_PACKET, "EPB_DROPCOUNT": _numbers.EPB_DROPCOUNT,
+        "MAX_BLOCK": _numbers.MAX_BLOCK,
+    },
+    rows: {"SLOT_NS": _numbers.SLOT_NS},
+}
+
+for _module, _numbers_of in COPIES.items():
+    for _name, _number in _numbers_of.items():
+        if getattr(_module, _name) != _number:
+            raise ImportError(f"_numbers.pxd has another {_name} than {_module.__name__}")
+
+
+cdef know_places(Places *places, vxlan_ports, geneve_ports):
+    """Hand over the ports of each use, and the networks whose servers need no name (S50)."""
+    cdef Network *network
+    for use, ports in (
+        (PORT_VXLAN, vxlan_ports), (PORT_GENEVE, geneve_ports), (PORT_DECLINED, GUESSED_PORTS),
+        (PORT_DNS, DNS_PORTS),
+    ):
+        for port in ports:
+            places.use[<uint16_t>port] |= <uint8_t>use
+    if len(PRIVATE) > MAX_NETWORKS:
+        raise ValueError(f"more than {MAX_NETWORKS} networks")
+    for value, mask in PRIVATE:
+        network = &places.private_network[places.private_networks]
+        network.high, network.low = value >> 64, value & <uint64_t>-1
+        network.high_mask, network.low_mask = mask >> 64, mask & <uint64_t>-1
+        places.private_networks += 1
+
+
+cdef Link link_of(link_type):
+    """How frames of a LINKTYPE_ number begin."""
+    return _LINKS.get(link_layer.LINK_TYPES.get(link_type), OTHER_LINK)
+
+
+cdef as_row(const CRow *row, list path_tunnels):
+    """The `rows.Row` of a row; `path_tunnels` are its table's tunnel paths by number."""
+    cdef uint64_t word = row.key.word[4]
+    cdef bint has_client = row.client != NO_CLIENT
+    return Row(
+        word & 0xFF,
+        path_tunnels[(word >> 8) & 0xFFFFFF],
+        row.key.word[5],
+        (address(row.key.word[0], row.key.word[1]), word >> 48),
+        (address(row.key.word[2], row.key.word[3]), (word >> 32) & 0xFFFF),
+        row.number,
+        row.first_sender,
+        row.first_ns,
+        row.last_ns,
+        row.client if has_client else None,
+        row.client_isn if has_client else None,
+        row.server_isn if row.has_server_isn else None,
+        row.part,
+        (side(&row.sides[0]), side(&row.sides[1])),
+    )
+
+
+cdef side(const CSide *side):
+    return Side(
+        side.packets,
+        side.bytes,
+        side.flags,
+        side.syns,
+        side.syn_acks,
+        side.ack_first if side.has & HAS_ACK else None,
+        side.seq_first if side.has & HAS_SEQ else None,
+        side.seq_last if side.has & HAS_SEQ else None,
+        side.timestamp if side.has & HAS_TIMESTAMP else None,
+        side.hints,
+        side.unreachable,
+        side.first_ns if side.packets else None,
+        side.last_ns if side.packets else None,
+    )

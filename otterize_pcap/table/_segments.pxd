@@ -1,0 +1,132 @@
+# cython: cdivision=True
+# TCP and UDP headers → the transport part of a packet.
+
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp
+
+from otterize_pcap.table._links cimport ACCEPTED, DECLINED, Verdict
+from otterize_pcap.table._numbers cimport CLIENT, SERVER, SYN, TCP_TIMESTAMP
+from otterize_pcap.table._row cimport CPacket, be16, be32
+
+cdef enum:
+    PORT_VXLAN = 1
+    PORT_GENEVE = 2
+    PORT_DNS = 4
+    PORT_DECLINED = 8
+    MAX_NETWORKS = 8
+
+# A range of addresses: `addresses.Network` in halves.
+cdef struct Network:
+    uint64_t high
+    uint64_t low
+    uint64_t high_mask
+    uint64_t low_mask
+
+# What is known of ports and addresses before a segment is looked at. `use` is by port.
+cdef struct Places:
+    Network private_network[MAX_NETWORKS]
+    int private_networks
+    bint collect_names
+    uint8_t use[65536]
+
+
+cdef inline uint32_t tcp_timestamp(
+    const uint8_t *options, const uint8_t *end, uint8_t *found
+) noexcept nogil:
+    """`transport._timestamp`."""
+    cdef uint32_t length
+    found[0] = 0
+    while end - options > 1:
+        if options[0] == 0:
+            return 0
+        if options[0] == 1:
+            options += 1
+            continue
+        length = options[1]
+        if options[0] == TCP_TIMESTAMP and length == 10 and end - options >= 6:
+            found[0] = 1
+            return be32(options + 2)
+        if length < 2 or end - options < <ptrdiff_t>length:
+            return 0
+        options += length
+    return 0
+
+
+cdef inline uint8_t tcp_hint(const uint8_t *payload, ptrdiff_t length) noexcept nogil:
+    """`transport._tcp_hint`."""
+    if length < 4:
+        return 0
+    if payload[0] == 0x16:
+        if length >= 6 and payload[1] == 3 and (payload[5] == 1 or payload[5] == 2):
+            return CLIENT if payload[5] == 1 else SERVER
+        return 0
+    if payload[0] < 67 or payload[0] > 84:
+        return 0
+    if length >= 7 and memcmp(payload, b"HTTP/1.", 7) == 0:
+        return SERVER
+    if memcmp(payload, b"GET ", 4) == 0 or memcmp(payload, b"PUT ", 4) == 0:
+        return CLIENT
+    if length >= 5 and (memcmp(payload, b"POST ", 5) == 0 or memcmp(payload, b"HEAD ", 5) == 0):
+        return CLIENT
+    if length >= 6 and (memcmp(payload, b"PATCH ", 6) == 0 or memcmp(payload, b"TRACE ", 6) == 0):
+        return CLIENT
+    if length >= 7 and memcmp(payload, b"DELETE ", 7) == 0:
+        return CLIENT
+    if length >= 8 and (
+        memcmp(payload, b"OPTIONS ", 8) == 0 or memcmp(payload, b"CONNECT ", 8) == 0
+    ):
+        return CLIENT
+    return 0
+
+
+cdef inline bint is_private(const Places *places, uint64_t high, uint64_t low) noexcept nogil:
+    """`addresses.is_private`."""
+    cdef const Network *network
+    cdef int i
+    for i in range(places.private_networks):
+        network = &places.private_network[i]
+        if (high & network.high_mask) == network.high and (low & network.low_mask) == network.low:
+            return True
+    return False
+
+
+cdef inline Verdict decode_tcp(
+    const Places *places, const uint8_t *data, const uint8_t *end, uint32_t length,
+    uint64_t target_high, uint64_t target_low, CPacket *packet
+) noexcept nogil:
+    cdef uint32_t header
+    if end - data < 20:
+        return DECLINED
+    header = (data[12] >> 4) * 4
+    if header < 20 or header > length or end - data < <ptrdiff_t>header:
+        return DECLINED
+    packet.flags = (data[12] & 1) << 8 | data[13]
+    packet.seq = be32(data + 4)
+    packet.ack = be32(data + 8)
+    packet.has_timestamp = 0
+    if packet.flags & SYN:
+        packet.timestamp = tcp_timestamp(data + 20, data + header, &packet.has_timestamp)
+    packet.hint = tcp_hint(data + header, end - data - header)
+    # `name_payloads.NamePayloads.wants` them, or perhaps does.
+    if places.collect_names and end - data > <ptrdiff_t>header:
+        if (packet.hint == CLIENT
+                or (places.use[be16(data)] | places.use[be16(data + 2)]) & PORT_DNS
+                or not is_private(places, target_high, target_low)):
+            return DECLINED
+    return ACCEPTED
+
+
+cdef inline Verdict decode_udp(
+    const Places *places, const uint8_t *data, const uint8_t *end, CPacket *packet
+) noexcept nogil:
+    packet.flags = 0
+    packet.seq = packet.ack = 0
+    packet.has_timestamp = 0
+    packet.hint = 0
+    if (places.use[be16(data)] | places.use[be16(data + 2)]) & PORT_DNS:
+        if places.collect_names:
+            return DECLINED
+        if end - data >= 11:
+            packet.hint = SERVER if data[10] & 0x80 else CLIENT
+    return ACCEPTED

@@ -1,0 +1,110 @@
+"""Files, and pieces of big ones, read in threads and joined in the order of the recording."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from threading import Event
+
+from otterize_pcap.errors import CaptureError
+from otterize_pcap.records.containers import open_capture
+from otterize_pcap.records.stream import ByteStream
+from otterize_pcap.table.chunk import Chunk
+from otterize_pcap.table.chunk_boundaries import (
+    FileSlice,
+    RegularFile,
+    boundaries,
+    capture_from,
+    regular_file,
+)
+from otterize_pcap.table.reading import Reading
+
+SMALLEST_PIECE = 32 << 20
+"""Bytes of a file below which another thread costs more than it saves."""
+SECONDS_BETWEEN_REPORTS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file in threads: its stretches and what will come of them."""
+
+    name: str
+    part: int
+    file: RegularFile | None
+    stretches: list[Chunk]
+
+
+def read_in_threads(reading: Reading, parts: Sequence[tuple[str, ByteStream]]) -> None:
+    """Read all files, big ones in pieces, and join what the threads made of them, in order."""
+    files = _plan(reading, parts)
+    stretches = [stretch for file in files for stretch in file.stretches]
+    cancelled = Event()
+    with ThreadPoolExecutor(reading.options.threads) as pool:
+        futures = {stretch: pool.submit(_run, stretch, cancelled) for stretch in stretches}
+        try:
+            while wait(futures.values(), SECONDS_BETWEEN_REPORTS).not_done:
+                reading.report(stretches)
+            for file in files:
+                _join(reading, file, futures)
+        finally:
+            cancelled.set()
+
+
+def _run(stretch: Chunk, cancelled: Event) -> None:
+    for _ in stretch.run():
+        if cancelled.is_set():
+            return
+
+
+def _plan(reading: Reading, parts: Sequence[tuple[str, ByteStream]]) -> list[_File]:
+    known = [regular_file(stream) for _, stream in parts]
+    total = sum(file.size - file.start for file in known if file)
+    piece = max(SMALLEST_PIECE, total // reading.options.threads)
+    files: list[_File] = []
+    for part, ((name, stream), file) in enumerate(zip(parts, known, strict=True)):
+        capture = open_capture(stream, name)
+        starts: list[int] = []
+        if file is not None:
+            pieces = -(-(file.size - file.start) // piece)
+            starts = boundaries(capture, file, pieces)
+        table = reading.new_table() if files else None
+        stretches = [reading.begin(capture, name, part, table)]
+        if file is not None:
+            stretches += [
+                Chunk(
+                    capture_from(capture, name, file, start),
+                    reading.new_table(),
+                    reading.options,
+                    part,
+                    start,
+                )
+                for start in starts
+            ]
+        for stretch, stop in zip(stretches, starts, strict=False):
+            stretch.capture.reader.stop = stop
+        files.append(_File(name, part, file, stretches))
+    return files
+
+
+def _join(reading: Reading, file: _File, futures: dict[Chunk, Future[None]]) -> None:
+    """Make one of a file's stretches; one that began at a wrong place is read again."""
+    first, *others = file.stretches
+    error = futures[first].exception()
+    if isinstance(error, CaptureError) and file.part and file.file is not None:
+        # Alone it needs more rows than where earlier files' connections take some of them up.
+        again = FileSlice(file.file.descriptor, file.file.start)
+        first = reading.begin(open_capture(again, file.name), file.name, file.part)
+        others = []
+        for _ in first.run():
+            reading.report([first])
+    else:
+        futures[first].result()
+    for other in others:
+        if futures[other].exception() is None and first.is_followed_by(other):
+            first.join(other)
+            continue
+        first.capture.reader.stop = other.capture.reader.stop
+        for _ in first.run():
+            reading.report([first])
+    if first.table is not reading.table:
+        reading.table.concat(first.table)
+    reading.finish(first, file.name)

@@ -1,0 +1,96 @@
+"""What becomes of a recording while its files are read: one table, and counts over all files."""
+
+import os
+from collections.abc import Callable, Sequence
+
+from otterize_pcap.errors import UnsupportedLinkType
+from otterize_pcap.packets.link_layer import LINK_TYPES
+from otterize_pcap.records.containers import OpenCapture
+from otterize_pcap.records.link_names import link_type_name
+from otterize_pcap.records.pcap import PcapReader
+from otterize_pcap.table.capture_counts import CaptureCounts, RunningCounts
+from otterize_pcap.table.chunk import Chunk, ReadOptions, Table, new_table
+
+Progress = Callable[[int, int], None]
+"""Called now and then with the bytes and packets read so far."""
+
+SECRET_BYTES = 56
+
+
+class Reading:
+    """The table and counts of a recording, file by file."""
+
+    def __init__(self, options: ReadOptions, progress: Progress | None) -> None:
+        self.options = options
+        self.tally = RunningCounts()
+        self._progress = progress
+        self._secret = os.urandom(SECRET_BYTES)
+        self._truncated = 0
+        self._damage: list[str] = []
+        self._dropped: int | None = None
+        self.table = self.new_table()
+
+    def new_table(self) -> Table:
+        """A table under the secret of this reading."""
+        return new_table(self.options, self._secret)
+
+    def begin(
+        self, capture: OpenCapture, name: str, part: int, table: Table | None = None
+    ) -> Chunk:
+        """A file's first stretch, into a table of its own if one is given.
+
+        Raises:
+            UnsupportedLinkType: It is a pcap file of a link type that is not decoded.
+        """
+        reader = capture.reader
+        if isinstance(reader, PcapReader):
+            link_type = reader.header.link_type
+            if link_type not in LINK_TYPES and reader.window.has(1):
+                raise _unsupported(name, link_type)
+        return Chunk(capture, self.table if table is None else table, self.options, part)
+
+    def report(self, running: Sequence[Chunk]) -> None:
+        """Tell the progress, what is being read included."""
+        if self._progress:
+            self._progress(
+                self.tally.bytes + sum(stretch.bytes_read for stretch in running),
+                self.tally.packets + sum(stretch.packets_read for stretch in running),
+            )
+
+    def finish(self, stretch: Chunk, name: str) -> None:
+        """Add the counts of a file that was read to its end."""
+        tally, ending = stretch.tally, stretch.capture.reader.ending
+        if tally.unsupported and tally.unsupported.total() == tally.packets:
+            raise _unsupported(name, min(tally.unsupported))
+        for link_type, packets in tally.unsupported.items():
+            tally.skipped[f"link type {link_type_name(link_type)}"] += packets
+        self.tally.append(tally)
+        self._truncated += ending.truncated
+        if stretch.capture.damage:
+            self._damage.append(stretch.capture.damage)
+        if ending.dropped is not None:
+            self._dropped = (self._dropped or 0) + ending.dropped
+        self.report([])
+
+    def counts(self) -> CaptureCounts:
+        """What was counted so far."""
+        tally = self.tally
+        return CaptureCounts(
+            packets=tally.packets,
+            bytes=tally.bytes,
+            first_ns=tally.first_ns,
+            last_ns=tally.last_ns,
+            skipped=dict(sorted(tally.skipped.items())),
+            declined=tally.declined,
+            truncated=self._truncated,
+            damage=tuple(self._damage),
+            dropped=self._dropped,
+            payloads_left_out=tally.payloads_left_out,
+        )
+
+
+def _unsupported(name: str, link_type: int) -> UnsupportedLinkType:
+    return UnsupportedLinkType(
+        f"{name}: link type {link_type_name(link_type)} is not supported; "
+        "capture again with tcpdump -i any, or on an Ethernet interface"
+    )

@@ -1,0 +1,415 @@
+"""Snapshots over time: `otterize snapshot`, the watches behind it and the intervals out of it."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from otterize_pcap.cluster.api.client import Cluster
+from otterize_pcap.cluster.snapshot.address_history import AddressHistory
+from otterize_pcap.cluster.snapshot.kept_objects import kept_object
+from otterize_pcap.cluster.snapshot.watch import SnapshotWatch
+from otterize_pcap.errors import ClusterError, UsageError
+from otterize_pcap.snapshot.kinds import KINDS, Kind
+from tests.cluster.fake_api import FakeApi, Json
+from tests.cluster.fake_cluster import RECORDINGS, Run, pod, recording, tiny_app
+
+
+def document(snapshot: SnapshotWatch) -> Json:
+    """The snapshot file, parsed."""
+    found: Json = json.loads(snapshot.document())
+    return found
+
+
+def held(snapshot: SnapshotWatch) -> dict[str, tuple[str, str | None]]:
+    """Name to address and whether its hold has ended."""
+    return {
+        entry["name"]: (entry["ip"], "ended" if entry["end"] else None)
+        for entry in document(snapshot)["otterize"]["observed"]
+    }
+
+
+@pytest.fixture
+def watch(cluster: Cluster) -> Iterator[SnapshotWatch]:
+    """A running watch of the fake cluster."""
+    snapshot = SnapshotWatch(cluster)
+    snapshot.start()
+    yield snapshot
+    snapshot.stop()
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for the watch to see something."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def test_snapshot_is_a_kubernetes_list(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """S13: one look gives a List that any Kubernetes tool reads, with a single point in time."""
+    result = run(api, "snapshot", "-o", str(tmp_path / "snapshot.json"))
+
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "snapshot.json").read_text())
+    assert (found["apiVersion"], found["kind"]) == ("v1", "List")
+    assert [(item["kind"], item["metadata"]["name"]) for item in found["items"]] == [
+        ("Node", "node1"),
+        ("Node", "node2"),
+        ("Pod", "checkout"),
+    ]
+    (entry,) = found["otterize"]["observed"]
+    assert (entry["kind"], entry["ip"], entry["start"], entry["end"]) == (
+        "Pod",
+        "10.244.1.5",
+        "2026-11-23T05:00:00Z",
+        None,
+    )
+
+
+def test_snapshot_to_stdout(api: FakeApi, run: Run) -> None:
+    """`-o -` writes the document, and only it, to stdout."""
+    result = run(api, "snapshot", "-o", "-")
+
+    assert json.loads(result.stdout)["kind"] == "List"
+
+
+def test_snapshot_watches_for_a_while(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """--watch takes as long as it is told to, and says from when to when."""
+    began = time.monotonic()
+
+    run(api, "snapshot", "--watch", "1s", "-o", str(tmp_path / "snapshot.json"))
+
+    assert time.monotonic() - began >= 1.0
+    times = json.loads((tmp_path / "snapshot.json").read_text())["otterize"]
+    assert times["watchStart"] < times["watchEnd"]
+
+
+def test_snapshot_without_output_is_a_usage_error(api: FakeApi, run: Run) -> None:
+    """Without -o there is nothing to write to."""
+    assert isinstance(run(api, "snapshot").exception, UsageError)
+
+
+def test_subcommands_live_beside_it(tmp_path: Path) -> None:
+    """The group's own subcommands are reached without a cluster."""
+    result = CliRunner().invoke(tiny_app(), ["snapshot", "inspect", str(tmp_path)])
+
+    assert result.stdout == f"inspecting {tmp_path}\n"
+
+
+def test_unreadable_pods_are_an_error(api: FakeApi, cluster: Cluster) -> None:
+    """Without pods there is no snapshot."""
+    api.denied.add(("list", "pods"))
+
+    with pytest.raises(ClusterError, match='cannot list resource "pods"'):
+        SnapshotWatch(cluster).start()
+
+
+# --- the watch ------------------------------------------------------------------------------------
+
+
+def test_pod_that_lives_for_seconds_is_known(api: FakeApi, watch: SnapshotWatch) -> None:
+    """S10: a pod that comes and goes during the watch stays, with its interval."""
+    api.add("pods", pod("brief", "10.244.1.77"))
+    until(lambda: "brief" in held(watch))
+    api.remove("pods", "shop", "brief")
+    until(lambda: held(watch)["brief"][1])
+
+    watch.stop()
+
+    assert held(watch) == {"brief": ("10.244.1.77", "ended"), "checkout": ("10.244.1.5", None)}
+    assert "brief" in {item["metadata"]["name"] for item in document(watch)["items"]}
+
+
+@pytest.mark.parametrize("fault", ["410-event", "cut", "compacted-and-cut"])
+def test_watch_goes_on_after(api: FakeApi, cluster: Cluster, fault: str) -> None:
+    """410 Gone, a broken connection, or both: nothing is missed, deletions included."""
+    api.add("pods", pod("doomed", "10.244.1.66"))
+    if fault == "410-event":
+        api.faults.expired_watches = 12
+    else:
+        api.faults.watch_breaks_after = 1
+    snapshot = SnapshotWatch(cluster)
+    snapshot.start()
+
+    api.add("pods", pod("first", "10.244.1.60"))
+    if fault == "compacted-and-cut":
+        api.compact()
+    api.remove("pods", "shop", "doomed")
+    api.add("pods", pod("second", "10.244.1.61"))
+    until(lambda: {"first", "second"} <= held(snapshot).keys() and held(snapshot)["doomed"][1])
+    snapshot.stop()
+
+    assert held(snapshot)["first"] == ("10.244.1.60", None)
+
+
+def test_large_lists_come_in_pages(api: FakeApi, cluster: Cluster) -> None:
+    """More objects than a page holds are all listed."""
+    for number in range(1100):
+        api.add("pods", pod(f"p{number}", f"10.1.{number // 250}.{number % 250}"))
+    snapshot = SnapshotWatch(cluster)
+
+    snapshot.start(watch=False)
+
+    assert len(held(snapshot)) == 1101
+
+
+def test_server_clock_is_used(api: FakeApi, cluster: Cluster) -> None:
+    """Times come from the API server's clock, not from ours."""
+    api.clock_ahead = 7200.0
+    snapshot = SnapshotWatch(cluster)
+
+    cluster.get("/version")
+    snapshot.start(watch=False)
+
+    written = document(snapshot)["otterize"]["takenAt"]
+    assert abs(cluster.clock.ahead - 7200) < 2
+    assert written > time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 7000))
+
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
+def test_recorded_objects_are_understood(kind: Kind) -> None:
+    """Every object that a real API server listed is kept with its name, and nothing secret."""
+    listed = recording(f"list-{kind.plural}.json")
+
+    kept = [kept_object(kind.kind, kind.api_version, item) for item in listed["items"]]
+
+    assert [found["metadata"]["name"] for found in kept] == [
+        item["metadata"]["name"] for item in listed["items"]
+    ]
+    text = json.dumps(kept)
+    assert all(word not in text for word in ("managedFields", '"env"', '"command"', '"volumes"'))
+
+
+def test_environment_and_annotations_are_not_kept() -> None:
+    """Of a pod only what resolving needs is kept."""
+    found = pod("p", "10.0.0.1")
+    found["metadata"]["annotations"] = {
+        "intents.otterize.com/workload-name": "w",
+        "kubernetes.io/config.mirror": "m",
+        "vault.example.com/secret": "s3cret",
+    }
+    found["spec"]["containers"][0] |= {"env": [{"name": "PASSWORD", "value": "s3cret"}]}
+
+    kept = kept_object("Pod", "v1", found)
+
+    assert "s3cret" not in json.dumps(kept)
+    assert kept["metadata"]["annotations"] == {
+        "intents.otterize.com/workload-name": "w",
+        "kubernetes.io/config.mirror": "m",
+    }
+
+
+def test_recorded_watch_says_when_a_hostnetwork_pod_was_there() -> None:
+    """S10, S14: the recorded life of a hostNetwork pod, whose end its node's ports depend on."""
+    history = AddressHistory()
+    for line in (RECORDINGS / "watch-pods-life.jsonl").read_text().splitlines():
+        event = json.loads(line)["event"]
+        if event["type"] != "BOOKMARK":
+            found = kept_object("Pod", "v1", event["object"])
+            history.saw(found, "2026-11-23T05:22:30Z", first_list=False)
+
+    (entry,) = history.documents()
+    assert (entry["ip"], entry["start"], entry["end"]) == (
+        "172.31.250.11",
+        "2026-11-23T05:22:29Z",
+        "2026-11-23T05:22:38Z",
+    )
+
+
+def states_of_recorded_pod(**changes: object) -> list[Json]:
+    """The recorded life of a pod, as if it had an address of its own."""
+    states = []
+    for line in (RECORDINGS / "watch-pods-life.jsonl").read_text().splitlines():
+        event = json.loads(line)["event"]
+        if event["object"]["metadata"]["name"].startswith("cap-node1"):
+            found = kept_object("Pod", "v1", event["object"])
+            found["spec"].pop("hostNetwork", None)
+            states.append(found | changes)
+    return states
+
+
+def test_recorded_life_gives_the_interval() -> None:
+    """S10: from PodReadyToStartContainers becoming True to its becoming False, once."""
+    history = AddressHistory()
+
+    for found in states_of_recorded_pod():
+        history.saw(found, "2026-11-23T09:00:00Z", first_list=False)
+    history.gone(states_of_recorded_pod()[-1], "2026-11-23T10:00:00Z")
+
+    assert [(entry["start"], entry["end"]) for entry in history.documents()] == [
+        ("2026-11-23T05:22:29Z", "2026-11-23T05:22:38Z")
+    ]
+
+
+def test_recorded_life_without_the_condition() -> None:
+    """S10: before Kubernetes 1.29 it is held from the container's start, seen later, to its end."""
+    history = AddressHistory()
+
+    for number, found in enumerate(states_of_recorded_pod()):
+        found["status"]["conditions"] = []
+        history.saw(found, f"2026-11-23T05:22:{30 + number}Z", first_list=False)
+
+    (entry,) = history.documents()
+    finished = recorded_finish()
+    assert (entry["start"], entry["end"]) == ("2026-11-23T05:22:29Z", finished)
+
+
+def recorded_finish() -> str:
+    """When the recorded container ended."""
+    statuses = states_of_recorded_pod()[-1]["status"]["containerStatuses"]
+    finished: str = statuses[0]["state"]["terminated"]["finishedAt"]
+    return finished
+
+
+def running(name: str, address: str, **status: object) -> Json:
+    """A pod's kept state with changed status fields."""
+    found = pod(name, address)
+    found["metadata"] |= {"uid": f"uid-{name}", "creationTimestamp": "2026-11-23T04:00:00Z"}
+    found["status"] |= status
+    return kept_object("Pod", "v1", found)
+
+
+def test_pod_with_a_time_that_is_none_ends_no_watch() -> None:
+    """What cannot be read is left to who reads the snapshot; the other pods' holds are kept."""
+    history = AddressHistory()
+    broken = running("p", "10.0.0.1", startTime="yesterday")
+    for found in (broken, running("q", "10.0.0.2")):
+        history.saw(found, "2026-11-23T07:00:00Z", first_list=True)
+        history.gone(found, "2026-11-23T08:00:00Z")
+
+    assert [entry["name"] for entry in history.documents()] == ["q"]
+
+
+def test_crash_looping_pod_keeps_its_address() -> None:
+    """S10: a terminated container ends nothing while the pod itself goes on."""
+    history = AddressHistory()
+    terminated = {"terminated": {"finishedAt": "2026-11-23T06:00:00Z"}}
+    statuses = [{"name": "app", "state": terminated, "lastState": terminated}]
+
+    history.saw(
+        running("p", "10.0.0.1", containerStatuses=statuses), "2026-11-23T07:00:00Z",
+        first_list=True,
+    )  # fmt: skip
+
+    assert [entry["end"] for entry in history.documents()] == [None]
+
+
+def test_finished_pod_in_the_first_list_held_its_address_before() -> None:
+    """S10: a Completed pod keeps its podIP field, but its hold ended when it finished."""
+    history = AddressHistory()
+    terminated = {"terminated": {"finishedAt": "2026-11-23T06:00:00Z"}}
+
+    for _ in range(2):
+        history.saw(
+            running(
+                "p", "10.0.0.1", phase="Succeeded",
+                containerStatuses=[{"name": "app", "state": terminated}],
+            ),
+            "2026-11-23T07:00:00Z",
+            first_list=True,
+        )  # fmt: skip
+
+    assert [(entry["start"], entry["end"]) for entry in history.documents()] == [
+        ("2026-11-23T05:00:00Z", "2026-11-23T06:00:00Z")
+    ]
+
+
+def test_recreated_sandbox_is_a_second_hold() -> None:
+    """S10: the condition going False ends a hold; the same pod may take another address."""
+    history = AddressHistory()
+    for address, status, when in (
+        ("10.0.0.1", "True", "2026-11-23T06:00:00Z"),
+        ("10.0.0.1", "False", "2026-11-23T06:10:00Z"),
+        ("10.0.0.2", "True", "2026-11-23T06:11:00Z"),
+    ):
+        condition = {
+            "type": "PodReadyToStartContainers",
+            "status": status,
+            "lastTransitionTime": when,
+        }
+        state = running("p", address, conditions=[condition])
+        history.saw(state, "2026-11-23T07:00:00Z", first_list=False)
+
+    assert [(e["ip"], e["start"], e["end"]) for e in history.documents()] == [
+        ("10.0.0.1", "2026-11-23T06:00:00Z", "2026-11-23T06:10:00Z"),
+        ("10.0.0.2", "2026-11-23T06:11:00Z", None),
+    ]
+
+
+def test_dual_stack_pod_holds_both_addresses() -> None:
+    """S15: every address in podIPs is held."""
+    history = AddressHistory()
+
+    history.saw(
+        running("p", "10.0.0.1", podIPs=[{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]),
+        "2026-11-23T07:00:00Z",
+        first_list=True,
+    )
+
+    assert [entry["ip"] for entry in history.documents()] == ["10.0.0.1", "fd00::1"]
+
+
+def test_services_and_slices_have_intervals() -> None:
+    """S10: cluster addresses and slice membership begin and end too; headless ones hold none."""
+    history = AddressHistory()
+
+    def service(name: str, **spec: object) -> Json:
+        metadata = {"name": name, "namespace": "shop", "uid": name,
+                    "creationTimestamp": "2026-11-23T01:00:00Z"}  # fmt: skip
+        return kept_object("Service", "v1", {"metadata": metadata, "spec": spec})
+
+    def members(*addresses: str) -> Json:
+        metadata = {"name": "web-x", "namespace": "shop", "uid": "s",
+                    "creationTimestamp": "2026-11-23T01:00:00Z"}  # fmt: skip
+        endpoints = [{"addresses": [address]} for address in addresses]
+        found = {"metadata": metadata, "addressType": "IPv4", "endpoints": endpoints}
+        return kept_object("EndpointSlice", "discovery.k8s.io/v1", found)
+
+    history.saw(
+        service("web", clusterIP="10.96.0.9", clusterIPs=["10.96.0.9"], externalIPs=["192.0.2.9"]),
+        "2026-11-23T02:00:00Z",
+        first_list=True,
+    )
+    history.saw(service("headless", clusterIP="None"), "2026-11-23T02:00:00Z", first_list=True)
+    history.saw(members("10.0.0.1", "10.0.0.2"), "2026-11-23T02:00:00Z", first_list=True)
+    history.saw(members("10.0.0.2", "10.0.0.3"), "2026-11-23T03:00:00Z", first_list=False)
+
+    assert [(e["kind"], e["ip"], e["start"][11:13], e["end"]) for e in history.documents()] == [
+        ("EndpointSlice", "10.0.0.1", "01", "2026-11-23T03:00:00Z"),
+        ("EndpointSlice", "10.0.0.2", "01", None),
+        ("EndpointSlice", "10.0.0.3", "03", None),
+        ("Service", "10.96.0.9", "01", None),
+        ("Service", "192.0.2.9", "01", None),
+    ]
+
+
+# --- owners ---------------------------------------------------------------------------------------
+
+
+def test_custom_owner_is_fetched_where_readable(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """S2: an owner of a kind that is not watched is read once, if it may be."""
+    owner = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "web", "uid": "u9"}
+    owned = pod("web-1", "10.244.1.8")
+    owned["metadata"]["ownerReferences"] = [owner | {"controller": True}]
+    api.add("pods", owned)
+    api.add("rollouts", {"metadata": {"name": "web", "namespace": "shop", "uid": "u9"}})
+
+    run(api, "snapshot", "-o", str(tmp_path / "a.json"))
+    api.denied.add(("get", "rollouts"))
+    run(api, "snapshot", "-o", str(tmp_path / "b.json"))
+
+    kinds = [
+        {item["kind"] for item in json.loads((tmp_path / name).read_text())["items"]}
+        for name in ("a.json", "b.json")
+    ]
+    assert kinds == [{"Node", "Pod", "Rollout"}, {"Node", "Pod"}]

@@ -1,0 +1,61 @@
+"""S21: Endpoints objects say what is behind a Service where no EndpointSlice does."""
+
+import pytest
+
+from otterize_pcap.resolve.resolve import AMBIGUOUS
+from tests.cluster_builder import (
+    Json,
+    call,
+    edges,
+    endpoint_slice,
+    fates,
+    mapped,
+    pod,
+    service,
+    snapshot,
+)
+
+CLIENT = pod("client", "10.1.0.1")
+PODS = (pod("one", "10.1.0.2"), pod("two", "10.1.0.3"))
+# Without a selector nothing but its endpoints tells what is behind it.
+SERVICE = service("s", "10.96.0.1", selector={})
+CALL = call("10.1.0.1:1", "10.96.0.1:80")
+
+
+def endpoints(*ready: str, not_ready: tuple[str, ...] = (), **port: object) -> Json:
+    """The Endpoints object of Service `s`."""
+    return {
+        "kind": "Endpoints",
+        "metadata": {"name": "s", "namespace": "app", "uid": "e"},
+        "subsets": [
+            {
+                "addresses": [{"ip": text} for text in ready],
+                "notReadyAddresses": [{"ip": text} for text in not_ready],
+                "ports": [{"port": 8080, "protocol": "TCP", **port}],
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        pytest.param([endpoints("10.1.0.2")], {"client -> one:8080"}, id="alone"),
+        pytest.param([endpoints(not_ready=("10.1.0.3",))], {"client -> two:8080"}, id="not ready"),
+        pytest.param([endpoints("10.1.0.2", name="other")], set(), id="another port"),
+        pytest.param(
+            [endpoints("10.1.0.2"), endpoint_slice("s", ["10.1.0.3"], 8080)],
+            {"client -> two:8080"},
+            id="a slice is there",
+        ),
+    ],
+)
+def test_endpoints_stand_in_for_slices(made: list[Json], expected: set[str]) -> None:
+    """S21: members whether ready or not, by the port's name; slices, where there are any, win."""
+    assert edges(mapped(snapshot(CLIENT, *PODS, SERVICE, *made), CALL)) == expected
+
+
+def test_endpoints_of_two_workloads_are_ambiguous() -> None:
+    """S21: which of them answered is not guessed."""
+    known = snapshot(CLIENT, *PODS, SERVICE, endpoints("10.1.0.2", "10.1.0.3"))
+    assert fates(mapped(known, CALL)) == {AMBIGUOUS: 1}
