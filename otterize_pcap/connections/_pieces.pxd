@@ -17,13 +17,11 @@ cdef enum:
     ACKNOWLEDGED = 2
     WAS_RESET = 4
     SENT_SYN_ACK = 8
-    SENT_SYN = 16
-    UNREACHABLE = 32
-    HINT_SHIFT = 6
+    UNREACHABLE = 16
+    HINT_SHIFT = 5
     # Facts of an entry, as `shapes.SightingFact` names them.
     BEFORE_IS_EARLY = 2
     AFTER_IS_EARLY = 8
-    TELLS_LAST = 32
 
 # All legs of one 5-tuple of a piece: one flow, unless `several`.
 cdef struct CFlow:

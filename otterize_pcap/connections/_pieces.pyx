@@ -419,7 +419,6 @@ cdef inline uint8_t facts_of(const CSide *side) noexcept nogil:
             | ACKNOWLEDGED * ((side.has & HAS_ACK) != 0)
             | WAS_RESET * ((side.flags & RST) != 0)
             | SENT_SYN_ACK * (side.syn_acks > 0)
-            | SENT_SYN * (side.syns > 0)
             | UNREACHABLE * (side.unreachable > 0)
             | (side.hints & 3) << HINT_SHIFT)
 

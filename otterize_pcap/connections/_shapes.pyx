@@ -10,7 +10,6 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from otterize_pcap.connections._answers cimport CHANGES, YES, Answer, Leads, during
 from otterize_pcap.connections._pieces cimport (
-    TELLS_LAST,
     CEnd,
     CFlow,
     CSighting,
@@ -281,8 +280,7 @@ cdef class ShapeWriter:
             sighting = self.pieces.sighting[place]
             for which in range(4):
                 self.put(self.pieces.end_place(&sighting.ends[which]))
-            self.put(sighting.assured | self.pieces.sighting_bits(sighting)
-                     | TELLS_LAST * sighting.has_last)
+            self.put(sighting.assured | self.pieces.sighting_bits(sighting))
 
     cdef void _write_gaps(self) noexcept:
         """Which flow began later than any rule joins it to which other one; nothing if none."""

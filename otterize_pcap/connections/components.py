@@ -6,15 +6,16 @@ part the same rules run on the same shapes this way, only slower.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from otterize_pcap.connections.component_index import RowIndex
 from otterize_pcap.connections.connection_groups import Groups, Side, Totals, totals_of
 from otterize_pcap.connections.facts import SnapshotFacts
 from otterize_pcap.connections.known_ends import KnownEnds
+from otterize_pcap.connections.piece_cuts import PieceLeg
 from otterize_pcap.connections.pieces import (
     NEVER,
     Piece,
-    PieceLeg,
     Pieces,
     TableTimes,
     ToldSighting,
@@ -225,9 +226,11 @@ class Components:
         """(addresses of clients, protocol, endpoints of servers); one of the two is empty."""
         return self._groups.side(number)
 
-    def counted(self) -> list[tuple[object, ...]]:
-        """For each group (class, client's stand, server's, connections, packets both ways, bytes
-        both ways, first_ns, last_ns, file's rank, packet, evidence_ns).
+    def counted(self) -> list[tuple[Any, ...]]:
+        """All groups.
+
+        Each is (class, client's stand, server's, connections, packets both ways, bytes both ways,
+        first_ns, last_ns, file's rank, packet, evidence_ns).
         """
         return self._groups.counted()
 
@@ -253,7 +256,7 @@ class Components:
                     [(leg.table, leg.row, leg.first_ns, leg.last_ns) for leg in totals.legs],
                 )
 
-    def listing(self) -> Iterator[tuple[object, ...]]:
+    def listing(self) -> Iterator[tuple[Any, ...]]:
         """All connections by time, file and packet.
 
         Yields:

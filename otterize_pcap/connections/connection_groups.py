@@ -7,8 +7,10 @@ there can change; between two changes a side *stands*, and each of its connectio
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from otterize_pcap.connections.pieces import Piece, PieceLeg
+from otterize_pcap.connections.piece_cuts import PieceLeg
+from otterize_pcap.connections.pieces import Piece
 from otterize_pcap.connections.snapshot_answers import SnapshotAnswers
 from otterize_pcap.connections.verdicts import Judged
 from otterize_pcap.table.rows import Endpoint
@@ -107,7 +109,7 @@ class Groups:
         """For each stand (side, first_ns, last_ns), the times being of one connection then."""
         return [(side, *times) for (side, _, _), times in self._stands.items()]
 
-    def counted(self) -> list[tuple[object, ...]]:
+    def counted(self) -> list[tuple[Any, ...]]:
         """For each group what `Components.counted` says."""
         return [
             (

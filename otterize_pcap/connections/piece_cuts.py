@@ -8,27 +8,28 @@ it however long ago that was, and a SYN into a connection that was there already
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 from otterize_pcap.connections.conntrack_flows import patience_of
 from otterize_pcap.connections.legs import SLACK_NS
-from otterize_pcap.table.rows import UDP, Row
+from otterize_pcap.packets.protocols import UDP
+from otterize_pcap.table.rows import Row
 
 
-class BoundLeg(Protocol):
-    """What is asked of a leg; `tuple_` is the number of its 5-tuple."""
+@dataclass(frozen=True, slots=True)
+class PieceLeg:
+    """One row as a leg; times are without the clock's offset, `tuple_` is its 5-tuple's number."""
 
-    @property
-    def row(self) -> Row: ...
-    @property
-    def tuple_(self) -> int: ...
-    @property
-    def first_ns(self) -> int: ...
-    @property
-    def last_ns(self) -> int: ...
+    row: Row
+    first_ns: int
+    last_ns: int
+    rank: int
+    number: int
+    table: int
+    tuple_: int
 
 
-def cuts(legs: Sequence[BoundLeg], protocol: int) -> Iterator[int]:
+def cuts(legs: Sequence[PieceLeg], protocol: int) -> Iterator[int]:
     """The places of the legs, in `legs.leg_order`, that begin another piece."""
     patience = patience_of(protocol)
     bound: Sequence[int] | None = None
@@ -46,7 +47,7 @@ def cuts(legs: Sequence[BoundLeg], protocol: int) -> Iterator[int]:
         last_ns = max(last_ns, legs[at].last_ns)
 
 
-def bound_until(legs: Sequence[BoundLeg]) -> list[int]:
+def bound_until(legs: Sequence[PieceLeg]) -> list[int]:
     """For each leg, the place of a later one that it must stay together with, else its own."""
     until = list(range(len(legs)))
     by_tuple: dict[int, list[int]] = {}
@@ -58,7 +59,7 @@ def bound_until(legs: Sequence[BoundLeg]) -> list[int]:
     return until
 
 
-def _bind(legs: Sequence[BoundLeg], places: list[int], until: list[int]) -> None:
+def _bind(legs: Sequence[PieceLeg], places: list[int], until: list[int]) -> None:
     """Bind what `legs.collect_flows` makes one flow of, the legs of one 5-tuple being given."""
     before = dict(zip(places[1:], places, strict=False))
     begun: dict[tuple[int, int | None], list[int]] = {}

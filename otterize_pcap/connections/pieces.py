@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from otterize_pcap.connections.component_index import RowIndex
 from otterize_pcap.connections.conntrack_flows import DUMP_SLACK_NS, patience_of, tuple5
 from otterize_pcap.connections.legs import SLACK_NS, UDP_GAP_NS, Tuple5
-from otterize_pcap.connections.piece_cuts import cuts
+from otterize_pcap.connections.piece_cuts import PieceLeg, cuts
 from otterize_pcap.connections.shapes import HINT_SHIFT, SideFact, SightingFact
-from otterize_pcap.table.rows import RST, UDP, Endpoint, Row, Side
+from otterize_pcap.packets.protocols import RST, UDP
+from otterize_pcap.table.rows import Endpoint, Side
 
 MAX_FLOWS = 6
 MAX_SIGHTINGS = 12
@@ -31,19 +32,6 @@ class TableTimes:
     offset: int
     settled_ns: int
     ranks: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class PieceLeg:
-    """One row as a leg; times are without the clock's offset."""
-
-    row: Row
-    first_ns: int
-    last_ns: int
-    rank: int
-    number: int
-    table: int
-    tuple_: int
 
 
 @dataclass(slots=True)
@@ -129,7 +117,7 @@ class Piece:
 
     def sighting_facts(self, sighting: KeptSighting) -> int:
         """What an entry says of the flows before and after NAT; see `SightingFact`."""
-        said = SightingFact.TELLS_LAST * sighting.told[3] | SightingFact.ASSURED * sighting.told[4]
+        said = SightingFact.ASSURED * sighting.told[4]
         said |= self._when(sighting, sighting.before) * SightingFact.BEFORE_IS_EARLY
         return said | self._when(sighting, sighting.after) * SightingFact.AFTER_IS_EARLY
 
@@ -261,6 +249,5 @@ def _said(side: Side) -> int:
     said |= SideFact.ACKNOWLEDGED * (side.ack_first is not None)
     said |= SideFact.RESET * (side.flags & RST != 0)
     said |= SideFact.SYN_ACK * (side.syn_acks > 0)
-    said |= SideFact.SYN * (side.syns > 0)
     said |= SideFact.UNREACHABLE * (side.unreachable > 0)
     return int(said) | (side.hints & 3) << HINT_SHIFT

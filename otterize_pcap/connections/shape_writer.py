@@ -20,7 +20,8 @@ from otterize_pcap.connections.shapes import (
     FlowFact,
 )
 from otterize_pcap.connections.snapshot_answers import Answer, SnapshotAnswers, during
-from otterize_pcap.table.rows import TCP, UDP, Endpoint
+from otterize_pcap.packets.protocols import TCP, UDP
+from otterize_pcap.table.rows import Endpoint
 
 MAX_LEADS = 24
 NO_CLIENT = 2
@@ -133,8 +134,10 @@ def _told(values: Iterable[int | None]) -> Iterable[int]:
 
 def _tokens(values: Iterable[int | None]) -> dict[int | None, int]:
     """One more than the place of each value among those there are, 0 for none."""
-    numbers = {value: place for place, value in enumerate(dict.fromkeys(_told(values)), 1)}
-    return {None: 0, **numbers}
+    numbers: dict[int | None, int] = {None: 0}
+    for value in values:
+        numbers.setdefault(value, len(numbers))
+    return numbers
 
 
 def _acknowledged(flow: PieceFlow, side: int, server_isns: Sequence[int]) -> int:

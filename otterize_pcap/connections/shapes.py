@@ -68,11 +68,10 @@ class SideFact(IntFlag):
     ACKNOWLEDGED = 2
     RESET = 4
     SYN_ACK = 8
-    SYN = 16
-    UNREACHABLE = 32
+    UNREACHABLE = 16
 
 
-HINT_SHIFT = 6
+HINT_SHIFT = 5
 SENDER = 3 << 4
 
 
@@ -84,7 +83,10 @@ class SightingFact(IntFlag):
     BEFORE_IS_LATE = 4
     AFTER_IS_EARLY = 8
     AFTER_IS_LATE = 16
-    TELLS_LAST = 32
+
+
+# Too late is only what tells of the last packet; whether one does that is told no other way.
+IS_LATE = SightingFact.BEFORE_IS_LATE | SightingFact.AFTER_IS_LATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,7 @@ def flows_of(facts: ShapeFacts) -> tuple[list[Flow], list[Sighting]]:
             endpoints[server],
             endpoints[reply_to],
             times["sighting", place],
-            bool(said & SightingFact.TELLS_LAST),
+            bool(said & IS_LATE),
             bool(said & SightingFact.ASSURED),
         )
         for place, (client, target, server, reply_to, said) in enumerate(facts.sightings)
@@ -282,7 +284,6 @@ def _side(side: tuple[int, int, int], timestamp: int) -> Side:
         packets=int(bool(said & SideFact.PACKETS)),
         bytes=0,
         flags=RST if said & SideFact.RESET else 0,
-        syns=int(bool(said & SideFact.SYN)),
         syn_acks=int(bool(said & SideFact.SYN_ACK)),
         ack_first=ACKNOWLEDGEMENTS[acknowledged] if said & SideFact.ACKNOWLEDGED else None,
         seq_first=sequence,
@@ -356,5 +357,5 @@ def _sighting_bounds(facts: ShapeFacts) -> Iterator[Bound]:
                 yield seen, ("first", place), -DUMP_SLACK_NS
             if said & late:
                 yield seen, ("last", place), patience + 1
-            elif said & SightingFact.TELLS_LAST:
+            elif said & IS_LATE:
                 yield ("last", place), seen, -patience

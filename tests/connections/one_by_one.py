@@ -1,13 +1,12 @@
 """The service graph of a capture, connection by connection: what shapes must not change."""
 
-from collections import Counter
 from dataclasses import dataclass, replace
 
 from otterize_pcap.connections.clocks import measure_offsets
 from otterize_pcap.connections.connect import connect
 from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
 from otterize_pcap.connections.sightings import sightings_of
-from otterize_pcap.graph.service_graph import Call, HiddenCall
+from otterize_pcap.graph.service_graph import Call, Fate, HiddenCall
 from otterize_pcap.resolve.build_graph import build_calls
 from otterize_pcap.resolve.map_capture import AGELESS, Capture, CaptureLookup, Rules
 
@@ -18,7 +17,7 @@ class Calls:
 
     shown: tuple[Call, ...]
     hidden: tuple[HiddenCall, ...]
-    fates: tuple[tuple[str, int], ...]
+    fates: tuple[tuple[Fate, int], ...]
 
 
 def calls_one_by_one(capture: Capture, rules: Rules) -> Calls:
@@ -38,12 +37,8 @@ def calls_one_by_one(capture: Capture, rules: Rules) -> Calls:
     offsets = measure_offsets(recordings, capture.clocks_ahead)
     connections = connect(recordings, lookup.routes, sightings_of(dumps, offsets), offsets)
     calls, fates, hidden = build_calls(
-        map(lookup.resolver.resolve, connections), (), rules.inclusion, lookup.cluster_dns
+        map(lookup.resolver.resolve, connections), rules.inclusion, lookup.cluster_dns
     )
     if ageless := count_ageless(dumps, shown.__contains__):
         fates[AGELESS] += ageless
-    return Calls(calls, hidden, _sorted(fates))
-
-
-def _sorted(fates: Counter[str]) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(fates.items()))
+    return Calls(calls, hidden, tuple(sorted(fates.items())))

@@ -4,7 +4,8 @@ Endpoints, sequence numbers and times are few, so that whatever can meet does: g
 sides of every limit that rules have, and ports on both sides of every class.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -13,11 +14,12 @@ from otterize_pcap.connections.conntrack import Dump, Entry
 from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.graph.service_graph import FileCoverage
 from otterize_pcap.packets.packet import Packet, Tunnel
+from otterize_pcap.packets.protocols import ACK, RST, SCTP, SYN, TCP, UDP
 from otterize_pcap.resolve.map_capture import Capture
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.chunk import new_table
 from otterize_pcap.table.read import ReadOptions
-from otterize_pcap.table.rows import ACK, RST, SCTP, SYN, TCP, UDP, Endpoint
+from otterize_pcap.table.rows import Endpoint
 from tests.cluster_builder import START, endpoint_slice, pod, service, snapshot
 
 MS = 1_000_000
@@ -97,7 +99,10 @@ SNAPSHOTS = [
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What was seen and what conntrack said, and the place of the cluster in `SNAPSHOTS`; made into recordings of either kind of table."""
+    """What was seen and what conntrack said; made into recordings of either kind of table.
+
+    `cluster` is the place of the snapshot in `SNAPSHOTS`.
+    """
 
     seen: tuple[Seen, ...]
     dumps: tuple[Dump, ...]
@@ -128,7 +133,7 @@ def packet(
     flags: int = 0,
     seq: int = 0,
     ack: int = 0,
-    **more: object,
+    **more: Any,  # noqa: ANN401 - more fields as they are
 ) -> Packet:
     """A packet of 40 bytes."""
     return Packet(
@@ -141,7 +146,7 @@ def packet(
         flags,
         seq,
         ack,
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 
@@ -196,14 +201,15 @@ def stories(draw: st.DrawFn) -> list[Seen]:
         at_ns, node = began_here, draw(nodes)
         tunnels = draw(st.sampled_from(INSIDE_TUNNELS[:4]))
         for back_again, flags, seq, ack, more in steps:
-            one = packet(protocol, *view[:: -1 if back_again else 1], flags, seq, ack, **more)
-            one = Packet(**{**_fields(one), "tunnels": tunnels})
+            sender, receiver = view[::-1] if back_again else view
+            one = packet(protocol, sender, receiver, flags, seq, ack, **more)
+            one = replace(one, tunnels=tunnels)
             found.append((one, at_ns, interface, node))
             at_ns += draw(st.sampled_from([1 * MS, 1 * MS, *LONG_PAUSES]))
     return found
 
 
-Step = tuple[bool, int, int, int, dict[str, object]]
+Step = tuple[bool, int, int, int, dict[str, Any]]
 
 
 def _steps(
@@ -225,10 +231,6 @@ def _steps(
     chosen = draw(st.sampled_from([0b111, 0b1, 0b11, 0b111100, 0b1101, 0b111111, 0b101, 0b1001]))
     chosen = draw(st.sampled_from([chosen, draw(st.integers(1, 63))]))
     return [step for place, step in enumerate(whole) if chosen >> place & 1]
-
-
-def _fields(one: Packet) -> dict[str, object]:
-    return {name: getattr(one, name) for name in Packet.__slots__}
 
 
 @st.composite
