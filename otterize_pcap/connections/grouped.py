@@ -156,7 +156,7 @@ class GroupedConnections:
             )
             for row in tracked.rows:
                 table.append_row(row)
-            self._components.add_table(table)
+            self._components.add_table(table)  # type: ignore[arg-type] # of the same kind
             self._recordings.append(tracked)
         self.offsets = self._measured_offsets(ahead)
         self._sightings = related_sightings(
@@ -238,14 +238,28 @@ class GroupedConnections:
                 classes[kind],
                 stands[client],
                 stands[server],
-                *told,
+                connections,
+                packets,
+                sizes,
+                first_ns,
+                last_ns,
                 files[rank],
                 packet,
                 evidence_ns,
             )
-            for number, (kind, client, server, *told, rank, packet, evidence_ns) in enumerate(
-                self._components.counted()
-            )
+            for number, (
+                kind,
+                client,
+                server,
+                connections,
+                packets,
+                sizes,
+                first_ns,
+                last_ns,
+                rank,
+                packet,
+                evidence_ns,
+            ) in enumerate(self._components.counted())
         ]
 
     @cached_property
@@ -291,9 +305,22 @@ class GroupedConnections:
     def listing(self) -> Iterator[ListedConnection]:
         """All connections that have a shape, by time, file and packet; nothing is kept."""
         classes, files = self._verdicts.classes, self._files
-        for kind, *told, table, path, rank, packet in self._components.listing():
+        for found in self._components.listing():
+            kind, client, server, first_ns, last_ns, packets, sizes, syns, *where = found
+            table, path, rank, packet = where
+            tunnels = self._components.path(table, path)
             yield ListedConnection(
-                classes[kind], *told, self._components.path(table, path), files[rank], packet
+                classes[kind],
+                client,
+                server,
+                first_ns,
+                last_ns,
+                packets,
+                sizes,
+                syns,
+                tunnels,
+                files[rank],
+                packet,
             )
 
     def _survey(self, flows: Collection[Flow], sightings: Sequence[Sighting]) -> Known:
@@ -322,9 +349,11 @@ def _components_of(
     tables: Sequence[Table | None], believed: Callable[[tuple[Tunnel, ...]], bool]
 ) -> "FastComponents | Components":
     """The components of tables of one kind; without any, there is nothing to be slow with."""
-    if FAST_PATH and all(isinstance(table, FastTable) for table in tables):
-        return FastComponents(list(tables), believed, LIMITS)
-    return Components(list(tables), believed, LIMITS)
+    if FAST_PATH:
+        compiled = [table for table in tables if isinstance(table, FastTable)]
+        if len(compiled) == len(tables):
+            return FastComponents(compiled, believed, LIMITS)
+    return Components([table for table in tables if table is not None], believed, LIMITS)
 
 
 def _is_fast(components: "FastComponents | Components") -> bool:

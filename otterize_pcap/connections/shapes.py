@@ -167,7 +167,7 @@ def read_shape(shape: bytes) -> ShapeFacts:
     """The facts of a shape's bytes."""
     protocol, ends, flows, sightings = shape[:4]
     at = iter(shape[4:])
-    found_ends = tuple(_take(at, 4) for _ in range(ends))
+    found_ends = tuple(_read_end(at) for _ in range(ends))
     leads = tuple(_take(at, 2) for _ in range(next(at)))
     found_flows = tuple(_read_flow(at) for _ in range(flows))
     found_sightings = tuple(_take(at, 5) for _ in range(sightings))
@@ -178,7 +178,7 @@ def read_shape(shape: bytes) -> ShapeFacts:
         led.setdefault(endpoints[one], set()).add(endpoints[other])
     return ShapeFacts(
         protocol=protocol,
-        ends=found_ends,  # type: ignore[arg-type]
+        ends=found_ends,
         leads=leads,  # type: ignore[arg-type]
         flows=found_flows,
         sightings=found_sightings,  # type: ignore[arg-type]
@@ -193,14 +193,19 @@ def _take(at: Iterator[int], count: int) -> tuple[int, ...]:
     return tuple(next(at) for _ in range(count))
 
 
+def _read_end(at: Iterator[int]) -> tuple[int, int, int, int]:
+    rank, port_class, place, facts = _take(at, 4)
+    return rank, port_class, place, facts
+
+
 def _read_flow(at: Iterator[int]) -> FlowFacts:
     low, high, facts, *tokens = _take(at, 6)
     one, other = _take(at, 3), _take(at, 3)
     return FlowFacts(low, high, facts, tuple(tokens), (one, other))  # type: ignore[arg-type]
 
 
-def _having(ends: Iterable[tuple[int, ...]], fact: EndFact) -> frozenset[Endpoint]:
-    return frozenset(endpoint_of(end) for end in ends if end[3] & fact)  # type: ignore[arg-type]
+def _having(ends: Iterable[tuple[int, int, int, int]], fact: EndFact) -> frozenset[Endpoint]:
+    return frozenset(endpoint_of(end) for end in ends if end[3] & fact)
 
 
 def known_of(facts: ShapeFacts, sightings: Iterable[Sighting]) -> Known:

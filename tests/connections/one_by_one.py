@@ -6,7 +6,8 @@ from otterize_pcap.connections.clocks import measure_offsets
 from otterize_pcap.connections.connect import connect
 from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
 from otterize_pcap.connections.sightings import sightings_of
-from otterize_pcap.graph.service_graph import Call, Fate, HiddenCall
+from otterize_pcap.graph.fate import Fate
+from otterize_pcap.graph.service_graph import Call, HiddenCall
 from otterize_pcap.resolve.build_graph import build_calls
 from otterize_pcap.resolve.map_capture import AGELESS, Capture, CaptureLookup, Rules
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from otterize_pcap.cli.app import app
+from otterize_pcap.cli.app import command_line
 from otterize_pcap.version import __version__
 from tests.conftest import ROOT
 
@@ -42,7 +42,7 @@ def squeezed(text: str) -> str:
     return re.sub(r"[\s\b]", "", text)
 
 
-COMMANDS = dict(commands(get_command(app), "otterize"))
+COMMANDS = dict(commands(get_command(command_line()), "otterize"))
 SECTIONS = {
     section.partition("\n")[0]: section
     for section in (ROOT / "docs" / "reference.md").read_text(encoding="utf-8").split("\n## ")[1:]

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.cluster.snapshot.address_history import AddressHistory
 from otterize_pcap.cluster.snapshot.kept_objects import kept_object
+from otterize_pcap.graph.fate import Fate
 from otterize_pcap.intervals import OPEN
+from otterize_pcap.resolve.build_graph import SHOWN
 from otterize_pcap.resolve.resolve import AMBIGUOUS
 from otterize_pcap.snapshot.snapshot import Tenure
 from otterize_pcap.timestamps import kubernetes_time, parse_time
@@ -144,11 +146,11 @@ def test_the_epoch_s_first_second_is_no_time() -> None:
     ("at", "watch", "expected"),
     [
         pytest.param(4, None, AMBIGUOUS, id="perhaps, and nobody knows all pods"),
-        pytest.param(4, (-10, 100), "resolved", id="perhaps, and a watch knows of no other"),
-        pytest.param(30, None, "resolved", id="certain"),
+        pytest.param(4, (-10, 100), SHOWN, id="perhaps, and a watch knows of no other"),
+        pytest.param(30, None, SHOWN, id="certain"),
     ],
 )
-def test_what_is_perhaps(at: float, watch: tuple[float, float] | None, expected: str) -> None:
+def test_what_is_perhaps(at: float, watch: tuple[float, float] | None, expected: Fate) -> None:
     """S10: before its first container a pod perhaps had not got its address yet."""
     known = snapshot(made("Running", runs(20)), pod("server", "10.1.0.9", ports=[80]), watch=watch)
     assert fates(mapped(known, call(f"{ADDRESS}:4000", "10.1.0.9:80", at))) == {expected: 1}
@@ -162,13 +164,13 @@ def test_perhaps_is_ambiguous_with_another() -> None:
         pod("server", "10.1.0.9", ports=[80]),
     )
 
-    def at(seconds: float) -> tuple[set[str], dict[str, int]]:
+    def at(seconds: float) -> tuple[set[str], dict[Fate, int]]:
         found = mapped(known, call(f"{ADDRESS}:4000", "10.1.0.9:80", seconds))
         return edges(found), fates(found)
 
     assert at(5) == (set(), {AMBIGUOUS: 1})
-    assert at(-50) == ({"old -> server:80"}, {"resolved": 1})
-    assert at(30) == ({"new -> server:80"}, {"resolved": 1})
+    assert at(-50) == ({"old -> server:80"}, {SHOWN: 1})
+    assert at(30) == ({"new -> server:80"}, {SHOWN: 1})
 
 
 times = st.integers(1, 60)

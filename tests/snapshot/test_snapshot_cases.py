@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.files.captures import open_captures
+from otterize_pcap.resolve.build_graph import SHOWN
 from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
 from otterize_pcap.resolve.resolve import AMBIGUOUS
 from otterize_pcap.table.read import ReadOptions
@@ -41,7 +42,7 @@ def test_snapshots_before_and_after(names: list[str], expected: set[str]) -> Non
     for order in itertools.permutations(case / f"{name}.json" for name in names):
         found = mapped(case / "pcap" / "node-a.pcap", snapshots=list(order))
         assert edges(found) == expected
-        assert fates(found) == {"resolved": 1}
+        assert fates(found) == {SHOWN: 1}
 
 
 @pytest.mark.parametrize("name", ["hostnet-nodes", "hostnet-nonodes", "hostnet-public-nonodes"])
