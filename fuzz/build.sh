@@ -15,7 +15,9 @@ rm -rf "$build/otterize_pcap"
 mkdir -p "$build"
 # Links, but folders of their own: the instrumented path goes in beside the modules that load it.
 cp -rs "$root/otterize_pcap" "$build/otterize_pcap"
-for module in table/_handover table/_fastpath connections/_grouping; do
+for source in "$root"/otterize_pcap/table/_*.pyx "$root"/otterize_pcap/connections/_*.pyx; do
+    module=${source#"$root"/otterize_pcap/}
+    module=${module%.pyx}
     rm -f "$build/otterize_pcap/$module".*.so
     source=$build/$(basename "$module").c
     (cd "$root" && "$python" -m cython -3 "otterize_pcap/$module.pyx" -o "$source")

@@ -1,9 +1,9 @@
 """What is fuzzed: the compiled path against the reference, and alone at the end of its memory.
 
 The first byte of an input says how the rest is used (`FORMS`), the second picks a link type. Each
-form is read by both paths, which must say the same (bit 6 leaves the slow one out, for speed); and
-each frame is decoded once more from a buffer that ends where the frame ends, so that
-AddressSanitizer sees a read of one byte too many.
+form is read by both paths, which must say the same of rows and connections (bit 6 leaves the slow
+one out, for speed); and each frame is decoded once more from a buffer that ends where the frame
+ends, so that AddressSanitizer sees a read of one byte too many.
 """
 
 import io
@@ -11,15 +11,16 @@ import struct
 from array import array
 from collections.abc import Callable
 
-from otterize_pcap.connections._grouping import PlainConnections
-
+from otterize_pcap.connections.facts import Lead, NoSnapshot, Served, Span
+from otterize_pcap.connections.grouped import GroupedConnections
+from otterize_pcap.connections.legs import Recording
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.records.pcap import PcapHeader
 from otterize_pcap.records.pcapng import Interface
 from otterize_pcap.records.stream import NO_STOP, Window
-from otterize_pcap.table._fastpath import FastTable
 from otterize_pcap.table.chunk import new_table
-from otterize_pcap.table.read import CaptureCounts, ReadOptions, read_capture
+from otterize_pcap.table.read import CaptureCounts, CaptureTable, ReadOptions, read_capture
+from otterize_pcap.table.rows import Endpoint, Row
 
 LINK_TYPES = (1, 113, 276, 101, 0, 9, 51, 105, 127, 239)
 SECRET = bytes(range(56))
@@ -93,56 +94,65 @@ def told(content: bytes, options: ReadOptions) -> object:
         table = read_capture(io.BytesIO(content), "x", options)
     except CaptureError as error:
         return str(error)
-    if isinstance(table.table, FastTable):
-        group_twice(table.table)
     counts = [
         getattr(table.counts, field) for field in CaptureCounts.__slots__ if field != "declined"
     ]
-    return list(table.rows()), counts, table.payloads
+    return list(table.rows()), counts, table.payloads, told_of_connections(table)
 
 
-class Answers:
-    """A snapshot that makes Services of half of all addresses, and backends of what was seen."""
+class SomeSnapshot(NoSnapshot):
+    """Makes Services of some addresses that were seen, which lead to others for a time."""
 
-    def __init__(self, ends: list[tuple[bytes, int]]) -> None:
-        self.ends = frozenset(ends[:40])
+    def __init__(self, rows: list[Row]) -> None:
+        self.ends = sorted({end for row in rows for end in (row.low, row.high)})[:40]
+        times = [time for row in rows for time in (row.first_ns, row.last_ns)] or [0]
+        self.times = (min(times), max(times))
 
-    def could_be_service(self, address: bytes) -> bool:
-        """Whether the address is even."""
-        return address[-1] % 2 == 0
+    def addresses(self) -> tuple[bytes, ...]:
+        """Those of the endpoints."""
+        return tuple(address for address, _ in self.ends)
 
-    def served_ports(self, protocol: int, address: bytes) -> frozenset[int] | None:
-        """A few ports; None for some addresses."""
-        return frozenset((53, 80, protocol)) if address[-1] % 5 else None
+    def _time(self, address: bytes) -> tuple[int, int]:
+        first_ns, last_ns = self.times
+        half = (first_ns + last_ns) // 2
+        return ((-(1 << 62), 1 << 62), (first_ns, half), (half, last_ns))[address[-1] % 3]
+
+    def facts_of(self, address: bytes) -> tuple[list[Span], list[Served]]:
+        """Pods at odd addresses, and a port of each protocol; Services at even ones."""
+        time = self._time(address)
+        ports = [port for other, port in self.ends if other == address]
+        leads = address[-1] % 2 == 0
+        served = [(protocol, port, *time, leads) for protocol in (6, 17, 132) for port in ports[:3]]
+        return [] if leads else [time], served
+
+    def leads(self, protocol: int, endpoint: Endpoint) -> list[Lead]:
+        """To a few endpoints, each for a time of its own."""
+        few = self.ends[(endpoint[1] + protocol) % 3 :: 3][:5]
+        return [(*other, *self._time(other[0])) for other in few]
 
     def backends(
-        self, protocol: int, endpoint: tuple[bytes, int]
-    ) -> tuple[bool, frozenset[tuple[bytes, int]]]:
-        """All endpoints for some, one for others, none for the rest."""
-        choice = (endpoint[0][-1] + endpoint[1] + protocol) % 4
-        if choice == 0:
-            return True, self.ends
-        return choice == 1, frozenset(sorted(self.ends)[: 1 if choice < 3 else 0])
+        self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int
+    ) -> frozenset[Endpoint]:
+        """The same at a time."""
+        _, served = self.facts_of(endpoint[0])
+        if not any(one[:2] == (protocol, endpoint[1]) and one[4] for one in served):
+            return frozenset()
+        return frozenset(
+            (address, port)
+            for address, port, start, end in self.leads(protocol, endpoint)
+            if start <= last_ns and first_ns <= end
+        )
 
 
-def group_twice(table: FastTable) -> None:
-    """Group the connections of a table by itself, and as if two nodes had recorded it."""
-    single = PlainConnections([table], [0], [[0]])
-    alone, crowded = list(single.alone_rows(0)), list(single.crowded_rows(0))
-    assert len(alone) + len(crowded) == len(table)
-    plain = PlainConnections([table, table], [0, 1], [[0], [1]])
-    plain.clock_differences()
-    rows = list(table.rows())
-    ends = [(row.protocol, row.low, row.high) for row in rows[:3]]
-    moved = [(*end, *end[:0:-1]) for end in ends[:1]]
-    other_ends = [end for row in rows for end in (row.low, row.high)]
-    plain.group([0, 5], [0, None], moved, ends, ends[1:], Answers(other_ends))
-    groups = {group[0] for group in plain.grouped()}
-    left = [len(list(plain.left_rows(place, set()))) for place in (0, 1)]
-    everything = [len(list(plain.left_rows(place, groups))) for place in (0, 1)]
-    assert left <= everything
-    plain.servers([(protocol, end) for protocol, *both in ends for end in both])
-    plain.peers([(protocol, end) for protocol, *both in ends for end in both])
+def told_of_connections(table: CaptureTable) -> object:
+    """What is found of the connections of a table, as if two nodes had recorded it."""
+    recordings = [
+        Recording((f"{node}.pcap",), node, (), table.counts.first_ns, table.table)
+        for node in ("a", "b")
+    ]
+    snapshot = SomeSnapshot(list(table.rows()))
+    found = GroupedConnections(recordings, snapshot, listed=True)
+    return found.offsets, found.groups, found.odd, list(found.listing()), found.shapes
 
 
 def at_the_edge(content: bytes, link_type: int) -> None:

@@ -9,10 +9,9 @@ import os
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import median_low
 from typing import NamedTuple, Protocol
 
-from otterize_pcap.connections.clocks import relative_offsets
+from otterize_pcap.connections.clocks import median_low, relative_offsets
 from otterize_pcap.connections.components import Components
 from otterize_pcap.connections.connect import CapturedServices, Connection, connect
 from otterize_pcap.connections.conntrack import Dump

@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.cli import connections as show
+from otterize_pcap.connections.clocks import measure_offsets
+from otterize_pcap.connections.connect import connect
+from otterize_pcap.connections.facts import NoSnapshot
+from otterize_pcap.connections.legs import Recording
 from otterize_pcap.errors import UnsupportedLinkType
 from otterize_pcap.files.pcap_files import read_recordings
+from otterize_pcap.render.connections import shown_connection
 from otterize_pcap.table.read import FAST_PATH, ReadOptions
 from tests.capture_bytes import (
     ACK,
@@ -136,19 +141,20 @@ CAPTURES = sorted(path.parent for path in FIXTURES.glob("*/truth.json"))
 CAPTURES += sorted(CORPUS.glob("*")) if CORPUS.is_dir() else []
 
 
-@pytest.mark.skipif(not FAST_PATH, reason="the compiled path was not built")
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.name[:40])
-def test_lone_rows_are_streamed_without_changing_anything(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Rows that are a connection each bypass the joining, and come out as if they had not."""
+def test_connections_by_shape_are_those_of_each_row(path: Path) -> None:
+    """What is listed by shape is what looking at every row gives."""
     try:
         tables = read_recordings([path], ReadOptions())
     except UnsupportedLinkType:
         return
-    streamed = list(show.table_connections(tables))
-    monkeypatch.setattr(show, "compiled_tables", lambda *_: None)
-    assert streamed == list(show.table_connections(tables))
+    listed = list(show.table_connections(tables))
+    recordings = [
+        Recording(table.files, node, tuple(table.rows()), table.counts.first_ns)
+        for node, table in tables
+    ]
+    each = connect(recordings, NoSnapshot(), (), measure_offsets(recordings))
+    assert listed == list(map(shown_connection, each))
 
 
 @pytest.mark.skipif(not FAST_PATH, reason="the compiled path was not built")

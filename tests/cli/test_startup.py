@@ -20,7 +20,6 @@ NOT_FOR_A_LIST = HEAVY | {
     "logging",
     "statistics",
     "hashlib",
-    "json",
     "otterize_pcap.compare",
     "otterize_pcap.explain",
     "otterize_pcap.intents.documents",

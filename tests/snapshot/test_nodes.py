@@ -5,6 +5,7 @@ import json
 import pytest
 
 from otterize_pcap.addresses import format_address
+from otterize_pcap.resolve.build_graph import SHOWN
 from otterize_pcap.resolve.resolve import NODE_CLIENT, NODE_SERVER
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
@@ -93,4 +94,4 @@ def test_hostnetwork_pod_that_a_watch_saw_go(at: float, expected: set[str]) -> N
     assert [format_address(address) for address in known.tenures] == ["10.1.0.1"]
     found = mapped(known, call("10.1.0.1:1", f"{NODE_A}:9100", at))
     assert edges(found) == expected
-    assert fates(found) == {"resolved" if expected else NODE_SERVER: 1}
+    assert fates(found) == {SHOWN if expected else NODE_SERVER: 1}

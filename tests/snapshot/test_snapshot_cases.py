@@ -72,4 +72,4 @@ def test_address_that_a_pod_waited_for() -> None:
     """
     found = mapped(CASES / "static-slowvolume" / "capture")
     assert edges(found) == {"fresh -> source:7000"}
-    assert fates(found) == {"resolved": 1, AMBIGUOUS: 4}
+    assert fates(found) == {SHOWN: 1, AMBIGUOUS: 4}
