@@ -14,6 +14,7 @@ from otterize_pcap.connections._clocks cimport ClockDifferences
 from otterize_pcap.connections._ends cimport IS_SERVER, KnownEnds
 from otterize_pcap.connections._groups cimport Groups
 from otterize_pcap.connections._index cimport (
+    AHEAD,
     HAS_HANDSHAKE,
     HAS_RUN,
     NOTHING,
@@ -174,6 +175,7 @@ cdef class Components:
         cdef bint is_whole
         self._mark_loose_ends()
         for number in range(self.index.tuples):
+            self.index.fetch(number + AHEAD)
             row = self.index.shown_by(number)
             is_whole = self._is_whole(number)
             end_of(row, 0, &ends[0])
@@ -247,6 +249,7 @@ cdef class Components:
         cdef uint32_t at, group
         self.verdicts = Verdicts(judge, self.secret)
         for root in range(self.index.tuples):
+            self.index.fetch(root + AHEAD)
             if self.index.parent[root] != root:
                 continue
             if not self.pieces.gather(root):

@@ -21,6 +21,7 @@ cdef class KnownEnds:
     cdef KnownEnd *slots
     cdef int bits
     cdef uint64_t count
+    cdef bint asks
     cdef uint32_t ephemeral_first
     cdef uint32_t ephemeral_end
 

@@ -10,6 +10,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from otterize_pcap.connections._index cimport (
+    AHEAD,
     HIGH_ANSWERED,
     IS_INCOMPLETE,
     IS_RECORDED,
@@ -35,10 +36,11 @@ cdef class KnownEnds:
         if self.slots == NULL:
             raise MemoryError
         for number in range(index.tuples):
+            index.fetch(number + AHEAD)
             self._note_servers(number)
-        if self.count:
-            for number in range(index.tuples):
-                self._count_peers(number)
+        for number in range(index.tuples if self.asks else 0):
+            index.fetch(number + AHEAD)
+            self._count_peers(number)
 
     def __dealloc__(self):
         free(self.slots)
@@ -55,6 +57,7 @@ cdef class KnownEnds:
                 self._note(protocol_of(row), &end, IS_SERVER)
             if flags & IS_INCOMPLETE and not self.is_ephemeral(end.port):
                 self._note(protocol_of(row), &end, HAS_PEERS)
+                self.asks = True
         return 0
 
     cdef void _count_peers(self, uint32_t number) noexcept nogil:

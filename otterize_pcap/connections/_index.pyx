@@ -17,16 +17,6 @@ from otterize_pcap.table._rows cimport CHUNK_BITS, CHUNK_ROWS, Table, hash_key, 
 
 from otterize_pcap.table.rows import too_many_connections
 
-cdef extern from *:
-    """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define otterize_fetch(address) __builtin_prefetch(address)
-    #else
-    #define otterize_fetch(address) ((void)(address))
-    #endif
-    """
-    void otterize_fetch(const void *address) noexcept nogil
-
 cdef enum:
     BATCH = 16
 
@@ -277,6 +267,7 @@ cdef class RowIndex:
                 raise MemoryError
             with nogil:
                 for number in range(self.tuples):
+                    self.fetch(number + AHEAD)
                     self._unite_isns(number, many)
         return 0
 

@@ -1,7 +1,7 @@
 """Pcap files → the recording of each node."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from otterize_pcap.table.read import (
 
 # node.pcap, node.1.pcap, node.pcap3 (tcpdump -C), each perhaps compressed.
 PCAP_NAME = re.compile(r"(?P<node>.+?)(\.\d+)?\.(pcapng|pcap|cap)\d*(\.(gz|zst|lz4))?")
+MOST_UNEVEN = 1.2
+"""How many times as long as the ideal reading recordings side by side may take."""
 
 Watch = Callable[[str, Sequence[Path]], AbstractContextManager[Progress | None]]
 """Told a recording's name and files before it is read; says who wants to know how far it is."""
@@ -77,15 +79,37 @@ def read_nodes(
         # Files named alike in two directories are two recordings.
         node = nodes.get(path) or (_node_of(path) if nodes else str(path.parent / _node_of(path)))
         parts.setdefault(node, []).append(path)
+    if len(parts) > 1 and options.threads > 1 and _are_balanced(parts.values(), options.threads):
+        # With concurrent.futures, and logging that it brings along, this takes 5 ms.
+        from otterize_pcap.files.read_side_by_side import read_side_by_side  # noqa: PLC0415
+
+        tables = read_side_by_side(parts, options, watch, read_node)
+    else:
+        tables = [read_node(path_text(node), paths, options, watch) for node, paths in parts.items()]
     return [
-        (path_text(Path(node).name), _read_node(path_text(node), paths, options, watch))
-        for node, paths in parts.items()
+        (path_text(Path(node).name), table) for node, table in zip(parts, tables, strict=True)
     ]
 
 
-def _read_node(
+def _are_balanced(recordings: Iterable[Sequence[Path]], threads: int) -> bool:
+    """Whether a recording a thread takes hardly longer than all threads on one after the other.
+
+    Where a recording is cut for several threads, what they made has to be joined again, which
+    takes a twelfth of the time and half of the memory more.
+    """
+    sizes = [
+        sum(path.stat().st_size if path.is_file() else 0 for path in paths) for paths in recordings
+    ]
+    loads = [0] * threads
+    for size in sorted(sizes, reverse=True):
+        loads[loads.index(min(loads))] += size
+    return max(loads) * threads <= MOST_UNEVEN * sum(sizes)
+
+
+def read_node(
     node: str, paths: Sequence[Path], options: ReadOptions, watch: Watch
 ) -> CaptureTable:
+    """Read the files of one node as one recording; see `read_nodes`."""
     with ExitStack() as stack:
         streams = [(path_text(path), open_stream(stack, path)) for path in paths]
         progress = stack.enter_context(watch(Path(node).name, paths))
