@@ -42,7 +42,14 @@ ENDPOINTS = [end(address, port) for address in ADDRESSES for port in PORTS]
 # What one client's way to a Service can look like: its own end, a Service's, a backend's, SNAT's.
 CLIENTS = [end(POD_A, 40000), end(POD_C, 40000), end(POD_A, 60999), end(OUTSIDE, 61000)]
 FRONTS = [end(VIP, 80), end(VIP, 1024), end(EXTERNAL_IP, 80), end(NODE_A, NODE_PORT)]
-BACKS = [end(POD_B, 80), end(POD_B, 8080), end(POD_D, 80), end(NODE_B, 1023)]
+BACKS = [
+    end(POD_B, 80),
+    end(POD_B, 8080),
+    end(POD_D, 80),
+    end(NODE_B, 1023),
+    end(OUTSIDE, 8080),
+    end(POD_C, 32768),
+]
 MASQUERADED = [end(NODE_A, 40000), end(NODE_A, 60999), end(POD_A, 40000)]
 
 PAUSES = [0, 1 * MS, 500 * MS, 999 * MS, SECOND, 1001 * MS, 3 * SECOND]
@@ -150,6 +157,11 @@ def packet(
     )
 
 
+def mostly_first(ends: list[Endpoint]) -> st.SearchStrategy[Endpoint]:
+    """The first of some endpoints or any, so that what is drawn twice often meets."""
+    return st.sampled_from([ends[0]] * len(ends) + ends)
+
+
 few = st.integers(0, 3)
 begins = st.integers(0, 90).map(lambda halves: halves * 500 * MS)
 nodes = st.integers(0, 1)
@@ -182,7 +194,7 @@ def single_packets(draw: st.DrawFn) -> list[Seen]:
 def stories(draw: st.DrawFn) -> list[Seen]:
     """One connection as seen before and after NAT on two nodes, whole or in parts."""
     protocol = draw(st.sampled_from([TCP, TCP, TCP, UDP, UDP, SCTP]))
-    client, front, back = (draw(st.sampled_from(ends)) for ends in (CLIENTS, FRONTS, BACKS))
+    client, front, back = (draw(mostly_first(ends)) for ends in (CLIENTS, FRONTS, BACKS))
     masqueraded = draw(st.sampled_from([client, client, *MASQUERADED]))
     views = draw(
         st.lists(
@@ -197,7 +209,8 @@ def stories(draw: st.DrawFn) -> list[Seen]:
     began = draw(begins)
     for interface, view in enumerate(view for view in views if view[0] != view[1]):
         began_here = began + interface * draw(st.sampled_from([0, 1000, *PAUSES]))
-        steps = _steps(draw, protocol, isn, answer, timestamp)
+        shown = draw(st.sampled_from([timestamp, timestamp, timestamp, 8]))
+        steps = _steps(draw, protocol, isn, answer, shown)
         at_ns, node = began_here, draw(nodes)
         tunnels = draw(st.sampled_from(INSIDE_TUNNELS[:4]))
         for back_again, flags, seq, ack, more in steps:
@@ -281,7 +294,7 @@ TIMEOUTS = {
 def entries(draw: st.DrawFn) -> Entry:
     """One tracked connection, most of them of a Service's client."""
     protocol = draw(st.sampled_from(PROTOCOLS))
-    client, front, back = (draw(st.sampled_from(ends)) for ends in (CLIENTS, FRONTS, BACKS))
+    client, front, back = (draw(mostly_first(ends)) for ends in (CLIENTS, FRONTS, BACKS))
     usual = (client, front, back, draw(st.sampled_from([client, *MASQUERADED])))
     plain = (client, back, back, client)
     anything = tuple(draw(st.sampled_from(CLIENTS + FRONTS + BACKS)) for _ in range(4))
