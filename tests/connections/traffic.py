@@ -30,7 +30,8 @@ NODE_A, NODE_B, OUTSIDE = "192.168.0.1", "192.168.0.2", "8.8.8.8"
 ADDRESSES = (POD_A, POD_B, POD_C, VIP, OTHER_VIP, EXTERNAL_IP, NODE_A, NODE_B, OUTSIDE)
 NODE_PORT = 32767
 PORTS = (80, 1023, 1024, 8080, NODE_PORT, 32768, 40000, 60999, 61000)
-PROTOCOLS = (TCP, UDP, SCTP)
+PROTOCOL_NAMES = {"tcp": TCP, "udp": UDP, "sctp": SCTP}
+PROTOCOLS = tuple(PROTOCOL_NAMES.values())
 
 
 def end(address: str, port: int) -> Endpoint:
@@ -282,12 +283,18 @@ def crowds(draw: st.DrawFn) -> list[Seen]:
     ]
 
 
+TCP_TIMEOUT = "nf_conntrack_tcp_timeout_established"
 TIMEOUTS = {
-    "nf_conntrack_tcp_timeout_established": 1000,
+    TCP_TIMEOUT: 1000,
     "nf_conntrack_udp_timeout": 100,
     "nf_conntrack_udp_timeout_stream": 100,
     "nf_conntrack_sctp_timeout_established": 100,
 }
+
+
+def full_timeout(protocol: int) -> int:
+    """The timeout, in seconds, that an established entry runs off from."""
+    return TIMEOUTS["nf_conntrack_udp_timeout" if protocol != TCP else TCP_TIMEOUT]
 
 
 @st.composite
@@ -299,10 +306,7 @@ def entries(draw: st.DrawFn) -> Entry:
     plain = (client, back, back, client)
     anything = tuple(draw(st.sampled_from(CLIENTS + FRONTS + BACKS)) for _ in range(4))
     ends = draw(st.sampled_from([usual, usual, usual, plain, anything]))
-    full = TIMEOUTS[
-        f"nf_conntrack_{'tcp' if protocol == TCP else 'udp'}_timeout"
-        + ("_established" if protocol == TCP else "")
-    ]
+    full = full_timeout(protocol)
     ran_off = draw(st.sampled_from([0, 1, 2, 3, 4, 5, 20, 30, 31, 32, 33, 34, 60, 99]))
     return Entry(
         protocol=protocol,
