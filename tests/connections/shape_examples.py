@@ -1,9 +1,6 @@
 """For each fact of a shape, a small capture of which the rules say something else without it.
 
-A packet is a line `after (ms) | node and interface | protocol | from > to | flags | sequence and
-acknowledgement number | more`; an entry of conntrack is `dump | node | at (s) | protocol | quiet
-for (s), - where not told | + where assured | client, target, server and reply_to`. The cluster is
-`traffic.SNAPSHOTS[0]`.
+`described` says what the lines mean.
 """
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
