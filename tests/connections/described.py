@@ -13,7 +13,6 @@ from otterize_pcap.table.rows import Endpoint
 from tests.cluster_builder import START
 from tests.connections.traffic import (
     MS,
-    PROTOCOL_NAMES,
     SECOND,
     TIMEOUTS,
     Seen,
@@ -21,6 +20,7 @@ from tests.connections.traffic import (
     full_timeout,
     packet,
 )
+from tests.connections.traffic_cluster import PROTOCOL_NAMES
 
 FLAGS = {"S": SYN, "A": ACK, "R": RST}
 
