@@ -14,8 +14,8 @@ from otterize_pcap.connections.join import any_overlap
 from otterize_pcap.connections.known_ends import KnownEnds
 from otterize_pcap.connections.pieces import Piece, PieceFlow
 from otterize_pcap.connections.shapes import (
+    MAX_SERVER_ISNS,
     PORT_CLASSES,
-    SERVER_ISNS,
     EndFact,
     FlowFact,
 )
@@ -48,7 +48,7 @@ class ShapeWriter:
         leads = self._leads(piece)
         streams = _streams(piece)
         isns = list(dict.fromkeys(_told(flow.server_isn for flow in piece.flows)))
-        if ends is None or leads is None or streams is None or len(isns) > len(SERVER_ISNS):
+        if ends is None or leads is None or streams is None or len(isns) > MAX_SERVER_ISNS:
             return None
         header = (piece.protocol, len(piece.ends), len(piece.flows), len(piece.sightings))
         flows = self._flows(piece, isns, streams)

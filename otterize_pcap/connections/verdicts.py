@@ -5,14 +5,8 @@ from dataclasses import dataclass
 
 from otterize_pcap.connections.connect import Judgement, judge
 from otterize_pcap.connections.rule import Rule
-from otterize_pcap.connections.shapes import (
-    ShapeFacts,
-    by_tuple,
-    endpoint_of,
-    flows_of,
-    known_of,
-    read_shape,
-)
+from otterize_pcap.connections.shape_flows import by_tuple, flows_of, known_of
+from otterize_pcap.connections.shapes import ShapeFacts, endpoint_of, read_shape
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -11,10 +12,13 @@ from hypothesis import given, settings
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.connections.verdicts import Judged, Verdicts
+from otterize_pcap.files.captures import open_captures
 from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.map_capture import CaptureLookup, Rules, graph_capture
 from otterize_pcap.table.chunk import FAST_PATH
-from tests.connections.one_by_one import Calls, calls_one_by_one
+from otterize_pcap.table.read import ReadOptions
+from tests.conftest import FIXTURES
+from tests.connections.one_by_one import Calls, calls_one_by_one, connections_one_by_one
 from tests.connections.traffic import Traffic, traffic
 
 EXAMPLES = int(os.environ.get("SHAPE_EXAMPLES", "200"))
@@ -107,3 +111,86 @@ def test_compiled_shapes_change_no_graph(found: Traffic) -> None:
     assert calls_by_shape(found, fast=True) == calls_one_by_one(
         found.capture(fast=True), EVERYTHING
     )
+
+
+def scenarios() -> list[Path]:
+    """Every recorded capture."""
+    return sorted(path.parent for path in FIXTURES.glob("*/truth.json"))
+
+
+@pytest.mark.parametrize("fast", [False, pytest.param(True, marks=compiled)])
+@pytest.mark.parametrize("path", scenarios(), ids=lambda path: path.name)
+def test_shapes_change_no_recorded_capture(path: Path, *, fast: bool) -> None:
+    """Every recorded capture has the same calls by shape and one by one."""
+    capture = open_captures([path], None, ReadOptions(fast=fast))[0]
+    graph = graph_capture(capture, EVERYTHING)
+    assert graph.coverage is not None
+    assert Calls(graph.calls, graph.hidden, graph.coverage.connections) == calls_one_by_one(
+        capture, EVERYTHING
+    )
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(found=traffic())
+def test_shapes_change_no_connection(found: Traffic) -> None:
+    """By shape there are the connections that there are one by one, each with all that it tells."""
+    by_shape, _ = grouped(found, fast=False)
+    lines = [one for _, one in by_shape.connections(range(len(by_shape.groups)))]
+    found_one_by_one = connections_one_by_one(found.capture(fast=False), EVERYTHING)
+    assert sorted(map(_line, [*lines, *by_shape.odd])) == sorted(map(_line, found_one_by_one))
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(found=traffic())
+def test_a_listing_tells_what_connections_tell(found: Traffic) -> None:
+    """A listing has every connection that has a shape, in order, as they are one by one."""
+    by_shape, _ = grouped(found, fast=False)
+    listed = [
+        (
+            one.kind.protocol,
+            one.client,
+            one.server,
+            one.kind.rule,
+            one.kind.outcome,
+            one.first_ns,
+            one.last_ns,
+            one.packets,
+            one.bytes,
+            one.syns,
+            one.file,
+            one.packet,
+        )
+        for one in by_shape.listing()
+    ]
+    assert [line[5] for line in listed] == sorted(line[5] for line in listed)
+    every = range(len(by_shape.groups))
+    assert sorted(listed) == sorted(
+        (
+            one.protocol,
+            one.clients[0],
+            one.servers[-1],
+            one.rule,
+            one.outcome,
+            one.first_ns,
+            one.last_ns,
+            one.packets,
+            one.bytes,
+            one.syns,
+            one.legs[0].file,
+            one.legs[0].row.number,
+        )
+        for _, one in by_shape.connections(every)
+    )
+
+
+def _line(one: Connection) -> tuple[object, ...]:
+    """All that a connection tells, its legs by where they are.
+
+    What conntrack alone knows of the other side of NAT makes a leg without packets one by one only.
+    """
+    legs = [
+        (leg.file, leg.row.number, leg.row.low, leg.row.high, leg.first_ns)
+        for leg in one.legs
+        if any(side.packets or side.unreachable for side in leg.row.sides)
+    ]
+    return legs, one.clients, one.servers, repr(replace(one, legs=()))

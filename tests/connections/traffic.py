@@ -16,35 +16,28 @@ from otterize_pcap.graph.service_graph import FileCoverage
 from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.packets.protocols import ACK, RST, SCTP, SYN, TCP, UDP
 from otterize_pcap.resolve.map_capture import Capture
-from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.chunk import new_table
 from otterize_pcap.table.read import ReadOptions
 from otterize_pcap.table.rows import Endpoint
-from tests.cluster_builder import START, endpoint_slice, pod, service, snapshot
+from tests.cluster_builder import START
+from tests.connections.traffic_cluster import (
+    BACKS,
+    CLIENTS,
+    ENDPOINTS,
+    FRONTS,
+    MASQUERADED,
+    NODE_A,
+    NODE_B,
+    NODE_PORT,
+    POD_A,
+    POD_C,
+    PROTOCOLS,
+    SNAPSHOTS,
+    end,
+)
 
 MS = 1_000_000
 SECOND = 1000 * MS
-POD_A, POD_B, POD_C, POD_D = "10.1.0.1", "10.1.0.2", "10.1.0.3", "10.1.0.4"
-VIP, OTHER_VIP, EXTERNAL_IP = "10.96.0.1", "10.96.0.2", "198.51.100.7"
-NODE_A, NODE_B, OUTSIDE = "192.168.0.1", "192.168.0.2", "8.8.8.8"
-ADDRESSES = (POD_A, POD_B, POD_C, VIP, OTHER_VIP, EXTERNAL_IP, NODE_A, NODE_B, OUTSIDE)
-NODE_PORT = 32767
-PORTS = (80, 1023, 1024, 8080, NODE_PORT, 32768, 40000, 60999, 61000)
-PROTOCOLS = (TCP, UDP, SCTP)
-
-
-def end(address: str, port: int) -> Endpoint:
-    """An endpoint of an address as text."""
-    return parse_address(address), port
-
-
-ENDPOINTS = [end(address, port) for address in ADDRESSES for port in PORTS]
-# What one client's way to a Service can look like: its own end, a Service's, a backend's, SNAT's.
-CLIENTS = [end(POD_A, 40000), end(POD_C, 40000), end(POD_A, 60999), end(OUTSIDE, 61000)]
-FRONTS = [end(VIP, 80), end(VIP, 1024), end(EXTERNAL_IP, 80), end(NODE_A, NODE_PORT)]
-BACKS = [end(POD_B, 80), end(POD_B, 8080), end(POD_D, 80), end(NODE_B, 1023)]
-MASQUERADED = [end(NODE_A, 40000), end(NODE_A, 60999), end(POD_A, 40000)]
-
 PAUSES = [0, 1 * MS, 500 * MS, 999 * MS, SECOND, 1001 * MS, 3 * SECOND]
 LONG_PAUSES = [*PAUSES, 29 * SECOND, 30 * SECOND, 31 * SECOND, 32 * SECOND, 40 * SECOND]
 INSIDE_TUNNELS = [
@@ -57,44 +50,6 @@ INSIDE_TUNNELS = [
 
 Seen = tuple[Packet, int, int, int]
 """A packet, when after `START` in ns, at which interface and on which node."""
-
-
-def _snapshot(*, moving: bool, slices: bool) -> Snapshot:
-    """Pods, a Service with every kind of address, one on the host's network; two nodes."""
-    ports = [
-        {"containerPort": port, "protocol": name}
-        for port in (80, 1023)
-        for name in ("TCP", "UDP", "SCTP")
-    ]
-    listed = [
-        {"name": f"p{number}", "port": port, "targetPort": target, "protocol": name, **node_port}
-        for number, (port, target, name) in enumerate(
-            (port, target, name)
-            for port, target in ((80, 80), (1024, 8080))
-            for name in ("TCP", "UDP", "SCTP")
-        )
-        for node_port in ({"nodePort": NODE_PORT} if port == 80 else {},)
-    ]
-    items = [
-        pod("a", POD_A),
-        pod("b", POD_B, ports=ports, finished=20 if moving else None),
-        pod("c", POD_C, start=10 if moving else -100),
-        pod("b", POD_D, name="b-2", ports=ports, start=25 if moving else -100),
-        pod("h", None, host_network=True, node="b", ports=ports),
-        service("b", VIP, ports=listed, type="NodePort", externalIPs=[EXTERNAL_IP]),
-        service("h", OTHER_VIP, ports=[{"port": 80, "targetPort": 1023}], selector={"app": "h"}),
-    ]
-    if moving:
-        items.append(pod("d", POD_B, name="d", ports=ports, start=22))
-    if slices:
-        items.append(endpoint_slice("h", [NODE_B], 1023))
-        items.append(endpoint_slice("b", [POD_B, OUTSIDE], 80))
-    return snapshot(*items)
-
-
-SNAPSHOTS = [
-    _snapshot(moving=moving, slices=slices) for moving in (False, True) for slices in (False, True)
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +105,11 @@ def packet(
     )
 
 
+def mostly_first(ends: list[Endpoint]) -> st.SearchStrategy[Endpoint]:
+    """The first of some endpoints or any, so that what is drawn twice often meets."""
+    return st.sampled_from([ends[0]] * len(ends) + ends)
+
+
 few = st.integers(0, 3)
 begins = st.integers(0, 90).map(lambda halves: halves * 500 * MS)
 nodes = st.integers(0, 1)
@@ -182,7 +142,7 @@ def single_packets(draw: st.DrawFn) -> list[Seen]:
 def stories(draw: st.DrawFn) -> list[Seen]:
     """One connection as seen before and after NAT on two nodes, whole or in parts."""
     protocol = draw(st.sampled_from([TCP, TCP, TCP, UDP, UDP, SCTP]))
-    client, front, back = (draw(st.sampled_from(ends)) for ends in (CLIENTS, FRONTS, BACKS))
+    client, front, back = (draw(mostly_first(ends)) for ends in (CLIENTS, FRONTS, BACKS))
     masqueraded = draw(st.sampled_from([client, client, *MASQUERADED]))
     views = draw(
         st.lists(
@@ -197,7 +157,8 @@ def stories(draw: st.DrawFn) -> list[Seen]:
     began = draw(begins)
     for interface, view in enumerate(view for view in views if view[0] != view[1]):
         began_here = began + interface * draw(st.sampled_from([0, 1000, *PAUSES]))
-        steps = _steps(draw, protocol, isn, answer, timestamp)
+        shown = draw(st.sampled_from([timestamp, timestamp, timestamp, 8]))
+        steps = _steps(draw, protocol, isn, answer, shown)
         at_ns, node = began_here, draw(nodes)
         tunnels = draw(st.sampled_from(INSIDE_TUNNELS[:4]))
         for back_again, flags, seq, ack, more in steps:
@@ -269,27 +230,30 @@ def crowds(draw: st.DrawFn) -> list[Seen]:
     ]
 
 
+TCP_TIMEOUT = "nf_conntrack_tcp_timeout_established"
 TIMEOUTS = {
-    "nf_conntrack_tcp_timeout_established": 1000,
+    TCP_TIMEOUT: 1000,
     "nf_conntrack_udp_timeout": 100,
     "nf_conntrack_udp_timeout_stream": 100,
     "nf_conntrack_sctp_timeout_established": 100,
 }
 
 
+def full_timeout(protocol: int) -> int:
+    """The timeout, in seconds, that an established entry runs off from."""
+    return TIMEOUTS["nf_conntrack_udp_timeout" if protocol != TCP else TCP_TIMEOUT]
+
+
 @st.composite
 def entries(draw: st.DrawFn) -> Entry:
     """One tracked connection, most of them of a Service's client."""
     protocol = draw(st.sampled_from(PROTOCOLS))
-    client, front, back = (draw(st.sampled_from(ends)) for ends in (CLIENTS, FRONTS, BACKS))
+    client, front, back = (draw(mostly_first(ends)) for ends in (CLIENTS, FRONTS, BACKS))
     usual = (client, front, back, draw(st.sampled_from([client, *MASQUERADED])))
     plain = (client, back, back, client)
     anything = tuple(draw(st.sampled_from(CLIENTS + FRONTS + BACKS)) for _ in range(4))
     ends = draw(st.sampled_from([usual, usual, usual, plain, anything]))
-    full = TIMEOUTS[
-        f"nf_conntrack_{'tcp' if protocol == TCP else 'udp'}_timeout"
-        + ("_established" if protocol == TCP else "")
-    ]
+    full = full_timeout(protocol)
     ran_off = draw(st.sampled_from([0, 1, 2, 3, 4, 5, 20, 30, 31, 32, 33, 34, 60, 99]))
     return Entry(
         protocol=protocol,
