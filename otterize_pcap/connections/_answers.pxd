@@ -26,9 +26,11 @@ cdef struct CLead:
     CInterval time
     uint16_t port
 
+# `is_kept` where those that no row shows were left out.
 cdef struct Leads:
     CLead *lead
     uint32_t count
+    bint is_kept
 
 cdef struct CAddress:
     uint64_t high
@@ -72,5 +74,5 @@ cdef class Answers:
         self, uint32_t number, uint32_t protocol, uint32_t port, int64_t first_ns, int64_t last_ns
     ) noexcept nogil
     cdef bint could_lead(self, uint32_t number, uint32_t protocol, uint32_t port) noexcept nogil
-    cdef const Leads *leads_from(self, uint32_t number, uint32_t protocol, uint32_t port) except NULL
+    cdef Leads *leads_from(self, uint32_t number, uint32_t protocol, uint32_t port) except NULL
     cdef bytes address(self, uint32_t number)

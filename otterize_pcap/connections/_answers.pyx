@@ -163,7 +163,7 @@ cdef class Answers:
                 return True
         return False
 
-    cdef const Leads *leads_from(
+    cdef Leads *leads_from(
         self, uint32_t number, uint32_t protocol, uint32_t port
     ) except NULL:
         """All endpoints that a Service ever led to from an endpoint for which `could_lead` holds."""
@@ -182,6 +182,7 @@ cdef class Answers:
         found = self.snapshot.leads(protocol, (self.address(number), port))
         self.leads[self.lead_count].lead = packed_leads(found)
         self.leads[self.lead_count].count = <uint32_t>len(found)
+        self.leads[self.lead_count].is_kept = False
         self.lead_numbers[key] = self.lead_count
         self.lead_count += 1
         return &self.leads[self.lead_count - 1]

@@ -7,16 +7,14 @@ cost C about a second this way, and Python as many steps as there are shapes and
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, qsort, realloc
+from libc.stdlib cimport free, qsort, realloc
 
-from otterize_pcap.connections._answers cimport Answers, Leads
+from otterize_pcap.connections._answers cimport Answers
 from otterize_pcap.connections._clocks cimport ClockDifferences
 from otterize_pcap.connections._ends cimport IS_SERVER, KnownEnds
 from otterize_pcap.connections._groups cimport Groups
 from otterize_pcap.connections._index cimport (
     AHEAD,
-    HAS_HANDSHAKE,
-    HAS_RUN,
     NOTHING,
     RowIndex,
     protocol_of,
@@ -30,6 +28,7 @@ from otterize_pcap.connections._pieces cimport (
     end_of,
     packed_end,
 )
+from otterize_pcap.connections._services cimport ServiceUnion
 from otterize_pcap.connections._shapes cimport ShapeWriter
 from otterize_pcap.connections._sums cimport CTotals, LegSums
 from otterize_pcap.connections._verdicts cimport OTHERS, CJudged, CVerdict, Verdicts
@@ -74,8 +73,6 @@ cdef class Components:
     cdef uint32_t *odd
     cdef uint64_t odd_count
     cdef uint64_t odd_room
-    cdef uint8_t *marks
-    cdef int mark_bits
     cdef CListed *listed
     cdef uint64_t listed_count
     cdef uint64_t listed_room
@@ -91,7 +88,6 @@ cdef class Components:
     def __dealloc__(self):
         free(self.odd)
         free(self.listed)
-        free(self.marks)
 
     def add_table(self, FastTable table):
         """Add a table, before anything is joined."""
@@ -153,87 +149,11 @@ cdef class Components:
         self.answers = Answers(snapshot, secret)
         self.pieces = Pieces(self.index, offsets, began, ranks, self.limits)
         self.pieces.add_sightings(sightings)
-        self._unite_by_services()
+        ServiceUnion(self.index, self.answers, self.secret)
         self.index.chain_components()
         self.known = KnownEnds(self.index, self.limits)
         self.shape = ShapeWriter(self.pieces, self.answers, self.known, self.limits)
         self.groups = Groups(self.answers, self.secret)
-
-    cdef int _unite_by_services(self) except -1:
-        """Unite each 5-tuple of a Service with those of its client and what it leads to.
-
-        Only what shows no handshake is joined so: a 5-tuple with one asks where its client has
-        one without.
-        """
-        cdef uint32_t number, address, other, at
-        cdef const CRow *row
-        cdef const Leads *leads
-        cdef CRow behind
-        cdef CEnd ends[2]
-        cdef CEnd led
-        cdef int side
-        cdef bint is_whole
-        self._mark_loose_ends()
-        for number in range(self.index.tuples):
-            self.index.fetch(number + AHEAD)
-            row = self.index.shown_by(number)
-            is_whole = self._is_whole(number)
-            end_of(row, 0, &ends[0])
-            end_of(row, 1, &ends[1])
-            for side in range(2):
-                if is_whole and not self._is_marked(&ends[1 - side]):
-                    continue
-                address = self.answers.number_of(ends[side].high, ends[side].low)
-                if not self.answers.could_lead(address, protocol_of(row), ends[side].port):
-                    continue
-                leads = self.answers.leads_from(address, protocol_of(row), ends[side].port)
-                for at in range(leads.count):
-                    led.high, led.low = leads.lead[at].high, leads.lead[at].low
-                    led.port = leads.lead[at].port
-                    bare_row(&behind, protocol_of(row), &ends[1 - side], &led)
-                    other = self.index.find(&behind)
-                    # A mark may be there by chance: what is united must not depend on that.
-                    if other != NOTHING and not (is_whole and self._is_whole(other)):
-                        self.index.unite(number, other)
-        free(self.marks)
-        self.marks = NULL
-        return 0
-
-    cdef int _mark_loose_ends(self) except -1:
-        """Mark the endpoints of 5-tuples without a handshake; some others are marked by chance."""
-        cdef uint32_t number
-        cdef const CRow *row
-        cdef CEnd end
-        cdef uint64_t mark
-        cdef int side
-        self.mark_bits = 10
-        while <uint64_t>1 << self.mark_bits < <uint64_t>self.index.tuples * 8:
-            self.mark_bits += 1
-        self.marks = <uint8_t *>calloc(<size_t>1 << (self.mark_bits - 3), 1)
-        if self.marks == NULL:
-            raise MemoryError
-        for number in range(self.index.tuples):
-            if self._is_whole(number):
-                continue
-            row = self.index.shown_by(number)
-            for side in range(2):
-                end_of(row, side, &end)
-                mark = self._mark(&end)
-                self.marks[mark >> 3] |= 1 << (mark & 7)
-        return 0
-
-    cdef bint _is_whole(self, uint32_t number) noexcept nogil:
-        """Whether every row of a 5-tuple shows a handshake."""
-        return self.index.flags[number] & (HAS_RUN | HAS_HANDSHAKE) == HAS_HANDSHAKE
-
-    cdef uint64_t _mark(self, const CEnd *end) noexcept nogil:
-        cdef uint64_t mixed = (end.high ^ end.low ^ <uint64_t>end.port << 32) + self.secret
-        mixed = (mixed ^ mixed >> 29) * <uint64_t>0x9E3779B97F4A7C15u
-        return mixed >> (64 - self.mark_bits)
-
-    cdef bint _is_marked(self, const CEnd *end) noexcept nogil:
-        cdef uint64_t mark = self._mark(end)
-        return self.marks[mark >> 3] >> (mark & 7) & 1
 
     def count(self, judge, bint list_them=False):
         """Ask for a verdict on every shape, and count all connections into groups.

@@ -1,9 +1,10 @@
+# cython: cdivision=True
 # Declarations of `_index.pyx`.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from otterize_pcap.table._row cimport CRow
-from otterize_pcap.table._chunks cimport CHUNK_BITS, CHUNK_ROWS, Table
+from otterize_pcap.table._chunks cimport CHUNK_ROWS, Table
 
 cdef enum:
     NOTHING = 0xFFFFFFFF
@@ -83,10 +84,10 @@ cdef class RowIndex:
     cdef public uint64_t left_out_packets
 
     cdef inline CRow *row(self, uint32_t number) noexcept nogil:
-        return &self.chunk[number >> CHUNK_BITS][number & (CHUNK_ROWS - 1)]
+        return &self.chunk[number // CHUNK_ROWS][number % CHUNK_ROWS]
 
     cdef inline uint32_t table_of(self, uint32_t number) noexcept nogil:
-        return self.chunk_table[number >> CHUNK_BITS]
+        return self.chunk_table[number // CHUNK_ROWS]
 
     cdef inline const CRow *shown_by(self, uint32_t number) noexcept nogil:
         """A row with the endpoints of a 5-tuple; one without packets where none was recorded."""

@@ -13,7 +13,7 @@ from libc.stdlib cimport calloc, free, realloc
 
 from otterize_pcap.table._fastpath cimport FastTable
 from otterize_pcap.table._row cimport NO_CLIENT, CRow, Key
-from otterize_pcap.table._rows cimport CHUNK_BITS, CHUNK_ROWS, Table, hash_key, row_at
+from otterize_pcap.table._chunks cimport CHUNK_ROWS, Table, hash_key, row_at
 
 from otterize_pcap.table.rows import too_many_connections
 
@@ -75,12 +75,12 @@ cdef class RowIndex:
         cdef FastTable table = added
         cdef uint64_t rows = table.decoding.table.rows, index = 0
         cdef uint32_t begin = self.chunks
-        cdef uint64_t room = begin + ((rows + CHUNK_ROWS - 1) >> CHUNK_BITS)
+        cdef uint64_t room = begin + (rows + CHUNK_ROWS - 1) // CHUNK_ROWS
         cdef uint8_t *flags = <uint8_t *>calloc(len(table.path_tunnels) + 1, 1)
         if flags == NULL:
             raise MemoryError
         try:
-            if room << CHUNK_BITS >= <uint64_t>0xFFFFFFFE:
+            if room * CHUNK_ROWS >= <uint64_t>0xFFFFFFFE:
                 raise too_many_connections(0xFFFFFFFE)
             self._make_room(room)
             for number in left_out:
@@ -115,7 +115,7 @@ cdef class RowIndex:
             raise MemoryError
         self.chunk_rows = numbers
         numbers = <uint32_t *>realloc(
-            self.next_in_tuple, ((chunks << CHUNK_BITS) + 1) * sizeof(uint32_t))
+            self.next_in_tuple, (chunks * CHUNK_ROWS + 1) * sizeof(uint32_t))
         if numbers == NULL:
             raise MemoryError
         self.next_in_tuple = numbers
@@ -137,7 +137,7 @@ cdef class RowIndex:
                     otterize_fetch(&self.slots[hashes[at - begin] >> (64 - self.slot_bits)])
                 for at in range(begin, end):
                     row = &self.chunk[chunk][at]
-                    number = chunk << CHUNK_BITS | at
+                    number = chunk * CHUNK_ROWS + at
                     if left_out[(row.key.word[4] >> 8) & 0xFFFFFF]:
                         self.left_out_packets += row.sides[0].packets + row.sides[1].packets
                         continue

@@ -10,9 +10,34 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from otterize_pcap.table._row cimport CRow, Key
 
-cdef enum:
-    CHUNK_BITS = 12
-    CHUNK_ROWS = 1 << CHUNK_BITS
+cdef extern from *:
+    """
+    #include <stdlib.h>
+    #if defined(__linux__)
+    #include <sys/mman.h>
+    #endif
+    /* What is called a huge page on all common machines. */
+    #define OTTERIZE_PAGE ((size_t)1 << 21)
+    #define OTTERIZE_CHUNK_ROWS ((uint32_t)9709)
+    static void *otterize_new_chunk(size_t size, int is_first) {
+        void *chunk = NULL;
+    #if defined(__linux__)
+        if (size > OTTERIZE_PAGE || posix_memalign(&chunk, OTTERIZE_PAGE, size))
+            return NULL;
+        if (!is_first)
+            madvise(chunk, OTTERIZE_PAGE, MADV_HUGEPAGE);
+    #else
+        (void)is_first;
+        chunk = malloc(size);
+    #endif
+        return chunk;
+    }
+    """
+    # As many rows as fit into one huge page: rows are looked up at random, and with a page of its
+    # own for every 20 of them half of that time goes to finding pages. A small capture has one
+    # chunk, of which it uses a few small pages.
+    const uint32_t CHUNK_ROWS "OTTERIZE_CHUNK_ROWS"
+    void *new_chunk "otterize_new_chunk"(size_t size, bint is_first) noexcept nogil
 
 # `row` is one more than the row's index, 0 in an empty slot; `tag` the hash's upper half, whose
 # highest bits are the slot's number, so that growing needs no look at the rows.
@@ -42,4 +67,4 @@ cdef inline uint64_t hash_key(const Table *table, const Key *key) noexcept nogil
 
 
 cdef inline CRow *row_at(const Table *table, uint64_t index) noexcept nogil:
-    return &table.chunks[index >> CHUNK_BITS][index & (CHUNK_ROWS - 1)]
+    return &table.chunks[index // CHUNK_ROWS][index % CHUNK_ROWS]

@@ -17,7 +17,7 @@ from otterize_pcap.table._frames cimport set_key
 from otterize_pcap.table._handover cimport as_row, know_places, link_of
 from otterize_pcap.table._row cimport CPacket, CRow, Key, NO_CLIENT, address, be64
 from otterize_pcap.table._rows cimport (
-    CHUNK_BITS, CHUNK_ROWS, DONE, FULL, NO_MEMORY, Outcome, Slot, Table, add_packet, empty_table,
+    CHUNK_ROWS, DONE, FULL, NO_MEMORY, Outcome, Slot, Table, add_packet, empty_table,
     free_chunk, hash_key, place_row, row_at
 )
 from otterize_pcap.table._tunnels cimport MAX_PATHS, Ends, remember_path
@@ -75,7 +75,7 @@ cdef class FastTable:
     def __dealloc__(self):
         cdef uint64_t chunk
         if self.decoding.table.chunks != NULL:
-            for chunk in range((self.decoding.table.rows + CHUNK_ROWS - 1) >> CHUNK_BITS):
+            for chunk in range((self.decoding.table.rows + CHUNK_ROWS - 1) // CHUNK_ROWS):
                 free(self.decoding.table.chunks[chunk])
         free(self.decoding.table.chunks)
         free(self.decoding.table.slots)
@@ -260,8 +260,8 @@ cdef class FastTable:
                     outcome = place_row(table, &row)
                     if outcome != DONE:
                         break
-                    if (index & (CHUNK_ROWS - 1)) == CHUNK_ROWS - 1:
-                        free_chunk(&later.decoding.table, index >> CHUNK_BITS)
+                    if index % CHUNK_ROWS == CHUNK_ROWS - 1:
+                        free_chunk(&later.decoding.table, index // CHUNK_ROWS)
                 empty_table(&later.decoding.table)
         finally:
             free(paths)

@@ -6,11 +6,11 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
 from otterize_pcap.table._chunks cimport (
-    CHUNK_BITS,
     CHUNK_ROWS,
     Slot,
     Table,
     hash_key,
+    new_chunk,
     row_at,
 )
 from otterize_pcap.table._row cimport (
@@ -63,11 +63,11 @@ cdef inline Outcome grow_slots(Table *table) noexcept nogil:
 
 cdef inline Outcome new_row(Table *table, CRow **row) noexcept nogil:
     """Take the next row of the arena, zeroed."""
-    cdef uint64_t chunk = table.rows >> CHUNK_BITS, room
+    cdef uint64_t chunk = table.rows // CHUNK_ROWS, room
     cdef CRow **chunks
     if table.rows >= table.max_rows or table.rows >= <uint64_t>0xFFFFFFFE:
         return FULL
-    if (table.rows & (CHUNK_ROWS - 1)) == 0:
+    if table.rows % CHUNK_ROWS == 0:
         if chunk == table.chunk_room:
             room = table.chunk_room * 2
             chunks = <CRow **>realloc(table.chunks, room * sizeof(CRow *))
@@ -75,10 +75,11 @@ cdef inline Outcome new_row(Table *table, CRow **row) noexcept nogil:
                 return NO_MEMORY
             table.chunks = chunks
             table.chunk_room = room
-        table.chunks[chunk] = <CRow *>calloc(CHUNK_ROWS, sizeof(CRow))
+        table.chunks[chunk] = <CRow *>new_chunk(CHUNK_ROWS * sizeof(CRow), chunk == 0)
         if table.chunks[chunk] == NULL:
             return NO_MEMORY
     row[0] = row_at(table, table.rows)
+    memset(row[0], 0, sizeof(CRow))
     table.rows += 1
     return DONE
 
@@ -91,7 +92,7 @@ cdef inline void free_chunk(Table *table, uint64_t chunk) noexcept nogil:
 cdef inline void empty_table(Table *table) noexcept nogil:
     """Forget all rows; the table can be filled again."""
     cdef uint64_t chunk
-    for chunk in range((table.rows + CHUNK_ROWS - 1) >> CHUNK_BITS):
+    for chunk in range((table.rows + CHUNK_ROWS - 1) // CHUNK_ROWS):
         free_chunk(table, chunk)
     memset(table.slots, 0, (<size_t>1 << table.slot_bits) * sizeof(Slot))
     table.rows = table.keys = 0

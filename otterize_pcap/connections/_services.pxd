@@ -1,0 +1,33 @@
+# Declarations of `_services.pyx`.
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from otterize_pcap.connections._answers cimport Answers, Leads
+from otterize_pcap.connections._index cimport RowIndex
+from otterize_pcap.connections._pieces cimport CEnd
+from otterize_pcap.table._row cimport CRow
+
+cdef enum:
+    FEW_LEADS = 16
+
+# A bit for each endpoint that was marked; some others are marked by chance.
+cdef struct Marks:
+    uint8_t *bits
+
+
+cdef class ServiceUnion:
+    cdef RowIndex index
+    cdef Answers answers
+    cdef uint64_t secret
+    cdef int mark_bits
+    cdef Marks loose
+    cdef Marks seen
+
+    cdef int _make(self, Marks *marks) except -1
+    cdef uint64_t _place(self, const CEnd *end) noexcept nogil
+    cdef bint _has(self, const Marks *marks, const CEnd *end) noexcept nogil
+    cdef void _mark(self, Marks *marks, uint32_t number) noexcept nogil
+    cdef int _mark_loose(self) except -1
+    cdef int _keep_seen(self, Leads *leads) except -1
+    cdef int _unite_side(self, uint32_t number, const CRow *row, int side) except -1
+    cdef bint _is_whole(self, uint32_t number) noexcept nogil

@@ -1,0 +1,136 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
+"""Components: each 5-tuple of a Service with those of its client and what it leads to.
+
+Only what shows no handshake is joined so: a 5-tuple with one asks where its client has one without.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+from otterize_pcap.connections._answers cimport Answers, Leads
+from otterize_pcap.connections._index cimport (
+    AHEAD,
+    HAS_HANDSHAKE,
+    HAS_RUN,
+    NOTHING,
+    RowIndex,
+    protocol_of,
+)
+from otterize_pcap.connections._pieces cimport CEnd, bare_row, end_of
+from otterize_pcap.table._row cimport CRow
+
+
+cdef class ServiceUnion:
+    """Unites the 5-tuples of an index by what a snapshot says of Services.
+
+    `secret` is a number that whoever wrote the capture does not know.
+    """
+
+    def __cinit__(self, RowIndex index, Answers answers, uint64_t secret):
+        cdef uint32_t number
+        cdef const CRow *row
+        cdef int side
+        self.index, self.answers, self.secret = index, answers, secret
+        self.mark_bits = 10
+        while <uint64_t>1 << self.mark_bits < <uint64_t>index.tuples * 8:
+            self.mark_bits += 1
+        self._mark_loose()
+        for number in range(index.tuples):
+            index.fetch(number + AHEAD)
+            row = index.shown_by(number)
+            for side in range(2):
+                self._unite_side(number, row, side)
+
+    def __dealloc__(self):
+        free(self.loose.bits)
+        free(self.seen.bits)
+
+    cdef int _unite_side(self, uint32_t number, const CRow *row, int side) except -1:
+        """Unite a 5-tuple with what a Service at one side of it leads to."""
+        cdef CEnd client, service, led
+        cdef CRow behind
+        cdef Leads *leads
+        cdef uint32_t address, other, at
+        cdef bint is_whole = self._is_whole(number)
+        end_of(row, 1 - side, &client)
+        if is_whole and not self._has(&self.loose, &client):
+            return 0
+        end_of(row, side, &service)
+        address = self.answers.number_of(service.high, service.low)
+        if not self.answers.could_lead(address, protocol_of(row), service.port):
+            return 0
+        leads = self.answers.leads_from(address, protocol_of(row), service.port)
+        if leads.count > FEW_LEADS:
+            self._keep_seen(leads)
+        for at in range(leads.count):
+            led.high, led.low = leads.lead[at].high, leads.lead[at].low
+            led.port = leads.lead[at].port
+            bare_row(&behind, protocol_of(row), &client, &led)
+            other = self.index.find(&behind)
+            # A mark may be there by chance: what is united must not depend on that.
+            if other != NOTHING and not (is_whole and self._is_whole(other)):
+                self.index.unite(number, other)
+        return 0
+
+    cdef bint _is_whole(self, uint32_t number) noexcept nogil:
+        """Whether all rows of a 5-tuple show a handshake."""
+        return self.index.flags[number] & (HAS_RUN | HAS_HANDSHAKE) == HAS_HANDSHAKE
+
+    cdef int _mark_loose(self) except -1:
+        """Mark the endpoints of 5-tuples that have a row without a handshake."""
+        cdef uint32_t number
+        self._make(&self.loose)
+        for number in range(self.index.tuples):
+            self.index.fetch(number + AHEAD)
+            if not self._is_whole(number):
+                self._mark(&self.loose, number)
+        return 0
+
+    cdef int _keep_seen(self, Leads *leads) except -1:
+        """Forget the endpoints behind a Service that no row shows.
+
+        A Service of 1,000 pods cost 27 µs a 5-tuple before.
+        """
+        cdef CEnd end
+        cdef uint32_t number, at, kept = 0
+        if leads.is_kept:
+            return 0
+        if self.seen.bits == NULL:
+            self._make(&self.seen)
+            for number in range(self.index.tuples):
+                self.index.fetch(number + AHEAD)
+                self._mark(&self.seen, number)
+        for at in range(leads.count):
+            end.high, end.low = leads.lead[at].high, leads.lead[at].low
+            end.port = leads.lead[at].port
+            if self._has(&self.seen, &end):
+                leads.lead[kept] = leads.lead[at]
+                kept += 1
+        leads.count = kept
+        leads.is_kept = True
+        return 0
+
+    cdef int _make(self, Marks *marks) except -1:
+        marks.bits = <uint8_t *>calloc(<size_t>1 << (self.mark_bits - 3), 1)
+        if marks.bits == NULL:
+            raise MemoryError
+        return 0
+
+    cdef void _mark(self, Marks *marks, uint32_t number) noexcept nogil:
+        cdef CEnd end
+        cdef uint64_t place
+        cdef int side
+        for side in range(2):
+            end_of(self.index.shown_by(number), side, &end)
+            place = self._place(&end)
+            marks.bits[place >> 3] |= 1 << (place & 7)
+
+    cdef bint _has(self, const Marks *marks, const CEnd *end) noexcept nogil:
+        cdef uint64_t place = self._place(end)
+        return marks.bits[place >> 3] >> (place & 7) & 1
+
+    cdef uint64_t _place(self, const CEnd *end) noexcept nogil:
+        cdef uint64_t mixed = (end.high ^ end.low ^ <uint64_t>end.port << 32) + self.secret
+        mixed = (mixed ^ mixed >> 29) * <uint64_t>0x9E3779B97F4A7C15u
+        return mixed >> (64 - self.mark_bits)
