@@ -1,9 +1,9 @@
 """`otterize connections`: the connection table itself, without a snapshot."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
-from heapq import merge
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +16,11 @@ from otterize_pcap.cli.terminal import notice
 from otterize_pcap.connections.facts import NoSnapshot
 from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.connections.legs import Recording, TableRows
+from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.render.connections import (
     RENDERERS,
-    ShownConnection,
     shown_connection,
     shown_leg,
-    shown_listed,
 )
 from otterize_pcap.table.read import CaptureTable
 
@@ -77,21 +76,34 @@ def show_connections(
             notice(line)
 
 
-def table_connections(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ShownConnection]:
+def table_connections(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ListedConnection]:
     """All connections by time, made as they are written."""
     recordings = [
         Recording(table.files, node, TableRows(table.table), table.counts.first_ns, table.table)
         for node, table in tables
     ]
     found = GroupedConnections(recordings, NoSnapshot(), listed=True)
-    return merge(map(shown_listed, found.listing()), map(shown_connection, found.odd), key=_order)
+    odd = sorted(map(shown_connection, found.odd), key=_order)
+    return _merged(found.listing(), odd) if odd else found.listing()
 
 
-def _order(shown: ShownConnection) -> tuple[int, str, int]:
+def _merged(
+    listed: Iterable[ListedConnection], odd: Sequence[ListedConnection]
+) -> Iterator[ListedConnection]:
+    """Both by time; `odd` are few."""
+    left = deque(odd)
+    for shown in listed:
+        while left and _order(left[0]) <= _order(shown):
+            yield left.popleft()
+        yield shown
+    yield from left
+
+
+def _order(shown: ListedConnection) -> tuple[int, str, int]:
     return shown.first_ns, shown.file, shown.packet
 
 
-def _legs(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ShownConnection]:
+def _legs(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ListedConnection]:
     for node, table in tables:
         recording = Recording(table.files, node, (), table.counts.first_ns)
         for row in table.rows():

@@ -1,6 +1,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from otterize_pcap.connections.facts import SnapshotFacts
+from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.connections.shapes import Limits
 from otterize_pcap.connections.verdicts import Judged
 from otterize_pcap.packets.packet import Tunnel
@@ -57,20 +58,5 @@ class Components:
         ]
     ]: ...
     def listing(
-        self,
-    ) -> Iterator[
-        tuple[
-            int,
-            Endpoint,
-            Endpoint,
-            int,
-            int,
-            tuple[int, int],
-            tuple[int, int],
-            int,
-            int,
-            int,
-            int,
-            int,
-        ]
-    ]: ...
+        self, kinds: list[tuple[int, str, str]], files: list[str]
+    ) -> Iterator[ListedConnection]: ...

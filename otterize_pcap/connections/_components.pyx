@@ -36,6 +36,11 @@ from otterize_pcap.table._fastpath cimport FastTable
 from otterize_pcap.table._row cimport CRow
 from otterize_pcap.table._row cimport address as address_bytes
 
+from otterize_pcap.connections.listed import ListedConnection
+
+# `ListedConnection._make` without its check of the length.
+new_tuple = tuple.__new__
+
 # One connection of a listing: what is written of it, and by what it is sorted.
 cdef struct CListed:
     CTotals totals
@@ -348,28 +353,35 @@ cdef class Components:
             ends.append((address_bytes(end.high, end.low), end.port))
         return tuple(ends)
 
-    def listing(self):
+    def listing(self, list kinds, list files):
         """All connections of `count(…, list_them=True)` by time, file and packet.
 
-        Yields:
-            (class, client, server, first_ns, last_ns, packets, bytes, syns, table, tunnel path,
-            file's rank, packet).
+        Args:
+            kinds: (protocol, rule, outcome) of each class.
+            files: The files by their ranks.
         """
         cdef uint64_t at
         cdef CListed *listed
-        cdef dict addresses = {}
+        cdef dict addresses = {}, tunnels = {}
+        cdef tuple kind
         qsort(self.listed, self.listed_count, sizeof(CListed), by_time)
         for at in range(self.listed_count):
             listed = &self.listed[at]
-            yield (
-                listed.class_,
+            kind = kinds[listed.class_]
+            path = tunnels.get((listed.table, listed.path))
+            if path is None:
+                path = tuple([tunnel.kind for tunnel in self.path(listed.table, listed.path)])
+                tunnels[listed.table, listed.path] = path
+            yield new_tuple(ListedConnection, (
+                kind[0],
                 (interned(addresses, &listed.client), listed.client.port),
                 (interned(addresses, &listed.server), listed.server.port),
-                listed.totals.first_ns, listed.totals.last_ns,
+                kind[1], kind[2], listed.totals.syns,
                 (listed.totals.packets[0], listed.totals.packets[1]),
                 (listed.totals.bytes[0], listed.totals.bytes[1]),
-                listed.totals.syns, listed.table, listed.path, listed.rank, listed.number,
-            )
+                listed.totals.first_ns, listed.totals.last_ns, path, files[listed.rank],
+                listed.number,
+            ))
 
 
 cdef bytes interned(dict known, const CEnd *end):

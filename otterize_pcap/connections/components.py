@@ -12,6 +12,7 @@ from otterize_pcap.connections.component_index import RowIndex
 from otterize_pcap.connections.connection_groups import Groups, Side, Totals, totals_of
 from otterize_pcap.connections.facts import SnapshotFacts
 from otterize_pcap.connections.known_ends import KnownEnds
+from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.connections.piece_cuts import PieceLeg
 from otterize_pcap.connections.pieces import (
     NEVER,
@@ -256,27 +257,31 @@ class Components:
                     [(leg.table, leg.row, leg.first_ns, leg.last_ns) for leg in totals.legs],
                 )
 
-    def listing(self) -> Iterator[tuple[Any, ...]]:
+    def listing(
+        self, kinds: Sequence[tuple[int, str, str]], files: Sequence[str]
+    ) -> Iterator[ListedConnection]:
         """All connections by time, file and packet.
 
-        Yields:
-            (class, client, server, first_ns, last_ns, packets, bytes, syns, table, tunnel path,
-            file's rank, packet).
+        Args:
+            kinds: (protocol, rule, outcome) of each class.
+            files: The files by their ranks.
         """
         for found in sorted(self._found, key=_listing_order):
             totals, first = found.totals, found.totals.legs[0]
-            yield (
-                found.judged[0],
+            protocol, rule, outcome = kinds[found.judged[0]]
+            yield ListedConnection(
+                protocol,
                 found.ends(1)[0],
                 found.ends(2)[-1],
-                totals.first_ns,
-                totals.last_ns,
+                rule,
+                outcome,
+                totals.syns,
                 totals.packets,
                 totals.bytes,
-                totals.syns,
-                first.table,
-                self._paths[first.row.tunnels],
-                first.rank,
+                totals.first_ns,
+                totals.last_ns,
+                tuple(tunnel.kind for tunnel in first.row.tunnels),
+                files[first.rank],
                 first.row.number,
             )
 

@@ -20,6 +20,7 @@ from otterize_pcap.connections.conntrack_only import count_ageless, tracked_reco
 from otterize_pcap.connections.direction import Known, conntrack_originals
 from otterize_pcap.connections.facts import SnapshotFacts
 from otterize_pcap.connections.legs import Flow, Leg, Recording
+from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.connections.rule import Rule
 from otterize_pcap.connections.shapes import LIMITS
 from otterize_pcap.connections.sightings import Sighting, sightings_of
@@ -102,23 +103,6 @@ class ConnectionGroup(NamedTuple):
     def servers(self) -> tuple[Endpoint, ...]:
         """The servers' endpoints from where the connections began to where they ended."""
         return self.server.servers
-
-
-@dataclass(frozen=True, slots=True)
-class ListedConnection:
-    """One connection for a listing: its class, where it began and ended, and its first packet."""
-
-    kind: ConnectionClass
-    client: Endpoint
-    server: Endpoint
-    first_ns: int
-    last_ns: int
-    packets: tuple[int, int]
-    bytes: tuple[int, int]
-    syns: int
-    tunnels: tuple[Tunnel, ...]
-    file: str
-    packet: int
 
 
 class GroupedConnections:
@@ -303,24 +287,8 @@ class GroupedConnections:
 
     def listing(self) -> Iterator[ListedConnection]:
         """All connections that have a shape, by time, file and packet; nothing is kept."""
-        classes, files = self._verdicts.classes, self._files
-        for found in self._components.listing():
-            kind, client, server, first_ns, last_ns, packets, sizes, syns, *where = found
-            table, path, rank, packet = where
-            tunnels = self._components.path(table, path)
-            yield ListedConnection(
-                classes[kind],
-                client,
-                server,
-                first_ns,
-                last_ns,
-                packets,
-                sizes,
-                syns,
-                tunnels,
-                files[rank],
-                packet,
-            )
+        kinds = [(kind.protocol, kind.rule.value, kind.outcome) for kind in self._verdicts.classes]
+        return self._components.listing(kinds, self._files)
 
     def _survey(self, flows: Collection[Flow], sightings: Sequence[Sighting]) -> Known:
         """What direction asks of the whole capture, where `flows` are those that are odd."""

@@ -85,10 +85,10 @@ def read_nodes(
 
         tables = read_side_by_side(parts, options, watch, read_node)
     else:
-        tables = [read_node(path_text(node), paths, options, watch) for node, paths in parts.items()]
-    return [
-        (path_text(Path(node).name), table) for node, table in zip(parts, tables, strict=True)
-    ]
+        tables = [
+            read_node(path_text(node), paths, options, watch) for node, paths in parts.items()
+        ]
+    return [(path_text(Path(node).name), table) for node, table in zip(parts, tables, strict=True)]
 
 
 def _are_balanced(recordings: Iterable[Sequence[Path]], threads: int) -> bool:
@@ -106,9 +106,7 @@ def _are_balanced(recordings: Iterable[Sequence[Path]], threads: int) -> bool:
     return max(loads) * threads <= MOST_UNEVEN * sum(sizes)
 
 
-def read_node(
-    node: str, paths: Sequence[Path], options: ReadOptions, watch: Watch
-) -> CaptureTable:
+def read_node(node: str, paths: Sequence[Path], options: ReadOptions, watch: Watch) -> CaptureTable:
     """Read the files of one node as one recording; see `read_nodes`."""
     with ExitStack() as stack:
         streams = [(path_text(path), open_stream(stack, path)) for path in paths]

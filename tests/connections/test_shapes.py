@@ -147,11 +147,11 @@ def test_a_listing_tells_what_connections_tell(found: Traffic) -> None:
     by_shape, _ = grouped(found, fast=False)
     listed = [
         (
-            one.kind.protocol,
+            one.protocol,
             one.client,
             one.server,
-            one.kind.rule,
-            one.kind.outcome,
+            one.rule,
+            one.outcome,
             one.first_ns,
             one.last_ns,
             one.packets,
