@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from otterize_pcap.explain import (
-    RULE_TEXTS,
+from otterize_pcap.connections.rule import Rule
+from otterize_pcap.explanation import (
     End,
     ExplainedConnection,
     ExplainedLookup,
@@ -14,6 +14,21 @@ from otterize_pcap.explain import (
 from otterize_pcap.graph.naming import printable
 
 MORE_RECORDINGS = 4
+
+RULE_TEXTS: dict[str, str] = {
+    "S20": "a Service leads from one to the other, and the client's endpoint is the same",
+    "S20a": "conntrack holds both sides of the NAT in one entry",
+    "S20b": "both initial sequence numbers are the same",
+    "S20c": "the client's initial sequence number and TCP timestamp are the same",
+    Rule.HANDSHAKE: "the handshake: the client sent the SYN",
+    Rule.CONNTRACK: "conntrack's original direction",
+    Rule.DECLARED_PORT: "only the server's port is declared as served",
+    Rule.ANSWERED_ELSEWHERE: "the server answered a handshake elsewhere in the capture",
+    Rule.PAYLOAD: "what the payload says",
+    Rule.PORT: "the server's port: fixed, well known or with several clients",
+    Rule.UNDIRECTED: "no rule tells",
+    Rule.FIRST_SENDER: "the first datagram, which was answered",
+}
 
 
 def render_explanation(explanation: Explanation) -> str:

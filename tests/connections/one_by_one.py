@@ -9,7 +9,8 @@ from otterize_pcap.connections.sightings import sightings_of
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import Call, HiddenCall
 from otterize_pcap.resolve.build_graph import build_calls
-from otterize_pcap.resolve.map_capture import AGELESS, Capture, CaptureLookup, Rules
+from otterize_pcap.resolve.capture import Capture
+from otterize_pcap.resolve.map_capture import AGELESS, CaptureLookup, Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +25,19 @@ class Calls:
 def calls_one_by_one(capture: Capture, rules: Rules) -> Calls:
     """Every row joined, directed and resolved on its own: no component, no shape, no group."""
     lookup = CaptureLookup(capture, rules)
+    contents = lookup.contents
     recordings = [
         replace(
             recording,
             rows=tuple(row for row in recording.rows if lookup.believes(row.tunnels)),
             table=None,
         )
-        for recording in capture.recordings
+        for recording in contents.recordings
     ]
     shown = {(row.protocol, row.low, row.high) for each in recordings for row in each.rows}
-    dumps = [dump for dump in capture.dumps if dump.entries]
+    dumps = [dump for dump in contents.dumps if dump.entries]
     recordings += tracked_recordings(dumps, shown.__contains__)
-    offsets = measure_offsets(recordings, capture.clocks_ahead)
+    offsets = measure_offsets(recordings, contents.clocks_ahead)
     connections = connect(recordings, lookup.routes, sightings_of(dumps, offsets), offsets)
     calls, fates, hidden = build_calls(
         map(lookup.resolver.resolve, connections), rules.inclusion, lookup.cluster_dns
