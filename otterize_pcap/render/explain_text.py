@@ -15,20 +15,13 @@ from otterize_pcap.graph.naming import printable
 
 MORE_RECORDINGS = 4
 
-RULE_TEXTS: dict[str, str] = {
+JOINED_BY = {
     "S20": "a Service leads from one to the other, and the client's endpoint is the same",
     "S20a": "conntrack holds both sides of the NAT in one entry",
     "S20b": "both initial sequence numbers are the same",
     "S20c": "the client's initial sequence number and TCP timestamp are the same",
-    Rule.HANDSHAKE: "the handshake: the client sent the SYN",
-    Rule.CONNTRACK: "conntrack's original direction",
-    Rule.DECLARED_PORT: "only the server's port is declared as served",
-    Rule.ANSWERED_ELSEWHERE: "the server answered a handshake elsewhere in the capture",
-    Rule.PAYLOAD: "what the payload says",
-    Rule.PORT: "the server's port: fixed, well known or with several clients",
-    Rule.UNDIRECTED: "no rule tells",
-    Rule.FIRST_SENDER: "the first datagram, which was answered",
 }
+"""The parts of S20 in words."""
 
 
 def render_explanation(explanation: Explanation) -> str:
@@ -58,9 +51,9 @@ def render_explanation_json(explanation: Explanation) -> str:
 def _connection(connection: ExplainedConnection) -> Iterator[str]:
     way = " → ".join((" ⇒ ".join(connection.clients), " ⇒ ".join(connection.servers)))
     yield f"{connection.protocol} {way}: {connection.fate}"
-    yield f"  direction  {_rule(connection.rule)}"
+    yield f"  direction  {connection.rule}: {Rule(connection.rule).text}"
     for rule in connection.joined_by:
-        yield f"  joined by  {_rule(rule)}"
+        yield f"  joined by  {rule}: {JOINED_BY[rule]}"
     yield f"  outcome    {connection.outcome} (S40)"
     yield f"  client     {_end(connection.client, connection.candidates)}"
     yield f"  server     {_end(connection.server, connection.candidates)}"
@@ -87,10 +80,6 @@ def _lookup(lookup: ExplainedLookup) -> Iterator[str]:
     yield f"DNS answer about {printable(lookup.name)} to {lookup.to}"
     yield f"  client     {_end(lookup.client, ())}"
     yield f"  recorded   {lookup.file} packet {lookup.packet}, {lookup.time}"
-
-
-def _rule(rule: str) -> str:
-    return f"{rule}: {RULE_TEXTS.get(rule, rule)}"
 
 
 def _end(end: End | None, candidates: tuple[str, ...]) -> str:
