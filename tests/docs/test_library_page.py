@@ -1,8 +1,9 @@
-"""docs/library.md is a program that runs."""
+"""docs/library.md and the README show programs that run."""
 
 import contextlib
 import io
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +16,17 @@ PAGE = ROOT / "docs" / "library.md"
 STEP = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
 
 
-def test_page_prints_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", [PAGE, ROOT / "README.md"], ids=lambda page: page.name)
+def test_page_prints_what_it_shows(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its blocks run in order, from the repository's root, and each prints what is under it."""
     monkeypatch.chdir(ROOT)
-    steps = STEP.findall(PAGE.read_text(encoding="utf-8"))
-    assert len(steps) > 5
+    steps = STEP.findall(page.read_text(encoding="utf-8"))
+    assert steps
     names: dict[str, Any] = {}
     for number, (code, shown) in enumerate(steps):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            exec(compile(code, f"{PAGE}, block {number}", "exec"), names)  # noqa: S102 - the subject
+            exec(compile(code, f"{page}, block {number}", "exec"), names)  # noqa: S102 - the subject
         assert printed.getvalue() == shown, code
 
 
