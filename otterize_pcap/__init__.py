@@ -1,6 +1,7 @@
 """otterize-pcap: which Kubernetes workload calls which, from packet captures.
 
-The names below are the library; `otterize` itself is made of them:
+The names below are the library; docs/library.md shows how to use it, and no other module of the
+package is meant for other programs:
 
     captures = open_captures([Path("my-capture")])
     graph = merge_graphs([graph_capture(capture) for capture in captures])
@@ -15,57 +16,131 @@ from otterize_pcap.version import __version__
 # Type checkers know the name; importing `typing` for it would double the time of `--version`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from otterize_pcap.compare.diff import GraphDiff, diff_graphs
-    from otterize_pcap.errors import OtterizeError
-    from otterize_pcap.files.captures import open_captures
-    from otterize_pcap.files.snapshot_files import load_snapshot
-    from otterize_pcap.graph.service_graph import Call, ServiceGraph, Workload
-    from otterize_pcap.resolve.map_capture import (
-        Capture,
-        Rules,
-        graph_capture,
-        map_capture,
-        merge_graphs,
+    from otterize_pcap.compare.diff import Change, GraphDiff, NotSeen, diff_graphs
+    from otterize_pcap.errors import (
+        CaptureError,
+        GraphFormatError,
+        InputError,
+        OtterizeError,
+        SnapshotError,
+        UnknownCaptureFormat,
+        UnsupportedLinkType,
+        UsageError,
     )
-    from otterize_pcap.snapshot.snapshot import Snapshot
+    from otterize_pcap.files.captures import open_captures
+    from otterize_pcap.graph.fate import Fate, FateKind
+    from otterize_pcap.graph.graph_format import decode_graph, encode_graph
+    from otterize_pcap.graph.service_graph import (
+        Call,
+        Coverage,
+        Evidence,
+        External,
+        FileCoverage,
+        HiddenCall,
+        NodeCoverage,
+        ServiceGraph,
+        Use,
+        Workload,
+    )
+    from otterize_pcap.intents.read_intents import parse_intents
+    from otterize_pcap.intents.versions import IntentsVersion, find_version
+    from otterize_pcap.node_status import NodeStatus
+    from otterize_pcap.render.client_intents import IntentsForm, render_intents
+    from otterize_pcap.render.diff_text import render_diff
+    from otterize_pcap.render.list_text import render_list
+    from otterize_pcap.resolve.build_graph import Inclusion
+    from otterize_pcap.resolve.capture import Capture
+    from otterize_pcap.resolve.map_capture import Rules, graph_capture, merge_graphs
     from otterize_pcap.table.chunk import ReadOptions
 
 # Loaded when asked for: `otterize --version` needs none of it, and it takes 0.1 s.
 _HOMES = {
     "Call": "graph.service_graph",
-    "Capture": "resolve.map_capture",
+    "Capture": "resolve.capture",
+    "CaptureError": "errors",
+    "Change": "compare.diff",
+    "Coverage": "graph.service_graph",
+    "Evidence": "graph.service_graph",
+    "External": "graph.service_graph",
+    "Fate": "graph.fate",
+    "FateKind": "graph.fate",
+    "FileCoverage": "graph.service_graph",
     "GraphDiff": "compare.diff",
+    "GraphFormatError": "errors",
+    "HiddenCall": "graph.service_graph",
+    "Inclusion": "resolve.build_graph",
+    "InputError": "errors",
+    "IntentsForm": "render.client_intents",
+    "IntentsVersion": "intents.versions",
+    "NodeCoverage": "graph.service_graph",
+    "NodeStatus": "node_status",
+    "NotSeen": "compare.diff",
     "OtterizeError": "errors",
     "ReadOptions": "table.chunk",
     "Rules": "resolve.map_capture",
     "ServiceGraph": "graph.service_graph",
-    "Snapshot": "snapshot.snapshot",
+    "SnapshotError": "errors",
+    "UnknownCaptureFormat": "errors",
+    "UnsupportedLinkType": "errors",
+    "UsageError": "errors",
+    "Use": "graph.service_graph",
     "Workload": "graph.service_graph",
+    "decode_graph": "graph.graph_format",
     "diff_graphs": "compare.diff",
+    "encode_graph": "graph.graph_format",
+    "find_version": "intents.versions",
     "graph_capture": "resolve.map_capture",
-    "load_snapshot": "files.snapshot_files",
-    "map_capture": "resolve.map_capture",
     "merge_graphs": "resolve.map_capture",
     "open_captures": "files.captures",
+    "parse_intents": "intents.read_intents",
+    "render_diff": "render.diff_text",
+    "render_intents": "render.client_intents",
+    "render_list": "render.list_text",
 }
 
 __all__ = [
     "Call",
     "Capture",
+    "CaptureError",
+    "Change",
+    "Coverage",
+    "Evidence",
+    "External",
+    "Fate",
+    "FateKind",
+    "FileCoverage",
     "GraphDiff",
+    "GraphFormatError",
+    "HiddenCall",
+    "Inclusion",
+    "InputError",
+    "IntentsForm",
+    "IntentsVersion",
+    "NodeCoverage",
+    "NodeStatus",
+    "NotSeen",
     "OtterizeError",
     "ReadOptions",
     "Rules",
     "ServiceGraph",
-    "Snapshot",
+    "SnapshotError",
+    "UnknownCaptureFormat",
+    "UnsupportedLinkType",
+    "UsageError",
+    "Use",
     "Workload",
     "__version__",
+    "decode_graph",
     "diff_graphs",
+    "encode_graph",
+    "find_version",
     "graph_capture",
-    "load_snapshot",
-    "map_capture",
     "merge_graphs",
     "open_captures",
+    "parse_intents",
+    "render_diff",
+    "render_intents",
+    "render_list",
 ]
 
 

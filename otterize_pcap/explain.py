@@ -12,13 +12,19 @@ from difflib import get_close_matches
 
 from otterize_pcap.addresses import format_address, format_endpoint
 from otterize_pcap.connections.legs import SLACK_NS, Leg
-from otterize_pcap.connections.rule import Rule
+from otterize_pcap.explanation import (
+    End,
+    ExplainedConnection,
+    ExplainedLookup,
+    Explanation,
+    Recorded,
+)
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.intervals import OPEN
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
-from otterize_pcap.resolve.build_graph import Inclusion, fate_of
+from otterize_pcap.resolve.build_graph import fate_of
 from otterize_pcap.resolve.lookups import Lookup
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.resolve.resolve import (
@@ -33,108 +39,6 @@ from otterize_pcap.timestamps import format_time
 
 Held = Mapping[bytes, Collection[Workload]]
 
-RULE_TEXTS: dict[str, str] = {
-    "S20": "a Service leads from one to the other, and the client's endpoint is the same",
-    "S20a": "conntrack holds both sides of the NAT in one entry",
-    "S20b": "both initial sequence numbers are the same",
-    "S20c": "the client's initial sequence number and TCP timestamp are the same",
-    Rule.HANDSHAKE: "the handshake: the client sent the SYN",
-    Rule.CONNTRACK: "conntrack's original direction",
-    Rule.DECLARED_PORT: "only the server's port is declared as served",
-    Rule.ANSWERED_ELSEWHERE: "the server answered a handshake elsewhere in the capture",
-    Rule.PAYLOAD: "what the payload says",
-    Rule.PORT: "the server's port: fixed, well known or with several clients",
-    Rule.UNDIRECTED: "no rule tells",
-    Rule.FIRST_SENDER: "the first datagram, which was answered",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """One end of a connection: its workload, and the pod that held the address.
-
-    `held_from` and `held_until` are RFC 3339 times; None for an open end, and without a pod.
-    """
-
-    workload: str
-    pod: str | None = None
-    node: str | None = None
-    held_from: str | None = None
-    held_until: str | None = None
-    inferred: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """One recording of a connection: `file` and the `packet` it begins with, and the tunnels."""
-
-    node: str
-    file: str
-    packet: int
-    time: str
-    tunnels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainedConnection:
-    """One connection and all that decided what became of it.
-
-    `clients` and `servers` are `address:port`, each as NAT rewrote it on the way. `fate` is
-    `resolved`, or why it is no call to show; `candidates` are the workloads it could have been.
-    """
-
-    fate: str
-    protocol: str
-    clients: tuple[str, ...]
-    servers: tuple[str, ...]
-    rule: str
-    joined_by: tuple[str, ...]
-    outcome: str
-    first: str
-    last: str
-    packets: tuple[int, int]
-    bytes: tuple[int, int]
-    services: tuple[str, ...]
-    client: End | None
-    server: End | None
-    candidates: tuple[str, ...]
-    recorded: tuple[Recorded, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainedLookup:
-    """DNS told the client the address of a Service that the server is behind (S42).
-
-    The answer begins at `packet` of `file`, and went to the pod's address `to`.
-    """
-
-    name: str
-    time: str
-    to: str
-    client: End
-    file: str
-    packet: int
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What a capture says of one client and one server.
-
-    `is_edge` tells whether the map shows it. `fates` count all connections that speak of the two;
-    `connections` holds at most so many of them as were asked for, edges first, and `lookups` as
-    many of the DNS answers, of which there were `looked_up`. `hints` say what to look at where
-    there is no edge.
-    """
-
-    client: str
-    server: str
-    is_edge: bool
-    fates: tuple[tuple[str, int], ...]
-    connections: tuple[ExplainedConnection, ...]
-    hints: tuple[str, ...] = ()
-    looked_up: int = 0
-    lookups: tuple[ExplainedLookup, ...] = ()
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -145,20 +49,14 @@ class Question:
     most: int = 10
 
 
-def explain(
-    question: Question,
-    mapped: MappedCapture,
-    inclusion: Inclusion,
-    held: Held,
-) -> Explanation:
+def explain(question: Question, mapped: MappedCapture) -> Explanation:
     """Explain one pair.
 
     Args:
         question: The pair, `name` or `name.namespace`; the server may be an external name too.
         mapped: Every connection with what became of it.
-        inclusion: Which of them the map shows.
-        held: Which workloads held each pod address, at any time.
     """
+    inclusion, held = mapped.inclusion, mapped.held
     fates: Counter[Fate] = Counter()
     speaking: list[tuple[Fate, Resolution]] = []
     for resolution in mapped.select(lambda one: _speaks_of(one, question, held)):

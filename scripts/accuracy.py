@@ -18,8 +18,9 @@ from typing import Any
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
+from otterize_pcap.resolve.capture import Capture, contents_of
 from otterize_pcap.resolve.identity import Identities
-from otterize_pcap.resolve.map_capture import Capture, graph_capture
+from otterize_pcap.resolve.map_capture import graph_capture
 from otterize_pcap.table.read import ReadOptions
 from otterize_pcap.table.rows import Row
 
@@ -53,11 +54,12 @@ def first_packet(row: Row) -> int:
 
 def joined_by_address(capture: Capture, client_of: Callable[[Row], int]) -> set[Edge]:
     """Every 5-tuple whose two addresses are pods' in the snapshot, whenever that was."""
-    snapshot = capture.snapshot
+    contents = contents_of(capture)
+    snapshot = contents.snapshot
     identities = Identities(snapshot)
     owners = {address: pod for pod in snapshot.pods for address in pod.addresses}
     found = set()
-    for row in (row for recording in capture.recordings for row in recording.rows):
+    for row in (row for recording in contents.recordings for row in recording.rows):
         ends = (row.low, row.high)
         client = client_of(row)
         source, (target, port) = ends[client][0], ends[1 - client]

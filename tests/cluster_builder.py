@@ -17,8 +17,8 @@ from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import FileCoverage, Workload
 from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.packets.protocols import ACK, RST, SYN
+from otterize_pcap.resolve.capture import Capture, CaptureContents
 from otterize_pcap.resolve.map_capture import (
-    Capture,
     MappedCapture,
     Rules,
     map_capture,
@@ -304,7 +304,9 @@ def capture(
         parse_address(text): frozenset(names.split()) for text, names in (nodes or {}).items()
     }
     clocks = {name: round(seconds * SECOND) for name, seconds in (ahead or {}).items()}
-    return Capture(made, known, dumps, addresses, tuple(files), clocks_ahead=clocks)
+    return Capture(
+        CaptureContents(made, known, dumps, addresses, tuple(files), clocks_ahead=clocks)
+    )
 
 
 def mapped(

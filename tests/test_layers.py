@@ -33,6 +33,7 @@ STAGES = (
     "intents",
     "compare",
     "inspect_snapshot",
+    "explanation",
     "explain",
     "render",
     "cluster",

@@ -20,8 +20,8 @@ from kubernetes import config
 from otterize_pcap.capture_dir import decode_manifest
 from otterize_pcap.cli.snapshot_take import write_snapshot
 from otterize_pcap.cli.terminal import emit, emit_files
-from otterize_pcap.cluster.api.client import connect
 from otterize_pcap.cluster.api.connection_errors import connection_reason
+from otterize_pcap.cluster.api.kubeconfig import connect
 from otterize_pcap.cluster.capture.run import prepare_directory
 from otterize_pcap.errors import ClusterError, OtterizeError
 from otterize_pcap.files.opening import open_stream, read_bytes

@@ -162,7 +162,7 @@ def register(
 
         Example: otterize capture cleanup --all-namespaces
         """
-        from otterize_pcap.cluster.api.client import connect  # noqa: PLC0415 - slow to import
+        from otterize_pcap.cluster.api.kubeconfig import connect  # noqa: PLC0415 - slow to import
         from otterize_pcap.cluster.capture.cleanup import delete_jobs, find_jobs  # noqa: PLC0415
 
         cluster = connect(kubeconfig, context)

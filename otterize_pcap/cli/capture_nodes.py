@@ -89,7 +89,7 @@ def capture_nodes(request: CaptureRequest, show_calls: Callable[[Path], None]) -
     """
     _check_request(request)
     from otterize_pcap.cluster.api.access import server_version  # noqa: PLC0415
-    from otterize_pcap.cluster.api.client import connect  # noqa: PLC0415
+    from otterize_pcap.cluster.api.kubeconfig import connect  # noqa: PLC0415
     from otterize_pcap.cluster.capture.nodes import NodeWish, choose_nodes  # noqa: PLC0415
 
     cluster = connect(request.kubeconfig, request.context)

@@ -9,12 +9,13 @@ import typer
 from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit, notice
-from otterize_pcap.explain import Explanation, Question, explain
+from otterize_pcap.explain import Question, explain
+from otterize_pcap.explanation import Explanation
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.render.explain_text import render_explanation, render_explanation_json
-from otterize_pcap.resolve.identity import Identities, held_by_workloads
-from otterize_pcap.resolve.map_capture import Capture, map_capture
+from otterize_pcap.resolve.capture import Capture
+from otterize_pcap.resolve.map_capture import map_capture
 
 
 class ExplainFormat(StrEnum):
@@ -67,18 +68,7 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
 
 def _explain(question: Question, capture: Capture, selection: Selection) -> Explanation:
     mapped = map_capture(capture, selection.rules)
-    rules = selection.rules
-    identities = Identities(
-        capture.snapshot,
-        annotation=rules.annotation,
-        image_name_for_jobs=rules.image_name_for_jobs,
-    )
-    explanation = explain(
-        question,
-        mapped,
-        selection.rules.inclusion,
-        held_by_workloads(capture.snapshot, identities),
-    )
+    explanation = explain(question, mapped)
     shown = filter_graph(mapped.graph, selection.wanted).calls
     if explanation.is_edge and not any(
         question.client in (call.client.name, full_name(call.client))

@@ -74,8 +74,8 @@ def export_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all pas
     from otterize_pcap.render.client_intents import (  # noqa: PLC0415
         IntentsForm,
         render_files,
-        render_json,
-        render_yaml,
+        render_intents,
+        render_intents_json,
     )
 
     form = IntentsForm(find_version(api_version), ports)
@@ -87,7 +87,7 @@ def export_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all pas
     if output_type == OutputType.DIR and output is not None:
         emit_files(render_files(shown, form, as_json=format_ == ExportFormat.JSON), output)
     else:
-        render = render_json if format_ == ExportFormat.JSON else render_yaml
+        render = render_intents_json if format_ == ExportFormat.JSON else render_intents
         emit(render(shown, form), output)
     _say_what_was_written(shown, form, None if reporting.quiet else output)
     report(graph, reporting)

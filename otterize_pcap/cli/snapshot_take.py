@@ -54,7 +54,7 @@ def attach(group: typer.Typer) -> None:
             message = "otterize snapshot needs -o FILE to write to (- for stdout)"
             raise UsageError(message)
         seconds = 0 if watch is None else parse_duration(watch, "--watch")
-        from otterize_pcap.cluster.api.client import connect  # noqa: PLC0415 - slow to import
+        from otterize_pcap.cluster.api.kubeconfig import connect  # noqa: PLC0415 - slow to import
 
         document = take_snapshot(connect(kubeconfig, context), seconds)
         write_snapshot(document, output)

@@ -24,7 +24,7 @@ from otterize_pcap.graph.service_graph import (
     call_order,
     could_be,
 )
-from otterize_pcap.intents.read_intents import CLOUD
+from otterize_pcap.intents.declared_entries import CLOUD
 from otterize_pcap.resolve.build_graph import HIDDEN_EXTERNAL
 
 NOT_DECLARED = "not declared"

@@ -34,5 +34,20 @@ class Rule(StrEnum):
         """Whether it infers who is the client from what is usual."""
         return Rule.DECLARED_PORT.precedence < self.precedence < Rule.UNDIRECTED.precedence
 
+    @property
+    def text(self) -> str:
+        """What it goes by, as `explain` says it."""
+        return _TEXTS[self]
+
 
 _PRECEDENCE = {rule: place for place, rule in enumerate(Rule)}
+_TEXTS = {
+    Rule.HANDSHAKE: "the handshake: the client sent the SYN",
+    Rule.CONNTRACK: "conntrack's original direction",
+    Rule.DECLARED_PORT: "only the server's port is declared as served",
+    Rule.ANSWERED_ELSEWHERE: "the server answered a handshake elsewhere in the capture",
+    Rule.PAYLOAD: "what the payload says",
+    Rule.PORT: "the server's port: fixed, well known or with several clients",
+    Rule.FIRST_SENDER: "the first datagram, which was answered",
+    Rule.UNDIRECTED: "no rule tells",
+}

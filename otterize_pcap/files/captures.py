@@ -27,7 +27,7 @@ from otterize_pcap.files.pcap_files import (
 from otterize_pcap.files.snapshot_files import load_snapshot
 from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
 from otterize_pcap.node_status import NodeStatus
-from otterize_pcap.resolve.map_capture import Capture
+from otterize_pcap.resolve.capture import Capture, CaptureContents
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.chunk import ReadOptions
 from otterize_pcap.table.read import CaptureCounts, CaptureTable
@@ -119,7 +119,7 @@ def _capture(
         for address in _addresses(folder):
             nodes[address] = nodes.get(address, frozenset()) | {node}
         dumps += _dumps(folder, node, manifest, table.counts)
-    return Capture(
+    contents = CaptureContents(
         recordings=[
             Recording(table.files, node, TableRows(table.table), table.counts.first_ns, table.table)
             for node, table in tables
@@ -141,6 +141,7 @@ def _capture(
             if node.clock_ahead is not None
         },
     )
+    return Capture(contents)
 
 
 def _addresses(folder: Path) -> frozenset[bytes]:

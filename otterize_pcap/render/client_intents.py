@@ -28,7 +28,7 @@ class IntentsForm:
 TUTORIAL_FORM = IntentsForm()
 
 
-def render_yaml(graph: ServiceGraph, form: IntentsForm = TUTORIAL_FORM) -> str:
+def render_intents(graph: ServiceGraph, form: IntentsForm = TUTORIAL_FORM) -> str:
     """One YAML document a client, separated by `---`; a comment for a graph without calls.
 
     The comment tells an export without calls from one that failed and left an empty file.
@@ -39,7 +39,7 @@ def render_yaml(graph: ServiceGraph, form: IntentsForm = TUTORIAL_FORM) -> str:
     return render_documents(_documents(graph, form)) or NO_CALLS
 
 
-def render_json(graph: ServiceGraph, form: IntentsForm = TUTORIAL_FORM) -> str:
+def render_intents_json(graph: ServiceGraph, form: IntentsForm = TUTORIAL_FORM) -> str:
     """One JSON array of ClientIntents, `[]` for a graph without calls.
 
     Raises:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from otterize_pcap.explain import (
-    RULE_TEXTS,
+from otterize_pcap.connections.rule import Rule
+from otterize_pcap.explanation import (
     End,
     ExplainedConnection,
     ExplainedLookup,
@@ -14,6 +14,14 @@ from otterize_pcap.explain import (
 from otterize_pcap.graph.naming import printable
 
 MORE_RECORDINGS = 4
+
+JOINED_BY = {
+    "S20": "a Service leads from one to the other, and the client's endpoint is the same",
+    "S20a": "conntrack holds both sides of the NAT in one entry",
+    "S20b": "both initial sequence numbers are the same",
+    "S20c": "the client's initial sequence number and TCP timestamp are the same",
+}
+"""The parts of S20 in words."""
 
 
 def render_explanation(explanation: Explanation) -> str:
@@ -43,9 +51,9 @@ def render_explanation_json(explanation: Explanation) -> str:
 def _connection(connection: ExplainedConnection) -> Iterator[str]:
     way = " → ".join((" ⇒ ".join(connection.clients), " ⇒ ".join(connection.servers)))
     yield f"{connection.protocol} {way}: {connection.fate}"
-    yield f"  direction  {_rule(connection.rule)}"
+    yield f"  direction  {connection.rule}: {Rule(connection.rule).text}"
     for rule in connection.joined_by:
-        yield f"  joined by  {_rule(rule)}"
+        yield f"  joined by  {rule}: {JOINED_BY[rule]}"
     yield f"  outcome    {connection.outcome} (S40)"
     yield f"  client     {_end(connection.client, connection.candidates)}"
     yield f"  server     {_end(connection.server, connection.candidates)}"
@@ -72,10 +80,6 @@ def _lookup(lookup: ExplainedLookup) -> Iterator[str]:
     yield f"DNS answer about {printable(lookup.name)} to {lookup.to}"
     yield f"  client     {_end(lookup.client, ())}"
     yield f"  recorded   {lookup.file} packet {lookup.packet}, {lookup.time}"
-
-
-def _rule(rule: str) -> str:
-    return f"{rule}: {RULE_TEXTS.get(rule, rule)}"
 
 
 def _end(end: End | None, candidates: tuple[str, ...]) -> str:

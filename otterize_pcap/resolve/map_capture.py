@@ -5,16 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.grouped import GroupedConnections
-from otterize_pcap.connections.legs import Recording, leg_order
+from otterize_pcap.connections.legs import leg_order
 from otterize_pcap.connections.names import Names, RecordedPayload, read_names
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import (
     Coverage,
     External,
-    FileCoverage,
-    NodeCoverage,
     ServiceGraph,
     Workload,
 )
@@ -26,8 +23,9 @@ from otterize_pcap.resolve.build_graph import (
     cluster_dns_ports,
     merge_calls,
 )
+from otterize_pcap.resolve.capture import Capture, contents_of
 from otterize_pcap.resolve.external_names import name_outside
-from otterize_pcap.resolve.identity import ANNOTATIONS, Identities
+from otterize_pcap.resolve.identity import ANNOTATIONS, Identities, held_by_workloads
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
 from otterize_pcap.resolve.notes import notes_of
 from otterize_pcap.resolve.resolve import (
@@ -40,35 +38,11 @@ from otterize_pcap.resolve.resolve import (
 )
 from otterize_pcap.resolve.service_routes import ServiceRoutes
 from otterize_pcap.resolve.stands import StandResolver
-from otterize_pcap.snapshot.snapshot import Snapshot
-from otterize_pcap.table.capture_counts import Payload
 
 # Tunnels that any process can imitate by sending a UDP datagram (S25).
 AGELESS = Fate(FateKind.UNRESOLVED, "known to conntrack only, without its age")
 FORGED = "inside a tunnel that a pod made"
 UDP_TUNNELS = frozenset({"vxlan", "vxlan-gpe", "geneve", "gtp"})
-
-
-@dataclass(frozen=True, slots=True)
-class Capture:
-    """All that was recorded at one time: files, conntrack dumps, node addresses, the snapshot.
-
-    `nodes` maps local node addresses, beyond those in the snapshot, to the nodes that have them.
-    `files` and `coverage_nodes` say what was read and which nodes were captured; `skipped` counts
-    packets without a connection, by reason. `payloads` are what names are read from, each with its
-    node and file. `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's,
-    where measured.
-    """
-
-    recordings: Sequence[Recording]
-    snapshot: Snapshot
-    dumps: Sequence[Dump] = ()
-    nodes: Mapping[bytes, frozenset[str]] = field(default_factory=dict)
-    files: tuple[FileCoverage, ...] = ()
-    coverage_nodes: tuple[NodeCoverage, ...] = ()
-    skipped: Mapping[str, int] = field(default_factory=dict)
-    payloads: Sequence[tuple[str, str, Payload]] = ()
-    clocks_ahead: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,28 +62,28 @@ class CaptureLookup:
     """What everything that resolves one capture asks: its snapshot under the given rules."""
 
     def __init__(self, capture: Capture, rules: Rules) -> None:
-        self.capture = capture
+        self.contents = contents = contents_of(capture)
         self.rules = rules
-        self.snapshot = capture.snapshot
+        self.snapshot = contents.snapshot
         # An address that the API says is a node's is no other's, whatever interfaces have it.
-        own = {address: frozenset((node,)) for address, node in capture.snapshot.nodes.items()}
-        self.nodes = {**capture.nodes, **own}
-        self.routes = ServiceRoutes(capture.snapshot, self.nodes, rules.slack_ns)
+        own = {address: frozenset((node,)) for address, node in self.snapshot.nodes.items()}
+        self.nodes = {**contents.nodes, **own}
+        self.routes = ServiceRoutes(self.snapshot, self.nodes, rules.slack_ns)
         self.identities = Identities(
-            capture.snapshot,
+            self.snapshot,
             annotation=rules.annotation,
             image_name_for_jobs=rules.image_name_for_jobs,
         )
         self.resolver = Resolver(
-            capture.snapshot, self.identities, self.routes, self.nodes, rules.slack_ns
+            self.snapshot, self.identities, self.routes, self.nodes, rules.slack_ns
         )
-        self.cluster_dns = cluster_dns_ports(capture.snapshot, self.identities)
+        self.cluster_dns = cluster_dns_ports(self.snapshot, self.identities)
 
     def names(self, offsets: Mapping[str, int]) -> Names:
         """What the capture's payloads name, by corrected time."""
         return read_names(
             RecordedPayload(payload, file, offsets.get(node, 0))
-            for node, file, payload in self.capture.payloads
+            for node, file, payload in self.contents.payloads
         )
 
     def in_pod(self, address: bytes) -> bool:
@@ -134,15 +108,17 @@ class MappedCapture:
 
     def __init__(self, capture: Capture, rules: Rules) -> None:
         self._lookup = CaptureLookup(capture, rules)
+        contents = self._lookup.contents
         self._found = GroupedConnections(
-            capture.recordings,
+            contents.recordings,
             self._lookup.routes,
-            [dump for dump in capture.dumps if dump.entries],
-            capture.clocks_ahead,
+            [dump for dump in contents.dumps if dump.entries],
+            contents.clocks_ahead,
             self._lookup.believes,
         )
         self.offsets: Mapping[str, int] = self._found.offsets
         self.cluster_dns: Mapping[Workload, frozenset[int]] = self._lookup.cluster_dns
+        self.inclusion = rules.inclusion
 
     @cached_property
     def groups(self) -> list[GroupResolution]:
@@ -160,6 +136,11 @@ class MappedCapture:
         """Every answer of DNS to a pod about a Service."""
         names = self._lookup.names(self.offsets)
         return tuple(find_lookups(names, self._lookup.snapshot, self._lookup.resolver))
+
+    @cached_property
+    def held(self) -> Mapping[bytes, frozenset[Workload]]:
+        """Which workloads held each pod address, at any time; see `held_by_workloads`."""
+        return held_by_workloads(self._lookup.snapshot, self._lookup.identities)
 
     @property
     def shapes(self) -> int:
@@ -187,23 +168,23 @@ class MappedCapture:
     @cached_property
     def graph(self) -> ServiceGraph:
         """The service graph."""
-        lookup, capture, rules = self._lookup, self._lookup.capture, self._lookup.rules
+        lookup, contents, rules = self._lookup, self._lookup.contents, self._lookup.rules
         calls, fates, hidden = build_calls(self._counted(), rules.inclusion, lookup.cluster_dns)
         if rules.inclusion.lookups:
             calls = add_lookups(calls, self.lookups)
         if self._found.ageless:
             fates[AGELESS] += self._found.ageless
-        skipped = Counter(capture.skipped)
+        skipped = Counter(contents.skipped)
         if self._found.left_out_packets:
             skipped[FORGED] += self._found.left_out_packets
         coverage = Coverage(
-            files=capture.files,
+            files=contents.files,
             nodes=with_workloads(
-                capture.coverage_nodes, capture.files, lookup.snapshot, lookup.identities
+                contents.coverage_nodes, contents.files, lookup.snapshot, lookup.identities
             ),
             connections=tuple(sorted(fates.items())),
             skipped=tuple(sorted(skipped.items())),
-            notes=tuple(notes_of(lookup.snapshot, capture.files, self.offsets, rules.slack_ns)),
+            notes=tuple(notes_of(lookup.snapshot, contents.files, self.offsets, rules.slack_ns)),
         )
         return ServiceGraph(calls, coverage, hidden)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from otterize_pcap.addresses import AddressError, Network, parse_network
 from otterize_pcap.errors import SnapshotError
+from otterize_pcap.snapshot.object_fields import address_of, describe
 from otterize_pcap.snapshot.objects import (
     NodeItem,
     NodeSpec,
@@ -11,8 +12,6 @@ from otterize_pcap.snapshot.objects import (
     PodItem,
     PodSpec,
     PodStatus,
-    address_of,
-    describe,
 )
 from otterize_pcap.snapshot.pod_hold import pod_addresses
 from otterize_pcap.snapshot.snapshot import Pod, Tenure

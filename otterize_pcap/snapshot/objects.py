@@ -8,13 +8,9 @@ Spelling and meaning are those of the Kubernetes API reference (v1, apps/v1, bat
 discovery.k8s.io/v1).
 """
 
-import re
-
 import msgspec
 
-from otterize_pcap.addresses import AddressError, parse_address
-from otterize_pcap.errors import SnapshotError
-from otterize_pcap.timestamps import TimeError, parse_time
+DEFAULT_NAMESPACE = "default"
 
 
 class OwnerReference(msgspec.Struct, frozen=True, gc=False):
@@ -267,51 +263,3 @@ class Document(msgspec.Struct, frozen=True, gc=False):
     apiVersion: str = ""  # noqa: N815
     items: list[msgspec.Raw] | None = None
     otterize: Watch | None = None
-
-
-LEADING_ZEROS = re.compile(r"(?<![\w:])0+(?=[0-9])(?=[0-9.]*\Z)")
-DEFAULT_NAMESPACE = "default"
-
-
-def uid_of(item: Item) -> str:
-    """An object's uid, or what stands for it in objects written by hand."""
-    meta = item.metadata
-    return meta.uid or f"{meta.namespace}/{meta.name}"
-
-
-def describe(item: Item) -> str:
-    """An object as error messages name it: `Pod shop/kafka-0`."""
-    meta = item.metadata
-    return (
-        f"{item.kind} {meta.namespace}/{meta.name}"
-        if meta.namespace
-        else f"{item.kind} {meta.name}"
-    )
-
-
-def time_of(text: str, where: str, what: str) -> int:
-    """An object's time field in nanoseconds since the epoch.
-
-    Raises:
-        SnapshotError: It is not an RFC 3339 time.
-    """
-    try:
-        return parse_time(text)
-    except TimeError as error:
-        message = f"{where}: {what}: {error}; take the snapshot again"
-        raise SnapshotError(message) from error
-
-
-def address_of(text: str, where: str, what: str) -> bytes:
-    """An object's address field as 16 bytes.
-
-    Older API servers took leading zeros, as decimal numbers (k8s.io/utils/net, ParseIPSloppy).
-
-    Raises:
-        SnapshotError: It is not an IP address.
-    """
-    try:
-        return parse_address(LEADING_ZEROS.sub("", text))
-    except AddressError as error:
-        message = f"{where}: {what}: {error}; take the snapshot again"
-        raise SnapshotError(message) from error

@@ -7,13 +7,12 @@ nanoseconds since the epoch.
 from collections.abc import Iterable, Iterator, Sequence
 
 from otterize_pcap.intervals import OPEN
+from otterize_pcap.snapshot.object_fields import describe, time_of
 from otterize_pcap.snapshot.objects import (
     ContainerState,
     ContainerStatus,
     PodItem,
     PodStatus,
-    describe,
-    time_of,
 )
 
 READY_TO_START = "PodReadyToStartContainers"

@@ -20,6 +20,7 @@ import msgspec
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.json_errors import json_reason, unencodable
 from otterize_pcap.snapshot.endpoints import EndpointsItem
+from otterize_pcap.snapshot.object_fields import describe
 from otterize_pcap.snapshot.objects import (
     Document,
     EndpointSliceItem,
@@ -28,7 +29,6 @@ from otterize_pcap.snapshot.objects import (
     PodItem,
     ServiceItem,
     Watch,
-    describe,
 )
 from otterize_pcap.yaml_documents import YamlError, load_documents
 

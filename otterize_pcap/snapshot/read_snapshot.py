@@ -8,6 +8,7 @@ from otterize_pcap.intervals import Interval
 from otterize_pcap.snapshot.endpoints import EndpointsItem, with_mirrored
 from otterize_pcap.snapshot.kinds import KUBECTL
 from otterize_pcap.snapshot.nodes import node_addresses, pod_networks
+from otterize_pcap.snapshot.object_fields import time_of
 from otterize_pcap.snapshot.objects import (
     EndpointSliceItem,
     Item,
@@ -15,7 +16,6 @@ from otterize_pcap.snapshot.objects import (
     PodItem,
     ServiceItem,
     Watch,
-    time_of,
 )
 from otterize_pcap.snapshot.read_objects import DocumentText, read_objects
 from otterize_pcap.snapshot.snapshot import Pod, Snapshot, Tenure

@@ -9,7 +9,12 @@ from typing import TypeVar
 
 import msgspec
 
-from otterize_pcap.snapshot.objects import DEFAULT_NAMESPACE, Item, PodItem, uid_of
+from otterize_pcap.snapshot.object_fields import uid_of
+from otterize_pcap.snapshot.objects import (
+    DEFAULT_NAMESPACE,
+    Item,
+    PodItem,
+)
 from otterize_pcap.snapshot.pod_hold import FINAL_PHASES, latest_time
 from otterize_pcap.snapshot.snapshot import Pod
 

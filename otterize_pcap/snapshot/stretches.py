@@ -4,7 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from otterize_pcap.intervals import OPEN
-from otterize_pcap.snapshot.objects import Observed, Watch, address_of, time_of
+from otterize_pcap.snapshot.object_fields import address_of, time_of
+from otterize_pcap.snapshot.objects import (
+    Observed,
+    Watch,
+)
 
 Stretch = tuple[int | None, int]
 Stretches = Mapping[str, Mapping[bytes, list[Stretch]]]

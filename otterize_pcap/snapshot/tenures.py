@@ -3,15 +3,13 @@
 from collections.abc import Iterable, Sequence
 
 from otterize_pcap.intervals import OPEN, Interval
+from otterize_pcap.snapshot.object_fields import address_of, describe, uid_of
 from otterize_pcap.snapshot.objects import (
     DEFAULT_NAMESPACE,
     Container,
     PodItem,
     PodSpec,
     PodStatus,
-    address_of,
-    describe,
-    uid_of,
 )
 from otterize_pcap.snapshot.pod_hold import (
     deletion_time,

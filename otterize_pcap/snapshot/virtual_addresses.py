@@ -5,14 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from otterize_pcap.intervals import OPEN, Interval
 from otterize_pcap.snapshot.endpoints import SERVICE_NAME
+from otterize_pcap.snapshot.object_fields import address_of, describe, time_of
 from otterize_pcap.snapshot.objects import (
     EndpointSliceItem,
     ServiceItem,
     ServicePort,
     ServiceSpec,
-    address_of,
-    describe,
-    time_of,
 )
 from otterize_pcap.snapshot.snapshot import Backend, Listener, ServedPort, Service, Tenure
 from otterize_pcap.snapshot.stretches import Stretches

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from otterize_pcap.cluster.api.client import Cluster, connect
+from otterize_pcap.cluster.api.client import Cluster
+from otterize_pcap.cluster.api.kubeconfig import connect
 from otterize_pcap.cluster.capture import follow
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import Run, StartApi, kubeconfig, node, pod, tiny_app

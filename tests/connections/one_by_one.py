@@ -12,7 +12,8 @@ from otterize_pcap.connections.sightings import sightings_of
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import Call, HiddenCall
 from otterize_pcap.resolve.build_graph import build_calls
-from otterize_pcap.resolve.map_capture import AGELESS, Capture, CaptureLookup, Rules
+from otterize_pcap.resolve.capture import Capture, contents_of
+from otterize_pcap.resolve.map_capture import AGELESS, CaptureLookup, Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def connections_one_by_one(capture: Capture, rules: Rules) -> list[Connection]:
     lookup = CaptureLookup(capture, rules)
     recordings = _believed(lookup)
     recordings += tracked_recordings(_dumps(capture), _shown(recordings).__contains__)
-    offsets = measure_offsets(recordings, capture.clocks_ahead)
+    offsets = measure_offsets(recordings, lookup.contents.clocks_ahead)
     sightings = sightings_of(_dumps(capture), offsets)
     return connect(recordings, lookup.routes, sightings, offsets)
 
@@ -54,12 +55,12 @@ def _believed(lookup: CaptureLookup) -> list[Recording]:
             rows=tuple(row for row in recording.rows if lookup.believes(row.tunnels)),
             table=None,
         )
-        for recording in lookup.capture.recordings
+        for recording in lookup.contents.recordings
     ]
 
 
 def _dumps(capture: Capture) -> list[Dump]:
-    return [dump for dump in capture.dumps if dump.entries]
+    return [dump for dump in contents_of(capture).dumps if dump.entries]
 
 
 def _shown(recordings: Iterable[Recording]) -> set[Tuple5]:

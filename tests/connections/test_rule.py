@@ -14,3 +14,8 @@ def test_each_rule_is_strong_or_weak_or_tells_nothing() -> None:
     """S30, S31 and S32 say who is the client, S33 to S35 and a first sender suggest it."""
     assert {rule for rule in Rule if rule.strong} == {"S30", "S31", "S32"}
     assert {rule for rule in Rule if rule.weak} == {"S33", "S34", "S35", "UDP"}
+
+
+def test_each_rule_says_what_it_goes_by() -> None:
+    """S30 to S36: `explain` has words for each, and no two rules say the same."""
+    assert len({rule.text for rule in Rule}) == len(Rule)

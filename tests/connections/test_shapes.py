@@ -49,9 +49,9 @@ def grouped(found: Traffic, *, fast: bool) -> tuple[GroupedConnections, list[byt
     with patch("otterize_pcap.connections.grouped.Verdicts", make):
         return (
             GroupedConnections(
-                capture.recordings,
+                lookup.contents.recordings,
                 lookup.routes,
-                [dump for dump in capture.dumps if dump.entries],
+                [dump for dump in lookup.contents.dumps if dump.entries],
                 believed=lookup.believes,
                 listed=True,
             ),

@@ -15,7 +15,7 @@ from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.graph.service_graph import FileCoverage
 from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.packets.protocols import ACK, RST, SCTP, SYN, TCP, UDP
-from otterize_pcap.resolve.map_capture import Capture
+from otterize_pcap.resolve.capture import Capture, CaptureContents
 from otterize_pcap.table.chunk import new_table
 from otterize_pcap.table.read import ReadOptions
 from otterize_pcap.table.rows import Endpoint
@@ -78,7 +78,8 @@ class Traffic:
             first, last = min(times, default=None), max(times, default=None)
             recordings.append(Recording((name,), "ab"[node], TableRows(table), first, table))
             files.append(FileCoverage(name, "ab"[node], len(mine), first, last))
-        return Capture(recordings, SNAPSHOTS[self.cluster], self.dumps, {}, tuple(files))
+        known = SNAPSHOTS[self.cluster]
+        return Capture(CaptureContents(recordings, known, self.dumps, {}, tuple(files)))
 
 
 def packet(

@@ -28,7 +28,12 @@ from otterize_pcap.intents.documents import intents_documents, left_out, object_
 from otterize_pcap.intents.read_intents import parse_intents
 from otterize_pcap.intents.validation import validate_documents
 from otterize_pcap.intents.versions import TUTORIAL, VERSIONS, IntentsVersion
-from otterize_pcap.render.client_intents import IntentsForm, render_files, render_json, render_yaml
+from otterize_pcap.render.client_intents import (
+    IntentsForm,
+    render_files,
+    render_intents,
+    render_intents_json,
+)
 from otterize_pcap.render.yaml_text import scalar
 from tests.conftest import ROOT, Otterize
 from tests.strategies import graphs, laws
@@ -64,7 +69,7 @@ EXAMPLE = ServiceGraph(
 @pytest.mark.parametrize("version", VERSIONS.values(), ids=lambda version: version.name)
 def test_each_version_as_yaml(version: IntentsVersion, golden: Golden) -> None:
     """Each version writes what it can hold of one graph, byte for byte."""
-    text = render_yaml(EXAMPLE, IntentsForm(version, ports=True))
+    text = render_intents(EXAMPLE, IntentsForm(version, ports=True))
     golden(f"export/{version.name}.yaml", text)
     assert list(yaml.safe_load_all(text)) == intents_documents(EXAMPLE, version, ports=True)
 
@@ -73,8 +78,8 @@ def test_each_version_as_yaml(version: IntentsVersion, golden: Golden) -> None:
 def test_json_reads_as_yaml_does(version: IntentsVersion) -> None:
     """Both forms of a version say the same."""
     form = IntentsForm(version, ports=True)
-    as_json = parse_intents([("x.json", render_json(EXAMPLE, form).encode())])
-    assert as_json == parse_intents([("x.yaml", render_yaml(EXAMPLE, form).encode())])
+    as_json = parse_intents([("x.json", render_intents_json(EXAMPLE, form).encode())])
+    assert as_json == parse_intents([("x.yaml", render_intents(EXAMPLE, form).encode())])
 
 
 @cache
@@ -126,7 +131,7 @@ def test_webhook_accepts_documents(version: IntentsVersion, graph: ServiceGraph)
 def test_round_trip(version: IntentsVersion, graph: ServiceGraph) -> None:
     """What is read again is the graph, as far as the version can hold it."""
     form = IntentsForm(version, ports=True)
-    for text in (render_yaml(graph, form), render_json(graph, form)):
+    for text in (render_intents(graph, form), render_intents_json(graph, form)):
         assert parse_intents([("x", text.encode())]) == held(graph, version)
 
 
@@ -276,7 +281,7 @@ def test_files_of_a_directory() -> None:
         "checkout-statefulset.shop.json",
     ]
     documents = [(name, text.encode()) for name, text in files.items()]
-    whole = render_json(EXAMPLE, IntentsForm(SERVED[-1])).encode()
+    whole = render_intents_json(EXAMPLE, IntentsForm(SERVED[-1])).encode()
     assert parse_intents(documents) == parse_intents([("x", whole)])
 
 
@@ -333,7 +338,7 @@ def test_dotted_names_keep_their_namespace() -> None:
     """A name with dots (S1) is written with its namespace, so that it is read as it was."""
     client = Workload("a", "shop")
     graph = ServiceGraph((Call(client, Workload("my.api", "shop")),))
-    text = render_yaml(graph)
+    text = render_intents(graph)
     assert "- name: my.api.shop\n" in text
     assert parse_intents([("x", text.encode())]) == graph
 
@@ -393,7 +398,7 @@ def test_clients_apart_by_label_are_two_documents() -> None:
     names = [d["metadata"]["name"] for d in intents_documents(LABELLED)]
     assert names == ["checkout-deployment-1.0", "checkout-deployment-2.0"]
     with pytest.raises(GraphFormatError, match="an operator accepts one"):
-        render_yaml(LABELLED, IntentsForm(SERVED[-1]))
+        render_intents(LABELLED, IntentsForm(SERVED[-1]))
 
 
 def test_distinct_by_label_of_a_capture(otterize: Otterize) -> None:

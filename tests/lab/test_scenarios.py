@@ -24,8 +24,8 @@ from otterize_pcap.resolve.build_graph import (
     HIDDEN_EXTERNAL,
     HIDDEN_ONE_WAY,
 )
+from otterize_pcap.resolve.capture import Capture, contents_of
 from otterize_pcap.resolve.map_capture import (
-    Capture,
     MappedCapture,
     Rules,
     graph_capture,
@@ -227,7 +227,7 @@ def uplink_capture(scenario: Path, directory: Path, *, conntrack: bool) -> Captu
     shutil.copytree(scenario, directory / "uplink", ignore=shutil.ignore_patterns("pcap"))
     (directory / "uplink" / "pcap-uplink").rename(directory / "uplink" / "pcap")
     capture = open_captures([directory / "uplink"], None, ReadOptions())[0]
-    return capture if conntrack else replace(capture, dumps=())
+    return capture if conntrack else Capture(replace(contents_of(capture), dumps=()))
 
 
 @each_scenario
@@ -253,13 +253,13 @@ def test_uplink_graph_is_the_same_the_shortest_way(
 @each_scenario
 def test_order_of_recordings_changes_nothing(scenario: Path) -> None:
     """S61: the order in which nodes are read makes no difference."""
-    capture = open_captures([scenario], None, ReadOptions())[0]
+    contents = contents_of(open_captures([scenario], None, ReadOptions())[0])
     turned = replace(
-        capture,
-        recordings=capture.recordings[::-1],
-        dumps=capture.dumps[::-1],
+        contents,
+        recordings=contents.recordings[::-1],
+        dumps=contents.dumps[::-1],
     )
-    assert map_capture(turned).graph == mapped(scenario).graph
+    assert map_capture(Capture(turned)).graph == mapped(scenario).graph
 
 
 def split_pcap(path: Path, parts: int) -> None:

@@ -35,8 +35,16 @@ def described(schema: str) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """A schema as JSON has it; Python 3.13 already strips the indentation of docstrings."""
+    """A schema as JSON has it, whatever Python and msgspec made it.
+
+    Python 3.13 already strips the indentation of docstrings, and the order of the alternatives of
+    `anyOf`, which means nothing, is msgspec's own: null first before 0.22.
+    """
     match value:
+        case {"anyOf": alternatives}:
+            ordered = sorted(alternatives, key=lambda entry: entry == {"type": "null"})
+            rest = {key: entry for key, entry in value.items() if key != "anyOf"}
+            return {"anyOf": [plain(entry) for entry in ordered], **plain(rest)}
         case dict():
             return {
                 key: cleandoc(entry) if key == "description" else plain(entry)

@@ -8,18 +8,16 @@ a copy of all that passed, 37 is quadratic, and none tells a cut stream from a f
 Everything here may be called from several threads at once.
 """
 
-import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
-from otterize_pcap.cluster.api.connection_errors import connection_reason, kubeconfig_reason
+from otterize_pcap.cluster.api.connection_errors import connection_reason
 from otterize_pcap.errors import ClusterError
 from otterize_pcap.json_errors import json_reason
 
@@ -28,9 +26,6 @@ Query = tuple[tuple[str, str], ...]
 
 REQUEST_TIMEOUT_S = 30.0
 TRANSIENT_STATUS = frozenset({429, 500, 502, 503, 504})
-# What the official client raises for a kubeconfig of another form, which it takes on trust.
-MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
-IN_CLUSTER_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class ApiRefusedError(ClusterError):
@@ -234,44 +229,6 @@ class LineStream:
         except (OSError, ValueError, AttributeError):
             # Already closed, or urllib3 before 2.3: the reader's own time limit ends it.
             return
-
-
-def connect(kubeconfig: Path | None, context: str | None) -> Cluster:
-    """Find the API server: an explicit or default kubeconfig, else the pod's own account.
-
-    Raises:
-        ClusterError: There is no usable configuration.
-    """
-    import yaml  # noqa: PLC0415
-    from kubernetes import client, config  # noqa: PLC0415
-
-    configuration = client.Configuration()
-    name, namespace = "in-cluster", "default"
-    try:
-        file = None if kubeconfig is None else str(kubeconfig)
-        config.load_kube_config(file, context, client_configuration=configuration)
-        contexts, active = config.list_kube_config_contexts(file)
-        chosen = next((c for c in contexts if c["name"] == context), active)
-        name = str(chosen["name"])
-        namespace = str(chosen["context"].get("namespace") or "default")
-    except (config.ConfigException, yaml.YAMLError, OSError, *MALFORMED) as error:
-        malformed = not isinstance(error, config.ConfigException | OSError)
-        if kubeconfig is not None or context is not None or malformed:
-            reason = kubeconfig_reason(kubeconfig, context, error)
-            message = f"kubeconfig: {reason}; check --kubeconfig and --context"
-            raise ClusterError(message) from error
-        try:
-            config.load_incluster_config(client_configuration=configuration)
-        except config.ConfigException:
-            message = "no kubeconfig found and not in a pod; give --kubeconfig FILE"
-            raise ClusterError(message) from error
-        if IN_CLUSTER_NAMESPACE.exists():
-            namespace = IN_CLUSTER_NAMESPACE.read_text().strip()
-    # Retries are ours to tell of, or not.
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
-    # Ten watches, several pulls and the polling share the pool.
-    configuration.connection_pool_maxsize = 32
-    return Cluster(client.ApiClient(configuration), name, namespace)
 
 
 def retried(seconds: float, call: Any, *arguments: Any) -> Any:  # noqa: ANN401 - passes through

@@ -13,14 +13,13 @@ import msgspec
 
 from otterize_pcap.cluster.api.client import Json
 from otterize_pcap.errors import SnapshotError
+from otterize_pcap.snapshot.object_fields import describe, time_of
 from otterize_pcap.snapshot.objects import (
     EndpointSliceItem,
     Item,
     PodItem,
     PodStatus,
     ServiceItem,
-    describe,
-    time_of,
 )
 from otterize_pcap.snapshot.pod_hold import held_from, held_until, pod_addresses
 from otterize_pcap.snapshot.virtual_addresses import service_addresses, slice_addresses

@@ -1,0 +1,90 @@
+"""What can be said of one client and one server: values that text and JSON are made of."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a connection: its workload, and the pod that held the address.
+
+    `held_from` and `held_until` are RFC 3339 times; None for an open end, and without a pod.
+    """
+
+    workload: str
+    pod: str | None = None
+    node: str | None = None
+    held_from: str | None = None
+    held_until: str | None = None
+    inferred: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One recording of a connection: `file` and the `packet` it begins with, and the tunnels."""
+
+    node: str
+    file: str
+    packet: int
+    time: str
+    tunnels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedConnection:
+    """One connection and all that decided what became of it.
+
+    `clients` and `servers` are `address:port`, each as NAT rewrote it on the way. `fate` is
+    `resolved`, or why it is no call to show; `candidates` are the workloads it could have been.
+    """
+
+    fate: str
+    protocol: str
+    clients: tuple[str, ...]
+    servers: tuple[str, ...]
+    rule: str
+    joined_by: tuple[str, ...]
+    outcome: str
+    first: str
+    last: str
+    packets: tuple[int, int]
+    bytes: tuple[int, int]
+    services: tuple[str, ...]
+    client: End | None
+    server: End | None
+    candidates: tuple[str, ...]
+    recorded: tuple[Recorded, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedLookup:
+    """DNS told the client the address of a Service that the server is behind (S42).
+
+    The answer begins at `packet` of `file`, and went to the pod's address `to`.
+    """
+
+    name: str
+    time: str
+    to: str
+    client: End
+    file: str
+    packet: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a capture says of one client and one server.
+
+    `is_edge` tells whether the map shows it. `fates` count all connections that speak of the two;
+    `connections` holds at most so many of them as were asked for, edges first, and `lookups` as
+    many of the DNS answers, of which there were `looked_up`. `hints` say what to look at where
+    there is no edge.
+    """
+
+    client: str
+    server: str
+    is_edge: bool
+    fates: tuple[tuple[str, int], ...]
+    connections: tuple[ExplainedConnection, ...]
+    hints: tuple[str, ...] = ()
+    looked_up: int = 0
+    lookups: tuple[ExplainedLookup, ...] = ()

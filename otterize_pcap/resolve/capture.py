@@ -1,0 +1,62 @@
+"""A capture that was read: what other programs hold, and what resolution makes of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from otterize_pcap.connections.conntrack import Dump
+from otterize_pcap.connections.legs import Recording
+from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
+from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.table.capture_counts import Payload
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureContents:
+    """All that was recorded at one time: files, conntrack dumps, node addresses, the snapshot.
+
+    `nodes` maps local node addresses, beyond those in the snapshot, to the nodes that have them.
+    `files` and `coverage_nodes` say what was read and which nodes were captured; `skipped` counts
+    packets without a connection, by reason. `payloads` are what names are read from, each with its
+    node and file. `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's,
+    where measured.
+    """
+
+    recordings: Sequence[Recording]
+    snapshot: Snapshot
+    dumps: Sequence[Dump] = ()
+    nodes: Mapping[bytes, frozenset[str]] = field(default_factory=dict)
+    files: tuple[FileCoverage, ...] = ()
+    coverage_nodes: tuple[NodeCoverage, ...] = ()
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    payloads: Sequence[tuple[str, str, Payload]] = ()
+    clocks_ahead: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One capture, read but not yet understood; `graph_capture` makes a service graph of it.
+
+    How packets are kept until then is no part of the library, and changes.
+    """
+
+    _contents: CaptureContents = field(repr=False)
+
+    @property
+    def files(self) -> tuple[FileCoverage, ...]:
+        """What each file held."""
+        return self._contents.files
+
+    @property
+    def nodes(self) -> tuple[NodeCoverage, ...]:
+        """The nodes that the capture directory's manifest names; empty without one."""
+        return self._contents.coverage_nodes
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        """Packets that hold no connection, by reason."""
+        return self._contents.skipped
+
+
+def contents_of(capture: Capture) -> CaptureContents:
+    """What a capture holds, for the stages that work on it."""
+    return capture._contents
