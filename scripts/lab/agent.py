@@ -127,7 +127,7 @@ def open_socket(command: Command) -> Answer:
 def send(command: Command) -> Answer:
     """Send a request and, where an answer is expected, return what comes at once."""
     client = sockets[command["id"]]
-    client.sendall(command["request"].encode())
+    client.sendall(command["request"].encode("latin-1"))
     if not command["answered"]:
         return {"ok": True}
     return {"ok": True, "answer": client.recv(65536).decode(errors="replace")}

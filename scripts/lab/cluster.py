@@ -1,5 +1,6 @@
 """The lab a scenario works with: nodes, workloads, Services, a recording, and the truth."""
 
+import copy
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ class Lab(Services):
     """One cluster in network namespaces, recorded into one capture directory."""
 
     def __init__(self, scenario: str, directory: Path, variant: int, options: Options) -> None:
-        super().__init__(Plan(scenario, variant), options)
+        super().__init__(Plan(scenario, variant, options.pods4, options.pods6), options)
         self.directory, self.truth = directory, Truth()
         self.pods, self.services = [], []
         self._recorder: Recorder | None = None
@@ -28,13 +29,33 @@ class Lab(Services):
         if self.options.ipv6:
             time.sleep(_MULTICAST_SETTLES)
         namespaces = {name: node.namespace for name, node in self.nodes.items()}
-        self._recorder = Recorder(self.directory, namespaces, self.options.snaplen)
+        self._recorder = Recorder(
+            self.directory, namespaces, self.options.snaplen, self.options.capture_filter
+        )
         self._recorder.start()
 
-    def stop_recording(self) -> None:
-        """Stop tcpdump, and write the snapshot."""
+    def kubectl(self) -> objects.Object:
+        """What `kubectl get -o json` prints now: what there is, and nothing of what there was."""
+        slices = [part for service in self.services for part in self.endpoint_slices(service)]
+        ended = [id(pod.document) for pod in self.pods if pod.end is not None and not pod.finished]
+        living = [document for document in self.documents if id(document) not in ended]
+        return copy.deepcopy(
+            {
+                "apiVersion": "v1",
+                "kind": "List",
+                "metadata": {"resourceVersion": ""},
+                "items": [*living, *(service.document for service in self.services), *slices],
+            }
+        )
+
+    def stop_recording(self, **snapshots: objects.Object) -> None:
+        """Stop tcpdump, and write the snapshot that a watch saw, or those given, by file name."""
         assert self._recorder is not None  # noqa: S101 (a scenario without a recording is a bug)
         self._recorder.stop()
+        if snapshots:
+            for name, document in snapshots.items():
+                write_json(self.directory / f"{name.replace('_', '-')}.json", document)
+            return
         slices = [part for service in self.services for part in self.endpoint_slices(service)]
         snapshot = {
             "apiVersion": "v1",

@@ -11,7 +11,7 @@ from hosts import Host
 from objects import Object
 from plan import Plan
 from shell import Namespace, run
-from topology import OUTSIDE, Fabric, NodeNetwork
+from topology import OUTSIDE, Fabric, Links, NodeNetwork
 from truth import Workload
 
 _PREFIX = "otelab"
@@ -26,6 +26,11 @@ class Options:
     random_fully: bool = False
     snaplen: int = 256
     outside_addresses: tuple[str, ...] = ()
+    links: Links = Links()
+    capture_filter: str = ""  # pcap-filter expression, for every tcpdump
+    pod_cidrs: bool = True  # whether Node objects say their podCIDR
+    pods4: str | None = None  # the pods' first two octets, where not the plan's
+    pods6: str | None = None  # the first three groups of the pods' IPv6 addresses, likewise
 
 
 class Nodes:
@@ -44,7 +49,9 @@ class Nodes:
         self.fabric = Fabric(self._new_namespace("fabric"), self.plan, ipv6=self.options.ipv6)
         for index, name in enumerate(self.options.nodes):
             namespace = self._new_namespace(name)
-            node = NodeNetwork(namespace, name, index, self.plan, ipv6=self.options.ipv6)
+            node = NodeNetwork(
+                namespace, name, index, self.plan, ipv6=self.options.ipv6, links=self.options.links
+            )
             node.connect(self.fabric)
             self.nodes[name] = node
             self._add_node_object(node)
@@ -89,7 +96,9 @@ class Nodes:
         cidrs = [f"{self.plan.pod_net(node.index)}.0/24"]
         if self.options.ipv6:
             cidrs.append(f"{self.plan.pod_net6(node.index)}/64")
-        self.documents.append(objects.node(meta, node.addresses, tuple(cidrs)))
+        self.documents.append(
+            objects.node(meta, node.addresses, tuple(cidrs) if self.options.pod_cidrs else ())
+        )
 
     def close(self) -> None:
         """Stop every process and remove every namespace, whatever happened before."""

@@ -45,8 +45,11 @@ class _Tcpdump:
 class Recorder:
     """Records the given nodes from `start` to `stop` into a capture directory."""
 
-    def __init__(self, directory: Path, nodes: dict[str, Namespace], snaplen: int) -> None:
+    def __init__(
+        self, directory: Path, nodes: dict[str, Namespace], snaplen: int, capture_filter: str = ""
+    ) -> None:
         self._directory, self._nodes, self._snaplen = directory, nodes, snaplen
+        self._filter = capture_filter
         self._running: list[_Tcpdump] = []
         self.start_time = self.end_time = 0.0
 
@@ -64,7 +67,7 @@ class Recorder:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Immediate mode: with buffered delivery the last packets would be lost on a signal.
         options = f"-i {interface} -s {self._snaplen} -n -U -Z root --immediate-mode -B 16384 -w"
-        tcpdump = ("tcpdump", *options.split(), str(path))
+        tcpdump = ("tcpdump", *options.split(), str(path), *self._filter.split())
         process = namespace.popen(*tcpdump, stderr=subprocess.PIPE)
         assert process.stderr is not None  # noqa: S101 (opened with PIPE)
         banner = ""
@@ -128,6 +131,8 @@ class Recorder:
             "snaplen": self._snaplen or None,
             "interface": "any",
         }
+        if self._filter:
+            manifest["filter"] = self._filter
         write_json(self._directory / "manifest.json", manifest)
 
     def _save(self, node: str, name: str, text: str) -> None:

@@ -132,6 +132,22 @@ class Services(Workloads):
         objects.end_pod(pod.document, pod.end)
         self.program_services()
 
+    def finish_pod(self, pod: Pod, phase: str = "Succeeded") -> None:
+        """Let a pod end by itself: its processes are gone, its object stays."""
+        self.remove_host(pod.host)
+        pod.end, pod.finished = time.time(), True
+        objects.end_pod(pod.document, pod.end, phase)
+        self.program_services()
+
+    def age(self, seconds: float) -> None:
+        """Make everything there is so much older than it is, as running clusters are."""
+        for document in (*self.documents, *(service.document for service in self.services)):
+            document |= objects.aged(document, seconds)
+        for pod in self.pods:
+            pod.start -= seconds
+        for service in self.services:
+            service.created -= seconds
+
     def backends(self, service: Service, *, ever: bool = False) -> list[Pod]:
         """The pods behind a Service now, or with `ever` all that were at some time."""
         if service.selector is None:

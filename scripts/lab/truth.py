@@ -45,12 +45,18 @@ Party = Workload | HasWorkload
 
 @dataclass(slots=True)
 class Truth:
-    """The true edges, what must not become one, external calls and hidden attempts."""
+    """The true edges, what must not become one, external calls and hidden attempts.
+
+    `views` are the ways of looking at the recording in which each edge that is not said to be
+    unknown there must be found: words joined by `+`, see README.md.
+    """
 
     edges: list[dict[str, Any]] = field(default_factory=list)
     not_edges: list[dict[str, Any]] = field(default_factory=list)
     external: list[dict[str, Any]] = field(default_factory=list)
     hidden: dict[str, int] = field(default_factory=dict)
+    views: list[str] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
 
     def edge(
         self,
@@ -61,14 +67,18 @@ class Truth:
         uplink: Uplink,
         protocol: str = "TCP",
         service: Named | None = None,
+        unknown: dict[str, str] | None = None,
         **details: object,
     ) -> None:
         """A call that was made and answered; `port` is the one reached at the server.
 
-        `details` go into the edge as they are, such as `connections` where the scenario counts.
+        `unknown` says in which views the call cannot be known, and why; `recorded` is the view
+        of everything that was recorded. `details` go into the edge as they are, such as
+        `connections` where the scenario counts.
         """
         call = _call(client, server, protocol, port, service)
-        self.edges.append(call | {"uplink": uplink} | details)
+        why = {"unknown": unknown} if unknown else {}
+        self.edges.append(call | {"uplink": uplink} | why | details)
 
     def no_edge(
         self,
@@ -79,9 +89,11 @@ class Truth:
         *,
         protocol: str = "TCP",
         service: Named | None = None,
+        **details: object,
     ) -> None:
         """Packets that must not become a call, and why."""
-        self.not_edges.append(_call(client, server, protocol, port, service) | {"why": why})
+        call = _call(client, server, protocol, port, service)
+        self.not_edges.append(call | {"why": why} | details)
 
     def outside(self, client: Party, address: str, port: int, name: str | None = None) -> None:
         """A call to an address outside the cluster, by name where the client can know it."""
@@ -93,7 +105,8 @@ class Truth:
         parts: dict[str, Any] = {"edges": _sorted(self.edges)}
         parts["notEdges"] = _sorted(self.not_edges)
         parts["external"] = self.external
-        return parts | ({"hidden": self.hidden} if self.hidden else {})
+        parts |= {"views": self.views} if self.views else {}
+        return parts | ({"hidden": self.hidden} if self.hidden else {}) | self.more
 
 
 def _who(party: Party) -> dict[str, str]:

@@ -38,6 +38,7 @@ class Pod:
     workload: Workload
     start: float
     end: float | None = None
+    finished: bool = False
 
     @property
     def address(self) -> str:
@@ -241,9 +242,23 @@ class Workloads(Nodes):
         if options.get("host_network"):
             return self.new_host(name, network.namespace), network.addresses
         namespace = self.new_pod_namespace()
+        if self.options.links.to_point:
+            addresses = network.plug_to_point(namespace, lent and lent.address)
+            if lent is not None and lent.node != node:
+                others = [other for other in self.nodes.values() if other is not network]
+                network.take_over(lent.address, others)
+            return self.new_host(name, namespace), addresses
         number = None if lent is None else int(lent.address.rsplit(".", 1)[1])
         addresses = network.plug(namespace, number)
+        if lent is not None:
+            self._announce(node)
         return self.new_host(name, namespace), addresses
+
+    def _announce(self, node: str) -> None:
+        """Let the pods of a node forget who had which address, as a gratuitous ARP would."""
+        for pod in self.pods:
+            if pod.node == node and pod.end is None and pod.host in self._hosts:
+                pod.host.namespace.ip("neigh flush dev eth0")
 
     def _pod_object(
         self,

@@ -1,0 +1,61 @@
+"""An address changes hands within a second, on a bridge; the pods' own MAC addresses tell when.
+
+On each node a pod of `old` calls `audit`, is called by `probe`, and is deleted; a pod of `new`
+gets its address at once and does the same. All of it lies within the time that clocks and watches
+may be off by, so the snapshot alone cannot say whose call it was. The source MAC of the address,
+as its own node records it, changes between the two: that is the moment.
+
+On the uplink there is only the MAC of flannel.1, and nothing tells: the calls that cross
+it are ambiguous between the two.
+"""
+
+import time
+
+from cluster import Lab
+from objects import Port
+from workloads import Group
+
+_PORT, _AUDIT = 8080, 9000
+_AT_ONCE = 0.2
+_QUIET = 4.0
+UPLINK = {
+    "uplink": "ambiguous: within the slack of the change; the pod's MAC address and interface, "
+    "which would tell, are not on the uplink"
+}
+
+
+def record(lab: Lab) -> None:
+    """Hand an address over on either node."""
+    port, audit_port = lab.plan.port(_PORT), lab.plan.port(_AUDIT)
+    sides = (("a", "node-a", "node-b"), ("b", "node-b", "node-a"))
+    audit, probe, near, old = ({} for _ in range(4))
+    for side, here, there in sides:
+        audit[side] = lab.deployment(f"audit-{side}", "app", on=(there,), ports=(Port(audit_port),))
+        probe[side] = lab.deployment(f"probe-{side}", "app", on=(there,))
+        near[side] = lab.deployment(f"near-{side}", "app", on=(here,))
+        old[side] = lab.deployment(f"old-{side}", "app", on=(here,), ports=(Port(port),))
+
+    def exchange(owner: Group, side: str) -> None:
+        """Call and be called, from the other node and from the same one."""
+        owner.host.call(audit[side].pod, audit_port)
+        probe[side].host.call(owner.pod, port)
+        near[side].host.call(owner.pod, port)
+        edge = lab.truth.edge
+        edge(owner, audit[side], audit_port, uplink="yes", unknown=UPLINK)
+        edge(probe[side], owner, port, uplink="yes", unknown=UPLINK)
+        edge(near[side], owner, port, uplink="no")
+
+    lab.age(3600)
+    lab.start_recording()
+    time.sleep(_QUIET)
+    for side, here, _ in sides:
+        exchange(old[side], side)
+        time.sleep(_AT_ONCE)
+        lab.delete_pod(old[side].pod)
+        new = lab.deployment(
+            f"new-{side}", "app", on=(here,), ports=(Port(port),), address_of=old[side].pod
+        )
+        time.sleep(_AT_ONCE)
+        exchange(new, side)
+    time.sleep(_QUIET)
+    lab.stop_recording()
