@@ -22,10 +22,13 @@ class Lab(Services):
         self.directory, self.truth = directory, Truth()
         self.pods, self.services = [], []
         self._recorder: Recorder | None = None
+        self.aged_before_recording = 0.0  # seconds, for scenarios that build on another
 
     def start_recording(self) -> None:
         """Start tcpdump on every node; what happened before is older than the capture."""
         self.program_services()
+        if self.aged_before_recording:
+            self.age(self.aged_before_recording)
         if self.options.ipv6:
             time.sleep(_MULTICAST_SETTLES)
         namespaces = {name: node.namespace for name, node in self.nodes.items()}

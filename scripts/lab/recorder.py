@@ -11,11 +11,13 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from objects import microseconds
 from shell import LabError, Namespace, run
+from shift import shift
 
 _COUNTERS = {
     "captured": re.compile(r"(\d+) packets? captured"),
@@ -155,6 +157,20 @@ def refresh_manifest(directory: Path) -> None:
     manifest = json.loads((directory / "manifest.json").read_text())
     for node in manifest["nodes"]:
         node["files"] = [_file_entry(directory, entry["path"]) for entry in node["files"]]
+    write_json(directory / "manifest.json", manifest)
+
+
+def move_in_time(directory: Path, node: str, nanoseconds: int) -> None:
+    """Set a node's clock to another time: its packets, and when it says it recorded them."""
+    for folder in ("pcap", "pcap-uplink"):
+        path = directory / folder / f"{node}.pcap"
+        path.write_bytes(shift(path.read_bytes(), nanoseconds))
+    refresh_manifest(directory)
+    manifest = json.loads((directory / "manifest.json").read_text())
+    (entry,) = (each for each in manifest["nodes"] if each["name"] == node)
+    for end in ("start", "end"):
+        moved = datetime.fromisoformat(entry[end]) + timedelta(microseconds=nanoseconds // 1000)
+        entry[end] = moved.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     write_json(directory / "manifest.json", manifest)
 
 

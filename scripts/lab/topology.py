@@ -166,7 +166,9 @@ class NodeNetwork:
     def peer_with(self, other: "NodeNetwork") -> None:
         """Add what flannel would: the way to the other node's pods through the tunnel."""
         if not self.links.overlay:
-            self.namespace.ip(f"route add {self._plan.pod_net(other.index)}.0/24 via {other.address}")
+            self.namespace.ip(
+                f"route add {self._plan.pod_net(other.index)}.0/24 via {other.address}"
+            )
             return
         pod_net, mac = self._plan.pod_net(other.index), _vtep_mac(other.index)
         self.namespace.ip(

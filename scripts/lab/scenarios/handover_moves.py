@@ -2,7 +2,7 @@
 
 Nodes route to each other's pods without a tunnel, and any node may have any pod address, as with
 Calico's address blocks that are lent out. On node-a a pod of `old` calls `audit` and is called by
-`probe`; it is deleted, and a pod of `new` on node-b gets the address and does the same. `audit`
+`probe`; it is deleted, and a pod of `new` on node-b gets the address and does the same, with other ports. `audit`
 and `probe` run on both nodes, so that each owner talks within its node and across.
 
 The uplink tells as well where a call crosses it: the node's own MAC address is the source, and the
@@ -17,39 +17,43 @@ from objects import Port
 from topology import Links
 from workloads import Group
 
+from scenarios.handover import Ports, listening, ports
+
 OPTIONS = Options(links=Links(to_point=True, overlay=False), pod_cidrs=False)
 _QUIET, _AT_ONCE = 4.0, 0.3
 
 
 def record(lab: Lab) -> None:
     """Hand an address from one node to the other."""
-    port, audit_port = lab.plan.port(8080), lab.plan.port(9000)
+    first, second = ports(lab)
     nodes = {"a": "node-a", "b": "node-b"}
     audit = {
-        side: lab.deployment(f"audit-{side}", "app", on=(node,), ports=(Port(audit_port),))
+        side: lab.deployment(f"audit-{side}", "app", on=(node,), ports=listening(lab))
         for side, node in nodes.items()
     }
     probe = {
         side: lab.deployment(f"probe-{side}", "app", on=(node,)) for side, node in nodes.items()
     }
-    old = lab.deployment("old", "app", ports=(Port(port),))
+    old = lab.deployment("old", "app", ports=(Port(first.own),))
 
-    def exchange(owner: Group, home: str) -> None:
+    def exchange(owner: Group, home: str, use: Ports) -> None:
         for side in nodes:
-            owner.host.call(audit[side].pod, audit_port)
-            probe[side].host.call(owner.pod, port)
+            owner.host.call(audit[side].pod, use.audit)
+            probe[side].host.call(owner.pod, use.own)
             crosses = "no" if side == home else "yes"
-            lab.truth.edge(owner, audit[side], audit_port, uplink=crosses)
-            lab.truth.edge(probe[side], owner, port, uplink=crosses)
+            lab.truth.edge(owner, audit[side], use.audit, uplink=crosses)
+            lab.truth.edge(probe[side], owner, use.own, uplink=crosses)
 
     lab.age(3600)
     lab.start_recording()
     time.sleep(_QUIET)
-    exchange(old, "a")
+    exchange(old, "a", first)
     time.sleep(_AT_ONCE)
     lab.delete_pod(old.pod)
-    new = lab.deployment("new", "app", on=("node-b",), ports=(Port(port),), address_of=old.pod)
+    new = lab.deployment(
+        "new", "app", on=("node-b",), ports=(Port(second.own),), address_of=old.pod
+    )
     time.sleep(_AT_ONCE)
-    exchange(new, "b")
+    exchange(new, "b", second)
     time.sleep(_QUIET)
     lab.stop_recording()

@@ -1,7 +1,7 @@
 """Addresses that changed hands, and a snapshot taken once, at the end, as `kubectl get` prints it.
 
 On each node a Job's pod calls `audit` and finishes; its object stays, Succeeded. A pod of `new`
-gets its address at once and calls `audit` too. A call to a third pod, `echo`, follows from each.
+gets its address at once and calls `audit` too. Each calls `echo` on its own node as well, on a port of its own.
 The object's times have whole seconds, and all lies within the slack of them: the pods' MAC
 addresses, as their own node records them, tell who was who.
 
@@ -14,40 +14,42 @@ from cluster import Lab
 from objects import Port
 from workloads import Group
 
-from scenarios.handover import UPLINK
+from scenarios.handover import UPLINK, Ports, listening, ports
 
 _QUIET, _AT_ONCE = 4.0, 0.3
 
 
 def record(lab: Lab) -> None:
     """Let a Job finish and a Deployment's pod take its address, on either node."""
-    audit_port, echo_port = lab.plan.port(9000), lab.plan.port(7000)
+    first, second = ports(lab)
     sides = (("a", "node-a", "node-b"), ("b", "node-b", "node-a"))
     audit = {
-        side: lab.deployment(f"audit-{side}", "app", on=(there,), ports=(Port(audit_port),))
+        side: lab.deployment(f"audit-{side}", "app", on=(there,), ports=listening(lab))
         for side, _, there in sides
     }
     echo = {
-        side: lab.deployment(f"echo-{side}", "app", on=(here,), ports=(Port(echo_port),))
+        side: lab.deployment(
+            f"echo-{side}", "app", on=(here,), ports=(Port(first.own), Port(second.own))
+        )
         for side, here, _ in sides
     }
     jobs = {side: lab.cronjob(f"nightly-{side}", "app", on=here) for side, here, _ in sides}
 
-    def exchange(owner: Group, side: str) -> None:
-        owner.host.call(audit[side].pod, audit_port)
-        owner.host.call(echo[side].pod, echo_port)
-        lab.truth.edge(owner, audit[side], audit_port, uplink="yes", unknown=UPLINK)
-        lab.truth.edge(owner, echo[side], echo_port, uplink="no")
+    def exchange(owner: Group, side: str, use: Ports) -> None:
+        owner.host.call(audit[side].pod, use.audit)
+        owner.host.call(echo[side].pod, use.own)
+        lab.truth.edge(owner, audit[side], use.audit, uplink="yes", unknown=UPLINK)
+        lab.truth.edge(owner, echo[side], use.own, uplink="no")
 
     lab.age(3600)
     lab.start_recording()
     time.sleep(_QUIET)
     for side, here, _ in sides:
-        exchange(jobs[side], side)
+        exchange(jobs[side], side, first)
         time.sleep(_AT_ONCE)
         lab.finish_pod(jobs[side].pod)
         new = lab.deployment(f"new-{side}", "app", on=(here,), address_of=jobs[side].pod)
         time.sleep(_AT_ONCE)
-        exchange(new, side)
+        exchange(new, side, second)
     time.sleep(_QUIET)
     lab.stop_recording(snapshot=lab.kubectl())
