@@ -18,7 +18,8 @@ class Lab(Services):
     """One cluster in network namespaces, recorded into one capture directory."""
 
     def __init__(self, scenario: str, directory: Path, variant: int, options: Options) -> None:
-        super().__init__(Plan(scenario, variant, options.pods4, options.pods6), options)
+        plan = Plan(scenario, variant, options.pods4, options.pods6, options.underlay)
+        super().__init__(plan, options)
         self.directory, self.truth = directory, Truth()
         self.pods, self.services = [], []
         self._recorder: Recorder | None = None

@@ -3,7 +3,7 @@
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import objects
@@ -26,10 +26,11 @@ class Options:
     random_fully: bool = False
     snaplen: int = 256
     outside_addresses: tuple[str, ...] = ()
-    links: Links = Links()
+    links: Links = field(default_factory=Links)
     capture_filter: str = ""  # pcap-filter expression, for every tcpdump
     pod_cidrs: bool = True  # whether Node objects say their podCIDR
     pods4: str | None = None  # the pods' first two octets, where not the plan's
+    underlay: str | None = None  # the nodes' first three octets, likewise
     pods6: str | None = None  # the first three groups of the pods' IPv6 addresses, likewise
 
 
@@ -40,7 +41,8 @@ class Nodes:
         self.plan, self.options = plan, options
         self.documents: list[Object] = []
         self.nodes: dict[str, NodeNetwork] = {}
-        self._prefix = f"{_PREFIX}-{os.getpid()}"
+        # A scenario may build two clusters at once.
+        self._prefix = f"{_PREFIX}-{os.getpid()}-{plan.scenario}"
         self._namespaces: list[Namespace] = []
         self._hosts: list[Host] = []
 

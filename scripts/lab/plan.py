@@ -51,6 +51,7 @@ class Plan:
     variant: int = 0
     pods4: str | None = None
     pods6_net: str | None = None
+    nodes4: str | None = None
 
     def name(self, word: str) -> str:
         """The name this run uses for a workload, Service or namespace."""
@@ -83,7 +84,7 @@ class Plan:
     @property
     def underlay(self) -> str:
         """The first three octets of the node network, 192.168.77 in variant 0."""
-        return f"192.168.{77 + self._shift}"
+        return self.nodes4 or f"192.168.{77 + self._shift}"
 
     def node(self, index: int) -> str:
         """A node's InternalIP; 192.168.77.11 for the first."""

@@ -70,7 +70,7 @@ def write_index(output: Path) -> None:
     lines = [_INDEX_HEAD]
     for name in scenario_names():
         directory = output / name
-        if not (directory / "manifest.json").exists():
+        if not (directory / "truth.json").exists():
             continue
         sizes = [path.stat().st_size for path in directory.rglob("*") if path.is_file()]
         truth = json.loads((directory / "truth.json").read_text())

@@ -142,7 +142,7 @@ class Services(Workloads):
     def age(self, seconds: float) -> None:
         """Make everything there is so much older than it is, as running clusters are."""
         for document in (*self.documents, *(service.document for service in self.services)):
-            document |= objects.aged(document, seconds)
+            document.update(objects.aged(document, seconds))
         for pod in self.pods:
             pod.start -= seconds
         for service in self.services:

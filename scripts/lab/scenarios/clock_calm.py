@@ -1,7 +1,7 @@
 """`two-nodes` with clocks 15 seconds apart and no manifest: nothing changes, so nothing is unsure.
 
-All pods are an hour old and keep their addresses. Which clock is right makes no difference to
-whose an address was, and every call is known.
+All pods are an hour old and keep their addresses. Which clock is right makes no difference to whose
+an address was, and every call is known.
 """
 
 from pathlib import Path

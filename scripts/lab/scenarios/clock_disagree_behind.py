@@ -1,9 +1,9 @@
 """`clock-disagree` the other way round: the clock of node-a, the first by name, is the wrong one.
 
-It is 15 seconds behind, there is no manifest, and the address changes hands on node-b. If
-node-a's clock were right, everything was 15 seconds earlier, and `two`'s call to `probe` would
-have been `one`'s: ambiguous by clocks. The MAC address of the address changed before that call, so
-it was `two`'s. `one` → `sink` and `steady` → `sink` are the same by either clock.
+It is 15 seconds behind, there is no manifest, and the address changes hands on node-b. If node-a's
+clock were right, everything was 15 seconds earlier, and `two`'s call to `probe` would have been
+`one`'s: ambiguous by clocks. The MAC address of the address changed before that call, so it was
+`two`'s. `one` → `sink` and `steady` → `sink` are the same by either clock.
 """
 
 from pathlib import Path

@@ -1,12 +1,12 @@
 """An address changes hands within a second, on a bridge; the pods' own MAC addresses tell when.
 
-On each node a pod of `old` calls `audit`, is called by `probe`, and is deleted; a pod of `new`
-gets its address at once and does the same, with other ports. All of it lies within the time that clocks and watches
-may be off by, so the snapshot alone cannot say whose call it was. The source MAC of the address,
-as its own node records it, changes between the two: that is the moment.
+On each node a pod of `old` calls `audit`, is called by `probe`, and is deleted; a pod of `new` gets
+its address at once and does the same, with other ports. All of it lies within the time that clocks
+and watches may be off by, so the snapshot alone cannot say whose call it was. The source MAC of the
+address, as its own node records it, changes between the two: that is the moment.
 
-On the uplink there is only the MAC of flannel.1, and nothing tells: the calls that cross
-it are ambiguous between the two.
+On the uplink there is only the MAC of flannel.1, and nothing tells: the calls that cross it are
+ambiguous between the two.
 """
 
 import time

@@ -2,8 +2,8 @@
 
 Nodes route to each other's pods without a tunnel, and any node may have any pod address, as with
 Calico's address blocks that are lent out. On node-a a pod of `old` calls `audit` and is called by
-`probe`; it is deleted, and a pod of `new` on node-b gets the address and does the same, with other ports. `audit`
-and `probe` run on both nodes, so that each owner talks within its node and across.
+`probe`; it is deleted, and a pod of `new` on node-b gets the address and does the same, with other
+ports. `audit` and `probe` run on both nodes, so that each owner talks within its node and across.
 
 The uplink tells as well where a call crosses it: the node's own MAC address is the source, and the
 recording of which node it left.

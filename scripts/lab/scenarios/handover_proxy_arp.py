@@ -1,7 +1,8 @@
-"""`handover` without a bridge: each pod on a veth of its own, with proxy ARP, as Calico lays it out.
+"""`handover` without a bridge: each pod on a veth of its own, with proxy ARP, as Calico lays it
+out.
 
-The same calls. The node's ends of all veths have one MAC address, ee:ee:ee:ee:ee:ee, the pods'
-ends have their own: source MAC and interface both change when the address changes hands.
+The same calls. The node's ends of all veths have one MAC address, ee:ee:ee:ee:ee:ee, the pods' ends
+have their own: source MAC and interface both change when the address changes hands.
 """
 
 from cluster import Lab

@@ -1,9 +1,9 @@
 """Addresses that changed hands, and a snapshot taken once, at the end, as `kubectl get` prints it.
 
 On each node a Job's pod calls `audit` and finishes; its object stays, Succeeded. A pod of `new`
-gets its address at once and calls `audit` too. Each calls `echo` on its own node as well, on a port of its own.
-The object's times have whole seconds, and all lies within the slack of them: the pods' MAC
-addresses, as their own node records them, tell who was who.
+gets its address at once and calls `audit` too. Each calls `echo` on its own node as well, on a port
+of its own. The object's times have whole seconds, and all lies within the slack of them: the pods'
+MAC addresses, as their own node records them, tell who was who.
 
 On the uplink there is no pod's MAC address, and nothing tells.
 """

@@ -1,9 +1,9 @@
 """A snapshot taken once, before the packets: it knows only who had the addresses then.
 
-On each node a pod of `old` calls `audit` and is called by `probe`; then it is deleted, and a pod
-of `new` gets its address and does the same with other ports, seconds later. `steady` keeps its address and calls
-`audit` before and after. The snapshot, as `kubectl get` printed it, was taken at the start: it has
-`old` and nothing of `new`.
+On each node a pod of `old` calls `audit` and is called by `probe`; then it is deleted, and a pod of
+`new` gets its address and does the same with other ports, seconds later. `steady` keeps its address
+and calls `audit` before and after. The snapshot, as `kubectl get` printed it, was taken at the
+start: it has `old` and nothing of `new`.
 
 That `new`'s calls are not `old`'s shows in the packets: the MAC address of the address changed in
 between. Whose they are, nothing in the directory says. On the uplink alone nothing contradicts the

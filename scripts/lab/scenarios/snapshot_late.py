@@ -1,9 +1,9 @@
 """A snapshot taken once, after the packets: whoever is gone by then is not in it.
 
 On each node a pod of `old` calls `audit` and is called by `probe`; it is deleted, and a pod of
-`new` gets its address and does the same with other ports: on node-a seconds later, on node-b at once. The snapshot,
-as `kubectl get` printed it, was taken at the end: it has `new`, with the second in which its
-address was given to it, and nothing of `old`.
+`new` gets its address and does the same with other ports: on node-a seconds later, on node-b at
+once. The snapshot, as `kubectl get` printed it, was taken at the end: it has `new`, with the second
+in which its address was given to it, and nothing of `old`.
 
 The calls on node-b lie within the slack of that second. The MAC address of the address changed
 between them, so the earlier ones were not `new`'s, and the later ones were. On the uplink nothing

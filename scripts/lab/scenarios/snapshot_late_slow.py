@@ -3,8 +3,8 @@
 Before 1.29 there is no PodReadyToStartContainers. `fresh` is said to have started (`startTime`)
 while another pod, `old`, still had the address that it gets in the end: a volume was slow. In that
 time `old` calls `sink` and is called by `source`; neither may be given to `fresh`, though its
-`startTime` is before. Once its container runs, `fresh` calls `source` and is called by `sink`.
-One such pod on each node.
+`startTime` is before. Once its container runs, `fresh` calls `source` and is called by `sink`. One
+such pod on each node.
 
 The first two are unresolved: `old` is in no snapshot.
 """
