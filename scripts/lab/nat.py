@@ -106,3 +106,24 @@ def _backends(
     turns = ", ".join(f"{index} : goto sep{number}x{index}" for index in range(len(endpoints)))
     dispatch = f"  numgen inc mod {len(endpoints)} vmap {{ {turns} }}"
     return [*lines, f" chain svc{number} {{", dispatch, " }"]
+
+
+def relay(*dnat: str) -> str:
+    """What a pod that relays by NAT has in its own namespace: these rules, and masquerade."""
+    lines = ["table ip relay {", " chain prerouting {"]
+    lines += ["  type nat hook prerouting priority dstnat; policy accept;"]
+    lines += [*(f"  {rule}" for rule in dnat), " }", " chain postrouting {"]
+    lines += ["  type nat hook postrouting priority srcnat; policy accept;", "  masquerade"]
+    return "\n".join([*lines, " }", "}"]) + "\n"
+
+
+def host_ports(*dnat: str) -> str:
+    """The portmap CNI plugin's part on a node: what enters by a hostPort goes to its pod."""
+    lines = ["table ip hostports {"]
+    for hook, priority in (("prerouting", "dstnat - 1"), ("output", "-101")):
+        lines += [
+            f" chain {hook} {{",
+            f"  type nat hook {hook} priority {priority}; policy accept;",
+        ]
+        lines += [*(f"  fib daddr type local {rule}" for rule in dnat), " }"]
+    return "\n".join([*lines, "}"]) + "\n"

@@ -10,6 +10,7 @@ from typing import TypedDict, Unpack
 
 import objects
 from hosts import Host
+from nat import relay
 from nodes import Nodes
 from objects import Object, Owner, Port
 from truth import Workload
@@ -253,6 +254,15 @@ class Workloads(Nodes):
         if lent is not None:
             self._announce(node)
         return self.new_host(name, namespace), addresses
+
+    def relay(self, pod: Pod, *dnat: str) -> None:
+        """Let a pod send on what it gets, by NAT in its own namespace, as its own.
+
+        No socket accepts anything there: both calls have the same sequence numbers.
+        """
+        pod.host.namespace.sysctl(ipv4__ip_forward=1, ipv4__conf__all__send_redirects=0)
+        pod.host.namespace.sysctl(ipv4__conf__eth0__send_redirects=0)
+        pod.host.namespace.run("nft", "-f", "-", stdin=relay(*dnat))
 
     def _announce(self, node: str) -> None:
         """Let the pods of a node forget who had which address, as a gratuitous ARP would."""

@@ -1,5 +1,4 @@
-"""`handover` without a bridge: each pod on a veth of its own, with proxy ARP, as Calico lays it
-out.
+"""`handover` without a bridge: each pod on a veth of its own, with proxy ARP, as with Calico.
 
 The same calls. The node's ends of all veths have one MAC address, ee:ee:ee:ee:ee:ee, the pods' ends
 have their own: source MAC and interface both change when the address changes hands.
