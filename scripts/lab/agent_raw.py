@@ -20,14 +20,15 @@ def half_open(command: Command) -> Answer:
         route.connect((address, port))
         source = route.getsockname()[0]
     source_port = random.randrange(40000, 60000)
-    segment = _segment(source, address, source_port, port)
+    segment = syn(source, address, source_port, port)
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw:
         raw.sendto(segment, (address, 0))
         time.sleep(0.2)
     return {"ok": True}
 
 
-def _segment(source: str, destination: str, source_port: int, port: int) -> bytes:
+def syn(source: str, destination: str, source_port: int, port: int) -> bytes:
+    """A TCP header of a SYN, with its checksum."""
     number = random.getrandbits(32)
     fields = (source_port, port, number, 0, 5 << 4, _SYN, 1024)
     pseudo = socket.inet_aton(source) + socket.inet_aton(destination)
