@@ -89,6 +89,12 @@ def metadata(
     return fields
 
 
+def not_controlled(document: Object) -> None:
+    """Let the owners of an object be owners only, and none its controller."""
+    for reference in document["metadata"]["ownerReferences"]:
+        reference |= {"controller": False, "blockOwnerDeletion": False}
+
+
 def container(name: str, image: str, ports: tuple[Port, ...]) -> Object:
     """One entry of spec.containers."""
     fields: Object = {"name": name, "image": image}

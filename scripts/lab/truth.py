@@ -16,10 +16,12 @@ class Workload:
     name: str
     namespace: str
     kind: str
+    group: str = ""  # the API group of a custom resource
 
     def document(self) -> dict[str, str]:
         """As truth.json has it."""
-        return {"name": self.name, "namespace": self.namespace, "kind": self.kind}
+        who = {"name": self.name, "namespace": self.namespace, "kind": self.kind}
+        return who | ({"group": self.group} if self.group else {})
 
 
 class HasWorkload(Protocol):

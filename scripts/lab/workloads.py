@@ -24,6 +24,18 @@ _API = {
     "CronJob": "batch/v1",
     "Rollout": "argoproj.io/v1alpha1",
     "StrimziPodSet": "core.strimzi.io/v1beta2",
+    "Kafka": "kafka.strimzi.io/v1beta2",
+    "CephCluster": "ceph.rook.io/v1",
+    "ReplicationController": "v1",
+    "DeploymentConfig": "apps.openshift.io/v1",
+    "Workflow": "argoproj.io/v1alpha1",
+    "ClusterServiceVersion": "operators.coreos.com/v1alpha1",
+    "Application": "app.k8s.io/v1beta1",
+    "Revision": "serving.knative.dev/v1",
+    "Configuration": "serving.knative.dev/v1",
+    # No core Service and no core Node owns pods this way.
+    "Service": "serving.knative.dev/v1",
+    "Node": "iot.example/v1",
 }
 
 

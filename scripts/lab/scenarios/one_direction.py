@@ -34,7 +34,7 @@ def record(lab: Lab) -> None:
     both = (Port(port), Port(udp_port, "UDP"))
     server = lab.deployment("server", "app", on=("node-b",), ports=(*both, Port(dropped)))
     home = lab.deployment("home", "app", ports=both)
-    names = {name: "node-a" for name in ("caller", "asker", "knocker", "refused")}
+    names = dict.fromkeys(("caller", "asker", "knocker", "refused"), "node-a")
     names |= {"visitor": "node-b", "wonderer": "node-b"}
     client = {name: lab.deployment(name, "app", on=(node,)) for name, node in names.items()}
     rules = firewall(f"ip daddr {server.pod.address} tcp dport {dropped} drop")
