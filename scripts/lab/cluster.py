@@ -4,16 +4,16 @@ import time
 from pathlib import Path
 
 import objects
+from managed import Managed
 from nodes import Options
 from plan import Plan
 from recorder import Recorder, write_json
-from services import Services
-from truth import Truth
+from truth import VIEWS, Truth
 
 _MULTICAST_SETTLES = 2.0  # seconds in which new interfaces repeat their group reports
 
 
-class Lab(Services):
+class Lab(Managed):
     """One cluster in network namespaces, recorded into one capture directory."""
 
     def __init__(self, scenario: str, directory: Path, variant: int, options: Options) -> None:
@@ -21,6 +21,10 @@ class Lab(Services):
         self.directory, self.truth = directory, Truth()
         self.pods, self.services = [], []
         self._recorder: Recorder | None = None
+
+    def look_from_all_sides(self, *more: str) -> None:
+        """Have the truth checked in every view; said before the first edge."""
+        self.truth.views = [*VIEWS, *more]
 
     def start_recording(self) -> None:
         """Start tcpdump on every node; what happened before is older than the capture."""
@@ -35,7 +39,7 @@ class Lab(Services):
         """Stop tcpdump, and write the snapshot."""
         assert self._recorder is not None  # noqa: S101 (a scenario without a recording is a bug)
         self._recorder.stop()
-        slices = [part for service in self.services for part in self.endpoint_slices(service)]
+        slices = [part for service in self.services for part in self.backend_objects(service)]
         snapshot = {
             "apiVersion": "v1",
             "kind": "List",

@@ -26,6 +26,7 @@ class Options:
     random_fully: bool = False
     snaplen: int = 256
     outside_addresses: tuple[str, ...] = ()
+    endpoints_objects: bool = False  # the snapshot holds these, and no EndpointSlice
 
 
 class Nodes:

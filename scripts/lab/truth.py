@@ -7,6 +7,33 @@ from typing import Any, Literal, Protocol
 # nodes they do, within a node they cannot, and where the source was rewritten on the way only the
 # nodes' conntrack tables still know it.
 Uplink = Literal["yes", "no", "conntrack"]
+# What tests/views.py makes of a recording: less than was recorded.
+VIEWS = (
+    "no-conntrack",
+    "no-watch",
+    "no-conntrack+no-watch",
+    "only-node-a",
+    "only-node-b",
+    "uplink",
+    "uplink+no-conntrack",
+)
+
+NO_MAC = "only the interfaces of the address's own node show that it changed hands"
+_UPLINK_REASONS: dict[Uplink, dict[str, str]] = {
+    "yes": {},
+    "no": {"uplink": "both ends are on one node"},
+    "conntrack": {"uplink+no-conntrack": "masqueraded: only conntrack knows who called"},
+}
+
+
+def not_past(node: str) -> dict[str, str]:
+    """An edge of which nothing passes this node."""
+    return {f"only-{node}": f"not one packet of it passes {node}"}
+
+
+def masqueraded_at(node: str) -> dict[str, str]:
+    """An edge whose client this node sees behind another node's address."""
+    return {f"only-{node}": f"comes to {node} from the other node's address, whose conntrack knows"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +72,17 @@ Party = Workload | HasWorkload
 
 @dataclass(slots=True)
 class Truth:
-    """The true edges, what must not become one, external calls and hidden attempts."""
+    """The true edges, what must not become one, external calls and hidden attempts.
+
+    `views` are the ways of looking at the recording in which each edge that is not said to be
+    unknown there must be found: words joined by `+`, see README.md.
+    """
 
     edges: list[dict[str, Any]] = field(default_factory=list)
     not_edges: list[dict[str, Any]] = field(default_factory=list)
     external: list[dict[str, Any]] = field(default_factory=list)
     hidden: dict[str, int] = field(default_factory=dict)
+    views: list[str] = field(default_factory=list)
 
     def edge(
         self,
@@ -61,14 +93,19 @@ class Truth:
         uplink: Uplink,
         protocol: str = "TCP",
         service: Named | None = None,
+        unknown: dict[str, str] | None = None,
         **details: object,
     ) -> None:
         """A call that was made and answered; `port` is the one reached at the server.
 
-        `details` go into the edge as they are, such as `connections` where the scenario counts.
+        `unknown` says in which views the call cannot be known, and why; `recorded` is the view
+        of everything that was recorded. `details` go into the edge as they are, such as
+        `connections` where the scenario counts.
         """
         call = _call(client, server, protocol, port, service)
-        self.edges.append(call | {"uplink": uplink} | details)
+        reasons = (_UPLINK_REASONS[uplink] if self.views else {}) | (unknown or {})
+        why = {"unknown": reasons} if reasons else {}
+        self.edges.append(call | {"uplink": uplink} | why | details)
 
     def no_edge(
         self,
@@ -93,6 +130,7 @@ class Truth:
         parts: dict[str, Any] = {"edges": _sorted(self.edges)}
         parts["notEdges"] = _sorted(self.not_edges)
         parts["external"] = self.external
+        parts |= {"views": self.views} if self.views else {}
         return parts | ({"hidden": self.hidden} if self.hidden else {})
 
 
