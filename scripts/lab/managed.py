@@ -12,7 +12,7 @@ from truth import Workload
 from workloads import Group, Pod
 
 _FARGATE_FIRST, _API_SERVER = 50, 200  # the last octets of their addresses on the node network
-_VLAN, _SECOND_NETWORK = 100, "10.99.0"
+_SECOND_NETWORK = "10.99.0"
 STATUS_KEY = "k8s.v1.cni.cncf.io/network-status"
 
 
@@ -105,12 +105,16 @@ class Managed(Services):
         return pod
 
     def add_second_network(self) -> None:
-        """On every node a bridge `net1br` for second interfaces, joined by a VLAN between nodes."""
+        """On every node a bridge `net1br` for second interfaces, with a cable `eth1` of its own."""
+        self.fabric.namespace.ip("link add fab1 type bridge mcast_snooping 0", "link set fab1 up")
         for node in self.nodes.values():
+            self.fabric.namespace.ip(
+                f"link add second{node.index} type veth peer name eth1 netns {node.namespace.name}",
+                f"link set second{node.index} master fab1 up",
+            )
             node.namespace.ip(
-                f"link add link eth0 name eth0.{_VLAN} type vlan id {_VLAN}",
                 "link add net1br type bridge mcast_snooping 0",
-                f"link set eth0.{_VLAN} master net1br up",
+                "link set eth1 master net1br up",
                 "link set net1br up",
             )
 

@@ -178,7 +178,7 @@ class Snapshot:
 
     def entrances(self, edge: Json) -> set[str]:
         """Every address that leads to an edge's server."""
-        found = self.servers(edge)
+        found = self.servers(edge) | ({edge["entrance"]} if "entrance" in edge else set())
         if edge["service"] is None:
             return found | self.host_port_nodes(edge["server"])
         service = self.service(edge["service"], edge["server"]["namespace"])
