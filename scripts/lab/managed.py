@@ -3,9 +3,10 @@
 import json
 import time
 
+import dead
 import objects
 from hosts import Host
-from objects import Port
+from objects import Owner, Port
 from services import Service, ServicePort, Services
 from shell import Namespace
 from truth import Workload
@@ -143,6 +144,44 @@ class Managed(Services):
         pod.end = time.time()
         objects.end_pod(pod.document, pod.end, "Succeeded")
         self.program_services()
+
+    def fail_pod(self, pod: Pod) -> None:
+        """A pod dies with its sandbox; the API keeps it, as the scenario will say."""
+        self.remove_host(pod.host)
+        pod.over = True
+        self.program_services()
+
+    def past_pod(self, name: str, namespace: str, heir: Pod, node: str, born: float) -> Pod:
+        """A pod of long ago whose address a live pod has: an object, and nothing else.
+
+        The watch found it when it began, and never saw it end.
+        """
+        known = [pod for pod in self.pods if pod.workload.name == self.plan.name(name)]
+        group = self._past_group(name, namespace) if not known else self._again(known[0])
+        pod_name = f"{name}-{self.plan.suffix(f'past/{namespace}/{name}', 5)}"
+        pod = self.start_pod(
+            pod_name, group.workload.namespace, group, node, address_of=heir, objects_only=True
+        )
+        dead.born(pod.document, born)
+        pod.start, pod.over = born, True
+        return pod
+
+    def _past_group(self, name: str, namespace: str) -> Group:
+        full, where = self.plan.name(name), self.plan.name(namespace)
+        owner = self.controller("Job", name, namespace)
+        return Group(Workload(full, where, "Job"), {"app": full}, owner)
+
+    def _again(self, pod: Pod) -> Group:
+        """The workload of a pod that is there, for another of its pods."""
+        reference = pod.document["metadata"]["ownerReferences"][0]
+        keys = ("apiVersion", "kind", "name", "uid")
+        return Group(pod.workload, pod.labels, Owner(*(reference[key] for key in keys)))
+
+    def forget_pod(self, pod: Pod) -> None:
+        """Have it that a pod never was: only its address is left, and nobody answers there."""
+        self.remove_host(pod.host)
+        self.documents.remove(pod.document)
+        self.pods.remove(pod)
 
     def cut_off(self, pod: Pod) -> None:
         """Take a pod off the network before its process can say goodbye, then delete it."""

@@ -144,7 +144,7 @@ class Services(Workloads):
             for pod in self.pods
             if pod.document["metadata"]["namespace"] == service.namespace
             and wanted <= pod.labels.items()
-            and (ever or pod.end is None)
+            and (ever or (pod.end is None and not pod.over))
         ]
 
     def program_services(self) -> None:
