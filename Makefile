@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 venv: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml $(wildcard otterize_pcap/connections/*.pyx otterize_pcap/connections/*.pxi)
+$(VENV)/.installed: pyproject.toml $(wildcard otterize_pcap/table/*.pyx otterize_pcap/table/*.pxi)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[test]'

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from otterize_pcap.connections.read import ReadOptions, read_capture
+from otterize_pcap.table.read import ReadOptions, read_capture
 
 
 def main() -> None:

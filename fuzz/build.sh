@@ -15,11 +15,11 @@ rm -rf "$build/otterize_pcap"
 mkdir -p "$build"
 # Links, but folders of their own: the instrumented path goes in beside the modules that load it.
 cp -rs "$root/otterize_pcap" "$build/otterize_pcap"
-rm -f "$build"/otterize_pcap/connections/_fastpath*.so
-"$python" -m cython -3 "$root/otterize_pcap/connections/_fastpath.pyx" -o "$build/_fastpath.c"
+rm -f "$build"/otterize_pcap/table/_fastpath*.so
+"$python" -m cython -3 "$root/otterize_pcap/table/_fastpath.pyx" -o "$build/_fastpath.c"
 # shellcheck disable=SC2086 # the flags are words
 clang $sanitize -fsanitize=fuzzer-no-link -fPIC -shared -I"$include" "$build/_fastpath.c" \
-    -o "$build/otterize_pcap/connections/_fastpath$(variable EXT_SUFFIX)"
+    -o "$build/otterize_pcap/table/_fastpath$(variable EXT_SUFFIX)"
 # shellcheck disable=SC2086
 clang $sanitize -fsanitize=fuzzer -I"$include" "$root/fuzz/harness.c" -o "$build/harness" \
     -L"$library" "-lpython$version" "-Wl,-rpath,$library"

@@ -7,7 +7,6 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "fuzz")]
 
 from target import LINK_TYPES  # noqa: E402 - found by the path set above
-
 from tests.test_fastpath import SEEDS  # noqa: E402
 
 

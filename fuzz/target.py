@@ -11,13 +11,13 @@ import struct
 from array import array
 from collections.abc import Callable
 
-from otterize_pcap.connections._fastpath import FastTable, PlainConnections
-from otterize_pcap.connections.read import CaptureCounts, ReadOptions, read_capture
-from otterize_pcap.connections.stretch import new_table
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.records.pcap import PcapHeader
 from otterize_pcap.records.pcapng import Interface
 from otterize_pcap.records.stream import NO_STOP, Window
+from otterize_pcap.table._fastpath import FastTable, PlainConnections
+from otterize_pcap.table.chunk import new_table
+from otterize_pcap.table.read import CaptureCounts, ReadOptions, read_capture
 
 LINK_TYPES = (1, 113, 276, 101, 0, 9, 51, 105, 127, 239)
 SECRET = bytes(range(56))

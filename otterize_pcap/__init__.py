@@ -15,7 +15,6 @@ from otterize_pcap.version import __version__
 
 if TYPE_CHECKING:
     from otterize_pcap.compare.diff import GraphDiff, diff_graphs
-    from otterize_pcap.connections.stretch import ReadOptions
     from otterize_pcap.errors import OtterizeError
     from otterize_pcap.files.captures import open_captures
     from otterize_pcap.files.snapshot_files import load_snapshot
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
         merge_graphs,
     )
     from otterize_pcap.snapshot.snapshot import Snapshot
+    from otterize_pcap.table.chunk import ReadOptions
 
 # Loaded when asked for: `otterize --version` needs none of it, and it takes 0.1 s.
 _HOMES = {
@@ -35,7 +35,7 @@ _HOMES = {
     "Capture": "resolve.map_capture",
     "GraphDiff": "compare.diff",
     "OtterizeError": "errors",
-    "ReadOptions": "connections.stretch",
+    "ReadOptions": "table.chunk",
     "Rules": "resolve.map_capture",
     "ServiceGraph": "graph.service_graph",
     "Snapshot": "snapshot.snapshot",

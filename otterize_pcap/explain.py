@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from otterize_pcap.addresses import format_address, format_endpoint
-from otterize_pcap.flows.legs import SLACK_NS, Leg
+from otterize_pcap.connections.legs import SLACK_NS, Leg
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.resolve.build_graph import SHOWN, Inclusion, fate_of
 from otterize_pcap.resolve.lookups import Lookup
 from otterize_pcap.resolve.map_capture import MappedCapture
-from otterize_pcap.resolve.nat import PROTOCOL_NAMES
 from otterize_pcap.resolve.resolve import (
     API_SERVER,
     EXTERNAL_CLIENT,
     UNDIRECTED_REASON,
-    Left,
     Party,
     Resolution,
     Resolved,
+    Unresolved,
 )
+from otterize_pcap.resolve.service_routes import PROTOCOL_NAMES
 from otterize_pcap.snapshot.snapshot import OPEN
 from otterize_pcap.timestamps import format_time
 
@@ -221,7 +221,7 @@ def _speaks_of(resolution: Resolution, question: Question, held: Held) -> bool:
     """
     client = _says(resolution, "client", question.client, held)
     server = _says(resolution, "server", question.server, held)
-    if isinstance(resolution, Left) and resolution.reason == UNDIRECTED_REASON:
+    if isinstance(resolution, Unresolved) and resolution.reason == UNDIRECTED_REASON:
         turned = (
             _says(resolution, "server", question.client, held),
             _says(resolution, "client", question.server, held),
@@ -235,7 +235,7 @@ def _says(resolution: Resolution, side: str, name: str, held: Held) -> bool | No
     party = getattr(resolution, side)
     if party is not None:
         return _matches(party.workload if isinstance(party, Party) else party, name)
-    if isinstance(resolution, Left) and resolution.side == side:
+    if isinstance(resolution, Unresolved) and resolution.side == side:
         if resolution.candidates:
             return any(_matches(one, name) for one in resolution.candidates)
         if resolution.reason == EXTERNAL_CLIENT:
@@ -249,7 +249,7 @@ def _says(resolution: Resolution, side: str, name: str, held: Held) -> bool | No
 
 def _explained(fate: str, resolution: Resolution) -> ExplainedConnection:
     connection = resolution.connection
-    candidates = resolution.candidates if isinstance(resolution, Left) else ()
+    candidates = resolution.candidates if isinstance(resolution, Unresolved) else ()
     return ExplainedConnection(
         fate=fate,
         protocol=PROTOCOL_NAMES[connection.protocol],

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from otterize_pcap.connections.read import ReadOptions
-from otterize_pcap.connections.table import Row
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.resolve.identity import Identities
 from otterize_pcap.resolve.map_capture import Capture, graph_capture
-from otterize_pcap.resolve.nat import PROTOCOL_NAMES
+from otterize_pcap.resolve.service_routes import PROTOCOL_NAMES
+from otterize_pcap.table.read import ReadOptions
+from otterize_pcap.table.rows import Row
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "accuracy.md"

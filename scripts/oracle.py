@@ -4,7 +4,7 @@ Run as: python scripts/oracle.py [CAPTURE...]
 
 Without arguments: the corpus of real captures beside the checkout, and the fixtures. Compared are
 TCP connection attempts (client, server, server port, by SYN without ACK) and the pairs of
-endpoints of UDP, innermost headers. Disagreements that have a reason are in tests/test_corpus.py.
+endpoints of UDP, innermost headers. Disagreements with a reason are in tests/lab/test_corpus.py.
 Exit 1 if there is any other one.
 """
 
@@ -17,10 +17,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from otterize_pcap.connections.read import read_capture  # noqa: E402
-from otterize_pcap.connections.table import UDP  # noqa: E402 - found by the path set above
-from otterize_pcap.errors import UnsupportedLinkType  # noqa: E402
 from tests.test_corpus import DISAGREEMENTS, attempts, conversations  # noqa: E402
+
+from otterize_pcap.errors import UnsupportedLinkType  # noqa: E402
+from otterize_pcap.table.read import read_capture  # noqa: E402
+from otterize_pcap.table.rows import UDP  # noqa: E402 - found by the path set above
 
 FIELDS = (
     "frame.protocols",

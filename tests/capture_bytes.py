@@ -8,8 +8,8 @@ import struct
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
-from otterize_pcap.connections.read import CaptureTable, ReadOptions, read_capture
-from otterize_pcap.connections.table import Row
+from otterize_pcap.table.read import CaptureTable, ReadOptions, read_capture
+from otterize_pcap.table.rows import Row
 
 ETHERNET, RAW, SLL, SLL2, NULL = 1, 101, 113, 276, 0
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10

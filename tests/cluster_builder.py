@@ -11,11 +11,8 @@ from typing import Any
 from zlib import crc32
 
 from otterize_pcap.addresses import parse_address
-from otterize_pcap.connections.read import ReadOptions
-from otterize_pcap.connections.stretch import new_table
-from otterize_pcap.connections.table import ACK, RST, SYN, ConnectionTable
-from otterize_pcap.flows.conntrack import Dump, parse_conntrack
-from otterize_pcap.flows.legs import Recording, TableRows
+from otterize_pcap.connections.conntrack import Dump, parse_conntrack
+from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.graph.service_graph import FileCoverage, Workload
 from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.resolve.map_capture import (
@@ -27,6 +24,9 @@ from otterize_pcap.resolve.map_capture import (
 )
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.table.chunk import new_table
+from otterize_pcap.table.read import ReadOptions
+from otterize_pcap.table.rows import ACK, RST, SYN, ConnectionTable
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND

@@ -20,8 +20,8 @@ STAGES = (
     "capture_dir",
     "records",
     "packets",
+    "table",
     "connections",
-    "flows",
     "snapshot",
     "graph",
     "resolve",
@@ -69,8 +69,8 @@ def test_every_module_has_its_stage() -> None:
 
 def test_compiled_modules_count() -> None:
     """An import of the compiled table is seen as any other."""
-    assert COMPILED == ["connections._fastpath"]
-    assert COMPILED[0] in imported_modules("connections.stretch")
+    assert COMPILED == ["table._fastpath"]
+    assert COMPILED[0] in imported_modules("table.chunk")
 
 
 @pytest.mark.parametrize("module", MODULES + COMPILED)
@@ -90,7 +90,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 def test_core_loads_neither_typer_nor_kubernetes_nor_yaml() -> None:
     """Using the library costs none of the command line's or the cluster's imports."""
     code = (
-        "import sys, otterize_pcap.resolve.map_capture, otterize_pcap.connections.read; "
+        "import sys, otterize_pcap.resolve.map_capture, otterize_pcap.table.read; "
         "print(sorted({'typer', 'kubernetes', 'yaml', 'rich', 'zstandard'} & set(sys.modules)))"
     )
     result = subprocess.run(

@@ -203,13 +203,13 @@ def _order(
 
 
 def _run(cluster: "Cluster", order: "CaptureOrder") -> "CaptureResult":
-    from otterize_pcap.cluster.board import Board  # noqa: PLC0415
     from otterize_pcap.cluster.capture_run import run_capture  # noqa: PLC0415
     from otterize_pcap.cluster.interrupts import Interrupts  # noqa: PLC0415
+    from otterize_pcap.cluster.progress_table import ProgressTable  # noqa: PLC0415
 
     live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     color = "NO_COLOR" not in os.environ
-    with Interrupts() as interrupts, Board(live=live, color=color) as board:
+    with Interrupts() as interrupts, ProgressTable(live=live, color=color) as board:
         return run_capture(cluster, order, interrupts, board)
 
 

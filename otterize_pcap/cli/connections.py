@@ -13,17 +13,18 @@ import typer
 from otterize_pcap.cli.inputs import read_recordings
 from otterize_pcap.cli.options import MaxConnections, Threads, VxlanPorts, reading_options
 from otterize_pcap.cli.terminal import notice
-from otterize_pcap.connections.read import CaptureTable
-from otterize_pcap.flows.clocks import measure_offsets
-from otterize_pcap.flows.groups import Grouping, compiled_tables
-from otterize_pcap.flows.joined import connect
-from otterize_pcap.flows.legs import Address, Recording, TableRows
+from otterize_pcap.connections.clocks import measure_offsets
+from otterize_pcap.connections.connect import connect
+from otterize_pcap.connections.groups import Grouping, compiled_tables
+from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.render.connections import (
     RENDERERS,
     ShownConnection,
     shown_connection,
     shown_leg,
 )
+from otterize_pcap.table.read import CaptureTable
+from otterize_pcap.table.rows import Endpoint
 
 LINES_AT_ONCE = 1000
 
@@ -40,13 +41,13 @@ class NoServices:
     """Without a snapshot nobody knows of Services or declared ports."""
 
     def backends(
-        self, endpoint: Address, protocol: int, first_ns: int, last_ns: int
-    ) -> frozenset[Address]:
+        self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int
+    ) -> frozenset[Endpoint]:
         """No address is a Service's."""
         del endpoint, protocol, first_ns, last_ns
         return frozenset()
 
-    def serves(self, endpoint: Address, protocol: int, first_ns: int, last_ns: int) -> bool:
+    def serves(self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int) -> bool:
         """No port is declared."""
         del endpoint, protocol, first_ns, last_ns
         return False

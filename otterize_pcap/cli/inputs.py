@@ -6,10 +6,10 @@ from pathlib import Path
 
 from otterize_pcap.cli.progress import reading_progress
 from otterize_pcap.cli.terminal import notice
-from otterize_pcap.connections.read import FAST_PATH, CaptureTable, Progress, ReadOptions
 from otterize_pcap.errors import UsageError
 from otterize_pcap.files import captures, pcap_files
 from otterize_pcap.resolve.map_capture import Capture
+from otterize_pcap.table.read import FAST_PATH, CaptureTable, Progress, ReadOptions
 
 CAPTURES = Path("otterize-captures")
 SLOW_BYTES = 1 << 20

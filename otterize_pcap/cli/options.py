@@ -13,12 +13,12 @@ from typing import Annotated, Any
 
 import typer
 
-from otterize_pcap.connections.read import ReadOptions
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.filters import GraphFilter, parse_server
 from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.identity import ANNOTATIONS
 from otterize_pcap.resolve.map_capture import Rules
+from otterize_pcap.table.read import ReadOptions
 from otterize_pcap.timestamps import SECOND_NS
 
 

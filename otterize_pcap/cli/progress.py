@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from otterize_pcap.connections.read import Progress
 from otterize_pcap.records.compression import compression_of
+from otterize_pcap.table.read import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -21,7 +21,6 @@ from otterize_pcap.capture_dir import (
     snapshot_path,
 )
 from otterize_pcap.cluster.api import ApiRefusedError, Cluster, Json, retried
-from otterize_pcap.cluster.board import Board
 from otterize_pcap.cluster.capture_job import JobPlan, fill_job, job_name, load_template
 from otterize_pcap.cluster.cleanup import delete_capture
 from otterize_pcap.cluster.collect import (
@@ -34,6 +33,7 @@ from otterize_pcap.cluster.collect import (
 from otterize_pcap.cluster.follow import Follower, NodeJob
 from otterize_pcap.cluster.interrupts import Interrupts
 from otterize_pcap.cluster.nodes import NodeChoice
+from otterize_pcap.cluster.progress_table import ProgressTable
 from otterize_pcap.cluster.snapshot_owners import add_custom_owners
 from otterize_pcap.cluster.snapshot_watch import SnapshotWatch
 from otterize_pcap.errors import ClusterError
@@ -68,7 +68,7 @@ class CaptureResult:
 
 
 def run_capture(
-    cluster: Cluster, order: CaptureOrder, interrupts: Interrupts, board: Board
+    cluster: Cluster, order: CaptureOrder, interrupts: Interrupts, board: ProgressTable
 ) -> CaptureResult:
     """Record all nodes of an order, pull them and delete what was created.
 
@@ -118,7 +118,7 @@ def _record(
     order: CaptureOrder,
     jobs: list[NodeJob],
     interrupts: Interrupts,
-    board: Board,
+    board: ProgressTable,
 ) -> dict[str, NodeResult]:
     """Create the Jobs, follow them, pull each node as it finishes."""
     collector = Collector(cluster, order.plan, order.directory, interrupts.abandon)

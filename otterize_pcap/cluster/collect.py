@@ -20,7 +20,7 @@ from otterize_pcap.cluster.api import ApiRefusedError, ApiUnreachableError, Clus
 from otterize_pcap.cluster.capture_job import CAPTURE_DIRECTORY, JobPlan
 from otterize_pcap.cluster.exec_stream import ExecFailedError, output_of
 from otterize_pcap.cluster.follow import NodeJob, Phase
-from otterize_pcap.cluster.merge import can_merge, merge_parts
+from otterize_pcap.cluster.merge_pcap_parts import can_merge, merge_parts
 from otterize_pcap.cluster.node_state import (
     NodeState,
     StateFile,
@@ -29,7 +29,7 @@ from otterize_pcap.cluster.node_state import (
     total_counters,
 )
 from otterize_pcap.cluster.pull import PodFile, PullAbandonedError, pull_file
-from otterize_pcap.cluster.ring import read_contents
+from otterize_pcap.cluster.ring_contents import read_contents
 from otterize_pcap.cluster.snapshot_intervals import stamp_of
 from otterize_pcap.errors import ClusterError
 

@@ -1,1 +1,1 @@
-"""Packet headers → connection table: rows, the compiled fast path, and reading whole files."""
+"""Rows → connections: legs joined across nodes and NAT, with direction, outcome and names."""

@@ -11,8 +11,9 @@ from otterize_pcap.capture_dir import (
     pcap_dir,
     snapshot_path,
 )
-from otterize_pcap.connections.read import CaptureCounts, CaptureTable
-from otterize_pcap.connections.stretch import ReadOptions
+from otterize_pcap.connections.conntrack import Dump, parse_conntrack, parse_timeouts
+from otterize_pcap.connections.legs import Recording, TableRows
+from otterize_pcap.connections.node_files import parse_node_addresses
 from otterize_pcap.errors import CaptureError, SnapshotError, UsageError
 from otterize_pcap.files.opening import STDIN, path_text, read_bytes
 from otterize_pcap.files.pcap_files import (
@@ -24,12 +25,11 @@ from otterize_pcap.files.pcap_files import (
     unwatched,
 )
 from otterize_pcap.files.snapshot_files import load_snapshot
-from otterize_pcap.flows.conntrack import Dump, parse_conntrack, parse_timeouts
-from otterize_pcap.flows.legs import Recording, TableRows
-from otterize_pcap.flows.node_files import parse_node_addresses
 from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
 from otterize_pcap.resolve.map_capture import Capture
 from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.table.chunk import ReadOptions
+from otterize_pcap.table.read import CaptureCounts, CaptureTable
 from otterize_pcap.timestamps import SECOND_NS, parse_time
 
 MAX_CONNTRACK_BYTES = 64 << 20

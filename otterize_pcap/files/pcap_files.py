@@ -6,14 +6,14 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
 from otterize_pcap.capture_dir import Manifest, decode_manifest, manifest_path, pcap_dir
-from otterize_pcap.connections.read import (
+from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_bytes
+from otterize_pcap.table.read import (
     CaptureTable,
     Progress,
     ReadOptions,
     ordered_parts,
     read_parts,
 )
-from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_bytes
 
 # node.pcap, node.1.pcap, node.pcap3 (tcpdump -C), each perhaps compressed.
 PCAP_NAME = re.compile(r"(?P<node>.+?)(\.\d+)?\.(pcapng|pcap|cap)\d*(\.(gz|zst|lz4))?")

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from otterize_pcap.addresses import format_address, format_endpoint
-from otterize_pcap.connections.table import Row
-from otterize_pcap.flows.joined import Connection
-from otterize_pcap.flows.legs import Address, Flow, Leg, Recording
-from otterize_pcap.flows.outcome import outcome_of
+from otterize_pcap.connections.connect import Connection
+from otterize_pcap.connections.legs import Flow, Leg, Recording
+from otterize_pcap.connections.outcome import outcome_of
+from otterize_pcap.table.rows import Endpoint, Row
 from otterize_pcap.timestamps import format_time
 
 PROTOCOLS = {6: "TCP", 17: "UDP", 132: "SCTP"}
@@ -32,8 +32,8 @@ class ShownConnection:
     """
 
     protocol: int
-    client: Address
-    server: Address
+    client: Endpoint
+    server: Endpoint
     rule: str
     outcome: str
     syns: int

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS
-from otterize_pcap.connections.table import UDP
-from otterize_pcap.flows.groups import ConnectionGroup
-from otterize_pcap.flows.outcome import ESTABLISHED as CONNECTED
+from otterize_pcap.connections.groups import ConnectionGroup
+from otterize_pcap.connections.outcome import ESTABLISHED as CONNECTED
 from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     ESTABLISHED,
@@ -23,9 +22,10 @@ from otterize_pcap.graph.service_graph import (
     call_order,
 )
 from otterize_pcap.resolve.identity import Identities
-from otterize_pcap.resolve.nat import PROTOCOL_NAMES
-from otterize_pcap.resolve.resolve import Left, Party, Resolution, Resolved
+from otterize_pcap.resolve.resolve import Party, Resolution, Resolved, Unresolved
+from otterize_pcap.resolve.service_routes import PROTOCOL_NAMES
 from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.table.rows import UDP
 
 SHOWN = "resolved"
 HIDDEN_DNS = "hidden: call to the cluster's DNS"
@@ -220,7 +220,7 @@ def fate_of(
     cluster_dns: Mapping[Workload, frozenset[int]],
 ) -> str:
     """What becomes of a connection: `resolved`, `hidden: <why>`, or why it could not be."""
-    if isinstance(resolution, Left):
+    if isinstance(resolution, Unresolved):
         return resolution.reason
     connection, server = resolution.connection, resolution.server
     if connection.outcome != CONNECTED:

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from otterize_pcap.addresses import is_not_a_call
-from otterize_pcap.flows.groups import ConnectionGroup, standing_for
-from otterize_pcap.flows.legs import Address
+from otterize_pcap.connections.groups import ConnectionGroup, standing_for
 from otterize_pcap.resolve.resolve import (
     NOT_A_CALL,
     FoundServer,
-    Left,
     Party,
     Resolution,
     Resolver,
     Unknown,
+    Unresolved,
 )
 from otterize_pcap.resolve.timeless import Timeless
 from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.table.rows import Endpoint
 
 Found = TypeVar("Found")
 
@@ -39,7 +39,7 @@ class GroupSides:
         self._resolver = resolver
         self._timeless = timeless
         self._clients: dict[tuple[bytes, ...], Side[Party | Unknown]] = {}
-        self._servers: dict[tuple[int, tuple[Address, ...]], Side[FoundServer]] = {}
+        self._servers: dict[tuple[int, tuple[Endpoint, ...]], Side[FoundServer]] = {}
 
     def resolve(self, group: ConnectionGroup) -> Resolution | None:
         """What all connections of a group resolve to; None where each has to be looked at."""
@@ -63,7 +63,7 @@ class GroupSides:
         if not (client.stands and server.stands):
             return None
         if not (client.is_call and server.is_call):
-            return Left(connection, NOT_A_CALL)
+            return Unresolved(connection, NOT_A_CALL)
         return self._resolver.put_together(connection, client.found, server.found)
 
     def _is_one(self, addresses: Collection[bytes]) -> bool:

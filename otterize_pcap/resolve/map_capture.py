@@ -4,15 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from otterize_pcap.connections.table import Row
-from otterize_pcap.connections.tally import Payload
-from otterize_pcap.flows.clocks import measure_offsets
-from otterize_pcap.flows.conntrack import Dump
-from otterize_pcap.flows.groups import ConnectionGroup, Grouping, compiled_tables
-from otterize_pcap.flows.joined import Connection, connect
-from otterize_pcap.flows.legs import Recording, Tuple5
-from otterize_pcap.flows.names import Names, RecordedPayload, read_names
-from otterize_pcap.flows.tracked import count_ageless, tracked_recordings
+from otterize_pcap.connections.clocks import measure_offsets
+from otterize_pcap.connections.connect import Connection, connect
+from otterize_pcap.connections.conntrack import Dump
+from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
+from otterize_pcap.connections.groups import ConnectionGroup, Grouping, compiled_tables
+from otterize_pcap.connections.legs import Recording, Tuple5
+from otterize_pcap.connections.names import Names, RecordedPayload, read_names
 from otterize_pcap.graph.service_graph import (
     Coverage,
     External,
@@ -28,20 +26,22 @@ from otterize_pcap.resolve.build_graph import (
     cluster_dns_ports,
     merge_calls,
 )
+from otterize_pcap.resolve.external_names import name_outside
 from otterize_pcap.resolve.group_sides import GroupSides
 from otterize_pcap.resolve.identity import ANNOTATIONS, Identities
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
-from otterize_pcap.resolve.nat import ServiceRoutes
 from otterize_pcap.resolve.notes import notes_of
-from otterize_pcap.resolve.outside import name_outside
 from otterize_pcap.resolve.resolve import (
     DEFAULT_SLACK_NS,
     Resolution,
     Resolved,
     Resolver,
 )
+from otterize_pcap.resolve.service_routes import ServiceRoutes
 from otterize_pcap.resolve.timeless import Timeless
 from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.table.capture_counts import Payload
+from otterize_pcap.table.rows import Row
 
 # Tunnels that any process can imitate by sending a UDP datagram (S25).
 AGELESS = "unresolved: known to conntrack only, without its age"

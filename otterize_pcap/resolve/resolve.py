@@ -1,20 +1,20 @@
 """Connections + snapshot → resolved or unresolved: which workloads were at both ends, and when.
 
-A connection is resolved at its own time (S12). What cannot be known is a `Left` with its reason;
-nothing is guessed.
+A connection is resolved at its own time (S12). What cannot be known is an `Unresolved` with its
+reason; nothing is guessed.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from otterize_pcap.addresses import format_address, is_not_a_call, is_private
-from otterize_pcap.flows.direction import UNDIRECTED
-from otterize_pcap.flows.joined import Connection
-from otterize_pcap.flows.legs import Address
+from otterize_pcap.connections.connect import Connection
+from otterize_pcap.connections.direction import UNDIRECTED
 from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.resolve.identity import Identities
-from otterize_pcap.resolve.nat import PROTOCOL_NAMES, ServiceRoutes, distinct_services
+from otterize_pcap.resolve.service_routes import PROTOCOL_NAMES, ServiceRoutes, distinct_services
 from otterize_pcap.snapshot.snapshot import Listener, Pod, Snapshot, Tenure
+from otterize_pcap.table.rows import Endpoint
 from otterize_pcap.timestamps import SECOND_NS
 
 DEFAULT_SLACK_NS = 2 * SECOND_NS
@@ -59,7 +59,7 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Unresolved:
     """A connection that is no call, or whose ends cannot be known.
 
     `side` is the end that `reason` speaks of, `candidates` the workloads between which it could
@@ -74,7 +74,7 @@ class Left:
     server: Party | External | None = None
 
 
-Resolution = Resolved | Left
+Resolution = Resolved | Unresolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Resolver:
         """Both ends of one connection."""
         ends = (*connection.clients, *connection.servers)
         if any(is_not_a_call(address) for address, _ in ends):
-            return Left(connection, NOT_A_CALL)
+            return Unresolved(connection, NOT_A_CALL)
         return self.put_together(connection, self.client(connection), self.server(connection))
 
     def put_together(
@@ -122,12 +122,12 @@ class Resolver:
         """The resolution of a call whose ends were looked up."""
         server, services, port = found
         if connection.rule == UNDIRECTED:
-            return Left(connection, UNDIRECTED_REASON)
+            return Unresolved(connection, UNDIRECTED_REASON)
         if isinstance(client, Unknown):
             known = None if isinstance(server, Unknown) else server
-            return Left(connection, client.reason, "client", client.candidates, server=known)
+            return Unresolved(connection, client.reason, "client", client.candidates, server=known)
         if isinstance(server, Unknown):
-            return Left(connection, server.reason, "server", server.candidates, client=client)
+            return Unresolved(connection, server.reason, "server", server.candidates, client=client)
         return Resolved(connection, client, server, port, services)
 
     def client(self, connection: Connection) -> Party | Unknown:
@@ -163,7 +163,7 @@ class Resolver:
         return self._elsewhere(connection.servers[-1], protocol, first_ns, last_ns), services, port
 
     def _one_holder(
-        self, endpoints: Iterable[Address], connection: Connection
+        self, endpoints: Iterable[Endpoint], connection: Connection
     ) -> tuple[Party | Unknown, int] | None:
         """Who held the first of some endpoints that a pod held, and its port.
 
@@ -238,7 +238,7 @@ class Resolver:
         return found, ports.pop() if len(ports) == 1 else port
 
     def _elsewhere(
-        self, endpoint: Address, protocol: int, first_ns: int, last_ns: int
+        self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int
     ) -> Party | External | Unknown:
         """A server that is no pod and no Service: a node (S14), or outside (S50)."""
         address, port = endpoint

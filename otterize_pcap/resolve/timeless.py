@@ -7,9 +7,9 @@ connections are resolved one by one.
 
 from collections.abc import Iterable, Mapping
 
-from otterize_pcap.flows.legs import Address
-from otterize_pcap.resolve.nat import PROTOCOL_NAMES, ServiceRoutes
+from otterize_pcap.resolve.service_routes import PROTOCOL_NAMES, ServiceRoutes
 from otterize_pcap.snapshot.snapshot import OPEN, Backend, Listener, Snapshot, Tenure
+from otterize_pcap.table.rows import Endpoint
 
 Held = Tenure | Listener | Backend
 EVER = (-2 * OPEN, 2 * OPEN)
@@ -32,14 +32,14 @@ class Timeless:
         self._slack = slack_ns
         self._first_ns, self._last_ns = span
         self._addresses: dict[bytes, bool] = {}
-        self._endpoints: dict[tuple[int, Address], bool] = {}
+        self._endpoints: dict[tuple[int, Endpoint], bool] = {}
         self._held_ports: dict[str, dict[bytes, list[tuple[int, Held]]]] = {}
 
     def holds_clients(self, addresses: Iterable[bytes]) -> bool:
         """Whether clients at these addresses are the same all the time."""
         return all(map(self._address, addresses))
 
-    def holds_servers(self, protocol: int, endpoints: Iterable[Address]) -> bool:
+    def holds_servers(self, protocol: int, endpoints: Iterable[Endpoint]) -> bool:
         """Whether these endpoints lead to the same servers all the time."""
         return all(self._endpoint(protocol, endpoint) for endpoint in endpoints)
 
@@ -50,14 +50,14 @@ class Timeless:
             known = self._addresses[address] = all(map(self._steady, tenures))
         return known
 
-    def _endpoint(self, protocol: int, endpoint: Address) -> bool:
+    def _endpoint(self, protocol: int, endpoint: Endpoint) -> bool:
         key = (protocol, endpoint)
         known = self._endpoints.get(key)
         if known is None:
             known = self._endpoints[key] = self._address(endpoint[0]) and self._served(*key)
         return known
 
-    def _served(self, protocol: int, endpoint: Address) -> bool:
+    def _served(self, protocol: int, endpoint: Endpoint) -> bool:
         address, port = endpoint
         name = PROTOCOL_NAMES.get(protocol, "")
         listeners = self._snapshot.listeners.get((address, name, port), ())
@@ -103,7 +103,7 @@ class Timeless:
             return None
         return frozenset(port for port, each in held if self._covers(each))
 
-    def backends(self, protocol: int, endpoint: Address) -> tuple[bool, frozenset[Address]]:
+    def backends(self, protocol: int, endpoint: Endpoint) -> tuple[bool, frozenset[Endpoint]]:
         """Whether `ServiceRoutes.backends` is the same all the time, and all there ever were."""
         ever = self._routes.backends(endpoint, protocol, *EVER)
         if not ever:

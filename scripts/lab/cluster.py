@@ -5,16 +5,16 @@ import time
 from pathlib import Path
 
 import objects
+from managed import Managed
 from nodes import Options
 from plan import Plan
 from recorder import Recorder, write_json
-from services import Services
-from truth import Truth
+from truth import VIEWS, Truth
 
 _MULTICAST_SETTLES = 2.0  # seconds in which new interfaces repeat their group reports
 
 
-class Lab(Services):
+class Lab(Managed):
     """One cluster in network namespaces, recorded into one capture directory."""
 
     def __init__(self, scenario: str, directory: Path, variant: int, options: Options) -> None:
@@ -24,6 +24,14 @@ class Lab(Services):
         self.pods, self.services = [], []
         self._recorder: Recorder | None = None
         self.aged_before_recording = 0.0  # seconds, for scenarios that build on another
+
+    def look_from_all_sides(self, *more: str) -> None:
+        """Have the truth checked in every view; said before the first edge."""
+        self.truth.views = [*VIEWS, *more]
+
+    def look_without_watch(self) -> None:
+        """The same for a snapshot that no watch made."""
+        self.truth.views = [view for view in VIEWS if "no-watch" not in view]
 
     def start_recording(self) -> None:
         """Start tcpdump on every node; what happened before is older than the capture."""
@@ -40,8 +48,13 @@ class Lab(Services):
 
     def kubectl(self) -> objects.Object:
         """What `kubectl get -o json` prints now: what there is, and nothing of what there was."""
-        slices = [part for service in self.services for part in self.endpoint_slices(service)]
-        ended = [id(pod.document) for pod in self.pods if pod.end is not None and not pod.finished]
+        slices = [part for service in self.services for part in self.backend_objects(service)]
+        ended = [
+            id(pod.document)
+            for pod in self.pods
+            if pod.end is not None
+            and pod.document["status"]["phase"] not in ("Succeeded", "Failed")
+        ]
         living = [document for document in self.documents if id(document) not in ended]
         return copy.deepcopy(
             {
@@ -60,7 +73,7 @@ class Lab(Services):
             for name, document in snapshots.items():
                 write_json(self.directory / f"{name.replace('_', '-')}.json", document)
             return
-        slices = [part for service in self.services for part in self.endpoint_slices(service)]
+        slices = [part for service in self.services for part in self.backend_objects(service)]
         snapshot = {
             "apiVersion": "v1",
             "kind": "List",

@@ -13,7 +13,11 @@ _MASQUERADE_MARK = "0x4000"
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """One Service port: where it can be entered, and the endpoints behind it."""
+    """One Service port: where it can be entered, and the endpoints behind it.
+
+    A hostPort is the same to a node: its own addresses, one port, one pod. The portmap plugin
+    leaves the source alone there (`masquerades=False`).
+    """
 
     protocol: str
     port: int
@@ -21,6 +25,7 @@ class Forward:
     entry_ips: tuple[str, ...]
     node_port: int | None
     endpoints: tuple[tuple[str, int], ...]
+    masquerades: bool = True
 
 
 def ruleset(family: str, forwards: list[Forward], pods: str, *, random_fully: bool) -> str:
@@ -86,7 +91,8 @@ def _entries(family: str, number: int, forward: Forward, pods: str) -> list[str]
             lines += [f"  {to} {mark}", f"  {to} goto svc{number}"]
     if forward.node_port is not None:
         to = f"fib daddr type local {match} {forward.node_port}"
-        lines += [f"  {to} {mark}", f"  {to} goto svc{number}"]
+        lines += [f"  {to} {mark}"] if forward.masquerades else []
+        lines.append(f"  {to} goto svc{number}")
     return lines
 
 

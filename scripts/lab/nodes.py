@@ -32,6 +32,7 @@ class Options:
     pods4: str | None = None  # the pods' first two octets, where not the plan's
     underlay: str | None = None  # the nodes' first three octets, likewise
     pods6: str | None = None  # the first three groups of the pods' IPv6 addresses, likewise
+    endpoints_objects: bool = False  # the snapshot holds these, and no EndpointSlice
 
 
 class Nodes:

@@ -191,9 +191,9 @@ def service(
     cluster_ips: tuple[str, ...],
     service_type: str = "ClusterIP",
     external_ips: tuple[str, ...] = (),
-    load_balancer_ips: tuple[str, ...] = (),
+    balancers: tuple[str, ...] = (),
 ) -> Object:
-    """A Service; no cluster_ips makes it headless."""
+    """A Service; no cluster_ips makes it headless. `balancers` are addresses or host names."""
     addresses = list(cluster_ips) or ["None"]
     families = ["IPv6" if ":" in address else "IPv4" for address in cluster_ips] or ["IPv4"]
     spec: Object = {
@@ -208,7 +208,10 @@ def service(
         spec["selector"] = selector
     if external_ips:
         spec["externalIPs"] = list(external_ips)
-    ingress = [{"ip": address, "ipMode": "VIP"} for address in load_balancer_ips]
+    ingress: list[Object] = [
+        {"hostname": entrance} if entrance[-1].isalpha() else {"ip": entrance, "ipMode": "VIP"}
+        for entrance in balancers
+    ]
     balancer: Object = {"ingress": ingress} if ingress else {}
     return {
         "apiVersion": "v1",
@@ -253,13 +256,38 @@ def endpoint(address: str, node: str, target: Object | None) -> Object:
     }
 
 
+def endpoints(meta: Object, targets: list[Object], ports: list[Object]) -> Object:
+    """An Endpoints object: what there was before EndpointSlices, and may still be alone.
+
+    `targets` are entries of EndpointSlices; their conditions and node names move as they must.
+    """
+    addresses = [
+        {"ip": address}
+        | ({"nodeName": target["nodeName"]} if "nodeName" in target else {})
+        | ({"targetRef": target["targetRef"]} if "targetRef" in target else {})
+        for target in targets
+        for address in target["addresses"]
+    ]
+    named = [
+        {key: value for key, value in port.items() if value != "" or key != "name"}
+        for port in ports
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": meta,
+        "subsets": [{"addresses": addresses, "ports": named}],
+    }
+
+
 def node(meta: Object, addresses: tuple[str, ...], pod_cidrs: tuple[str, ...]) -> Object:
-    """A Node."""
+    """A Node; one that runs a single pod on its own address has no podCIDR."""
     internal = [{"type": "InternalIP", "address": address} for address in addresses]
+    spec: Object = {"podCIDR": pod_cidrs[0], "podCIDRs": list(pod_cidrs)} if pod_cidrs else {}
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": meta,
-        "spec": {"podCIDR": pod_cidrs[0], "podCIDRs": list(pod_cidrs)} if pod_cidrs else {},
+        "spec": spec,
         "status": {"addresses": [*internal, {"type": "Hostname", "address": meta["name"]}]},
     }

@@ -87,6 +87,7 @@ class Recorder:
         for name, namespace in self._nodes.items():
             self._save(name, "conntrack-end", _conntrack(namespace))
             self._save(name, "conntrack-timeouts", _timeouts(namespace))
+            self._save(name, "ip_local_port_range", _port_range(namespace))
             self._save(name, "addresses", _addresses(namespace))
         stopped = []
         while self._running:
@@ -198,6 +199,12 @@ def _conntrack(namespace: Namespace) -> str:
 def _timeouts(namespace: Namespace) -> str:
     everything = namespace.run("sysctl", "net.netfilter").splitlines()
     return "".join(f"{line}\n" for line in everything if "_timeout" in line)
+
+
+def _port_range(namespace: Namespace) -> str:
+    """The node's range of ephemeral ports: the first and the last, with a blank between."""
+    first, last = namespace.run("cat", "/proc/sys/net/ipv4/ip_local_port_range").split()
+    return f"{first} {last}\n"
 
 
 def _addresses(namespace: Namespace) -> str:

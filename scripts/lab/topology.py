@@ -69,6 +69,20 @@ class Fabric:
             f"link set port{index} master fab0 up",
         )
 
+    def plug(self, machine: Namespace, address: str) -> None:
+        """Put a machine of its own on the fabric."""
+        host = address.rsplit(".", 1)[1]
+        _set_ipv6(machine, enabled=False)
+        self.namespace.ip(
+            f"link add port{host} mtu 1450 type veth peer name eth0 mtu 1450 netns {machine.name}",
+            f"link set port{host} master fab0 up",
+        )
+        machine.ip(
+            f"addr add {address}/24 dev eth0",
+            "link set eth0 up",
+            f"route add default via {self._plan.underlay}.1",
+        )
+
     def route(self, destination: str, gateway: str) -> None:
         """Send what is addressed to `destination` to a node, as a load balancer would."""
         self.namespace.ip(f"route add {destination} via {gateway}")
@@ -146,7 +160,9 @@ class NodeNetwork:
             f"addr add {self.address}/24 dev eth0",
             "link set eth0 up",
             f"route add default via {self._plan.underlay}.1",
-            "link add cni0 mtu 1450 type bridge mcast_snooping 0",
+            # Without an address of its own it would take a pod's, and lose it with that pod.
+            f"link add cni0 mtu 1450 address {_bridge_mac(self.index)} "
+            f"type bridge mcast_snooping 0",
             f"addr add {pod_net}.1/24 dev cni0",
             "link set cni0 up",
             f"link add flannel.1 mtu 1450 address {_vtep_mac(self.index)} type vxlan id 1 "
@@ -245,6 +261,10 @@ class NodeNetwork:
                 f"route add default via {pod_net6}1",
             )
         return tuple(addresses)
+
+
+def _bridge_mac(index: int) -> str:
+    return f"0a:58:0a:f4:0{index + 1}:01"
 
 
 def _vtep_mac(index: int) -> str:

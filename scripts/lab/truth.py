@@ -7,6 +7,43 @@ from typing import Any, Literal, Protocol
 # nodes they do, within a node they cannot, and where the source was rewritten on the way only the
 # nodes' conntrack tables still know it.
 Uplink = Literal["yes", "no", "conntrack"]
+# What tests/views.py makes of a recording: less than was recorded.
+VIEWS = (
+    "no-conntrack",
+    "no-watch",
+    "no-conntrack+no-watch",
+    "only-node-a",
+    "only-node-b",
+    "uplink",
+    "uplink+no-conntrack",
+)
+
+NO_MAC = "only the interfaces of the address's own node show that it changed hands"
+_UPLINK_REASONS: dict[Uplink, dict[str, str]] = {
+    "yes": {},
+    "no": {"uplink": "both ends are on one node"},
+    "conntrack": {"uplink+no-conntrack": "masqueraded: only conntrack knows who called"},
+}
+
+
+def not_past(node: str) -> dict[str, str]:
+    """An edge of which nothing passes this node."""
+    return {f"only-{node}": f"not one packet of it passes {node}"}
+
+
+def crossing(one: str, other: str) -> Uplink:
+    """Whether a call between pods of these nodes passes their uplinks."""
+    return "no" if one == other else "yes"
+
+
+def within(node: str) -> dict[str, str]:
+    """An edge whose two ends are on this node of two."""
+    return not_past("node-b" if node == "node-a" else "node-a")
+
+
+def masqueraded_at(node: str) -> dict[str, str]:
+    """An edge whose client this node sees behind another node's address."""
+    return {f"only-{node}": f"comes to {node} from the other node's address, whose conntrack knows"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +116,8 @@ class Truth:
         `connections` where the scenario counts.
         """
         call = _call(client, server, protocol, port, service)
-        why = {"unknown": unknown} if unknown else {}
+        reasons = (_UPLINK_REASONS[uplink] if self.views else {}) | (unknown or {})
+        why = {"unknown": reasons} if reasons else {}
         self.edges.append(call | {"uplink": uplink} | why | details)
 
     def no_edge(

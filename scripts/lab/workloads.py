@@ -51,7 +51,7 @@ class Pod:
     workload: Workload
     start: float
     end: float | None = None
-    finished: bool = False
+    over: bool = False  # failed, though no watch saw it end
 
     @property
     def address(self) -> str:
@@ -256,7 +256,7 @@ class Workloads(Nodes):
             return self.new_host(name, network.namespace), network.addresses
         namespace = self.new_pod_namespace()
         if self.options.links.to_point:
-            addresses = network.plug_to_point(namespace, lent and lent.address)
+            addresses = network.plug_to_point(namespace, None if lent is None else lent.address)
             if lent is not None and lent.node != node:
                 others = [other for other in self.nodes.values() if other is not network]
                 network.take_over(lent.address, others)

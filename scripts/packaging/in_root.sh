@@ -60,7 +60,7 @@ build_binary() {
     rm -rf /out /build/frozen
     mkdir -p /out /build/frozen
     "$BIN/pip" install -q --no-deps --no-build-isolation --force-reinstall /sdist/*.tar.gz
-    "$BIN/python" -c "import otterize_pcap.connections._fastpath"
+    "$BIN/python" -c "import otterize_pcap.table._fastpath"
     cd "$HERE"
     # Without a fixed seed, sets are written in another order each time.
     PYTHONHASHSEED=0 "$BIN/pyinstaller" --noconfirm --log-level WARN \

@@ -33,7 +33,7 @@ def main() -> None:
     otterize = Path(sys.executable).with_name("otterize")
     capture = Path(sys.argv[1])
     try:
-        import otterize_pcap.connections._fastpath  # noqa: F401, PLC0415 - what must be missing
+        import otterize_pcap.table._fastpath  # noqa: F401, PLC0415 - what must be missing
 
         sys.exit("the compiled path is there")
     except ImportError:

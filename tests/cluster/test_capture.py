@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from otterize_pcap.cluster.board import Board
 from otterize_pcap.cluster.follow import NodeJob, Phase
+from otterize_pcap.cluster.progress_table import ProgressTable
 from otterize_pcap.errors import ClusterError, UsageError
 from tests.cluster.fake_api import FakeApi, Json
 from tests.cluster.fake_cluster import (
@@ -213,7 +213,7 @@ def jobs_on_board() -> list[NodeJob]:
 
 def test_plain_lines_say_each_change_once(capsys: pytest.CaptureFixture[str]) -> None:
     """Where stderr is no terminal each change is one line, and stdout stays empty."""
-    with Board(live=False, color=False) as board:
+    with ProgressTable(live=False, color=False) as board:
         board.show(jobs_on_board())
         board.show(jobs_on_board())
 
@@ -229,7 +229,7 @@ def test_plain_lines_say_each_change_once(capsys: pytest.CaptureFixture[str]) ->
 
 def test_live_table_shows_all_nodes(capsys: pytest.CaptureFixture[str]) -> None:
     """On a terminal a table shows bytes, packets, drops, the pull's share and what is wrong."""
-    with Board(live=True, color=False) as board:
+    with ProgressTable(live=True, color=False) as board:
         board.show(jobs_on_board())
         board.say("a notice [not markup]")
 

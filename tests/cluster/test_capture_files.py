@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from otterize_pcap.capture_dir import PacketCounters
 from otterize_pcap.cli.quantities import parse_duration, parse_size, split_list
 from otterize_pcap.cluster.api import Cluster
-from otterize_pcap.cluster.merge import can_merge, merge_parts
+from otterize_pcap.cluster.merge_pcap_parts import can_merge, merge_parts
 from otterize_pcap.cluster.node_state import parse_counters, parse_progress, total_counters
 from otterize_pcap.cluster.pull import PodFile, PullAbandonedError, pull_file
-from otterize_pcap.cluster.ring import read_contents
+from otterize_pcap.cluster.ring_contents import read_contents
 from otterize_pcap.errors import ClusterError, UsageError
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_kubelet import ScriptedRuntime

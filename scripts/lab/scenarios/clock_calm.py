@@ -17,6 +17,7 @@ _AHEAD = 15_000_000_000
 def record(lab: Lab) -> None:
     """Record as in two-nodes, with older pods."""
     lab.aged_before_recording = 3600
+    lab.truth.views = [*["no-conntrack", "uplink", "uplink+no-conntrack"], "no-watch"]
     two_nodes.record(lab)
     lab.truth.more = {"manifest": False}
 

@@ -38,6 +38,7 @@ def hand_over(
     second: dict[str, str] | None,
 ) -> None:
     """`one` has the address, then `two`; what the uplink cannot tell of either's call."""
+    lab.truth.views = ["no-conntrack", "uplink", "uplink+no-conntrack"]
     sink_port, probe_port = lab.plan.port(9000), lab.plan.port(7000)
     sink = lab.deployment("sink", "app", on=(there,), ports=(Port(sink_port),))
     probe = lab.deployment("probe", "app", on=(there,), ports=(Port(probe_port),))

@@ -11,6 +11,7 @@ from cluster import Lab
 from nodes import Options
 from objects import Port
 from services import ServicePort
+from truth import crossing, within
 
 _OUTSIDE = "203.0.113.20"
 OPTIONS = Options(outside_addresses=(_OUTSIDE,))
@@ -18,6 +19,7 @@ OPTIONS = Options(outside_addresses=(_OUTSIDE,))
 
 def record(lab: Lab) -> None:
     """Leave the cluster by way of a pod, and without."""
+    lab.look_from_all_sides()
     in_port = lab.plan.port(3128)
     egress = lab.deployment("egress", "net", on=("node-b",), ports=(Port(in_port),), serve=False)
     service = lab.service("egress", "net", ServicePort(in_port, in_port))
@@ -35,9 +37,16 @@ def record(lab: Lab) -> None:
     lab.stop_recording()
 
     for name, node in clients.items():
-        crosses = "no" if node == "node-b" else "yes"
+        crosses = crossing(node, "node-b")
+        unseen = within(node) if node == "node-b" else {}
         lab.truth.edge(
-            client[name], egress, in_port, service=service, uplink=crosses, connections=1
+            client[name],
+            egress,
+            in_port,
+            service=service,
+            uplink=crosses,
+            unknown=unseen,
+            connections=1,
         )
         lab.truth.outside(egress, _OUTSIDE, 443)
         not_edge = lab.truth.no_edge

@@ -13,6 +13,7 @@ from nodes import Options
 from objects import Object, Port
 from services import ServicePort
 from topology import OUTSIDE6
+from truth import crossing
 from workloads import Group
 
 OPTIONS = Options(ipv6=True, pods6="2600:1f13:abcd", pod_cidrs=False)
@@ -22,6 +23,7 @@ SHOWN_BY = "a watch, or a snapshot while the pod was there"
 
 def record(lab: Lab) -> None:
     """Call a pod that is known, two that are not, and the Internet."""
+    lab.look_without_watch()
     port = lab.plan.port(8080)
     server = lab.deployment("server", "app", on=("node-b",), ports=(Port(port),))
     service = lab.service("server", "app", ServicePort(port, port))
@@ -42,7 +44,8 @@ def record(lab: Lab) -> None:
 
     lab.truth.edge(client, server, port, service=service, uplink="yes")
     unknown = {"recorded": UNSEEN, "uplink": UNSEEN}
-    for name, crosses in (("gone-far", "yes"), ("gone-near", "no")):
+    for name, node in (("gone-far", "node-b"), ("gone-near", "node-a")):
+        crosses = crossing("node-a", node)
         lab.truth.edge(client, gone[name], port, uplink=crosses, unknown=unknown, shownBy=SHOWN_BY)
     lab.truth.outside(client, OUTSIDE6, 443)
 

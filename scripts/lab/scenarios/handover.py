@@ -14,14 +14,18 @@ from dataclasses import dataclass
 
 from cluster import Lab
 from objects import Port
+from truth import NO_MAC, within
 from workloads import Group
 
 _AT_ONCE = 0.2
 _QUIET = 4.0
-UPLINK = {
-    "uplink": "ambiguous: within the slack of the change; the pod's MAC address and interface, "
-    "which would tell, are not on the uplink"
-}
+GONE = "the pod was gone when the snapshot was taken"
+
+
+def only_near(here: str) -> dict[str, str]:
+    """A call whose owner of the address only the interfaces of one node, of two, tell."""
+    there = "node-b" if here == "node-a" else "node-a"
+    return {"uplink": NO_MAC, f"only-{there}": NO_MAC}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ def listening(lab: Lab) -> tuple[Port, ...]:
 
 def record(lab: Lab) -> None:
     """Hand an address over on either node."""
+    lab.look_from_all_sides()
     first, second = ports(lab)
     sides = (("a", "node-a", "node-b"), ("b", "node-b", "node-a"))
     audit, probe, near, old = ({} for _ in range(4))
@@ -54,27 +59,29 @@ def record(lab: Lab) -> None:
         near[side] = lab.deployment(f"near-{side}", "app", on=(here,))
         old[side] = lab.deployment(f"old-{side}", "app", on=(here,), ports=(Port(first.own),))
 
-    def exchange(owner: Group, side: str, use: Ports) -> None:
+    def exchange(owner: Group, side: str, use: Ports, gone: dict[str, str]) -> None:
         """Call and be called, from the other node and from the same one."""
         owner.host.call(audit[side].pod, use.audit)
         probe[side].host.call(owner.pod, use.own)
         near[side].host.call(owner.pod, use.own)
         edge = lab.truth.edge
-        edge(owner, audit[side], use.audit, uplink="yes", unknown=UPLINK)
-        edge(probe[side], owner, use.own, uplink="yes", unknown=UPLINK)
-        edge(near[side], owner, use.own, uplink="no")
+        here = owner.pod.node
+        unknown = only_near(here) | gone
+        edge(owner, audit[side], use.audit, uplink="yes", unknown=unknown)
+        edge(probe[side], owner, use.own, uplink="yes", unknown=unknown)
+        edge(near[side], owner, use.own, uplink="no", unknown=within(here) | gone)
 
     lab.age(3600)
     lab.start_recording()
     time.sleep(_QUIET)
     for side, here, _ in sides:
-        exchange(old[side], side, first)
+        exchange(old[side], side, first, {"no-watch": GONE})
         time.sleep(_AT_ONCE)
         lab.delete_pod(old[side].pod)
         new = lab.deployment(
             f"new-{side}", "app", on=(here,), ports=(Port(second.own),), address_of=old[side].pod
         )
         time.sleep(_AT_ONCE)
-        exchange(new, side, second)
+        exchange(new, side, second, {})
     time.sleep(_QUIET)
     lab.stop_recording()

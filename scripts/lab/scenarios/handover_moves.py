@@ -15,9 +15,10 @@ from cluster import Lab
 from nodes import Options
 from objects import Port
 from topology import Links
+from truth import crossing, within
 from workloads import Group
 
-from scenarios.handover import Ports, listening, ports
+from scenarios.handover import GONE, Ports, listening, ports
 
 OPTIONS = Options(links=Links(to_point=True, overlay=False), pod_cidrs=False)
 _QUIET, _AT_ONCE = 4.0, 0.3
@@ -25,6 +26,7 @@ _QUIET, _AT_ONCE = 4.0, 0.3
 
 def record(lab: Lab) -> None:
     """Hand an address from one node to the other."""
+    lab.look_from_all_sides()
     first, second = ports(lab)
     nodes = {"a": "node-a", "b": "node-b"}
     audit = {
@@ -36,24 +38,25 @@ def record(lab: Lab) -> None:
     }
     old = lab.deployment("old", "app", ports=(Port(first.own),))
 
-    def exchange(owner: Group, home: str, use: Ports) -> None:
+    def exchange(owner: Group, home: str, use: Ports, gone: dict[str, str]) -> None:
         for side in nodes:
             owner.host.call(audit[side].pod, use.audit)
             probe[side].host.call(owner.pod, use.own)
-            crosses = "no" if side == home else "yes"
-            lab.truth.edge(owner, audit[side], use.audit, uplink=crosses)
-            lab.truth.edge(probe[side], owner, use.own, uplink=crosses)
+            crosses = crossing(side, home)
+            unknown = gone | (within(nodes[home]) if side == home else {})
+            lab.truth.edge(owner, audit[side], use.audit, uplink=crosses, unknown=unknown)
+            lab.truth.edge(probe[side], owner, use.own, uplink=crosses, unknown=unknown)
 
     lab.age(3600)
     lab.start_recording()
     time.sleep(_QUIET)
-    exchange(old, "a", first)
+    exchange(old, "a", first, {"no-watch": GONE})
     time.sleep(_AT_ONCE)
     lab.delete_pod(old.pod)
     new = lab.deployment(
         "new", "app", on=("node-b",), ports=(Port(second.own),), address_of=old.pod
     )
     time.sleep(_AT_ONCE)
-    exchange(new, "b", second)
+    exchange(new, "b", second, {})
     time.sleep(_QUIET)
     lab.stop_recording()

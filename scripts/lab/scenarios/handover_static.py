@@ -12,15 +12,17 @@ import time
 
 from cluster import Lab
 from objects import Port
+from truth import within
 from workloads import Group
 
-from scenarios.handover import UPLINK, Ports, listening, ports
+from scenarios.handover import Ports, listening, only_near, ports
 
 _QUIET, _AT_ONCE = 4.0, 0.3
 
 
 def record(lab: Lab) -> None:
     """Let a Job finish and a Deployment's pod take its address, on either node."""
+    lab.look_without_watch()
     first, second = ports(lab)
     sides = (("a", "node-a", "node-b"), ("b", "node-b", "node-a"))
     audit = {
@@ -38,8 +40,9 @@ def record(lab: Lab) -> None:
     def exchange(owner: Group, side: str, use: Ports) -> None:
         owner.host.call(audit[side].pod, use.audit)
         owner.host.call(echo[side].pod, use.own)
-        lab.truth.edge(owner, audit[side], use.audit, uplink="yes", unknown=UPLINK)
-        lab.truth.edge(owner, echo[side], use.own, uplink="no")
+        here = owner.pod.node
+        lab.truth.edge(owner, audit[side], use.audit, uplink="yes", unknown=only_near(here))
+        lab.truth.edge(owner, echo[side], use.own, uplink="no", unknown=within(here))
 
     lab.age(3600)
     lab.start_recording()

@@ -20,6 +20,7 @@ _KNATIVE = "serving.knative.dev"
 
 def record(lab: Lab) -> None:
     """Call the Knative Service's pod, and from it and the meter's."""
+    lab.look_without_watch()
     lab.documents.insert(0, core_service(lab, "hello", "app"))
     port, db_port = lab.plan.port(8012), lab.plan.port(5432)
     db = lab.deployment("db", "app", on=("node-b",), ports=(Port(db_port),))

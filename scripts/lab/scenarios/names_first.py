@@ -48,6 +48,7 @@ def record(lab: Lab) -> None:
 
 def call_from_all(lab: Lab, day: Day) -> None:
     """Every workload calls `db`."""
+    lab.look_without_watch()
     port = lab.plan.port(5432)
     db = lab.deployment("db", "app", on=("node-b",), ports=(Port(port),))
     stable = [

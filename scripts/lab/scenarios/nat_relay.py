@@ -9,14 +9,25 @@
 The sequence numbers of a relay's two calls are equal; only the pod in between tells them apart.
 """
 
+from typing import Required, TypedDict
+
 from cluster import Lab
 from objects import Port
 from services import Service, ServicePort
+from truth import Uplink, within
 from workloads import Group
+
+
+class Side(TypedDict, total=False):
+    """Where a call can be seen."""
+
+    uplink: Required[Uplink]
+    unknown: dict[str, str]
 
 
 def record(lab: Lab) -> None:
     """Call through every relay."""
+    lab.look_from_all_sides()
     port, store_port, in_port, in_too = (lab.plan.port(p) for p in (8080, 6379, 3128, 3129))
     server = lab.deployment("server", "app", on=("node-b",), ports=(Port(port),))
     store = lab.deployment("store", "app", on=("node-a",), ports=(Port(store_port),))
@@ -51,26 +62,32 @@ def record(lab: Lab) -> None:
     edge, no_edge = lab.truth.edge, lab.truth.no_edge
     for name, relay in relays.items():
         near = name == "near"
-        edge(client, relay, in_port, uplink="no" if near else "yes", connections=1)
-        edge(client, relay, in_too, uplink="no" if near else "yes", connections=1)
-        edge(relay, server, port, uplink="yes" if near else "no", connections=1)
+        inside, across = sides(relay.pod.node)
+        edge(client, relay, in_port, **(inside if near else across), connections=1)
+        edge(client, relay, in_too, **(inside if near else across), connections=1)
+        edge(relay, server, port, **(across if near else inside), connections=1)
         edge(
             relay,
             store,
             store_port,
             service=store_service,
-            uplink="no" if near else "yes",
+            **(inside if near else across),
             connections=1,
         )
         no_edge(relay, relay, in_port, "two connections of a relay")
     edge(caller, front, in_port, service=front_service, uplink="yes", connections=1)
     edge(front, back, in_port, service=back_service, uplink="yes", connections=1)
-    edge(back, server, port, uplink="no", connections=1)
+    edge(back, server, port, uplink="no", unknown=within("node-b"), connections=1)
     no_edge(client, server, port, "two connections of a relay")
     no_edge(client, store, store_port, "two connections of a relay")
     no_edge(caller, back, in_port, "two connections of a relay")
     no_edge(caller, server, port, "two connections of a relay")
     no_edge(front, server, port, "two connections of a relay")
+
+
+def sides(node: str) -> tuple[Side, Side]:
+    """What is said of a call within this node, and of one across the nodes."""
+    return {"uplink": "no", "unknown": within(node)}, {"uplink": "yes"}
 
 
 def chained(lab: Lab, name: str, node: str, port: int) -> tuple[Group, Service]:

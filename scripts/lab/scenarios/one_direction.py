@@ -30,6 +30,7 @@ _CLOSED = 8081
 
 def record(lab: Lab) -> None:
     """Call in both directions, record one."""
+    lab.look_from_all_sides()
     port, dropped, udp_port = (lab.plan.port(number) for number in (8080, 8082, 8125))
     both = (Port(port), Port(udp_port, "UDP"))
     server = lab.deployment("server", "app", on=("node-b",), ports=(*both, Port(dropped)))

@@ -12,6 +12,7 @@ VXLAN-shaped datagram to `peer-b` that nothing answers.
 
 from cluster import Lab
 from objects import Port
+from truth import within
 from tunnelled import esp, geneve, vxlan, wireguard
 
 _VXLAN, _FLANNEL, _GENEVE, _WIREGUARD, _ESP = 4789, 8472, 6081, 51820, 4500
@@ -19,6 +20,7 @@ _VXLAN, _FLANNEL, _GENEVE, _WIREGUARD, _ESP = 4789, 8472, 6081, 51820, 4500
 
 def record(lab: Lab) -> None:
     """Send datagrams of every shape between pods of two nodes and of one."""
+    lab.look_from_all_sides()
     inside = lab.plan.port(8200)
     udp = tuple(Port(p, "UDP") for p in (_VXLAN, _FLANNEL, _GENEVE, _WIREGUARD, _ESP))
     peers = [
@@ -55,8 +57,15 @@ def record(lab: Lab) -> None:
 
     edge = lab.truth.edge
     for peer, crosses in zip(peers, ("yes", "no"), strict=True):
+        unseen = within("node-a") if crosses == "no" else {}
         for port in shapes:
-            edge(asker, peer, port, protocol="UDP", uplink=crosses, connections=1)
+            edge(
+                *(asker, peer, port),
+                protocol="UDP",
+                uplink=crosses,
+                unknown=unseen,
+                connections=1,
+            )
     edge(gamer, game, _FLANNEL, protocol="UDP", uplink="yes", connections=1)
     lab.truth.no_edge(victim, vault, inside, "inside a tunnel that a pod made")
     lab.truth.no_edge(beacon, silent, _VXLAN, "unanswered", protocol="UDP")

@@ -20,6 +20,7 @@ from workloads import Group
 
 def record(lab: Lab) -> None:
     """Enter by both nodes from outside."""
+    lab.look_from_all_sides()
     port = lab.plan.port(8000)
     svclb, traefik, service = balanced(lab, port)
 

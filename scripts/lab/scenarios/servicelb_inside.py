@@ -5,12 +5,14 @@ on node-a calls the pod of `svclb-traefik` on node-b by its IP.
 """
 
 from cluster import Lab
+from truth import masqueraded_at, within
 
 from scenarios.servicelb import balanced
 
 
 def record(lab: Lab) -> None:
     """Enter by hostPorts and by a pod IP."""
+    lab.look_from_all_sides()
     port = lab.plan.port(8000)
     svclb, traefik, service = balanced(lab, port)
     on = {"browser": "node-b", "shopper": "node-a", "direct": "node-a"}
@@ -24,8 +26,15 @@ def record(lab: Lab) -> None:
     lab.stop_recording()
 
     edge, no_edge = lab.truth.edge, lab.truth.no_edge
-    edge(client["browser"], svclb, 80, uplink="conntrack", connections=1)
-    edge(client["shopper"], svclb, 80, uplink="no", connections=1)
+    edge(
+        client["browser"],
+        svclb,
+        80,
+        uplink="conntrack",
+        unknown=masqueraded_at("node-a"),
+        connections=1,
+    )
+    edge(client["shopper"], svclb, 80, uplink="no", unknown=within("node-a"), connections=1)
     edge(client["direct"], svclb, 80, uplink="yes", connections=1)
     edge(svclb, traefik, port, service=service, uplink="yes", connections=3)
     no_edge(svclb, svclb, 80, "two connections of a relay")

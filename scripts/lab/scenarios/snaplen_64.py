@@ -12,6 +12,7 @@ from cluster import Lab
 from nodes import Options
 from objects import Port
 from services import ServicePort
+from truth import within
 
 OPTIONS = Options(snaplen=64)
 _CUT = "cut off: the packet inside the tunnel lies beyond the first 64 bytes"
@@ -19,11 +20,12 @@ _CUT = "cut off: the packet inside the tunnel lies beyond the first 64 bytes"
 
 def record(lab: Lab) -> None:
     """Record with 64 bytes a packet."""
-    call(lab, {"uplink": _CUT}, None)
+    call(lab, {"uplink": _CUT}, within("node-a"))
 
 
-def call(lab: Lab, far: dict[str, str] | None, near: dict[str, str] | None) -> None:
+def call(lab: Lab, far: dict[str, str] | None, near: dict[str, str]) -> None:
     """Calls across the nodes, of which `far` is said to be unknown, and within one, `near`."""
+    lab.look_from_all_sides()
     port, udp_port = lab.plan.port(8080), lab.plan.port(5354)
     api = lab.deployment("api", "app", on=("node-b",), ports=(Port(port),))
     service = lab.service("api", "app", ServicePort(80, port))

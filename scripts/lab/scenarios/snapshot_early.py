@@ -22,11 +22,12 @@ _QUIET = 3.0
 _WHY = "unresolved: the snapshot was taken before this pod was there"
 _SHOWN_BY = "a watch, or a snapshot taken at the end as well"
 _STALE = "unresolved: the address changed hands after the snapshot"
-_STALE_UPLINK = "nothing on the uplink contradicts the snapshot; the summary says it may be stale"
+_UNCONTRADICTED = "no packet contradicts the snapshot; the summary says that names can be wrong"
 
 
 def record(lab: Lab) -> None:
     """Take the snapshot first, hand addresses over then."""
+    lab.look_without_watch()
     first, second = ports(lab)
     sides = (("a", "node-a", "node-b"), ("b", "node-b", "node-a"))
     audit, probe, steady, old, new = ({} for _ in range(5))
@@ -59,12 +60,12 @@ def record(lab: Lab) -> None:
 
     edge, no_edge = lab.truth.edge, lab.truth.no_edge
     nobody = {"recorded": _WHY, "uplink": _WHY}
-    for side, _, _ in sides:
+    for side, _, there in sides:
+        believed = {"uplink": _UNCONTRADICTED, f"only-{there}": _UNCONTRADICTED}
         edge(steady[side], audit[side], first.audit, uplink="yes", connections=2)
         edge(old[side], audit[side], first.audit, uplink="yes", connections=1)
         edge(probe[side], old[side], first.own, uplink="yes", connections=1)
-        no_edge(old[side], audit[side], second.audit, _STALE, uplink=_STALE_UPLINK)
-        no_edge(probe[side], old[side], second.own, _STALE, uplink=_STALE_UPLINK)
-        unknown = {"unknown": nobody, "shownBy": _SHOWN_BY}
-        edge(new[side], audit[side], second.audit, uplink="yes", **unknown)
-        edge(probe[side], new[side], second.own, uplink="yes", **unknown)
+        no_edge(old[side], audit[side], second.audit, _STALE, believed=believed)
+        no_edge(probe[side], old[side], second.own, _STALE, believed=believed)
+        edge(new[side], audit[side], second.audit, uplink="yes", unknown=nobody, shownBy=_SHOWN_BY)
+        edge(probe[side], new[side], second.own, uplink="yes", unknown=nobody, shownBy=_SHOWN_BY)

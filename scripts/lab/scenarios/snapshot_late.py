@@ -26,6 +26,7 @@ _CLOSE = "ambiguous: within the slack of the second in which the pod got its add
 
 def record(lab: Lab) -> None:
     """Hand an address over on either node, and take the snapshot at the end."""
+    lab.look_without_watch()
     first, second = ports(lab)
     sides = (("a", "node-a", "node-b", _QUIET), ("b", "node-b", "node-a", _AT_ONCE))
     audit, probe, old = ({} for _ in range(3))
@@ -51,6 +52,6 @@ def record(lab: Lab) -> None:
             f"new-{side}", "app", on=(here,), ports=(Port(second.own),), address_of=old[side].pod
         )
         time.sleep(pause)
-        close = {} if side == "a" else {"unknown": {"uplink": _CLOSE}}
+        close = {} if side == "a" else {"unknown": {"uplink": _CLOSE, "only-node-a": _CLOSE}}
         exchange(new, side, second, **close)
     lab.stop_recording(snapshot=lab.kubectl())

@@ -22,6 +22,7 @@ _SHOWN_BY = "a watch, or a snapshot taken at the start as well"
 
 def record(lab: Lab) -> None:
     """Hand an address to a pod whose volume was slow, on either node."""
+    lab.look_without_watch()
     first, second = lab.plan.port(9000), lab.plan.port(9001)
     both = (Port(first), Port(second))
     sides = (("a", "node-a", "node-b"), ("b", "node-b", "node-a"))

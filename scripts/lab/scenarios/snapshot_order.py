@@ -24,6 +24,7 @@ _STEP = 4.0
 
 def record(lab: Lab) -> None:
     """Hand three addresses on between two snapshots."""
+    lab.truth.views = ["no-conntrack", "uplink", "uplink+no-conntrack"]
     first, second, third = (lab.plan.port(port) for port in (9000, 9001, 5432))
     sink = lab.deployment("sink", "app", on=("node-b",), ports=(Port(first), Port(second)))
     load = lab.cronjob("load", "app")

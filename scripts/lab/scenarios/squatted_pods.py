@@ -10,6 +10,7 @@ from cluster import Lab
 from nodes import Options
 from objects import Port
 from services import ServicePort
+from truth import crossing, within
 
 from scenarios.global_pods import SHOWN_BY, UNSEEN, without
 
@@ -24,6 +25,7 @@ def record(lab: Lab) -> None:
 
 def call(lab: Lab, uplink: str) -> None:
     """Call pods that are known, two that are not, and somebody outside."""
+    lab.look_without_watch()
     port = lab.plan.port(8080)
     server = lab.deployment("server", "app", on=("node-b",), ports=(Port(port),))
     service = lab.service("server", "app", ServicePort(port, port))
@@ -46,8 +48,9 @@ def call(lab: Lab, uplink: str) -> None:
 
     edge = lab.truth.edge
     edge(client, server, port, service=service, uplink="yes")
-    edge(client, near, port, uplink="no")
+    edge(client, near, port, uplink="no", unknown=within("node-a"))
     unknown = {"recorded": UNSEEN, "uplink": uplink}
-    for name, crosses in (("gone-far", "yes"), ("gone-near", "no")):
+    for name, node in (("gone-far", "node-b"), ("gone-near", "node-a")):
+        crosses = crossing("node-a", node)
         edge(client, gone[name], port, uplink=crosses, unknown=unknown, shownBy=SHOWN_BY)
     lab.truth.outside(client, _OUTSIDE, 443)

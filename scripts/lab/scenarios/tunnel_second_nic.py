@@ -10,6 +10,7 @@ alone. Calls from node-a and from node-b, and by a ClusterIP.
 from cluster import Lab
 from objects import Port
 from services import ServicePort
+from truth import within
 
 _SECOND = "10.9.0"
 
@@ -21,6 +22,7 @@ def record(lab: Lab) -> None:
 
 def build_and_call(lab: Lab, unknown: dict[str, str] | None) -> None:
     """Call across the nodes both ways, of which the uplink does not tell `unknown`."""
+    lab.look_from_all_sides()
     port = lab.plan.port(8080)
     api = lab.deployment("api", "app", on=("node-b",), ports=(Port(port),))
     service = lab.service("api", "app", ServicePort(80, port))
@@ -38,7 +40,7 @@ def build_and_call(lab: Lab, unknown: dict[str, str] | None) -> None:
 
     edge = lab.truth.edge
     edge(web, api, port, service=service, uplink="yes", unknown=unknown)
-    edge(web, store, port, uplink="no")
+    edge(web, store, port, uplink="no", unknown=within("node-a"))
     edge(batch, store, port, uplink="yes", unknown=unknown)
 
 

@@ -14,7 +14,7 @@
 import objects
 from cluster import Lab
 from objects import Owner, Port
-from truth import Truth, Workload
+from truth import Truth, Workload, crossing, within
 from workloads import Group
 
 _STRIMZI, _ROOK = "kafka.strimzi.io", "ceph.rook.io"
@@ -27,6 +27,7 @@ def record(lab: Lab) -> None:
 
 def call_under_umbrellas(lab: Lab, *, known: bool) -> None:
     """Brokers, a storage cluster and a blog, with the custom resources above in the snapshot."""
+    lab.look_without_watch()
     kafka_port, zoo_port, mon_port, sql_port = (
         lab.plan.port(number) for number in (9092, 2181, 6789, 3306)
     )
@@ -68,13 +69,14 @@ def call_under_umbrellas(lab: Lab, *, known: bool) -> None:
     nearest = Truth()
     for client, server, port in calls:
         nodes = client.pod.node, server.pod.node
-        crosses = "no" if nodes[0] == nodes[1] else "yes"
+        crosses = crossing(*nodes)
         nearest.edge(client, server, port, uplink=crosses)
         lab.truth.edge(
             above.get(client, client.workload),
             above.get(server, server.workload),
             port,
             uplink=crosses,
+            unknown=within(nodes[0]) if crosses == "no" else {},
         )
     lab.truth.edges = list({str(edge): edge for edge in lab.truth.edges}.values())
     merged: dict[str, list[str]] = {}

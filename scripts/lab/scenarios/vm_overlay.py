@@ -11,7 +11,7 @@ The inner addresses are nobody's in the cluster, and the tunnel's ends are pods:
 
 from cluster import Lab
 from objects import Port
-from truth import Workload
+from truth import Workload, within
 from workloads import Group
 
 _VXLAN, _INSIDE = 4789, "172.31.9"
@@ -19,6 +19,7 @@ _VXLAN, _INSIDE = 4789, "172.31.9"
 
 def record(lab: Lab) -> None:
     """Build an overlay between pods and call inside it."""
+    lab.look_from_all_sides()
     port = lab.plan.port(9000)
     on = {"vm-a": "node-a", "vm-b": "node-b", "vm-c": "node-a"}
     machine = {
@@ -39,7 +40,9 @@ def record(lab: Lab) -> None:
 
     edge, no_edge = lab.truth.edge, lab.truth.no_edge
     for name, crosses, number in (("vm-b", "yes", 2), ("vm-c", "no", 3)):
-        edge(machine["vm-a"], machine[name], _VXLAN, protocol="UDP", uplink=crosses)
+        unseen = within("node-a") if crosses == "no" else {}
+        ends = machine["vm-a"], machine[name], _VXLAN
+        edge(*ends, protocol="UDP", uplink=crosses, unknown=unseen)
         no_edge(
             machine[name], machine["vm-a"], _VXLAN, "the answers to vm-a's call", protocol="UDP"
         )

@@ -1,0 +1,105 @@
+"""Node clocks: how far apart they were, measured by handshakes that two nodes recorded (S12)."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
+from statistics import median_low
+
+from otterize_pcap.connections.legs import Recording
+from otterize_pcap.timestamps import SECOND_NS
+
+# Below this a difference is the way between the nodes, not their clocks.
+NOTABLE_NS = 10_000_000
+# Below this a difference from the API server's clock is how coarsely it was measured.
+NOTABLE_AHEAD_NS = 2 * SECOND_NS
+
+
+def measure_offsets(
+    recordings: Iterable[Recording], ahead: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Node → how far its clock is ahead, in ns; nodes without a notable offset are left out.
+
+    The same handshake (both initial sequence numbers) seen on two nodes gives one difference; the
+    median counts, so that no single late packet decides. The clock that most nodes share is the
+    reference; of equals, that of the node whose name sorts first. Where `ahead` tells, in ns, that
+    it is off from the API server's clock by seconds, that one is the reference.
+    """
+    seen: dict[tuple[int, int, int], dict[str, int]] = defaultdict(dict)
+    recordings = list(recordings)
+    several = len({recording.node for recording in recordings}) > 1
+    for recording in recordings if several else ():
+        node = recording.node
+        for row in recording.rows:
+            if (
+                row.client_isn is None
+                or row.server_isn is None
+                or not row.sides[row.client or 0].syns
+            ):
+                continue
+            times = seen[row.protocol, row.client_isn, row.server_isn]
+            times[node] = min(times.get(node, row.first_ns), row.first_ns)
+    differences: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for times in seen.values():
+        nodes = sorted(times)
+        for index, node in enumerate(nodes):
+            for other in nodes[index + 1 :]:
+                differences[node, other].append(times[other] - times[node])
+    return relative_offsets(
+        {pair: median_low(found) for pair, found in differences.items()},
+        sorted({recording.node for recording in recordings}),
+        ahead,
+    )
+
+
+def relative_offsets(
+    differences: Mapping[tuple[str, str], int],
+    nodes: Iterable[str],
+    ahead: Mapping[str, int] | None = None,
+) -> dict[str, int]:
+    """Offsets from pairwise differences, for each group of nodes that share handshakes.
+
+    `ahead` is by how much, in ns, nodes were measured to be ahead of the API server. That is too
+    coarse to compare two nodes, but tells a group that is off as a whole, or which half of two is.
+    """
+    near: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for (one, other), difference in sorted(differences.items()):
+        near[one].append((other, difference))
+        near[other].append((one, -difference))
+    offsets: dict[str, int] = {}
+    grouped: set[str] = set()
+    for start in nodes:
+        if start in grouped:
+            continue
+        group = {start: 0}
+        queue = deque([start])
+        while queue:
+            node = queue.popleft()
+            for other, difference in near[node]:
+                if other not in group:
+                    group[other] = group[node] + difference
+                    queue.append(other)
+        grouped.update(group)
+        reference = _reference(group, ahead or {})
+        for node, offset in group.items():
+            if abs(offset - reference) >= NOTABLE_NS:
+                offsets[node] = offset - reference
+    return offsets
+
+
+def _reference(group: Mapping[str, int], ahead: Mapping[str, int]) -> int:
+    """The clock, by a group's own, that everything is brought to."""
+    shared = _shared(group)
+    measured = [group[node] - ahead[node] for node in sorted(group) if node in ahead]
+    if not measured or abs(median_low(measured) - shared) < NOTABLE_AHEAD_NS:
+        return shared
+    right = median_low(measured)
+    # A node's own clock is finer than what was measured, if there is one that is right.
+    nearest = min(group.values(), key=lambda clock: (abs(clock - right), clock))
+    return nearest if abs(nearest - right) < NOTABLE_AHEAD_NS else right
+
+
+def _shared(group: Mapping[str, int]) -> int:
+    """The clock that most nodes of a group agree on."""
+    return max(
+        (group[node] for node in sorted(group)),
+        key=lambda clock: sum(abs(other - clock) < NOTABLE_NS for other in group.values()),
+    )

@@ -1,0 +1,218 @@
+"""Rows → flows: the recordings of one 5-tuple, split into the connections that used it in turn.
+
+A *leg* is one row with its file; a *flow* is all legs of one connection that show the same two
+endpoints. Flows of one connection that show different endpoints (NAT) are joined in `join`.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from otterize_pcap.table.chunk import Table
+from otterize_pcap.table.rows import UDP, Endpoint, Row
+from otterize_pcap.timestamps import SECOND_NS
+
+Tuple5 = tuple[int, Endpoint, Endpoint]
+
+SLACK_NS = SECOND_NS
+UDP_GAP_NS = 30 * SECOND_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The rows of one node's recording, of one or several files in order of time.
+
+    `node` is where it was recorded, `Row.part` indexes `files`, and `first_ns` is the time of the
+    first packet by the node's own clock, None without packets. `table` is what `rows` come from,
+    where that is compiled: `groups` works on it as it is.
+    """
+
+    files: tuple[str, ...]
+    node: str
+    rows: Iterable[Row]
+    first_ns: int | None = None
+    table: Table | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """The rows of a table, made anew each time they are gone through, so that none is kept."""
+
+    table: Table
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows, in the order in which their first packets came."""
+        return self.table.rows()
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One row of one recording, its times with the node's clock offset removed (S12)."""
+
+    recording: Recording
+    row: Row
+    first_ns: int
+    last_ns: int
+
+    @property
+    def file(self) -> str:
+        """The file that the row began in."""
+        return self.recording.files[self.row.part]
+
+
+class Flow:
+    """The legs of one connection that show the same endpoints.
+
+    `client` is the index (0 low, 1 high) of the side that sent the SYN, None without a handshake;
+    `client_isn` and `server_isn` are known as far as any leg shows them. `joined` is the flow it
+    was joined to (itself where none) and `rule` the part of S20 that did so.
+    """
+
+    __slots__ = (
+        "client",
+        "client_isn",
+        "first_ns",
+        "joined",
+        "last_ns",
+        "legs",
+        "rule",
+        "server_isn",
+    )
+
+    def __init__(self, leg: Leg) -> None:
+        self.legs = [leg]
+        self.client = leg.row.client
+        self.client_isn = leg.row.client_isn
+        self.server_isn = leg.row.server_isn
+        self.first_ns = leg.first_ns
+        self.last_ns = leg.last_ns
+        self.joined = self
+        self.rule: str | None = None
+
+    @property
+    def protocol(self) -> int:
+        """The IP protocol number."""
+        return self.legs[0].row.protocol
+
+    @property
+    def tuple5(self) -> Tuple5:
+        """Protocol and both endpoints, the lower one first."""
+        row = self.legs[0].row
+        return row.protocol, row.low, row.high
+
+    def endpoint(self, side: int) -> Endpoint:
+        """The endpoint of a side."""
+        row = self.legs[0].row
+        return row.high if side else row.low
+
+    @property
+    def lacks_answer(self) -> bool:
+        """Whether segments went both ways after a SYN that no SYN-ACK answered (S40).
+
+        Either the SYN-ACK was lost while recording, or the SYN was sent into a connection that
+        was there already, which answers with a bare ACK and goes on (RFC 9293 3.10.7.4).
+        """
+        if self.client is None or self.server_isn is not None:
+            return False
+        return all(
+            any(leg.row.sides[side].ack_first is not None for leg in self.legs) for side in (0, 1)
+        )
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether a packet of it was recorded; else conntrack alone knows of it."""
+        return any(side.packets or side.unreachable for leg in self.legs for side in leg.row.sides)
+
+    def add(self, leg: Leg) -> None:
+        """Take one more leg in."""
+        self.legs.append(leg)
+        if self.server_isn is None:
+            self.server_isn = leg.row.server_isn
+        self.first_ns = min(self.first_ns, leg.first_ns)
+        self.last_ns = max(self.last_ns, leg.last_ns)
+
+    def timestamp(self) -> int | None:
+        """The TCP timestamp value of the client's SYN, where a leg shows it."""
+        if self.client is None:
+            return None
+        values = (leg.row.sides[self.client].timestamp for leg in self.legs)
+        return next((value for value in values if value is not None), None)
+
+    def overlaps(self, other: "Flow", slack_ns: int = SLACK_NS) -> bool:
+        """Whether both were seen at the same time, give or take `slack_ns`."""
+        return (
+            self.first_ns <= other.last_ns + slack_ns and other.first_ns <= self.last_ns + slack_ns
+        )
+
+
+def collect_flows(
+    recordings: Iterable[Recording], offsets: Mapping[str, int]
+) -> dict[Tuple5, list[Flow]]:
+    """All flows by their 5-tuple, each list by time. `offsets` are node clock offsets in ns."""
+    legs: dict[Tuple5, list[Leg]] = {}
+    for recording in recordings:
+        offset = offsets.get(recording.node, 0)
+        for row in recording.rows:
+            leg = Leg(recording, row, row.first_ns - offset, row.last_ns - offset)
+            key = (row.protocol, row.low, row.high)
+            found = legs.get(key)
+            if found is None:
+                legs[key] = [leg]
+            else:
+                found.append(leg)
+    return {key: _split(found) for key, found in legs.items()}
+
+
+def leg_order(leg: Leg) -> tuple[int, str, int]:
+    """Order that no order of input files changes: time, file name, packet number."""
+    return leg.first_ns, leg.file, leg.row.number
+
+
+def _split(legs: list[Leg]) -> list[Flow]:
+    """One 5-tuple's legs into flows: by initial sequence number, else by time.
+
+    A leg without a handshake belongs to the last connection that had begun by then. What came
+    before any handshake is one flow in TCP; in UDP a pause of 30 seconds ends a flow.
+    """
+    if len(legs) == 1:
+        return [Flow(legs[0])]
+    legs.sort(key=leg_order)
+    begun: dict[tuple[int, int | None], Flow] = {}
+    loose: list[Leg] = []
+    for leg in legs:
+        if leg.row.client is None:
+            loose.append(leg)
+            continue
+        key = (leg.row.client, leg.row.client_isn)
+        if key in begun:
+            begun[key].add(leg)
+        else:
+            begun[key] = Flow(leg)
+    handshakes = list(begun.values())
+    starts = [flow.first_ns for flow in handshakes]
+    rest: list[Flow] = []
+    for leg in loose:
+        begun_before = bisect_right(starts, leg.first_ns + SLACK_NS)
+        if begun_before:
+            handshakes[begun_before - 1].add(leg)
+        elif rest and _same_run(rest[-1], leg):
+            rest[-1].add(leg)
+        else:
+            rest.append(Flow(leg))
+    return _without_strays(sorted(handshakes + rest, key=lambda flow: flow.first_ns))
+
+
+def _without_strays(flows: list[Flow]) -> list[Flow]:
+    """Give what follows a SYN into a connection that was there already to that connection."""
+    kept: list[Flow] = []
+    for flow in flows:
+        if kept and flow.lacks_answer:
+            for leg in flow.legs:
+                kept[-1].add(leg)
+        else:
+            kept.append(flow)
+    return kept
+
+
+def _same_run(flow: Flow, leg: Leg) -> bool:
+    return leg.row.protocol != UDP or leg.first_ns <= flow.last_ns + UDP_GAP_NS

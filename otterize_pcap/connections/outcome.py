@@ -1,0 +1,56 @@
+"""What came of a connection (S40): established, probed, refused or unanswered."""
+
+from collections.abc import Iterable, Sequence
+
+from otterize_pcap.connections.legs import Flow
+from otterize_pcap.table.rows import RST, UDP, Side
+
+ESTABLISHED, PROBED, REFUSED, UNANSWERED = "established", "probed", "refused", "unanswered"
+
+
+def outcome_of(flows: Sequence[Flow], clients: Sequence[int], *, assured: bool) -> str:
+    """The outcome of one connection.
+
+    Args:
+        flows: All its flows.
+        clients: The client's side in each.
+        assured: Whether conntrack called it ASSURED.
+    """
+    sent: list[Side] = []
+    answered: list[Side] = []
+    for flow, client in zip(flows, clients, strict=True):
+        for leg in flow.legs:
+            sent.append(leg.row.sides[client])
+            answered.append(leg.row.sides[1 - client])
+    if assured:
+        return ESTABLISHED
+    if flows[0].protocol == UDP:
+        return _datagrams(sent, answered)
+    server_isn = next((flow.server_isn for flow in flows if flow.server_isn is not None), None)
+    if _acknowledged(sent, server_isn) or (_has_ack(sent) and _has_ack(answered)):
+        return ESTABLISHED
+    if any(side.syn_acks for side in answered):
+        return PROBED
+    if any(side.flags & RST for side in answered) or any(side.unreachable for side in sent):
+        return REFUSED
+    return UNANSWERED
+
+
+def _datagrams(sent: Iterable[Side], answered: Iterable[Side]) -> str:
+    if any(side.packets for side in sent) and any(side.packets for side in answered):
+        return ESTABLISHED
+    return REFUSED if any(side.unreachable for side in sent) else UNANSWERED
+
+
+def _acknowledged(sent: Iterable[Side], server_isn: int | None) -> bool:
+    """Whether the client acknowledged the server's initial sequence number (RFC 9293 3.4)."""
+    if server_isn is None:
+        return False
+    return any(
+        side.ack_first is not None and (side.ack_first - server_isn - 1) & 0xFFFFFFFF < 1 << 31
+        for side in sent
+    )
+
+
+def _has_ack(sides: Iterable[Side]) -> bool:
+    return any(side.ack_first is not None for side in sides)

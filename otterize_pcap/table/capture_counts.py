@@ -1,0 +1,91 @@
+"""What was counted while reading, and the payloads that names are read from."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from otterize_pcap.packets.packet import Packet
+
+MAX_PAYLOAD_BYTES = 64 << 20
+"""Payload kept for names in all; what comes after it is only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureCounts:
+    """What was read and what became of it.
+
+    `bytes` counts captured file content, decompressed. `skipped` maps a reason to its packets;
+    `declined` is how many the compiled path left to the reference. `truncated` counts the bytes
+    of cut-off last records; `damage` says where reading had to stop early, a line a file.
+    `dropped` is what the capture itself says was lost (pcapng), None where it says nothing.
+    `payloads_left_out` counts what there was no room for.
+    """
+
+    packets: int = 0
+    bytes: int = 0
+    first_ns: int | None = None
+    last_ns: int | None = None
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    declined: int = 0
+    truncated: int = 0
+    damage: tuple[str, ...] = ()
+    dropped: int | None = None
+    payloads_left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What a packet carried, as far as it was captured; see `Row` for the other fields."""
+
+    packet: Packet
+    time_ns: int
+    number: int
+    content: bytes
+    part: int = 0
+
+
+@dataclass(slots=True)
+class RunningCounts:
+    """Counts in the making: of one stretch, or of all that were joined so far."""
+
+    packets: int = 0
+    bytes: int = 0
+    first_ns: int | None = None
+    last_ns: int | None = None
+    skipped: Counter[str] = field(default_factory=Counter)
+    unsupported: Counter[int] = field(default_factory=Counter)
+    declined: int = 0
+    payloads: list[Payload] = field(default_factory=list)
+    payload_bytes: int = 0
+    payloads_left_out: int = 0
+
+    def note_time(self, time_ns: int) -> None:
+        """Widen the span of times seen."""
+        if self.first_ns is None or time_ns < self.first_ns:
+            self.first_ns = time_ns
+        if self.last_ns is None or time_ns > self.last_ns:
+            self.last_ns = time_ns
+
+    def keep(self, payload: Payload) -> None:
+        """Keep a payload while there is room; after the first that finds none, no more."""
+        size = len(payload.content)
+        if self.payloads_left_out or self.payload_bytes + size > MAX_PAYLOAD_BYTES:
+            self.payloads_left_out += 1
+            return
+        self.payload_bytes += size
+        self.payloads.append(payload)
+
+    def append(self, later: "RunningCounts", numbers: int = 0) -> None:
+        """Add what was counted later; its packet numbers move on by `numbers`."""
+        self.packets += later.packets
+        self.bytes += later.bytes
+        for time_ns in (later.first_ns, later.last_ns):
+            if time_ns is not None:
+                self.note_time(time_ns)
+        self.skipped.update(later.skipped)
+        self.unsupported.update(later.unsupported)
+        self.declined += later.declined
+        for payload in later.payloads:
+            moved = replace(payload, number=payload.number + numbers) if numbers else payload
+            self.keep(moved)
+        self.payloads_left_out += later.payloads_left_out

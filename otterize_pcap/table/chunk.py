@@ -1,0 +1,215 @@
+"""One stretch of one capture file → its rows and counts.
+
+A stretch is a whole file, or a part of a big one that begins and ends between two records. It
+knows nothing of what came before it; `read` runs stretches one by one or in threads and joins
+them. Where the compiled path is there, it walks the buffer and stops in front of each record that
+it declines; that one is decoded by the reference and goes into the same table.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from otterize_pcap.packets.decode import Decoded, Decoder
+from otterize_pcap.packets.link_layer import LINK_TYPES
+from otterize_pcap.packets.packet import ICMP, NOT_IP, Packet
+from otterize_pcap.packets.tunnels import GUESSED_PORTS, TunnelPorts
+from otterize_pcap.records.containers import OpenCapture
+from otterize_pcap.records.pcap import PcapReader
+from otterize_pcap.records.pcapng import PcapngReader
+from otterize_pcap.records.stream import Record
+from otterize_pcap.table.capture_counts import Payload, RunningCounts
+from otterize_pcap.table.name_payloads import NamePayloads
+from otterize_pcap.table.rows import DEFAULT_MAX_CONNECTIONS, ConnectionTable, Row
+
+try:
+    from otterize_pcap.table._fastpath import DECLINE, NEED_MORE, FastTable
+
+    FAST_PATH = True
+except ImportError:
+    FAST_PATH = False
+"""Whether the compiled path was built; without it everything is right, only slower."""
+
+FIRST_SURE_VERSION = (2, 4)
+"""The pcap version since which a record's captured length surely comes first."""
+
+
+class Table(Protocol):
+    """What both tables have in common, `ConnectionTable` and the compiled `FastTable`."""
+
+    def __len__(self) -> int: ...
+
+    def add(self, packet: Packet, time_ns: int, number: int, interface: int, part: int = 0) -> None:
+        """Count one packet."""
+
+    def concat(self, later: Any) -> None:  # noqa: ANN401 - Self, which a Protocol cannot say
+        """Append the table, of the same kind, of what follows; `later` is used up."""
+
+    def shift_numbers(self, offset: int) -> None:
+        """Move packet numbers on, once it is known how many packets came before."""
+
+    def rows(self) -> Iterator[Row]:
+        """The rows, in the order in which their first packets came."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How captures are read.
+
+    `max_connections` bounds the table, `threads` how many run at once; `fast` allows the compiled
+    path. `collect_names` keeps payloads that name servers: DNS, TLS ClientHello, HTTP/1 requests.
+    """
+
+    vxlan_ports: frozenset[int] = frozenset({4789, 8472})
+    geneve_ports: frozenset[int] = frozenset({6081})
+    max_connections: int = DEFAULT_MAX_CONNECTIONS
+    fast: bool = True
+    threads: int = 1
+    collect_names: bool = False
+
+
+def new_table(options: ReadOptions, secret: bytes) -> Table:
+    """An empty table, compiled if that is there and allowed; `secret` seeds its hash."""
+    if not (FAST_PATH and options.fast):
+        return ConnectionTable(options.max_connections)
+    return FastTable(
+        options.max_connections,
+        secret,
+        options.vxlan_ports,
+        options.geneve_ports,
+        GUESSED_PORTS,
+        options.collect_names,
+    )
+
+
+class Chunk:
+    """A reader at the beginning of a stretch, and what was made of it so far."""
+
+    def __init__(
+        self,
+        capture: OpenCapture,
+        table: Table,
+        options: ReadOptions,
+        part: int = 0,
+        begin: int = 0,
+    ) -> None:
+        self.capture = capture
+        self.table = table
+        self.tally = RunningCounts()
+        self.decoder = Decoder(TunnelPorts(options.vxlan_ports, options.geneve_ports))
+        self.part = part
+        self._names = NamePayloads() if options.collect_names else None
+        self._begin = begin
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read so far."""
+        return self.capture.reader.window.offset - self._begin
+
+    @property
+    def packets_read(self) -> int:
+        """Packets read so far."""
+        return self.capture.reader.number
+
+    def is_followed_by(self, later: "Chunk") -> bool:
+        """Whether `later`, read already, began just where this one ended, and missed nothing."""
+        reader = self.capture.reader
+        if self.capture.damage or reader.window.offset != later._begin:
+            return False
+        if not later.capture.reader.follows(reader):
+            return False
+        return not later.decoder.fragments.misses(self.decoder.fragments, reader.number)
+
+    def join(self, later: "Chunk") -> None:
+        """Take over what a stretch that follows this one made, and its reader to go on with."""
+        numbers = self.capture.reader.number
+        later.table.shift_numbers(numbers)
+        self.table.concat(later.table)
+        self.tally.append(later.tally, numbers)
+        later.decoder.fragments.take_over(self.decoder.fragments, numbers)
+        self.decoder = later.decoder
+        later.capture.reader.take_over(self.capture.reader)
+        self.capture = later.capture
+
+    def run(self) -> Iterator[None]:
+        """Read to the end of the stretch, pausing after each block for whoever wants to look."""
+        reader = self.capture.reader
+        first = reader.number
+        if FAST_PATH and isinstance(self.table, FastTable) and _is_walkable(reader):
+            yield from self._run_fast(self.table)
+        else:
+            while (record := reader.next()) is not None:
+                self._count(record)
+                if not reader.number & 0xFFF:
+                    yield
+        self.tally.packets += reader.number - first
+        self.tally.bytes = self.bytes_read
+
+    def _run_fast(self, table: "FastTable") -> Iterator[None]:
+        reader = self.capture.reader
+        window = reader.window
+        before = table.not_ip, table.icmp
+        while True:
+            stop = min(reader.stop - window.base, sys.maxsize)
+            if isinstance(reader, PcapReader):
+                ended, window.start, reader.number = table.walk_pcap(
+                    window.data,
+                    window.start,
+                    window.end,
+                    stop,
+                    reader.header,
+                    reader.number,
+                    self.part,
+                )
+            else:
+                ended, window.start, reader.number = table.walk_pcapng(
+                    window.data,
+                    window.start,
+                    window.end,
+                    stop,
+                    reader.order,
+                    reader.interfaces,
+                    reader.first_interface,
+                    reader.number,
+                    self.part,
+                )
+            if ended == NEED_MORE:
+                yield
+                if window.refill():
+                    continue
+            record = reader.next()
+            if record is None:
+                break
+            self.tally.declined += ended == DECLINE
+            self._count(record)
+        for reason, now, then in zip(
+            (NOT_IP, ICMP), (table.not_ip, table.icmp), before, strict=True
+        ):
+            if now > then:
+                self.tally.skipped[reason.reason] += now - then
+        for time_ns in table.times or ():
+            self.tally.note_time(time_ns)
+
+    def _count(self, record: Record) -> None:
+        tally = self.tally
+        tally.note_time(record.time_ns)
+        if record.link_type not in LINK_TYPES:
+            tally.unsupported[record.link_type] += 1
+            return
+        decoded = self.decoder.decode(record)
+        if not isinstance(decoded, Decoded):
+            tally.skipped[decoded.reason] += 1
+            return
+        packet = decoded.packet
+        self.table.add(packet, record.time_ns, record.number, decoded.interface, self.part)
+        if (
+            self._names is not None
+            and decoded.payload
+            and self._names.wants(packet, decoded.payload)
+        ):
+            tally.keep(Payload(packet, record.time_ns, record.number, decoded.payload, self.part))
+
+
+def _is_walkable(reader: PcapReader | PcapngReader) -> bool:
+    return isinstance(reader, PcapngReader) or reader.header.version >= FIRST_SURE_VERSION

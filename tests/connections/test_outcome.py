@@ -1,0 +1,239 @@
+"""S40 to S46: did the call happen, and which calls are shown."""
+
+import pytest
+
+from otterize_pcap.graph.service_graph import ATTEMPTED
+from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_ONE_WAY, Inclusion
+from otterize_pcap.resolve.map_capture import AGELESS, Rules
+from otterize_pcap.resolve.resolve import UNKNOWN_PRIVATE
+from otterize_pcap.table.rows import ACK, RST, SYN
+from tests.cluster_builder import (
+    Json,
+    Seen,
+    attempt,
+    call,
+    conntrack,
+    datagrams,
+    edges,
+    entry,
+    fates,
+    mapped,
+    packet,
+    pod,
+    recording,
+    service,
+    snapshot,
+)
+
+CLIENT, SERVER = "10.1.0.1", "10.1.0.9"
+UDP_PORT = {"containerPort": 53, "protocol": "UDP"}
+KNOWN = snapshot(pod("client", CLIENT), pod("server", SERVER, ports=[80, UDP_PORT]))
+A, B = f"{CLIENT}:40000", f"{SERVER}:80"
+SYN_ = (packet(A, B, SYN, 7), 0.0, 1)
+SYN_ACK = (packet(B, A, SYN | ACK, 9, 8), 0.001, 1)
+FINAL_ACK = (packet(A, B, ACK, 8, 10), 0.002, 1)
+RESET = (packet(A, B, RST, 8, 0), 0.002, 1)
+RESET_BY_SERVER = (packet(B, A, RST | ACK, 0, 8), 0.001, 1)
+UNREACHABLE = (packet(A, B, unreachable=True), 0.001, 1)
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome"),
+    [
+        pytest.param([SYN_, SYN_ACK, FINAL_ACK], "established", id="handshake"),
+        pytest.param(
+            [SYN_, SYN_ACK, FINAL_ACK, (packet(B, A, RST, 10, 0), 0.01, 1)],
+            "established",
+            id="reset after it",
+        ),
+        pytest.param([SYN_, SYN_ACK, RESET], "probed", id="half-open scan"),
+        pytest.param([SYN_, SYN_ACK], "probed", id="never answered"),
+        pytest.param([SYN_, RESET_BY_SERVER], "refused", id="reset"),
+        pytest.param([SYN_, UNREACHABLE], "refused", id="ICMP unreachable"),
+        pytest.param([SYN_], "unanswered", id="SYN alone"),
+        pytest.param(
+            [SYN_, (packet(A, B, SYN, 7), 1.0, 1), (packet(A, B, SYN, 7), 3.0, 1)],
+            "unanswered",
+            id="SYN repeated",
+        ),
+        pytest.param(
+            [SYN_, (packet(A, B, ACK, 8, 10), 0.1, 1)], "unanswered", id="one-sided segments"
+        ),
+        pytest.param(
+            [SYN_, (packet(A, B, ACK, 8, 10), 0.1, 1), (packet(B, A, RST, 10), 0.2, 1)],
+            "refused",
+            id="blind segments reset",
+        ),
+    ],
+)
+def test_outcome(seen: list[Seen], outcome: str) -> None:
+    """S40, S41: what came of a TCP connection; only established ones are calls."""
+    found = mapped(KNOWN, seen)
+    assert found.resolutions[0].connection.outcome == outcome
+    if outcome == "established":
+        assert edges(found) == {"client -> server:80"}
+    else:
+        assert edges(found) == set()
+        assert fates(found) == {f"hidden: {outcome}": 1}
+
+
+def test_conntrack_says_assured() -> None:
+    """S40: what conntrack calls ASSURED is established, however little of it was recorded."""
+    seen = [(packet(A, B, ACK, 8, 10), 0.0, 1)]
+    line = entry(A, B, remaining=431990)
+    assert edges(mapped(KNOWN, seen)) == set()
+    assert edges(mapped(KNOWN, seen, dumps=[conntrack(line)])) == {"client -> server:80"}
+
+
+def test_older_entry_says_nothing_of_a_new_attempt() -> None:
+    """S40: an entry of the endpoints' last connection does not answer for the next one."""
+    line = entry(A, B, state="TIME_WAIT", remaining=90)
+    found = mapped(KNOWN, attempt(A, B, 20, refused=True), dumps=[conntrack(line, at=0)])
+    assert fates(found) == {"hidden: refused": 1}
+
+
+def test_attempts_can_be_included() -> None:
+    """S41: `--include-attempts` adds the rest, marked."""
+    rules = Rules(inclusion=Inclusion(attempts=True))
+    found = mapped(KNOWN, attempt(A, B), rules=rules)
+    assert edges(found) == {"client -> server:80"}
+    assert found.graph.calls[0].status == ATTEMPTED
+
+
+def test_datagrams() -> None:
+    """S40: datagrams both ways are a call; one way is hidden, and can be counted."""
+    ends = (f"{CLIENT}:40000", f"{SERVER}:53")
+    assert edges(mapped(KNOWN, datagrams(*ends))) == {"client -> server:53/UDP"}
+    one_way = datagrams(*ends, answered=False)
+    assert fates(mapped(KNOWN, one_way)) == {HIDDEN_ONE_WAY: 1}
+    rules = Rules(inclusion=Inclusion(one_way_udp=True))
+    assert edges(mapped(KNOWN, one_way, rules=rules)) == {"client -> server:53/UDP"}
+
+
+def test_refused_datagram() -> None:
+    """S40, S43: an ICMP error makes no call, and says that a datagram was refused."""
+    ends = (f"{CLIENT}:40000", f"{SERVER}:53")
+    seen = [
+        *datagrams(*ends, answered=False),
+        (packet(*ends, protocol=17, unreachable=True), 0.01, 1),
+    ]
+    assert fates(mapped(KNOWN, seen)) == {"hidden: refused": 1}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        service(
+            "dns", "10.96.0.10", 53, labels={"k8s-app": "kube-dns"}, selector={"app": "server"}
+        ),
+        service("kube-dns", "10.96.0.10", 53, selector={"app": "server"}),
+        service("dns-default", "10.96.0.10", 53, selector={"app": "server"}),
+    ],
+    ids=["label", "kube-dns", "dns-default"],
+)
+def test_cluster_dns_is_hidden(made: Json) -> None:
+    """S45: calls to the cluster's DNS are counted and hidden; its other ports are calls."""
+    known = snapshot(pod("client", CLIENT), pod("server", SERVER), made)
+    seen = [*call(f"{CLIENT}:1", f"{SERVER}:53"), *call(f"{CLIENT}:2", f"{SERVER}:9153")]
+    found = mapped(known, seen)
+    assert edges(found) == {"client -> server:9153"}
+    assert fates(found)[HIDDEN_DNS] == 1
+    rules = Rules(inclusion=Inclusion(cluster_dns=True))
+    assert len(edges(mapped(known, seen, rules=rules))) == 2
+
+
+SILENT = recording(call("10.1.0.7:1", "10.1.0.8:2"))
+
+
+def test_silent_connection_is_known_to_conntrack() -> None:
+    """S46: an open entry without a packet is a call, and says where it is from."""
+    found = mapped(KNOWN, SILENT, dumps=[conntrack("# header", entry(A, B))])
+    assert edges(found) == {"client -> server:80"}
+    (use,) = found.graph.calls[0].uses
+    assert use.evidence is not None
+    assert (use.evidence.file, use.evidence.packet, use.evidence.rule) == (
+        "node/a/conntrack-end",
+        2,
+        "S31",
+    )
+    assert use.packets == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        entry(A, B, state="TIME_WAIT", remaining=100),
+        entry(A, B, state="CLOSE", remaining=5),
+        entry(A, B, state="SYN_SENT", remaining=100),
+        entry(A, B, assured=False),
+    ],
+    ids=["TIME_WAIT", "CLOSE", "SYN_SENT", "not assured"],
+)
+def test_entry_that_is_no_call(line: str) -> None:
+    """S46: what is closing, opening or not assured is no call."""
+    assert edges(mapped(KNOWN, SILENT, dumps=[conntrack(line)])) == set()
+
+
+def test_entry_is_resolved_when_it_last_spoke() -> None:
+    """S46: the dump minus what ran off the timeout: not who has the address now."""
+    known = snapshot(
+        pod("old", CLIENT, start=-9000, finished=-500, phase="Succeeded"),
+        pod("new", CLIENT, start=-400),
+        pod("server", SERVER, start=-9000, ports=[80]),
+    )
+    line = entry(A, B, remaining=432000 - 1000)
+    assert edges(mapped(known, SILENT, dumps=[conntrack(line, at=0)])) == {"old -> server:80"}
+    recent = entry(A, B, remaining=432000 - 10)
+    assert edges(mapped(known, SILENT, dumps=[conntrack(recent, at=0)])) == {"new -> server:80"}
+
+
+@pytest.mark.parametrize(
+    ("line", "timeouts"),
+    [(entry(A, B), {}), (entry(A, B, remaining=250), None)],
+    ids=["timeouts unknown", "data not acknowledged"],
+)
+def test_entry_without_an_age(line: str, timeouts: dict[str, int] | None) -> None:
+    """S46: where it cannot be known when an entry last spoke, it is counted and no more."""
+    found = mapped(KNOWN, SILENT, dumps=[conntrack(line, timeouts=timeouts)])
+    assert edges(found) == set()
+    assert fates(found) == {AGELESS: 1, UNKNOWN_PRIVATE: 1}
+
+
+def test_one_connection_in_many_dumps_is_one() -> None:
+    """S46: before and after capturing, on two nodes, before and after NAT: one connection."""
+    known = snapshot(
+        pod("client", CLIENT), pod("server", SERVER, ports=[80]), service("server", "10.96.0.1")
+    )
+    vip = entry(A, "10.96.0.1:80", B)
+    dumps = [
+        conntrack(vip, at=8),
+        conntrack(vip, at=9),
+        conntrack(entry(A, B), at=9, name="b"),
+    ]
+    found = mapped(known, SILENT, dumps=dumps)
+    (use,) = found.graph.calls[0].uses
+    assert (use.connections, use.services) == (1, ("server.app",))
+
+
+def test_recorded_connection_is_not_taken_from_conntrack() -> None:
+    """S46: an entry of which packets were recorded adds nothing."""
+    found = mapped(KNOWN, call(A, B), dumps=[conntrack(entry(A, B))])
+    assert found.graph.calls[0].uses[0].connections == 1
+    assert found.graph.calls[0].uses[0].packets == (2, 2)
+
+
+def test_offloaded_entry_is_read() -> None:
+    """S46: an entry in a flow table has no timeout and no state, and no age."""
+    line = entry(A, B).replace(" 431995 ESTABLISHED", "").replace("ASSURED", "OFFLOAD")
+    dump = conntrack(line)
+    assert [(found.remaining, found.state, found.assured) for found in dump.entries] == [
+        (None, "", True)
+    ]
+    assert fates(mapped(KNOWN, SILENT, dumps=[dump]))[AGELESS] == 1
+
+
+def test_unreadable_lines_are_counted() -> None:
+    """S46: a line that is damaged is counted, never guessed."""
+    damaged = entry(A, B).replace("sport=40000", "sport=99999")
+    dump = conntrack(damaged, entry(A, B)[:60], "", "garbage")
+    assert (dump.entries, dump.unreadable) == ((), 2)

@@ -1,0 +1,336 @@
+"""Recorded clusters: the mapper finds every call that was made, and no other.
+
+Each fixture with a `truth.json` was recorded by the lab, whose scenario wrote the truth by hand;
+`scripts/lab/README.md` says what its keys mean.
+"""
+
+import json
+import shutil
+import struct
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otterize_pcap.files.captures import open_captures
+from otterize_pcap.graph.service_graph import ServiceGraph, Workload
+from otterize_pcap.resolve.build_graph import (
+    HIDDEN_DNS,
+    HIDDEN_EXTERNAL,
+    HIDDEN_ONE_WAY,
+)
+from otterize_pcap.resolve.map_capture import (
+    Capture,
+    MappedCapture,
+    Rules,
+    graph_capture,
+    map_capture,
+)
+from otterize_pcap.resolve.resolve import (
+    AMBIGUOUS,
+    EXTERNAL_CLIENT,
+    NO_POD,
+    NODE_CLIENT,
+    NODE_SERVER,
+    UNDIRECTED_REASON,
+    UNKNOWN_PRIVATE,
+    Unresolved,
+)
+from otterize_pcap.table.read import ReadOptions
+from tests.conftest import FIXTURES
+from tests.views import RECORDED, copy_view, unknown
+
+Edge = tuple[str, str, str, str, str, str, str, int]
+
+SCENARIOS = sorted(path.parent for path in FIXTURES.glob("*/truth.json"))
+each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.name)
+PCAP_HEADER = 24
+
+# What a scenario says of packets that are no call → the fates that say the same.
+FATES = {
+    "unresolved: node": {NODE_CLIENT, NODE_SERVER},
+    "unanswered": {"hidden: unanswered", HIDDEN_ONE_WAY},
+    "unanswered; nobody has the address": {"hidden: unanswered", AMBIGUOUS, NO_POD},
+    "refused": {"hidden: refused"},
+    "probed": {"hidden: probed"},
+    "external-source": {EXTERNAL_CLIENT},
+    "cluster-dns": {HIDDEN_DNS},
+    "unknown-private": {UNKNOWN_PRIVATE},
+    "undirected": {UNDIRECTED_REASON},
+}
+# Of these no packet and no connection of its own exists, so nothing is counted.
+NOTHING = {"closed before the capture", "a terminating proxy is between", "lookup only"}
+
+
+@cache
+def truth(scenario: Path) -> dict[str, Any]:
+    """What really happened."""
+    read: dict[str, Any] = json.loads((scenario / "truth.json").read_text(encoding="utf-8"))
+    return read
+
+
+@cache
+def mapped(scenario: Path) -> MappedCapture:
+    """The capture of all interfaces of all nodes, every connection looked at."""
+    return map_capture(open_captures([scenario], None, ReadOptions())[0])
+
+
+def edges(graph: ServiceGraph) -> set[Edge]:
+    """A graph's calls between workloads, port by port."""
+    return {
+        (
+            *(call.client.name, call.client.namespace, call.client.kind),
+            *(call.server.name, call.server.namespace, call.server.kind),
+            use.protocol,
+            use.port,
+        )
+        for call in graph.calls
+        if isinstance(call.server, Workload)
+        for use in call.uses
+    }
+
+
+def edge(entry: dict[str, Any]) -> Edge:
+    """An edge of `truth.json` in the same form."""
+    client, server = entry["client"], entry["server"]
+    return (
+        *(client["name"], client["namespace"], client["kind"]),
+        *(server["name"], server["namespace"], server["kind"]),
+        entry["protocol"],
+        entry["port"],
+    )
+
+
+def true_edges(scenario: Path, *uplink: str) -> set[Edge]:
+    """The edges of the truth; with `uplink`, only those that it says are seen there."""
+    return {
+        edge(entry) for entry in truth(scenario)["edges"] if not uplink or entry["uplink"] in uplink
+    }
+
+
+def known_edges(scenario: Path, view: str = RECORDED) -> set[Edge]:
+    """The true edges that can be known in a view."""
+    return {edge(entry) for entry in truth(scenario)["edges"] if not unknown(entry, view)}
+
+
+@each_scenario
+def test_edges_are_the_true_ones(scenario: Path) -> None:
+    """S10 to S51: from all nodes' `-i any`, the calls that were made and no other."""
+    found = edges(mapped(scenario).graph)
+    assert found <= true_edges(scenario)
+    assert found >= known_edges(scenario)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "view"),
+    [(path, view) for path in SCENARIOS for view in truth(path).get("views", ())],
+    ids=lambda value: value.name if isinstance(value, Path) else value,
+)
+def test_views_show_what_can_be_known(scenario: Path, view: str, tmp_path: Path) -> None:
+    """S10 to S51: with less recorded, all that can still be known, and nothing false."""
+    capture = open_captures([copy_view(scenario, view, tmp_path)], None, ReadOptions())[0]
+    found = edges(map_capture(capture).graph)
+    assert found <= true_edges(scenario)
+    assert found >= known_edges(scenario, view)
+
+
+@each_scenario
+def test_shortest_way_finds_the_true_edges(scenario: Path) -> None:
+    """S10 to S51: grouping plain connections gives the same graph."""
+    capture = open_captures([scenario], None, ReadOptions())[0]
+    assert graph_capture(capture) == mapped(scenario).graph
+
+
+@each_scenario
+def test_services_are_kept(scenario: Path) -> None:
+    """S21: a call names the Service it went through; without one it names none."""
+    found = {
+        (call.client.name, server.name, use.protocol, use.port): use.services
+        for call in mapped(scenario).graph.calls
+        if isinstance(server := call.server, Workload)
+        for use in call.uses
+    }
+    for entry in truth(scenario)["edges"]:
+        if unknown(entry):
+            continue
+        key = (entry["client"]["name"], entry["server"]["name"], entry["protocol"], entry["port"])
+        names = {name.partition(".")[0] for name in found[key]}
+        if entry["service"] is not None:
+            assert entry["service"] in names
+        elif sum(edge(entry) == edge(other) for other in truth(scenario)["edges"]) == 1:
+            assert not names
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [path for path in SCENARIOS if any("rule" in entry for entry in truth(path)["edges"])],
+    ids=lambda path: path.name,
+)
+def test_direction_is_known_by_the_rule_that_the_scenario_means(scenario: Path) -> None:
+    """S30 to S35: without a handshake, each edge has the one rule that can tell."""
+    found = {
+        edge: [rule for rule, _ in use.rules]
+        for call in mapped(scenario).graph.calls
+        for use in call.uses
+        for edge in edges(ServiceGraph((replace(call, uses=(use,)),)))
+    }
+    expected = {edge(entry): [entry["rule"]] for entry in truth(scenario)["edges"]}
+    assert found == expected
+
+
+@each_scenario
+def test_connections_are_counted_once(scenario: Path) -> None:
+    """S20: however often a connection was recorded, it is one; two that share a tuple are two."""
+    found = {
+        key: use.connections
+        for call in mapped(scenario).graph.calls
+        for use in call.uses
+        for key in edges(ServiceGraph((replace(call, uses=(use,)),)))
+    }
+    for entry in truth(scenario)["edges"]:
+        if "connections" in entry:
+            assert found[edge(entry)] == entry["connections"]
+
+
+@each_scenario
+def test_what_is_no_call_is_no_edge_and_says_why(scenario: Path) -> None:
+    """S12, S14, S40, S45, S50, S51: each attempt that is no call is counted under its reason."""
+    counted = dict(mapped(scenario).graph.coverage.connections)  # type: ignore[union-attr]
+    for entry in truth(scenario)["notEdges"]:
+        assert edge(entry) not in edges(mapped(scenario).graph)
+        why = entry["why"]
+        if why.startswith("ambiguous: "):
+            assert set(why.removeprefix("ambiguous: ").split(" or ")) in candidates(scenario)
+        elif why not in NOTHING:
+            assert FATES[why] & set(counted), why
+
+
+def candidates(scenario: Path) -> list[set[str]]:
+    """The names between which each ambiguous connection could not be decided."""
+    return [
+        {workload.name for workload in resolution.candidates}
+        for resolution in mapped(scenario).resolutions
+        if isinstance(resolution, Unresolved) and resolution.reason == AMBIGUOUS
+    ]
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [path for path in SCENARIOS if "hidden" in truth(path)],
+    ids=lambda path: path.name,
+)
+def test_hidden_attempts_are_counted(scenario: Path) -> None:
+    """S41: the summary counts the attempts that it hides, by outcome."""
+    counted: Counter[str] = Counter()
+    for fate, connections in mapped(scenario).graph.coverage.connections:  # type: ignore[union-attr]
+        if fate.startswith("hidden: "):
+            plain = "unanswered" if fate == HIDDEN_ONE_WAY else fate.removeprefix("hidden: ")
+            counted[plain] += connections
+    expected = dict(truth(scenario)["hidden"])
+    assert sum(counted.values()) == expected.pop("attempts")
+    assert counted == expected
+
+
+@each_scenario
+def test_external_calls_are_counted_and_hidden(scenario: Path) -> None:
+    """S50: calls that leave the cluster are counted, none is shown by default."""
+    counted = dict(mapped(scenario).graph.coverage.connections)  # type: ignore[union-attr]
+    assert counted.get(HIDDEN_EXTERNAL, 0) == len(truth(scenario)["external"])
+
+
+def uplink_capture(scenario: Path, directory: Path, *, conntrack: bool) -> Capture:
+    """What the nodes' uplinks alone recorded, with or without the conntrack dumps."""
+    shutil.copytree(scenario, directory / "uplink", ignore=shutil.ignore_patterns("pcap"))
+    (directory / "uplink" / "pcap-uplink").rename(directory / "uplink" / "pcap")
+    capture = open_captures([directory / "uplink"], None, ReadOptions())[0]
+    return capture if conntrack else replace(capture, dumps=())
+
+
+@each_scenario
+@pytest.mark.parametrize("conntrack", [False, True], ids=["packets", "conntrack"])
+def test_uplink_alone_shows_no_false_edge(scenario: Path, conntrack: bool, tmp_path: Path) -> None:
+    """S20, S25: between two nodes every true edge, within one rightly none, and no other."""
+    found = edges(map_capture(uplink_capture(scenario, tmp_path, conntrack=conntrack)).graph)
+    words = ("yes", "conntrack") if conntrack else ("yes",)
+    view = "uplink" if conntrack else "uplink+no-conntrack"
+    assert found >= true_edges(scenario, *words) & known_edges(scenario, view)
+    assert found <= true_edges(scenario)
+
+
+@each_scenario
+@pytest.mark.parametrize("conntrack", [False, True], ids=["packets", "conntrack"])
+def test_uplink_graph_is_the_same_the_shortest_way(
+    scenario: Path, conntrack: bool, tmp_path: Path
+) -> None:
+    """Grouping plain connections changes nothing where NAT is seen from one side only."""
+    capture = uplink_capture(scenario, tmp_path, conntrack=conntrack)
+    assert graph_capture(capture) == map_capture(capture).graph
+
+
+@each_scenario
+def test_order_of_recordings_changes_nothing(scenario: Path) -> None:
+    """S61: the order in which nodes are read makes no difference."""
+    capture = open_captures([scenario], None, ReadOptions())[0]
+    turned = replace(
+        capture,
+        recordings=capture.recordings[::-1],
+        dumps=capture.dumps[::-1],
+    )
+    assert map_capture(turned).graph == mapped(scenario).graph
+
+
+def split_pcap(path: Path, parts: int) -> None:
+    """Replace a pcap file by parts of it, as `tcpdump -C` writes them."""
+    content = path.read_bytes()
+    order = "<" if content[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
+    records = list(pcap_records(content, order))
+    share = -(-len(records) // parts)
+    for number in range(parts):
+        part = records[number * share : (number + 1) * share]
+        path.with_name(f"{path.stem}.{number}.pcap").write_bytes(
+            content[:PCAP_HEADER] + b"".join(part)
+        )
+    path.unlink()
+
+
+def pcap_records(content: bytes, order: str) -> Iterable[bytes]:
+    """The records of a pcap file, headers included."""
+    position = PCAP_HEADER
+    while position < len(content):
+        (captured,) = struct.unpack_from(f"{order}I", content, position + 8)
+        yield content[position : position + 16 + captured]
+        position += 16 + captured
+
+
+@each_scenario
+@pytest.mark.parametrize("parts", [2, 5])
+def test_splitting_files_changes_no_call(scenario: Path, parts: int, tmp_path: Path) -> None:
+    """S61: a recording in several files is the recording that it was in one."""
+    shutil.copytree(scenario, tmp_path / "split")
+    for path in (tmp_path / "split" / "pcap").iterdir():
+        split_pcap(path, parts)
+    graph = map_capture(open_captures([tmp_path / "split"], None, ReadOptions())[0]).graph
+    assert without_evidence(graph) == without_evidence(mapped(scenario).graph)
+
+
+def without_evidence(graph: ServiceGraph) -> list[object]:
+    """Calls without file names and packet numbers, which depend on the files."""
+    return [
+        (call.client, call.server, [replace(use, evidence=None) for use in call.uses])
+        for call in graph.calls
+    ]
+
+
+def test_image_names_of_jobs() -> None:
+    """S6: with `--image-name-for-jobs` an orphan Job goes by its image."""
+    scenario = FIXTURES / "identity"
+    entry = next(entry for entry in truth(scenario)["edges"] if "clientImageName" in entry)
+    capture = open_captures([scenario], None, ReadOptions())[0]
+    graph = map_capture(capture, Rules(image_name_for_jobs=True)).graph
+    clients = {call.client.name for call in graph.calls}
+    assert entry["clientImageName"] in clients
+    assert entry["client"]["name"] not in clients
