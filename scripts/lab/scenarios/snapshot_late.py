@@ -7,7 +7,8 @@ in which its address was given to it, and nothing of `old`.
 
 The calls on node-b lie within the slack of that second. The MAC address of the address changed
 between them, so the earlier ones were not `new`'s, and the later ones were. On the uplink nothing
-tells, there they are ambiguous between `new` and somebody unknown.
+tells: what the snapshot says of that second may be believed, and the summary says that names can be
+wrong.
 """
 
 import time
@@ -21,6 +22,8 @@ from scenarios.handover import Ports, listening, ports
 _QUIET, _AT_ONCE = 5.0, 0.2
 _GONE = "unresolved: the snapshot was taken when this pod was gone"
 _SHOWN_BY = "a watch, or a snapshot taken at the start as well"
+_EARLIER = "unresolved: it was another's call before the address changed hands"
+_SECOND = "within the second in which the snapshot says that the pod got its address"
 _CLOSE = "ambiguous: within the slack of the second in which the pod got its address"
 
 
@@ -55,3 +58,7 @@ def record(lab: Lab) -> None:
         close = {} if side == "a" else {"unknown": {"uplink": _CLOSE, "only-node-a": _CLOSE}}
         exchange(new, side, second, **close)
     lab.stop_recording(snapshot=lab.kubectl())
+
+    believed = {"uplink": _SECOND, "only-node-a": _SECOND}
+    lab.truth.no_edge(new, audit["b"], first.audit, _EARLIER, believed=believed)
+    lab.truth.no_edge(probe["b"], new, first.own, _EARLIER, believed=believed)
