@@ -134,6 +134,13 @@ class Services(Workloads):
         objects.end_pod(pod.document, pod.end)
         self.program_services()
 
+    def finish_pod(self, pod: Pod, phase: str = "Succeeded") -> None:
+        """Let a pod end by itself: its processes are gone, its object stays."""
+        self.remove_host(pod.host)
+        pod.end, pod.finished = time.time(), True
+        objects.end_pod(pod.document, pod.end, phase)
+        self.program_services()
+
     def backends(self, service: Service, *, ever: bool = False) -> list[Pod]:
         """The pods behind a Service now, or with `ever` all that were at some time."""
         if service.selector is None:

@@ -38,6 +38,7 @@ class Pod:
     workload: Workload
     start: float
     end: float | None = None
+    finished: bool = False
     over: bool = False  # failed, though no watch saw it end
 
     @property
