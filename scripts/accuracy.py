@@ -2,7 +2,8 @@
 
 For each recorded cluster under fixtures/ with a truth.json it counts how many of the true calls
 each way finds, and how many false ones, from what tcpdump saw on all interfaces of all nodes and
-from the nodes' uplinks alone. `--update` writes the table into docs/accuracy.md.
+from the nodes' uplinks alone; and it lists the calls that no recording of theirs can tell, with the
+reasons that truth.json gives. `--update` writes both into docs/accuracy.md.
 
 Run it from a checkout: `python3 scripts/accuracy.py`.
 """
@@ -88,6 +89,15 @@ def true_edges(truth: dict[str, Any], *uplink: str) -> set[Edge]:
     return {edge_of(entry) for entry in truth["edges"] if not uplink or entry["uplink"] in uplink}
 
 
+def known_edges(truth: dict[str, Any], *views: str) -> set[Edge]:
+    """The calls that can be known in all of these views."""
+    return {
+        edge_of(entry)
+        for entry in truth["edges"]
+        if not any(view in entry.get("unknown", {}) for view in views)
+    }
+
+
 def captures(scenario: Path) -> Iterator[tuple[Capture, set[Edge], set[Edge]]]:
     """All interfaces, then uplinks alone: the capture, the calls it can show, all not false.
 
@@ -95,14 +105,14 @@ def captures(scenario: Path) -> Iterator[tuple[Capture, set[Edge], set[Edge]]]:
     """
     truth = json.loads((scenario / "truth.json").read_text(encoding="utf-8"))
     lookups = {edge_of(entry) for entry in truth["notEdges"] if entry["why"] == "cluster-dns"}
-    shown = true_edges(truth)
-    everything = shown | lookups
+    shown = known_edges(truth, "recorded")
+    everything = true_edges(truth) | lookups
     yield open_captures([scenario], None, ReadOptions())[0], shown, everything
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / scenario.name
         shutil.copytree(scenario, copy, ignore=shutil.ignore_patterns("pcap"))
         (copy / "pcap-uplink").rename(copy / "pcap")
-        shown = true_edges(truth, "yes", "conntrack")
+        shown = true_edges(truth, "yes", "conntrack") & known_edges(truth, "recorded", "uplink")
         yield open_captures([copy], None, ReadOptions())[0], shown, everything
 
 
@@ -127,6 +137,25 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def unknowable() -> str:
+    """A line for each call that was made and that its recording cannot tell."""
+    lines = []
+    for path in sorted((ROOT / "fixtures").glob("*/truth.json")):
+        truth = json.loads(path.read_text(encoding="utf-8"))
+        lines += [
+            f"- [{path.parent.name}](../fixtures/{path.parent.name}/): "
+            f"`{entry['client']['name']}` → `{entry['server']['name']}`: {why}.\n"
+            for entry in truth["edges"]
+            if (why := entry.get("unknown", {}).get("recorded"))
+        ]
+    return "".join(lines)
+
+
+def document_part() -> str:
+    """The table, and what is not counted in it."""
+    return f"{table()}\nCalls that were made and cannot be known, and why:\n\n{unknowable()}"
+
+
 def _line(name: str, counts: list[int]) -> str:
     half = len(counts) // 2
     cells = []
@@ -137,15 +166,15 @@ def _line(name: str, counts: list[int]) -> str:
 
 
 def main() -> None:
-    """Print the table, or put it into the document."""
+    """Print the table and the list, or put them into the document."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--update", action="store_true", help=f"write it into {DOCUMENT.name}")
     if not parser.parse_args().update:
-        print(table(), end="")
+        print(document_part(), end="")
         return
     before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    DOCUMENT.write_text(f"{before}{BEGIN}{table()}{END}{after}", encoding="utf-8")
+    DOCUMENT.write_text(f"{before}{BEGIN}{document_part()}{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

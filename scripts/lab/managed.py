@@ -138,13 +138,6 @@ class Managed(Services):
         annotations[STATUS_KEY] = json.dumps(networks, indent=4)
         return address
 
-    def finish_pod(self, pod: Pod) -> None:
-        """A Job's pod is done: its processes and its sandbox go, its object stays."""
-        self.remove_host(pod.host)
-        pod.end = time.time()
-        objects.end_pod(pod.document, pod.end, "Succeeded")
-        self.program_services()
-
     def fail_pod(self, pod: Pod) -> None:
         """A pod dies with its sandbox; the API keeps it, as the scenario will say."""
         self.remove_host(pod.host)

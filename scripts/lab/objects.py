@@ -283,11 +283,10 @@ def endpoints(meta: Object, targets: list[Object], ports: list[Object]) -> Objec
 def node(meta: Object, addresses: tuple[str, ...], pod_cidrs: tuple[str, ...]) -> Object:
     """A Node; one that runs a single pod on its own address has no podCIDR."""
     internal = [{"type": "InternalIP", "address": address} for address in addresses]
-    spec: Object = {"podCIDR": pod_cidrs[0], "podCIDRs": list(pod_cidrs)} if pod_cidrs else {}
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": meta,
-        "spec": spec,
+        "spec": {"podCIDR": pod_cidrs[0], "podCIDRs": list(pod_cidrs)} if pod_cidrs else {},
         "status": {"addresses": [*internal, {"type": "Hostname", "address": meta["name"]}]},
     }

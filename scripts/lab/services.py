@@ -134,6 +134,13 @@ class Services(Workloads):
         objects.end_pod(pod.document, pod.end)
         self.program_services()
 
+    def finish_pod(self, pod: Pod, phase: str = "Succeeded") -> None:
+        """Let a pod end by itself: its processes are gone, its object stays."""
+        self.remove_host(pod.host)
+        pod.end = time.time()
+        objects.end_pod(pod.document, pod.end, phase)
+        self.program_services()
+
     def age(self, seconds: float) -> None:
         """Make everything there is so much older than it is, as running clusters are."""
         for document in (*self.documents, *(service.document for service in self.services)):

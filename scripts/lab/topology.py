@@ -30,14 +30,12 @@ class Links:
 
     `to_point` gives each pod a veth of its own with proxy ARP, as Calico does, in place of the
     bridge. `pod_mac` is one MAC address for all pods. Without `overlay` nodes route to each
-    other's pods over eth0, without a tunnel. `second_nic` is the network, by its first three
-    octets, of which node addresses are said in the API while tunnels use the others.
+    other's pods over eth0, without a tunnel.
     """
 
     to_point: bool = False
     pod_mac: str | None = None
     overlay: bool = True
-    second_nic: str | None = None
 
 
 class Fabric:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 # nodes they do, within a node they cannot, and where the source was rewritten on the way only the
 # nodes' conntrack tables still know it.
 Uplink = Literal["yes", "no", "conntrack"]
-# What tests/views.py makes of a recording: less than was recorded.
+# What tests/lab/views.py makes of a recording: less than was recorded.
 VIEWS = (
     "no-conntrack",
     "no-watch",

@@ -42,7 +42,7 @@ from otterize_pcap.resolve.resolve import (
 )
 from otterize_pcap.table.read import ReadOptions
 from tests.conftest import FIXTURES
-from tests.views import RECORDED, copy_view, unknown
+from tests.lab.views import RECORDED, copy_view, unknown
 
 Edge = tuple[str, str, str, str, str, str, str, int]
 

@@ -18,61 +18,79 @@ import time
 
 from cluster import Lab
 from objects import Port
-from truth import not_past
+from truth import Uplink, not_past
 from workloads import Group
 
 _HIGH = 45678
-_NOTHING = "no handshake, no declared port, one client, and conntrack took it up in the middle"
+_NOTHING = "no handshake, no declared port, one client, and no conntrack entry of its beginning"
 
 
 def record(lab: Lab) -> None:
     """Open, flush, record, push."""
+    push_and_answer(lab, flush_first=True)
+
+
+def push_and_answer(lab: Lab, *, flush_first: bool) -> None:
+    """The whole of it, with the tables flushed before the capture or while it runs."""
     lab.look_from_all_sides()
     bus_port, hub_port, feed_port, quiet_port = (
         lab.plan.port(port) for port in (4222, 4223, 9777, 9778)
     )
-    bus = pushing(lab, "bus", "node-b", bus_port, declared=True)
-    hub = pushing(lab, "hub", "node-a", hub_port, declared=True)
-    feed = pushing(lab, "feed", "node-b", feed_port, declared=False)
-    quiet = pushing(lab, "quiet", "node-b", quiet_port, declared=False)
-    high = pushing(lab, "high", "node-b", _HIGH, declared=False)
+    server = {
+        "bus": pushing(lab, "bus", "node-b", bus_port, declared=True),
+        "hub": pushing(lab, "hub", "node-a", hub_port, declared=True),
+        "feed": pushing(lab, "feed", "node-b", feed_port, declared=False),
+        "quiet": pushing(lab, "quiet", "node-b", quiet_port, declared=False),
+        "high": pushing(lab, "high", "node-b", _HIGH, declared=False),
+    }
+    port = dict(zip(server, (bus_port, hub_port, feed_port, quiet_port, _HIGH), strict=True))
     to = {
-        "reader": (bus, bus_port),
-        "near": (hub, hub_port),
-        "first": (feed, feed_port),
-        "second": (feed, feed_port),
-        "solo": (quiet, quiet_port),
-        "blind": (high, _HIGH),
+        "reader": "bus",
+        "near": "hub",
+        "first": "feed",
+        "second": "feed",
+        "solo": "quiet",
+        "blind": "high",
     }
     client = {name: lab.deployment(name, "app") for name in to}
     fresh = lab.deployment("fresh", "app", on=("node-b",))
-    talks = {name: client[name].host.open(server.pod, port) for name, (server, port) in to.items()}
+    talks = {
+        name: client[name].host.open(server[target].pod, port[target])
+        for name, target in to.items()
+    }
     for talk in talks.values():
         talk.send()
-    for node in lab.nodes.values():
-        node.namespace.run("conntrack", "-F")
-    time.sleep(0.3)
-
+    if flush_first:
+        flush(lab)
     lab.start_recording()
+    if not flush_first:
+        flush(lab)
     for _ in range(2):
-        for server, port in ((bus, bus_port), (hub, hub_port), (feed, feed_port)):
-            server.host.push(port)
-        quiet.host.push(quiet_port)
-        high.host.push(_HIGH)
+        for name, group in server.items():
+            group.host.push(port[name])
         for talk in talks.values():
             talk.answer("pong\n")
         time.sleep(0.3)
-    fresh.host.open(bus.pod, bus_port).send()
+    fresh.host.open(server["bus"].pod, bus_port).send()
     lab.stop_recording()
 
-    edge, nothing = lab.truth.edge, {"recorded": _NOTHING}
-    edge(client["reader"], bus, bus_port, uplink="yes")
-    edge(client["near"], hub, hub_port, uplink="no", unknown=not_past("node-b"))
-    edge(client["first"], feed, feed_port, uplink="yes")
-    edge(client["second"], feed, feed_port, uplink="yes")
-    edge(client["solo"], quiet, quiet_port, uplink="yes", unknown=nothing)
-    edge(client["blind"], high, _HIGH, uplink="yes", unknown=nothing)
-    edge(fresh, bus, bus_port, uplink="no", unknown=not_past("node-a"))
+    blind = {"recorded": _NOTHING} if flush_first else {"no-conntrack": _NOTHING}
+    for name, target in to.items():
+        uplink: Uplink = "yes"
+        unknown = {}
+        if name == "near":
+            uplink, unknown = "no", not_past("node-b")
+        elif name in ("solo", "blind"):
+            uplink, unknown = "conntrack", blind
+        lab.truth.edge(client[name], server[target], port[target], uplink=uplink, unknown=unknown)
+    lab.truth.edge(fresh, server["bus"], bus_port, uplink="no", unknown=not_past("node-a"))
+
+
+def flush(lab: Lab) -> None:
+    """Have every node forget what conntrack knew."""
+    for node in lab.nodes.values():
+        node.namespace.run("conntrack", "-F")
+    time.sleep(0.3)
 
 
 def pushing(lab: Lab, name: str, node: str, port: int, *, declared: bool) -> Group:

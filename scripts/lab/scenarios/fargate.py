@@ -18,7 +18,7 @@ from truth import not_past
 
 def record(lab: Lab) -> None:
     """Call to and from addresses that are a pod's and a node's."""
-    lab.look_from_all_sides()
+    lab.look_from_all_sides("no-nodes")
     grpc, http = lab.plan.port(50051), lab.plan.port(8080)
     pay = lab.fargate_deployment("pay", "app", Port(grpc))
     ledger = lab.fargate_deployment("ledger", "app", Port(grpc))

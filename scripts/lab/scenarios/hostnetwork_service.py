@@ -21,7 +21,7 @@ _KUBELET_PORT = 10250
 
 def record(lab: Lab) -> None:
     """Call each through its ClusterIP, from its own node and from the other."""
-    lab.look_from_all_sides()
+    lab.look_from_all_sides("no-nodes", "no-nodes+no-conntrack")
     typha_port, exporter_port, metrics_port, statsd_port = (
         lab.plan.port(port) for port in (5473, 9100, 4443, 8125)
     )

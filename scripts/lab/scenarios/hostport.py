@@ -19,7 +19,7 @@ from truth import masqueraded_at, not_past
 
 def record(lab: Lab) -> None:
     """Call by node address and hostPort."""
-    lab.look_from_all_sides()
+    lab.look_from_all_sides("no-nodes", "no-nodes+only-node-a")
     port, host_port, game_port, game_host_port = (
         lab.plan.port(number) for number in (8080, 8081, 7000, 7777)
     )

@@ -21,7 +21,7 @@ _ANY_PROCESS = "leaves with an address that every process of node-a has"
 
 def record(lab: Lab) -> None:
     """Call from the API server's node."""
-    lab.look_from_all_sides()
+    lab.look_from_all_sides("no-nodes")
     hook, aggregated = lab.plan.port(8443), lab.plan.port(4443)
     api_server = lab.static_pod(
         "kube-apiserver",

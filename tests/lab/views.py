@@ -1,9 +1,10 @@
 """Other ways of looking at a recording: with less of what it holds.
 
 A view is words joined by `+`: `uplink` (the nodes' uplinks instead of all interfaces),
-`no-conntrack`, `no-watch` (the snapshot as one `kubectl get` at the end), `no-port-range`,
-`only-<node>` (nothing from any other node). `recorded` is everything. A scenario's `truth.json`
-names its views, and says of each edge in which of them it cannot be known.
+`no-conntrack`, `no-watch` (the snapshot as one `kubectl get` at the end), `no-nodes` (without the
+Node objects, as one may not be allowed to read them), `no-port-range`, `only-<node>` (nothing from
+any other node). `recorded` is everything. A scenario's `truth.json` names its views, and says of
+each edge in which of them it cannot be known.
 """
 
 import json
@@ -36,6 +37,8 @@ def copy_view(scenario: Path, view: str, directory: Path) -> Path:
             _remove(copy, "ip_local_port_range")
         elif word == "no-watch":
             _edit(copy / "snapshot.json", forget_watch)
+        elif word == "no-nodes":
+            _edit(copy / "snapshot.json", forget_nodes)
         elif word.startswith(_ONLY):
             _keep_node(copy, word.removeprefix(_ONLY))
     return copy
@@ -63,6 +66,11 @@ def forget_watch(snapshot: dict[str, Any]) -> None:
         if item["metadata"]["uid"] not in ended
         or item["status"]["phase"] in ("Succeeded", "Failed")
     ]
+
+
+def forget_nodes(snapshot: dict[str, Any]) -> None:
+    """Leave the Node objects out."""
+    snapshot["items"] = [item for item in snapshot["items"] if item["kind"] != "Node"]
 
 
 def _keep_node(copy: Path, kept: str) -> None:
