@@ -22,6 +22,17 @@ def unknown(entry: dict[str, Any], view: str = RECORDED) -> bool:
     return any(words.issuperset(where.split("+")) for where in entry.get("unknown", {}))
 
 
+def believed(entry: dict[str, Any], view: str = RECORDED) -> bool:
+    """Whether what is no edge may be taken for one in this view, where no packet contradicts it."""
+    words = {RECORDED, *view.split("+")}
+    return any(words.issuperset(where.split("+")) for where in entry.get("believed", {}))
+
+
+def snapshot_files(truth: dict[str, Any], directory: Path) -> list[Path] | None:
+    """The snapshot files of a capture directory that has several, where the truth names them."""
+    return [directory / name for name in truth["snapshots"]] if "snapshots" in truth else None
+
+
 def copy_view(scenario: Path, view: str, directory: Path) -> Path:
     """Write a capture directory that holds what this view shows; returns it."""
     words = view.split("+")

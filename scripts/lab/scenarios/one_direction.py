@@ -52,8 +52,8 @@ def record(lab: Lab) -> None:
     lab.stop_recording()
 
     edge, no_edge = lab.truth.edge, lab.truth.no_edge
-    edge(client["caller"], server, port, uplink="yes", connections=1)
-    edge(client["visitor"], home, port, uplink="yes", connections=1)
+    edge(client["caller"], server, port, uplink="yes", oneWay="client", connections=1)
+    edge(client["visitor"], home, port, uplink="yes", oneWay="server", connections=1)
     unknown = {"recorded": _ONE_WAY, "uplink": _ONE_WAY}
     shown_by = "recording both directions; for the first, --one-way-udp"
     for name, end in (("asker", server), ("wonderer", home)):

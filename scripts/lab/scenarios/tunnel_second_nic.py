@@ -7,12 +7,15 @@ local addresses, which say that they are the nodes' own: the tunnel is opened, a
 alone. Calls from node-a and from node-b, and by a ClusterIP.
 """
 
+import time
+
 from cluster import Lab
 from objects import Port
 from services import ServicePort
 from truth import within
 
 _SECOND = "10.9.0"
+_SETTLES = 2.0  # seconds in which the new interface repeats its group reports
 
 
 def record(lab: Lab) -> None:
@@ -50,8 +53,11 @@ def second_nics(lab: Lab) -> None:
     for node in lab.nodes.values():
         address = f"{_SECOND}.{11 + node.index}"
         node.namespace.ip(
-            "link add eth1 type bridge", f"addr add {address}/24 dev eth1", "link set eth1 up"
+            "link add eth1 type bridge mcast_snooping 0",
+            f"addr add {address}/24 dev eth1",
+            "link set eth1 up",
         )
+        time.sleep(_SETTLES)
         for document in lab.documents:
             if document["kind"] == "Node" and document["metadata"]["name"] == node.name:
                 document["spec"] = {"podCIDR": stale, "podCIDRs": [stale]}
