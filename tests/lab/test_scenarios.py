@@ -18,11 +18,12 @@ import pytest
 
 from otterize_pcap.errors import OtterizeError
 from otterize_pcap.files.captures import open_captures
-from otterize_pcap.graph.service_graph import ServiceGraph, Workload
+from otterize_pcap.graph.service_graph import External, ServiceGraph, Workload
 from otterize_pcap.resolve.build_graph import (
     HIDDEN_DNS,
     HIDDEN_EXTERNAL,
     HIDDEN_ONE_WAY,
+    Inclusion,
 )
 from otterize_pcap.resolve.map_capture import (
     Capture,
@@ -289,6 +290,24 @@ def test_external_calls_are_counted_and_hidden(scenario: Path) -> None:
     """S50: calls that leave the cluster are counted, none is shown by default."""
     counted = dict(mapped(scenario).graph.coverage.connections)  # type: ignore[union-attr]
     assert counted.get(HIDDEN_EXTERNAL, 0) == len(truth(scenario)["external"])
+
+
+@each_scenario
+def test_external_calls_go_by_their_names(scenario: Path) -> None:
+    """S50: with `--internet` each has the name that its client can have known, or its address."""
+    snapshots = snapshot_files(truth(scenario), scenario)
+    capture = open_captures([scenario], snapshots, ReadOptions(collect_names=True))[0]
+    graph = map_capture(capture, Rules(inclusion=Inclusion(internet=True))).graph
+    found = {
+        (call.client.name, call.server.name, use.port)
+        for call in graph.calls
+        if isinstance(call.server, External)
+        for use in call.uses
+    }
+    assert found == {
+        (entry["client"]["name"], entry.get("name", entry["address"]), entry["port"])
+        for entry in truth(scenario)["external"]
+    }
 
 
 def uplink_capture(scenario: Path, directory: Path, *, conntrack: bool) -> Capture:
