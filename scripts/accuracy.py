@@ -101,19 +101,41 @@ def known_edges(truth: dict[str, Any], *views: str) -> set[Edge]:
 def captures(scenario: Path) -> Iterator[tuple[Capture, set[Edge], set[Edge]]]:
     """All interfaces, then uplinks alone: the capture, the calls it can show, all not false.
 
-    Calls to the cluster's DNS are hidden by default, but whoever shows them is not wrong.
+    Calls to the cluster's DNS are hidden by default, but whoever shows them is not wrong; nor is
+    who believes a snapshot that no packet on the uplinks contradicts.
     """
-    truth = json.loads((scenario / "truth.json").read_text(encoding="utf-8"))
+    truth = read_truth(scenario)
     lookups = {edge_of(entry) for entry in truth["notEdges"] if entry["why"] == "cluster-dns"}
     shown = known_edges(truth, "recorded")
     everything = true_edges(truth) | lookups
-    yield open_captures([scenario], None, ReadOptions())[0], shown, everything
+    yield opened(scenario, truth), shown, everything
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / scenario.name
         shutil.copytree(scenario, copy, ignore=shutil.ignore_patterns("pcap"))
         (copy / "pcap-uplink").rename(copy / "pcap")
         shown = true_edges(truth, "yes", "conntrack") & known_edges(truth, "recorded", "uplink")
-        yield open_captures([copy], None, ReadOptions())[0], shown, everything
+        everything |= {
+            edge_of(entry) for entry in truth["notEdges"] if "uplink" in entry.get("believed", {})
+        }
+        yield opened(copy, truth), shown, everything
+
+
+def opened(directory: Path, truth: dict[str, Any]) -> Capture:
+    """A capture directory, with the snapshot files that the truth names where it has several."""
+    snapshots = [directory / name for name in truth["snapshots"]] if "snapshots" in truth else None
+    return open_captures([directory], snapshots, ReadOptions())[0]
+
+
+def scenarios() -> list[Path]:
+    """The recorded clusters, without what must be refused: that makes no table."""
+    paths = (path.parent for path in (ROOT / "fixtures").glob("*/truth.json"))
+    return sorted(path for path in paths if "refused" not in read_truth(path))
+
+
+def read_truth(scenario: Path) -> dict[str, Any]:
+    """What really happened."""
+    truth: dict[str, Any] = json.loads((scenario / "truth.json").read_text(encoding="utf-8"))
+    return truth
 
 
 def table() -> str:
@@ -124,7 +146,7 @@ def table() -> str:
         f"|---|--:|{'--:|' * len(names)}--:|{'--:|' * len(names)}",
     ]
     sums = [0] * (2 * (1 + 2 * len(METHODS)))
-    for scenario in sorted(path.parent for path in (ROOT / "fixtures").glob("*/truth.json")):
+    for scenario in scenarios():
         counts: list[int] = []
         for capture, shown, everything in captures(scenario):
             counts.append(len(shown))
@@ -140,12 +162,11 @@ def table() -> str:
 def unknowable() -> str:
     """A line for each call that was made and that its recording cannot tell."""
     lines = []
-    for path in sorted((ROOT / "fixtures").glob("*/truth.json")):
-        truth = json.loads(path.read_text(encoding="utf-8"))
+    for scenario in scenarios():
         lines += [
-            f"- [{path.parent.name}](../fixtures/{path.parent.name}/): "
+            f"- [{scenario.name}](../fixtures/{scenario.name}/): "
             f"`{entry['client']['name']}` → `{entry['server']['name']}`: {why}.\n"
-            for entry in truth["edges"]
+            for entry in read_truth(scenario)["edges"]
             if (why := entry.get("unknown", {}).get("recorded"))
         ]
     return "".join(lines)
