@@ -41,9 +41,10 @@ class Lab(Managed):
         if self.options.ipv6:
             time.sleep(_MULTICAST_SETTLES)
         namespaces = {name: node.namespace for name, node in self.nodes.items()}
-        self._recorder = Recorder(
-            self.directory, namespaces, self.options.snaplen, self.options.capture_filter
+        wanted = self.options.capture_filter.format(
+            pods=self.plan.pod_net(0), node=self.plan.node(0)
         )
+        self._recorder = Recorder(self.directory, namespaces, self.options.snaplen, wanted)
         self._recorder.start()
 
     def kubectl(self) -> objects.Object:

@@ -27,7 +27,8 @@ class Options:
     snaplen: int = 256
     outside_addresses: tuple[str, ...] = ()
     links: Links = field(default_factory=Links)
-    capture_filter: str = ""  # pcap-filter expression, for every tcpdump
+    # A pcap-filter expression for every tcpdump; {pods} and {node} are those of the first node.
+    capture_filter: str = ""
     pod_cidrs: bool = True  # whether Node objects say their podCIDR
     pods4: str | None = None  # the pods' first two octets, where not the plan's
     underlay: str | None = None  # the nodes' first three octets, likewise

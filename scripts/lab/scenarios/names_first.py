@@ -17,7 +17,7 @@ annotations or `generateName` who it is, whatever number it has today:
 is generated, and listed as such.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import objects
 from cluster import Lab
@@ -82,11 +82,13 @@ def owned(
     **options: str | dict[str, str],
 ) -> Group:
     """A pod of an owner that the snapshot does not have."""
-    controller = lab.controller(kind, owner, is_a.namespace, known=False, verbatim=True)
-    pods: PodOptions = {"is_a": is_a, "extra_labels": labels}
+    namespace = is_a.namespace
+    controller = lab.controller(kind, owner, namespace, known=False, verbatim=True)
+    who = replace(is_a, namespace=lab.plan.name(namespace))
+    pods: PodOptions = {"is_a": who, "extra_labels": labels}
     if "annotations" in options:
         pods["annotations"] = dict(options["annotations"])  # type: ignore[arg-type]
-    return lab.group(is_a.name, is_a.namespace, kind, controller, ("node-a",), **pods)
+    return lab.group(is_a.name, namespace, kind, controller, ("node-a",), **pods)
 
 
 def replicated(lab: Lab, day: Day) -> list[Group]:
@@ -130,7 +132,7 @@ def configured(lab: Lab, day: Day) -> Group:
 
 def bare(lab: Lab, day: Day) -> Group:
     """A pod that nothing owns and the API server named."""
-    is_a = Workload("runner", "app", "Pod")
+    is_a = Workload("runner", lab.plan.name("app"), "Pod")
     group = lab.group(
         "runner", "app", "Pod", None, ("node-a",), names=[f"runner-{day.workflow}"], is_a=is_a
     )
@@ -171,4 +173,5 @@ def operator(lab: Lab, day: Day) -> Group:
     )
     deployment = lab.controller("Deployment", "etcd-operator", "app", owner=version)
     objects.not_controlled(lab.documents[-1])
-    return lab.replicated("etcd-operator", "app", deployment, ("node-a",))
+    is_a = Workload("etcd-operator", lab.plan.name("app"), "Deployment")
+    return lab.replicated("etcd-operator", "app", deployment, ("node-a",), is_a=is_a)

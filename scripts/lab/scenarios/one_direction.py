@@ -23,7 +23,7 @@ from nodes import Options
 from objects import Port
 from topology import Links
 
-OPTIONS = Options(links=Links(overlay=False), capture_filter="src net 10.244.1.0/24")
+OPTIONS = Options(links=Links(overlay=False), capture_filter="src net {pods}.0/24")
 _ONE_WAY = "one direction only was recorded: an answer to a datagram cannot be seen"
 _CLOSED = 8081
 

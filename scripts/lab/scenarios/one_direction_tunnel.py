@@ -11,9 +11,7 @@ from scenarios import one_direction
 from scenarios.one_direction import finish
 
 __all__ = ["OPTIONS", "finish", "record"]
-OPTIONS = Options(
-    capture_filter="src net 10.244.1.0/24 or ( udp port 8472 and src host 192.168.77.11 )"
-)
+OPTIONS = Options(capture_filter="src net {pods}.0/24 or ( udp port 8472 and src host {node} )")
 
 
 def record(lab: Lab) -> None:

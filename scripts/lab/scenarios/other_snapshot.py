@@ -28,7 +28,7 @@ def record(lab: Lab) -> None:
     lab.start_recording()
     lab.stop_recording(snapshot=snapshot)
     with TemporaryDirectory() as directory:
-        other = record_other(Path(directory), OTHER_NODES)
+        other = record_other(Path(directory), OTHER_NODES, lab.plan.variant)
         for folder in ("pcap", "pcap-uplink", "node"):
             shutil.rmtree(lab.directory / folder)
             shutil.copytree(other / folder, lab.directory / folder)

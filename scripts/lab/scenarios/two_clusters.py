@@ -35,16 +35,16 @@ def record(lab: Lab) -> None:
 def add_other_cluster(lab: Lab, nodes: tuple[str, ...]) -> None:
     """Record a second cluster with these nodes, and add its packets as `<node>.pcap`."""
     with TemporaryDirectory() as directory:
-        other = record_other(Path(directory), nodes)
+        other = record_other(Path(directory), nodes, lab.plan.variant)
         for folder in ("pcap", "pcap-uplink"):
             for path in (other / folder).iterdir():
                 shutil.copy(path, lab.directory / folder / path.name)
 
 
-def record_other(directory: Path, nodes: tuple[str, ...]) -> Path:
+def record_other(directory: Path, nodes: tuple[str, ...], variant: int) -> Path:
     """The second cluster, recorded into `directory`: other nodes, the same pod addresses."""
     options = Options(nodes=nodes, underlay="192.168.78")
-    other = Lab("two-clusters-other", directory, 0, options)
+    other = Lab("two-clusters-other", directory, variant, options)
     try:
         other.build()
         vault = other.deployment("vault", "ops", on=(nodes[1],), ports=(Port(_PORT),))

@@ -61,8 +61,8 @@ def call_under_umbrellas(lab: Lab, *, known: bool) -> None:
         (mgr, mon, mon_port),
         (blog, mysql, sql_port),
     )
-    cluster = Workload("my-cluster", "shop", "Kafka", _STRIMZI)
-    storage = Workload("rook-ceph", "rook", "CephCluster", _ROOK)
+    cluster = Workload("my-cluster", lab.plan.name("shop"), "Kafka", _STRIMZI)
+    storage = Workload("rook-ceph", lab.plan.name("rook"), "CephCluster", _ROOK)
     above = dict.fromkeys((mon, osd, mgr), storage)
     if known:
         above |= dict.fromkeys((kafka, zoo), cluster)
@@ -92,7 +92,7 @@ def strimzi(lab: Lab, part: str, port: int, *, known: bool) -> Group:
         kafka = lab.controller("Kafka", "my-cluster", "shop", verbatim=True)
     name = f"my-cluster-{part}"
     pod_set = lab.controller("StrimziPodSet", name, "shop", owner=kafka, known=known)
-    is_a = Workload(name, "shop", "StrimziPodSet", "core.strimzi.io")
+    is_a = Workload(name, lab.plan.name("shop"), "StrimziPodSet", "core.strimzi.io")
     labels, names = {"strimzi.io/name": name}, [f"{name}-0"]
     return lab.group(
         *(name, "shop", "StrimziPodSet", pod_set, ("node-a",)),
@@ -117,4 +117,5 @@ def deployed(
     if not controls:
         objects.not_controlled(lab.documents[-1])
     node = "node-b" if ports else "node-a"
-    return lab.replicated(name, namespace, deployment, (node,), ports=ports)
+    is_a = Workload(name, lab.plan.name(namespace), "Deployment")
+    return lab.replicated(name, namespace, deployment, (node,), ports=ports, is_a=is_a)
