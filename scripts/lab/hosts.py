@@ -166,9 +166,10 @@ class Host:
             message = f"{self.label}: {answer} answered where {reached.label} should"
             raise LabError(message)
 
-    def half_open(self, target: Addressed, port: int) -> None:
-        """Send a SYN and answer the SYN-ACK with RST."""
-        self.tell({"do": "raw.half_open", "address": target.address, "port": port})
+    def half_open(self, target: Addressed, port: int, *, source: str = "") -> None:
+        """Send a SYN and answer the SYN-ACK with RST; or a SYN that says another source."""
+        command = {"address": target.address, "port": port, "source": source}
+        self.tell({"do": "raw.half_open"} | command)
 
     def serve_dns(self, records: dict[str, list[tuple[str, str]]], address: str = "::") -> None:
         """Answer DNS queries from these records, over UDP and TCP."""

@@ -4,10 +4,9 @@ As text of one byte per character (latin-1), which is how agents take what they 
 RFC 7348 (VXLAN), RFC 8926 (Geneve) and RFC 3948 (ESP in UDP).
 """
 
-import socket
 import struct
 
-from agent_raw import syn
+from agent_raw import header, syn
 
 _ETHERNET = bytes.fromhex("0a580a0000020a580a0000010800")
 _VNI = b"\x00\x00\x2a\x00"
@@ -35,6 +34,4 @@ def wireguard() -> str:
 
 def _frame(source: str, destination: str, port: int) -> bytes:
     tcp = syn(source, destination, 40000, port)
-    ends = socket.inet_aton(source) + socket.inet_aton(destination)
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, socket.IPPROTO_TCP, 0)
-    return _ETHERNET + header + ends + tcp
+    return _ETHERNET + header(source, destination, tcp) + tcp
