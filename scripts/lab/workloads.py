@@ -10,33 +10,11 @@ from typing import TypedDict, Unpack
 
 import objects
 from hosts import Host
+from kinds import API_VERSIONS
 from nat import relay
 from nodes import Nodes
 from objects import Object, Owner, Port
 from truth import Workload
-
-_API = {
-    "Deployment": "apps/v1",
-    "ReplicaSet": "apps/v1",
-    "StatefulSet": "apps/v1",
-    "DaemonSet": "apps/v1",
-    "Job": "batch/v1",
-    "CronJob": "batch/v1",
-    "Rollout": "argoproj.io/v1alpha1",
-    "StrimziPodSet": "core.strimzi.io/v1beta2",
-    "Kafka": "kafka.strimzi.io/v1beta2",
-    "CephCluster": "ceph.rook.io/v1",
-    "ReplicationController": "v1",
-    "DeploymentConfig": "apps.openshift.io/v1",
-    "Workflow": "argoproj.io/v1alpha1",
-    "ClusterServiceVersion": "operators.coreos.com/v1alpha1",
-    "Application": "app.k8s.io/v1beta1",
-    "Revision": "serving.knative.dev/v1",
-    "Configuration": "serving.knative.dev/v1",
-    # No core Service and no core Node owns pods this way.
-    "Service": "serving.knative.dev/v1",
-    "Node": "iot.example/v1",
-}
 
 
 @dataclass(slots=True, eq=False)
@@ -200,7 +178,7 @@ class Workloads(Nodes):
     ) -> Owner:
         """An object that owns pods; with `known=False` the snapshot lacks it."""
         full = name if verbatim or owner is not None else self.plan.name(name)
-        where, api = self.plan.name(namespace), _API[kind]
+        where, api = self.plan.name(namespace), API_VERSIONS[kind]
         uid = self.plan.uid(kind, where, full)
         selects = {"app": owner.name if owner else full} | (labels or {})
         meta = objects.metadata(full, where, uid, time.time(), labels=selects, owner=owner)
