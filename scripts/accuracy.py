@@ -78,7 +78,7 @@ METHODS: tuple[tuple[str, Method], ...] = (
 def edge_of(entry: dict[str, Any]) -> Edge:
     """An entry of truth.json."""
     client, server = (
-        Workload(side["name"], side["namespace"], side["kind"])
+        Workload(side["name"], side["namespace"], side["kind"], group=side.get("group", ""))
         for side in (entry["client"], entry["server"])
     )
     return client, server, entry["protocol"], entry["port"]

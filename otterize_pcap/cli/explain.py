@@ -13,7 +13,7 @@ from otterize_pcap.explain import Explanation, Question, explain
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.render.explain_text import render_explanation, render_explanation_json
-from otterize_pcap.resolve.identity import Identities, held_by_workloads
+from otterize_pcap.resolve.identity import held_by_workloads
 from otterize_pcap.resolve.map_capture import Capture, map_capture
 
 
@@ -68,11 +68,7 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
 def _explain(question: Question, capture: Capture, selection: Selection) -> Explanation:
     mapped = map_capture(capture, selection.rules)
     rules = selection.rules
-    identities = Identities(
-        capture.snapshot,
-        annotation=rules.annotation,
-        image_name_for_jobs=rules.image_name_for_jobs,
-    )
+    identities = rules.identities(capture.snapshot)
     explanation = explain(
         question,
         mapped,

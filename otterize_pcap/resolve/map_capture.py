@@ -27,8 +27,9 @@ from otterize_pcap.resolve.build_graph import (
     merge_calls,
 )
 from otterize_pcap.resolve.external_names import name_outside
-from otterize_pcap.resolve.identity import ANNOTATIONS, Identities
+from otterize_pcap.resolve.identity import ANNOTATIONS, Identities, NamedBy
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
+from otterize_pcap.resolve.naming_notes import inferred_names, merged_notes
 from otterize_pcap.resolve.notes import notes_of
 from otterize_pcap.resolve.resolve import (
     DEFAULT_SLACK_NS,
@@ -79,6 +80,18 @@ class Rules:
     annotation: str = ANNOTATIONS[0]
     image_name_for_jobs: bool = False
     inclusion: Inclusion = field(default_factory=Inclusion)
+    owner: NamedBy = NamedBy.ROOT
+    workload_labels: tuple[str, ...] = ()
+
+    def identities(self, snapshot: Snapshot) -> Identities:
+        """Who the pods of a snapshot are under these rules."""
+        return Identities(
+            snapshot,
+            annotation=self.annotation,
+            image_name_for_jobs=self.image_name_for_jobs,
+            owner=self.owner,
+            workload_labels=self.workload_labels,
+        )
 
 
 DEFAULT_RULES = Rules()
@@ -95,11 +108,7 @@ class CaptureLookup:
         own = {address: frozenset((node,)) for address, node in capture.snapshot.nodes.items()}
         self.nodes = {**capture.nodes, **own}
         self.routes = ServiceRoutes(capture.snapshot, self.nodes, rules.slack_ns)
-        self.identities = Identities(
-            capture.snapshot,
-            annotation=rules.annotation,
-            image_name_for_jobs=rules.image_name_for_jobs,
-        )
+        self.identities = rules.identities(capture.snapshot)
         self.resolver = Resolver(
             capture.snapshot, self.identities, self.routes, self.nodes, rules.slack_ns
         )
@@ -203,9 +212,12 @@ class MappedCapture:
             ),
             connections=tuple(sorted(fates.items())),
             skipped=tuple(sorted(skipped.items())),
-            notes=tuple(notes_of(lookup.snapshot, capture.files, self.offsets, rules.slack_ns)),
+            notes=(
+                *notes_of(lookup.snapshot, capture.files, self.offsets, rules.slack_ns),
+                *merged_notes(lookup.identities, calls),
+            ),
         )
-        return ServiceGraph(calls, coverage, hidden)
+        return ServiceGraph(calls, coverage, hidden, inferred_names(lookup.identities, calls))
 
     def _counted(self) -> list[Resolution | GroupResolution]:
         """All connections, in groups as far as a group says all of them."""
@@ -265,4 +277,5 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
             notes=tuple(dict.fromkeys(note for coverage in coverages for note in coverage.notes)),
         ),
         tuple(dict.fromkeys(call for graph in graphs for call in graph.hidden)),
+        tuple(dict.fromkeys(entry for graph in graphs for entry in graph.inferred)),
     )

@@ -22,3 +22,11 @@ API_VERSIONS = {
     "Service": "serving.knative.dev/v1",
     "Node": "iot.example/v1",
 }
+
+_CORE = frozenset({"", "apps", "batch"})
+
+
+def group_of(kind: str) -> str:
+    """The API group that tells a custom resource of this kind from Kubernetes' own."""
+    group = API_VERSIONS.get(kind, "").rpartition("/")[0]
+    return "" if group in _CORE else group

@@ -10,7 +10,7 @@ from typing import TypedDict, Unpack
 
 import objects
 from hosts import Host
-from kinds import API_VERSIONS
+from kinds import API_VERSIONS, group_of
 from nat import relay
 from nodes import Nodes
 from objects import Object, Owner, Port
@@ -198,7 +198,9 @@ class Workloads(Nodes):
         """The pods of one workload, one for each node named in `on`."""
         full, where = self.plan.name(workload), self.plan.name(namespace)
         labels = {"app": full} | options.get("extra_labels", {})
-        group = Group(options.get("is_a", Workload(full, where, kind)), labels, owner)
+        group = Group(
+            options.get("is_a", Workload(full, where, kind, group_of(kind))), labels, owner
+        )
         base = owner.name if owner else full
         for index, node in enumerate(on):
             generated = f"{base}-{self.plan.suffix(f'{where}/{base}/{index}', 5)}"

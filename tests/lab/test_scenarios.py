@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 
+from otterize_pcap.compare.diff import diff_graphs
 from otterize_pcap.errors import OtterizeError
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.fate import Fate, FateKind
+from otterize_pcap.graph.generated_names import has_generated_name
 from otterize_pcap.graph.service_graph import External, ServiceGraph, Workload
 from otterize_pcap.resolve.build_graph import (
     HIDDEN_DNS,
@@ -26,6 +28,7 @@ from otterize_pcap.resolve.build_graph import (
     HIDDEN_ONE_WAY,
     Inclusion,
 )
+from otterize_pcap.resolve.identity import NamedBy
 from otterize_pcap.resolve.map_capture import (
     Capture,
     MappedCapture,
@@ -33,6 +36,7 @@ from otterize_pcap.resolve.map_capture import (
     graph_capture,
     map_capture,
 )
+from otterize_pcap.resolve.naming_notes import workloads_of
 from otterize_pcap.resolve.resolve import (
     AMBIGUOUS,
     EXTERNAL_CLIENT,
@@ -47,7 +51,7 @@ from otterize_pcap.table.read import ReadOptions
 from tests.conftest import FIXTURES
 from tests.lab.views import RECORDED, believed, copy_view, snapshot_files, unknown
 
-Edge = tuple[str, str, str, str, str, str, str, int]
+Edge = tuple[str, str, str, str, str, str, str, str, str, int]
 
 RECORDINGS = sorted(path.parent for path in FIXTURES.glob("*/truth.json"))
 # Captures and snapshots that do not belong together are an error, not a graph.
@@ -110,8 +114,8 @@ def edges(graph: ServiceGraph) -> set[Edge]:
     """A graph's calls between workloads, port by port."""
     return {
         (
-            *(call.client.name, call.client.namespace, call.client.kind),
-            *(call.server.name, call.server.namespace, call.server.kind),
+            *identity_of(call.client),
+            *identity_of(call.server),
             use.protocol,
             use.port,
         )
@@ -121,12 +125,17 @@ def edges(graph: ServiceGraph) -> set[Edge]:
     }
 
 
+def identity_of(workload: Workload) -> tuple[str, str, str, str]:
+    """A workload's key, its API group included (S7)."""
+    return workload.name, workload.namespace, workload.kind, workload.group
+
+
 def edge(entry: dict[str, Any]) -> Edge:
     """An edge of `truth.json` in the same form."""
     client, server = entry["client"], entry["server"]
     return (
-        *(client["name"], client["namespace"], client["kind"]),
-        *(server["name"], server["namespace"], server["kind"]),
+        *(client["name"], client["namespace"], client["kind"], client.get("group", "")),
+        *(server["name"], server["namespace"], server["kind"], server.get("group", "")),
         entry["protocol"],
         entry["port"],
     )
@@ -394,6 +403,56 @@ def without_evidence(graph: ServiceGraph) -> list[object]:
         (call.client, call.server, [replace(use, evidence=None) for use in call.uses])
         for call in graph.calls
     ]
+
+
+def with_key(key: str) -> pytest.MarkDecorator:
+    """The scenarios whose truth says something under a key of its own."""
+    found = [path for path in SCENARIOS if key in truth(path)]
+    return pytest.mark.parametrize("scenario", found, ids=lambda path: path.name)
+
+
+@with_key("nearest")
+def test_nearest_owner_tells_sets_of_pods_apart(scenario: Path) -> None:
+    """S2: with `--owner nearest` each set of pods that a controller made is a workload."""
+    graph = map_capture(opened(scenario), Rules(owner=NamedBy.NEAREST)).graph
+    assert edges(graph) == {edge(entry) for entry in truth(scenario)["nearest"]}
+
+
+@with_key("merged")
+def test_merged_sets_are_in_the_notes(scenario: Path) -> None:
+    """S2: the summary says which sets of pods a custom resource's name merges."""
+    coverage = mapped(scenario).graph.coverage
+    assert coverage is not None
+    notes = [note for note in coverage.notes if "is one name for" in note]
+    merged = truth(scenario)["merged"]
+    assert len(notes) == len(merged)
+    for name, sets in merged.items():
+        [note] = [note for note in notes if f" {name} is one name for {len(sets)} sets" in note]
+        assert f": {', '.join(sorted(sets))}; " in note
+
+
+@with_key("generatedNames")
+def test_generated_names_are_those_that_nothing_makes_stable(scenario: Path) -> None:
+    """S3: of all names only those are listed as generated."""
+    found = {
+        identity_of(workload)
+        for workload in workloads_of(mapped(scenario).graph.calls)
+        if has_generated_name(workload)
+    }
+    listed = truth(scenario)["generatedNames"]
+    assert found == {
+        (each["name"], each["namespace"], each["kind"], each.get("group", "")) for each in listed
+    }
+
+
+def test_the_next_day_differs_only_in_the_name_that_nothing_makes_stable() -> None:
+    """S3: rollouts, ticks, revisions and versions of an operator are no difference."""
+    first, second = (mapped(FIXTURES / name).graph for name in ("names-first", "names-second"))
+    found = diff_graphs(first, second)
+    assert [call.client.name for call in found.removed] == ["adhoc-x7k2p"]
+    assert [call.client.name for call in found.added] == ["adhoc-b4m9q"]
+    assert not found.changed
+    assert not found.not_seen
 
 
 def test_image_names_of_jobs() -> None:
