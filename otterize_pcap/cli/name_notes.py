@@ -9,6 +9,9 @@ from otterize_pcap.graph.naming import full_name, printable
 from otterize_pcap.graph.service_graph import ServiceGraph, Workload, workload_order
 from otterize_pcap.resolve.naming_notes import workloads_of
 
+# More names than these are a wall of text; a snapshot of pods alone has nothing but such names.
+FEW = 10
+
 
 def report_names(graphs: Iterable[ServiceGraph], reporting: Reporting) -> None:
     """Say on stderr which names of some graphs are generated, and which were made stable."""
@@ -31,7 +34,8 @@ def name_lines(graphs: Iterable[ServiceGraph], *, verbose: bool) -> Iterator[str
     inferred = {entry for graph in graphs for entry in graph.inferred}
     if inferred and not verbose:
         names = sorted({workload for workload, _ in inferred}, key=workload_order)
-        yield f"note: names inferred from what pods say: {_listed(names)}"
+        more = f" and {len(names) - FEW} more (-v lists them)" if len(names) > FEW else ""
+        yield f"note: names inferred from what pods say: {_listed(names[:FEW])}{more}"
     if verbose:
         for workload, reason in sorted(inferred):
             yield printable(f"  note: {_name(workload)} is inferred: {reason}")

@@ -125,15 +125,13 @@ class Identities:
 
     def _walk(self, pod: Pod, owner: OwnerReference) -> _Found:
         """Owner references upwards; an owner that is absent ends the walk (S2, S3)."""
-        group = ""
+        group, nearest = "", self._owner is NamedBy.NEAREST
         for _ in range(MAX_OWNERS):
             group, owners = self._owners_of(owner, pod.namespace)
             if owners is None:
                 return _Found(owner, group, absent=True)
             above = followed(owners)
-            if above is None or (
-                self._owner is NamedBy.NEAREST and owner.kind not in MADE_FOR_ANOTHER
-            ):
+            if above is None or (nearest and (group or owner.kind not in MADE_FOR_ANOTHER)):
                 break
             owner = above
         return _Found(owner, group, absent=False)

@@ -29,11 +29,14 @@ def merged_notes(identities: Identities, calls: Iterable[Call]) -> Iterator[str]
 def inferred_names(
     identities: Identities, calls: Iterable[Call]
 ) -> tuple[tuple[Workload, str], ...]:
-    """The workloads of some calls that are named by what their pods say, and by what (S3)."""
+    """The workloads of some calls that are named by what their pods say, and by what (S3).
+
+    Of several reasons, such as one for each tick of a CronJob, the last is told.
+    """
     shown = workloads_of(calls)
-    found = {
+    found = (
         (identity.workload, identity.inferred)
         for identity in identities.named()
         if identity.made_stable and identity.inferred and identity.workload in shown
-    }
-    return tuple(sorted(found))
+    )
+    return tuple(dict(sorted(found)).items())

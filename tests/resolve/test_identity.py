@@ -323,6 +323,14 @@ def test_revision_in_the_snapshot_is_its_service_all_the_same() -> None:
     )
 
 
+def test_other_kinds_of_that_name_say_nothing() -> None:
+    """S3, S7: a Job of another group has no schedule in its name."""
+    reference = owner("Job", "train-29384640", api_version="batch.volcano.sh/v1alpha1")
+    assert identity(pod("x", ADDRESS, owners=[reference])) == Workload(
+        "train-29384640", "app", "Job", group="batch.volcano.sh"
+    )
+
+
 def test_known_job_is_no_guess() -> None:
     """S3: a Job that the snapshot holds without an owner is nobody's but its own."""
     made = pod("x", ADDRESS, owners=[owner("Job", "report-29384640")])
