@@ -177,14 +177,15 @@ class Identities:
         label = self._label_of(pod) if has_generated_name(workload) else None
         if label is None:
             return Identity(workload, inferred)
-        workload = Workload(pod.labels[label], pod.namespace, owner.kind, group=found.group)
+        name = _plain(pod.labels[label])
+        workload = Workload(name, pod.namespace, owner.kind, group=found.group)
         return Identity(workload, f"{_why(found)}; named by label {label}", made_stable=True)
 
     def _without_owner(self, pod: Pod) -> Identity:
         """A pod that nothing made: by a label, else what its name was generated from (S3, S4)."""
         label, stem = self._label_of(pod), pod.generate_name
         if label is not None:
-            name, by = pod.labels[label], f"label {label}"
+            name, by = _plain(pod.labels[label]), f"label {label}"
         elif stem.rstrip("-.") and pod.name.startswith(stem):
             name, by = _plain(stem.rstrip("-.")), "generateName"
         else:

@@ -354,10 +354,10 @@ def test_bare_pod_goes_by_what_its_name_was_generated_from() -> None:
     ],
 )
 def test_label_names_what_has_no_stable_owner(owners: list[Json], kind: str) -> None:
-    """S3: of the labels given the first that the pod has names it."""
-    made = pod("x", ADDRESS, owners=owners, labels={"task": "load", "app": "etl"})
+    """S3, S5: of the labels given the first that the pod has names it, without dots."""
+    made = pod("x", ADDRESS, owners=owners, labels={"task": "load.v1", "app": "etl"})
     found = identity(made, workload_labels=("dag_id", "task", "app"))
-    assert found == Workload("load", "app", kind)
+    assert found == Workload("load_v1", "app", kind)
 
 
 def test_label_does_not_replace_a_stable_owner() -> None:
