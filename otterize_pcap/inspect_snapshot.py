@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from otterize_pcap.addresses import format_address
+from otterize_pcap.graph.generated_names import has_generated_name
 from otterize_pcap.intervals import OPEN
 from otterize_pcap.resolve.identity import Identities
 from otterize_pcap.snapshot.snapshot import Snapshot
@@ -15,6 +16,7 @@ class Inspection:
     """A snapshot's contents: objects by kind, its times (RFC 3339), and what rules will miss.
 
     `shared_addresses` are those that pods of several workloads held in turn, or at once.
+    `generated_names` are workloads, as `name.namespace (kind)`, that go by another name next time.
     """
 
     kinds: tuple[tuple[str, int], ...]
@@ -26,11 +28,13 @@ class Inspection:
     last: str | None
     shared_addresses: tuple[str, ...]
     lacks: tuple[str, ...]
+    generated_names: tuple[str, ...] = ()
 
 
 def inspect_snapshot(snapshot: Snapshot) -> Inspection:
     """Look a snapshot over."""
     identities = Identities(snapshot)
+    workloads = {identities.of(pod).workload for pod in snapshot.pods}
     tenures = [tenure for held in snapshot.tenures.values() for tenure in held]
     begun = [tenure.interval.start_ns for tenure in tenures]
     ended = [tenure.interval.end_ns for tenure in tenures if tenure.interval.end_ns < OPEN]
@@ -40,7 +44,7 @@ def inspect_snapshot(snapshot: Snapshot) -> Inspection:
     return Inspection(
         kinds=tuple(sorted(snapshot.kinds.items())),
         addresses=len(snapshot.tenures),
-        workloads=len({identities.of(pod).workload for pod in snapshot.pods}),
+        workloads=len(workloads),
         taken=format_time(snapshot.taken_ns) if snapshot.taken_ns is not None else None,
         watched=watched,
         first=format_time(min(begun)) if begun else None,
@@ -51,6 +55,10 @@ def inspect_snapshot(snapshot: Snapshot) -> Inspection:
             if len({identities.of(tenure.pod).workload for tenure in held}) > 1
         ),
         lacks=tuple(_lacks(snapshot, identities)),
+        generated_names=tuple(
+            f"{workload.name}.{workload.namespace} ({workload.written_kind})"
+            for workload in sorted(filter(has_generated_name, workloads))
+        ),
     )
 
 

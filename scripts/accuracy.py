@@ -2,7 +2,8 @@
 
 For each recorded cluster under fixtures/ with a truth.json it counts how many of the true calls
 each way finds, and how many false ones, from what tcpdump saw on all interfaces of all nodes and
-from the nodes' uplinks alone. `--update` writes the table into docs/accuracy.md.
+from the nodes' uplinks alone; and it lists the calls that no recording of theirs can tell, with the
+reasons that truth.json gives. `--update` writes both into docs/accuracy.md.
 
 Run it from a checkout: `python3 scripts/accuracy.py`.
 """
@@ -79,7 +80,7 @@ METHODS: tuple[tuple[str, Method], ...] = (
 def edge_of(entry: dict[str, Any]) -> Edge:
     """An entry of truth.json."""
     client, server = (
-        Workload(side["name"], side["namespace"], side["kind"])
+        Workload(side["name"], side["namespace"], side["kind"], group=side.get("group", ""))
         for side in (entry["client"], entry["server"])
     )
     return client, server, entry["protocol"], entry["port"]
@@ -90,22 +91,53 @@ def true_edges(truth: dict[str, Any], *uplink: str) -> set[Edge]:
     return {edge_of(entry) for entry in truth["edges"] if not uplink or entry["uplink"] in uplink}
 
 
+def known_edges(truth: dict[str, Any], *views: str) -> set[Edge]:
+    """The calls that can be known in all of these views."""
+    return {
+        edge_of(entry)
+        for entry in truth["edges"]
+        if not any(view in entry.get("unknown", {}) for view in views)
+    }
+
+
 def captures(scenario: Path) -> Iterator[tuple[Capture, set[Edge], set[Edge]]]:
     """All interfaces, then uplinks alone: the capture, the calls it can show, all not false.
 
-    Calls to the cluster's DNS are hidden by default, but whoever shows them is not wrong.
+    Calls to the cluster's DNS are hidden by default, but whoever shows them is not wrong; nor is
+    who believes a snapshot that no packet on the uplinks contradicts.
     """
-    truth = json.loads((scenario / "truth.json").read_text(encoding="utf-8"))
+    truth = read_truth(scenario)
     lookups = {edge_of(entry) for entry in truth["notEdges"] if entry["why"] == "cluster-dns"}
-    shown = true_edges(truth)
-    everything = shown | lookups
-    yield open_captures([scenario], None, ReadOptions())[0], shown, everything
+    shown = known_edges(truth, "recorded")
+    everything = true_edges(truth) | lookups
+    yield opened(scenario, truth), shown, everything
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / scenario.name
         shutil.copytree(scenario, copy, ignore=shutil.ignore_patterns("pcap"))
         (copy / "pcap-uplink").rename(copy / "pcap")
-        shown = true_edges(truth, "yes", "conntrack")
-        yield open_captures([copy], None, ReadOptions())[0], shown, everything
+        shown = true_edges(truth, "yes", "conntrack") & known_edges(truth, "recorded", "uplink")
+        everything |= {
+            edge_of(entry) for entry in truth["notEdges"] if "uplink" in entry.get("believed", {})
+        }
+        yield opened(copy, truth), shown, everything
+
+
+def opened(directory: Path, truth: dict[str, Any]) -> Capture:
+    """A capture directory, with the snapshot files that the truth names where it has several."""
+    snapshots = [directory / name for name in truth["snapshots"]] if "snapshots" in truth else None
+    return open_captures([directory], snapshots, ReadOptions())[0]
+
+
+def scenarios() -> list[Path]:
+    """The recorded clusters, without what must be refused: that makes no table."""
+    paths = (path.parent for path in (ROOT / "fixtures").glob("*/truth.json"))
+    return sorted(path for path in paths if "refused" not in read_truth(path))
+
+
+def read_truth(scenario: Path) -> dict[str, Any]:
+    """What really happened."""
+    truth: dict[str, Any] = json.loads((scenario / "truth.json").read_text(encoding="utf-8"))
+    return truth
 
 
 def table() -> str:
@@ -116,7 +148,7 @@ def table() -> str:
         f"|---|--:|{'--:|' * len(names)}--:|{'--:|' * len(names)}",
     ]
     sums = [0] * (2 * (1 + 2 * len(METHODS)))
-    for scenario in sorted(path.parent for path in (ROOT / "fixtures").glob("*/truth.json")):
+    for scenario in scenarios():
         counts: list[int] = []
         for capture, shown, everything in captures(scenario):
             counts.append(len(shown))
@@ -129,6 +161,24 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def unknowable() -> str:
+    """A line for each call that was made and that its recording cannot tell."""
+    lines = []
+    for scenario in scenarios():
+        lines += [
+            f"- [{scenario.name}](../fixtures/{scenario.name}/): "
+            f"`{entry['client']['name']}` → `{entry['server']['name']}`: {why}.\n"
+            for entry in read_truth(scenario)["edges"]
+            if (why := entry.get("unknown", {}).get("recorded"))
+        ]
+    return "".join(lines)
+
+
+def document_part() -> str:
+    """The table, and what is not counted in it."""
+    return f"{table()}\nCalls that were made and cannot be known, and why:\n\n{unknowable()}"
+
+
 def _line(name: str, counts: list[int]) -> str:
     half = len(counts) // 2
     cells = []
@@ -139,15 +189,15 @@ def _line(name: str, counts: list[int]) -> str:
 
 
 def main() -> None:
-    """Print the table, or put it into the document."""
+    """Print the table and the list, or put them into the document."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--update", action="store_true", help=f"write it into {DOCUMENT.name}")
     if not parser.parse_args().update:
-        print(table(), end="")
+        print(document_part(), end="")
         return
     before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    DOCUMENT.write_text(f"{before}{BEGIN}{table()}{END}{after}", encoding="utf-8")
+    DOCUMENT.write_text(f"{before}{BEGIN}{document_part()}{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

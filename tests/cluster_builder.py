@@ -45,15 +45,24 @@ def stamp(seconds: float) -> str:
     return datetime.fromtimestamp(START / SECOND + seconds, UTC).isoformat()
 
 
-def owner(kind: str, name: str, *, controller: bool = True) -> Json:
+def owner(kind: str, name: str, *, controller: bool = True, api_version: str = "") -> Json:
     """An owner reference."""
-    return {"kind": kind, "name": name, "uid": f"{kind}/{name}", "controller": controller}
+    uid = f"{api_version}{kind}/{name}"
+    reference = {"kind": kind, "name": name, "uid": uid, "controller": controller}
+    return reference | ({"apiVersion": api_version} if api_version else {})
 
 
-def item(kind: str, name: str, namespace: str = "app", owners: Sequence[Json] = ()) -> Json:
+def item(
+    kind: str,
+    name: str,
+    namespace: str = "app",
+    owners: Sequence[Json] = (),
+    api_version: str = "",
+) -> Json:
     """An object of which only the metadata matters."""
-    meta = {"name": name, "namespace": namespace, "uid": f"{kind}/{name}"}
-    return {"kind": kind, "metadata": {**meta, "ownerReferences": list(owners)}}
+    meta = {"name": name, "namespace": namespace, "uid": f"{api_version}{kind}/{name}"}
+    version = {"apiVersion": api_version} if api_version else {}
+    return {**version, "kind": kind, "metadata": {**meta, "ownerReferences": list(owners)}}
 
 
 def pod(

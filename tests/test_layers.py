@@ -17,6 +17,7 @@ STAGES = (
     "system_errors",
     "json_errors",
     "addresses",
+    "api_groups",
     "timestamps",
     "node_status",
     "intervals",

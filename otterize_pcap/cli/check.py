@@ -19,6 +19,7 @@ from otterize_pcap.cli.comparing import (
 )
 from otterize_pcap.cli.document_input import read_allowed, read_observed, read_places
 from otterize_pcap.cli.graph_input import report
+from otterize_pcap.cli.name_notes import report_names
 from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit
 from otterize_pcap.compare.check import check_graph
@@ -75,6 +76,7 @@ def check(  # noqa: PLR0913 - one parameter an option, all passed by name
             found = check_findings(result, read_places(allow), unused=unused)
             emit(render_findings(found, format_), output)
     report(observed, reporting)
+    report_names([observed, declared], reporting)
     require_coverage((observed,), max_unresolved, require_node)
     if result.violations and not exit_zero:
         raise typer.Exit(DIFFERENT)

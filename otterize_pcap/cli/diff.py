@@ -19,6 +19,7 @@ from otterize_pcap.cli.comparing import (
 )
 from otterize_pcap.cli.document_input import read_either, read_places
 from otterize_pcap.cli.graph_input import report
+from otterize_pcap.cli.name_notes import report_names
 from otterize_pcap.cli.options import Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit, notice, wants_color
 from otterize_pcap.compare.diff import GraphDiff, diff_graphs, without_ignored
@@ -81,6 +82,7 @@ def _report(
     """The summaries of both sides, and what to know about calls that are absent."""
     for graph in (before, after):
         report(graph, reporting)
+    report_names((before, after), reporting)
     if reporting.quiet:
         return
     if found.removed and after.coverage is None:

@@ -7,6 +7,7 @@ import typer
 
 from otterize_pcap.cli.export import export_intents
 from otterize_pcap.cli.graph_input import read_graph, report
+from otterize_pcap.cli.name_notes import report_names
 from otterize_pcap.cli.options import (
     AsService,
     Captures,
@@ -88,3 +89,5 @@ def list_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
         text = render_wide(shown) if wide else render_list(shown, ports=ports)
     emit(text, output)
     report(graph, reporting)
+    if reporting.verbose:
+        report_names([graph], reporting)

@@ -16,7 +16,7 @@ import typer
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.filters import GraphFilter, parse_server
 from otterize_pcap.resolve.build_graph import Inclusion
-from otterize_pcap.resolve.identity import ANNOTATIONS
+from otterize_pcap.resolve.identity import ANNOTATIONS, NamedBy
 from otterize_pcap.resolve.map_capture import Rules
 from otterize_pcap.table.read import ReadOptions
 from otterize_pcap.timestamps import SECOND_NS
@@ -189,6 +189,20 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         bool,
         typer.Option("--image-name-for-jobs", help="Name Jobs without a CronJob by their image."),
     ] = False,
+    owner: Annotated[
+        NamedBy,
+        typer.Option(
+            help="Name pods by the owner that nothing owns (root), or by who made them (nearest): "
+            "a custom resource may own several sets of pods.",
+        ),
+    ] = NamedBy.ROOT,
+    workload_label: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY",
+            help="Name pods without a stable owner by this label. Repeatable; the first counts.",
+        ),
+    ] = None,
     vxlan_port: VxlanPorts = None,
     threads: Threads = None,
     max_connections: MaxConnections = None,
@@ -223,6 +237,8 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         slack_ns=int(time_slack * SECOND_NS),
         annotation=workload_annotation,
         image_name_for_jobs=image_name_for_jobs,
+        owner=owner,
+        workload_labels=tuple(workload_label or ()),
         inclusion=inclusion,
     )
     selection = Selection(

@@ -59,12 +59,13 @@ class _Directory:
 
 
 def _complete(workload: Workload, directory: _Directory, side: str) -> Workload:
-    if workload.namespace and workload.kind:
+    if workload.is_complete:
         return workload
     matching = directory.matching(workload)
     if len(matching) > 1:
         names = " or ".join(
-            f"{other.kind or 'workload'} {other.namespace}/{other.name}" for other in matching
+            f"{other.written_kind or 'workload'} {other.namespace}/{other.name}"
+            for other in matching
         )
         message = (
             f"{workload.name}: could be {names} on {side}; "
@@ -78,6 +79,7 @@ def _complete(workload: Workload, directory: _Directory, side: str) -> Workload:
         workload,
         namespace=workload.namespace or other.namespace,
         kind=workload.kind or other.kind,
+        group=workload.group or other.group,
     )
 
 

@@ -14,7 +14,6 @@ from otterize_pcap.compare.align_workloads import align_graphs
 from otterize_pcap.compare.diff import NotSeen, missed_calls
 from otterize_pcap.compare.ignore_rules import IgnoreRule, is_ignored
 from otterize_pcap.graph.service_graph import (
-    SERVICE,
     Call,
     External,
     HiddenCall,
@@ -102,7 +101,7 @@ def _is_meant(permit: Call, call: Call) -> bool:
     if isinstance(declared, External):
         return isinstance(server, External) and _covers(declared, server)
     service = f"{declared.name}.{declared.namespace}"
-    return declared.kind in ("", SERVICE) and any(service in use.services for use in call.uses)
+    return _may_be_service(declared) and any(service in use.services for use in call.uses)
 
 
 def _is_hidden(permit: Call, seen: HiddenCall) -> bool:
@@ -111,9 +110,14 @@ def _is_hidden(permit: Call, seen: HiddenCall) -> bool:
     if isinstance(declared, External) or not could_be(permit.client, seen.client):
         return False
     return could_be(declared, seen.server) or (
-        declared.kind in ("", SERVICE)
+        _may_be_service(declared)
         and any(_is_service(declared, service) for service in seen.services)
     )
+
+
+def _may_be_service(declared: Workload) -> bool:
+    """Whether a name can be a Service's: a document may leave out the kind."""
+    return not declared.kind or declared.is_service
 
 
 def _is_service(declared: Workload, service: str) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from otterize_pcap.graph.service_graph import (
-    SERVICE,
     Call,
     Coverage,
     NodeCoverage,
@@ -63,7 +62,7 @@ def gaps_that_hide(call: Call, gaps: Sequence[Gap]) -> tuple[str, ...]:
     """Why a capture may have missed a call; empty where it would have shown it."""
     at_client = [gap for gap in gaps if gap.has(call.client)]
     at_server = at_client
-    if isinstance(call.server, Workload) and call.server.kind != SERVICE:
+    if isinstance(call.server, Workload) and not call.server.is_service:
         at_server = [gap for gap in gaps if gap.has(call.server)]
     if not at_client or not at_server:
         return ()

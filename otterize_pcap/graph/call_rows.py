@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 
 import msgspec
+from msgspec.structs import replace
 
-from otterize_pcap.graph.service_graph import Call, External, ServiceGraph, Use
+from otterize_pcap.graph.service_graph import Call, External, ServiceGraph, Use, Workload
 from otterize_pcap.timestamps import format_time
 
 
 class CallRow(msgspec.Struct, frozen=True, rename="camel"):
     """One port of one call; a call without known ports is one row without them.
 
-    Namespace and kind are empty for a server outside the cluster. `outcomes` counts connections by
+    Namespace and kind are empty for a server outside the cluster, a group for all but custom
+    resources. `outcomes` counts connections by
     outcome, `services` are the Services it was reached through. Times are RFC 3339.
     """
 
@@ -33,6 +35,8 @@ class CallRow(msgspec.Struct, frozen=True, rename="camel"):
     last_seen: str | None = None
     outcomes: dict[str, int] = {}
     services: tuple[str, ...] = ()
+    client_group: str = ""
+    server_group: str = ""
 
 
 def call_rows(graph: ServiceGraph) -> Iterator[CallRow]:
@@ -40,27 +44,35 @@ def call_rows(graph: ServiceGraph) -> Iterator[CallRow]:
     for call in graph.calls:
         ends = _ends(call)
         if not call.uses:
-            yield CallRow(*ends)
+            yield ends
         for use in call.uses:
             yield _row(ends, use)
 
 
-Ends = tuple[str, str, str, str, str, str, str, bool, str]
-
-
-def _ends(call: Call) -> Ends:
+def _ends(call: Call) -> CallRow:
+    """What all rows of a call have in common."""
     client, server = call.client, call.server
-    named = (client.name, client.namespace, client.kind, client.label)
-    if isinstance(server, External):
-        return (*named, server.name, "", "", True, call.status)
-    return (*named, server.name, server.namespace, server.kind, False, call.status)
-
-
-def _row(ends: Ends, use: Use) -> CallRow:
-    if not use.connections:
-        return CallRow(*ends, protocol=use.protocol or None, port=use.port)
+    inside = server if isinstance(server, Workload) else Workload(server.name, "")
     return CallRow(
-        *ends,
+        client=client.name,
+        client_namespace=client.namespace,
+        client_kind=client.kind,
+        client_label=client.label,
+        server=inside.name,
+        server_namespace=inside.namespace,
+        server_kind=inside.kind,
+        internet=isinstance(server, External),
+        status=call.status,
+        client_group=client.group,
+        server_group=inside.group,
+    )
+
+
+def _row(ends: CallRow, use: Use) -> CallRow:
+    if not use.connections:
+        return replace(ends, protocol=use.protocol or None, port=use.port)
+    return replace(
+        ends,
         protocol=use.protocol,
         port=use.port,
         connections=use.connections,

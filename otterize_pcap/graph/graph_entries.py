@@ -9,12 +9,16 @@ import msgspec
 
 
 class WorkloadEntry(msgspec.Struct, frozen=True, tag_field="type", tag="workload"):
-    """A workload of the cluster; namespace or kind is empty where a document left it out."""
+    """A workload of the cluster; namespace or kind is empty where a document left it out.
+
+    `group` is a custom resource's API group, and absent for Kubernetes' own kinds.
+    """
 
     name: str
     namespace: str = ""
     kind: str = ""
     label: str = ""
+    group: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ExternalEntry(msgspec.Struct, frozen=True, tag_field="type", tag="external", rename="camel"):

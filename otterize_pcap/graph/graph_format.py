@@ -119,7 +119,13 @@ def call_entry(call: Call) -> CallEntry:
 
 
 def _workload_entry(workload: Workload) -> WorkloadEntry:
-    return WorkloadEntry(workload.name, workload.namespace, workload.kind, workload.label)
+    return WorkloadEntry(
+        workload.name,
+        workload.namespace,
+        workload.kind,
+        workload.label,
+        workload.group or msgspec.UNSET,
+    )
 
 
 def server_entry(server: Server) -> WorkloadEntry | ExternalEntry:
@@ -200,7 +206,7 @@ def _call(entry: CallEntry) -> Call:
 
 
 def _workload(entry: WorkloadEntry) -> Workload:
-    return Workload(entry.name, entry.namespace, entry.kind, entry.label)
+    return Workload(entry.name, entry.namespace, entry.kind, entry.label, entry.group or "")
 
 
 def _use(entry: UseEntry) -> Use:

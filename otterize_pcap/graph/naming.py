@@ -7,7 +7,7 @@ as it is, control characters above all, is shown as an escape.
 from collections import defaultdict
 from collections.abc import Iterable
 
-from otterize_pcap.graph.service_graph import SERVICE, Call, External, Server, Workload, server_name
+from otterize_pcap.graph.service_graph import Call, External, Server, Workload, server_name
 
 
 class Names:
@@ -25,12 +25,12 @@ class Names:
             self._note(call.client)
             if isinstance(call.server, Workload):
                 self._note(call.server)
-                self._kinds[_of_client(call.client, call.server)].add(call.server.kind)
+                self._kinds[_of_client(call.client, call.server)].add(call.server.written_kind)
 
     def _note(self, workload: Workload) -> None:
         self._namespaces[workload.name].add(workload.namespace)
-        if workload.kind != SERVICE:
-            self._kinds[workload.name, workload.namespace].add(workload.kind)
+        if not workload.is_service:
+            self._kinds[workload.name, workload.namespace].add(workload.written_kind)
 
     def client(self, client: Workload) -> str:
         """The heading of a client."""
@@ -46,7 +46,7 @@ class Names:
             return printable(name)
         called = self._kinds[_of_client(call.client, call.server)]
         kind = (
-            f" ({call.server.kind})"
+            f" ({call.server.written_kind})"
             if len(called) > 1 and call.server.kind
             else self._kind(call.server)
         )
@@ -54,8 +54,8 @@ class Names:
 
     def _kind(self, workload: Workload) -> str:
         alike = self._kinds[workload.name, workload.namespace]
-        shown = len(alike) > 1 and workload.kind not in ("", SERVICE)
-        return f" ({workload.kind})" if shown else ""
+        shown = len(alike) > 1 and workload.kind and not workload.is_service
+        return f" ({workload.written_kind})" if shown else ""
 
 
 def _of_client(client: Workload, server: Workload) -> tuple[Workload, str, str]:

@@ -6,6 +6,7 @@ ClientIntents. A graph read from ClientIntents has calls without uses; one from 
 
 from dataclasses import dataclass, field
 
+from otterize_pcap.api_groups import BUILT_IN_KINDS, written_kind
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.node_status import NodeStatus
 
@@ -20,13 +21,32 @@ class Workload:
     """A workload's identity (S7). `namespace` or `kind` is empty where a document leaves it out.
 
     The API server is the Service target (`kubernetes`, `default`, kind `Service`) (S24). `label`
-    is `key=value` where clients were asked to be told apart by a label of their pods.
+    is `key=value` where clients were asked to be told apart by a label of their pods. `group` is a
+    custom resource's API group; it is empty for Kubernetes' own kinds, and where a document names
+    a custom resource without it.
     """
 
     name: str
     namespace: str
     kind: str = ""
     label: str = ""
+    group: str = ""
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it is a core Service, and not a custom resource of that kind."""
+        return self.kind == SERVICE and not self.group
+
+    @property
+    def written_kind(self) -> str:
+        """The kind in one word: with its group where it alone would read as Kubernetes' own."""
+        return written_kind(self.kind, self.group)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no part is left out that another document or a capture could add."""
+        known = bool(self.group) or self.kind in BUILT_IN_KINDS
+        return bool(self.namespace and self.kind) and known
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -154,13 +174,15 @@ class HiddenCall:
 class ServiceGraph:
     """Calls, sorted by client and server (S61). `coverage` is None for a graph from documents.
 
-    `hidden` is what is absent from `calls` but was not absent from the capture; no document
-    holds it, so that it makes no two graphs different.
+    `hidden` is what is absent from `calls` but was not absent from the capture. `inferred` are
+    workloads that are named by what their pods say, and by what (S3). No document holds either, so
+    that they make no two graphs different.
     """
 
     calls: tuple[Call, ...] = ()
     coverage: Coverage | None = field(default=None)
     hidden: tuple[HiddenCall, ...] = field(default=(), compare=False)
+    inferred: tuple[tuple[Workload, str], ...] = field(default=(), compare=False)
 
 
 def could_be(one: Workload, other: Workload) -> bool:
@@ -168,8 +190,16 @@ def could_be(one: Workload, other: Workload) -> bool:
     return (
         one.name == other.name
         and (not one.namespace or not other.namespace or one.namespace == other.namespace)
-        and (not one.kind or not other.kind or one.kind == other.kind)
+        and (not one.kind or not other.kind or is_one_kind(one, other))
     )
+
+
+def is_one_kind(one: Workload, other: Workload) -> bool:
+    """Whether two kinds are one; a custom resource's group may be left out by either (S7)."""
+    if one.kind != other.kind:
+        return False
+    left_out = one.kind not in BUILT_IN_KINDS and not (one.group and other.group)
+    return left_out or one.group == other.group
 
 
 def declared_use(protocol: str, port: int) -> Use:
@@ -179,12 +209,17 @@ def declared_use(protocol: str, port: int) -> Use:
 
 def call_order(call: Call | HiddenCall) -> tuple[str, ...]:
     """Sort key of S61: client name, namespace, kind, then the server's; external ones last."""
-    client = (call.client.name, call.client.namespace, call.client.kind, call.client.label)
+    client = workload_order(call.client)
     match call.server:
-        case Workload(name, namespace, kind, label):
-            return (*client, "0", name, namespace, kind, label)
+        case Workload():
+            return (*client, "0", *workload_order(call.server))
         case External(name, is_address):
-            return (*client, "1", name, str(is_address), "", "")
+            return (*client, "1", name, str(is_address), "", "", "")
+
+
+def workload_order(workload: Workload) -> tuple[str, ...]:
+    """Sort key of S61 for one workload: name, namespace, kind with its group, label."""
+    return workload.name, workload.namespace, workload.kind, workload.group, workload.label
 
 
 def server_name(server: Server, client: Workload) -> str:

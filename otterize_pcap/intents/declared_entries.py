@@ -71,7 +71,7 @@ def target_call(client: Workload, entry: Document, where: str) -> Iterator[Call]
         name = value.get("name") or value.get("arn") or value.get("resource") or value.get("scope")
         yield Call(client, External(f"{field}:{name}"))
     elif field in ("kubernetes", "service", "kafka"):
-        kind = SERVICE if field == "service" else kind_of(value, at)
+        kind = (SERVICE, "") if field == "service" else kind_of(value, at)
         details = ["type kafka"] if field == "kafka" else []
         details += _resources(value.get("http"), f"{at}.http")
         details += _resources(value.get("topics"), f"{at}.topics")
@@ -106,12 +106,15 @@ def _ports(value: Any, where: str) -> list[int]:  # noqa: ANN401 - any YAML
     return sorted(set(ports))
 
 
-def _server(name: str, client: Workload, kind: str) -> Workload:
+def _server(name: str, client: Workload, kinds: tuple[str, str]) -> Workload:
     """`name` or `name.namespace`; what follows the last dot is the namespace."""
     if name.startswith(SERVICE_PREFIX):
-        name, kind = name.removeprefix(SERVICE_PREFIX), SERVICE
+        name, kinds = name.removeprefix(SERVICE_PREFIX), (SERVICE, "")
+    kind, group = kinds
     bare, dot, namespace = name.rpartition(".")
-    return Workload(bare, namespace, kind) if dot else Workload(name, client.namespace, kind)
+    if not dot:
+        bare, namespace = name, client.namespace
+    return Workload(bare, namespace, kind, group=group)
 
 
 def _resources(value: Any, where: str) -> list[str]:  # noqa: ANN401 - any YAML

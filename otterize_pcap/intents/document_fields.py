@@ -6,6 +6,7 @@ Every reader takes the value and where it stands, and raises GraphFormatError wi
 from collections.abc import Mapping
 from typing import Any
 
+from otterize_pcap.api_groups import split_kind
 from otterize_pcap.errors import GraphFormatError
 
 Document = Mapping[str, Any]
@@ -19,9 +20,9 @@ def name_of(value: Document, where: str) -> str:
     return text_of(value["name"], f"{where}.name")
 
 
-def kind_of(value: Document, where: str) -> str:
-    """The kind, empty where it is left out."""
-    return text_of(value.get("kind", ""), f"{where}.kind")
+def kind_of(value: Document, where: str) -> tuple[str, str]:
+    """The kind and its API group, each empty where it is left out."""
+    return split_kind(text_of(value.get("kind", ""), f"{where}.kind"))
 
 
 def text_of(value: Any, where: str) -> str:  # noqa: ANN401

@@ -17,7 +17,6 @@ from typing import Any
 
 from otterize_pcap.graph.service_graph import (
     ESTABLISHED,
-    SERVICE,
     Call,
     External,
     ServiceGraph,
@@ -114,12 +113,13 @@ def object_names(clients: Sequence[Workload]) -> dict[Workload, str]:
 
 
 def _kind_suffix(client: Workload) -> str:
-    parts = (client.kind, client.label.partition("=")[2])
+    parts = (client.written_kind, client.label.partition("=")[2])
     return "".join(f"-{part}" for part in parts if part)
 
 
 def _digest_suffix(client: Workload) -> str:
     identity = f"{client.name}\n{client.namespace}\n{client.kind}\n{client.label}"
+    identity += f"\n{client.group}" if client.group else ""
     return "-" + hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
@@ -173,13 +173,13 @@ def written_name(call: Call, version: IntentsVersion) -> str:
 
 
 def _is_service(call: Call) -> bool:
-    return isinstance(call.server, Workload) and call.server.kind == SERVICE
+    return isinstance(call.server, Workload) and call.server.is_service
 
 
 def _spec(client: ClientDocument, version: IntentsVersion) -> Document:
     identity: Document = {"name": client.client.name}
     if version.kinds and client.client.kind:
-        identity["kind"] = client.client.kind
+        identity["kind"] = client.client.written_kind
     write = _target if version.targets else _call
     entries: list[Document] = []
     for call in client.calls:
@@ -196,7 +196,7 @@ def _call(call: Call, version: IntentsVersion) -> Document:
         return {"type": "internet", "internet": _internet(call, call.server)}
     entry: Document = {"name": written_name(call, version)}
     if version.kinds and call.server.kind and not _is_service(call):
-        entry["kind"] = call.server.kind
+        entry["kind"] = call.server.written_kind
     return entry
 
 
@@ -207,7 +207,7 @@ def _target(call: Call, version: IntentsVersion) -> Document:
     if _is_service(call):
         return {"service": entry}
     if call.server.kind:
-        entry["kind"] = call.server.kind
+        entry["kind"] = call.server.written_kind
     return {"kubernetes": entry}
 
 

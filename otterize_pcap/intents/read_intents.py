@@ -183,10 +183,12 @@ def declaring_client(document: Document, where: str) -> Workload:
     spec = fields_of(document.get("spec"), f"{where}: spec")
     field = "workload" if "workload" in spec else "service"
     identity = fields_of(spec.get(field), f"{where}: spec.{field}")
+    kind, group = kind_of(identity, f"{where}: spec.{field}")
     return Workload(
         name_of(identity, f"{where}: spec.{field}"),
         text_of(metadata.get("namespace", ""), f"{where}: metadata.namespace"),
-        kind_of(identity, f"{where}: spec.{field}"),
+        kind,
+        group=group,
     )
 
 

@@ -22,6 +22,9 @@ def render_inspection(found: Inspection) -> str:
         lines.append(f"intervals  from {found.first}{until}")
     if found.shared_addresses:
         lines.append(f"reused     {', '.join(found.shared_addresses)}: several workloads in turn")
+    if found.generated_names:
+        names = printable(", ".join(found.generated_names))
+        lines.append(f"generated  {names}: other names at every run (S3)")
     lines += [f"lacks      {printable(lack)}" for lack in found.lacks]
     return "\n".join(lines) + "\n"
 

@@ -1,5 +1,6 @@
 """`list --wide`: one line for each port of each call, in columns."""
 
+from otterize_pcap.api_groups import written_kind
 from otterize_pcap.graph.call_rows import CallRow, call_rows
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.graph.service_graph import ServiceGraph
@@ -41,10 +42,10 @@ def _cells(row: CallRow) -> tuple[str, ...]:
     cells = (
         row.client + label,
         row.client_namespace,
-        row.client_kind,
+        written_kind(row.client_kind, row.client_group),
         row.server,
         row.server_namespace or ("internet" if row.internet else ""),
-        row.server_kind,
+        written_kind(row.server_kind, row.server_group),
         "" if row.port is None else f"{row.port}/{row.protocol or '?'}",
         "" if row.connections is None else str(row.connections),
         _to_the_second(row.first_seen),

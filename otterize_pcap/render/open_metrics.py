@@ -70,7 +70,7 @@ def _party(side: str, party: Workload | External) -> Iterator[tuple[str, str]]:
     yield side, party.name
     if isinstance(party, Workload):
         yield f"{side}_namespace", party.namespace
-        yield f"{side}_kind", party.kind
+        yield f"{side}_kind", party.written_kind
         if party.label:
             yield f"{side}_label", party.label
 

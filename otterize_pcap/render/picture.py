@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from otterize_pcap.compare.diff import GraphDiff
 from otterize_pcap.graph.naming import full_name, printable
-from otterize_pcap.graph.service_graph import Call, External, Server, ServiceGraph
+from otterize_pcap.graph.service_graph import Call, External, Server, ServiceGraph, workload_order
 
 UNMARKED, ADDED, REMOVED, CHANGED, NOT_SEEN = "", "added", "removed", "changed", "not seen"
 
@@ -85,7 +85,7 @@ def _picture(marked: Iterable[tuple[Call, str, str]]) -> Picture:
 def _order(party: Server) -> tuple[str, ...]:
     if isinstance(party, External):
         return ("1", party.name, str(party.is_address))
-    return ("0", party.name, party.namespace, party.kind, party.label)
+    return ("0", *workload_order(party))
 
 
 def _node(party: Server, *, tell_kind: bool) -> Node:
@@ -93,7 +93,7 @@ def _node(party: Server, *, tell_kind: bool) -> Node:
         return Node(printable(party.name), "", "", is_external=True)
     label = full_name(party)
     if tell_kind and party.kind:
-        label += f" ({party.kind})"
+        label += f" ({party.written_kind})"
     if party.label:
         label += f" [{party.label}]"
-    return Node(printable(label), printable(party.namespace), printable(party.kind))
+    return Node(printable(label), printable(party.namespace), printable(party.written_kind))

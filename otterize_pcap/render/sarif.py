@@ -66,4 +66,4 @@ def _fingerprint(finding: Finding) -> str:
 def _identity(party: Workload | External) -> tuple[str, ...]:
     if isinstance(party, External):
         return ("external", party.name)
-    return (party.name, party.namespace, party.kind, party.label)
+    return (party.name, party.namespace, party.written_kind, party.label)

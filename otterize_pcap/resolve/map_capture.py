@@ -25,8 +25,9 @@ from otterize_pcap.resolve.build_graph import (
 )
 from otterize_pcap.resolve.capture import Capture, contents_of
 from otterize_pcap.resolve.external_names import name_outside
-from otterize_pcap.resolve.identity import ANNOTATIONS, Identities, held_by_workloads
+from otterize_pcap.resolve.identity import ANNOTATIONS, Identities, NamedBy, held_by_workloads
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
+from otterize_pcap.resolve.naming_notes import inferred_names, merged_notes
 from otterize_pcap.resolve.notes import notes_of
 from otterize_pcap.resolve.resolve import (
     DEFAULT_SLACK_NS,
@@ -38,6 +39,7 @@ from otterize_pcap.resolve.resolve import (
 )
 from otterize_pcap.resolve.service_routes import ServiceRoutes
 from otterize_pcap.resolve.stands import StandResolver
+from otterize_pcap.snapshot.snapshot import Snapshot
 
 # Tunnels that any process can imitate by sending a UDP datagram (S25).
 AGELESS = Fate(FateKind.UNRESOLVED, "known to conntrack only, without its age")
@@ -53,6 +55,18 @@ class Rules:
     annotation: str = ANNOTATIONS[0]
     image_name_for_jobs: bool = False
     inclusion: Inclusion = field(default_factory=Inclusion)
+    owner: NamedBy = NamedBy.ROOT
+    workload_labels: tuple[str, ...] = ()
+
+    def identities(self, snapshot: Snapshot) -> Identities:
+        """Who the pods of a snapshot are under these rules."""
+        return Identities(
+            snapshot,
+            annotation=self.annotation,
+            image_name_for_jobs=self.image_name_for_jobs,
+            owner=self.owner,
+            workload_labels=self.workload_labels,
+        )
 
 
 DEFAULT_RULES = Rules()
@@ -69,11 +83,7 @@ class CaptureLookup:
         own = {address: frozenset((node,)) for address, node in self.snapshot.nodes.items()}
         self.nodes = {**contents.nodes, **own}
         self.routes = ServiceRoutes(self.snapshot, self.nodes, rules.slack_ns)
-        self.identities = Identities(
-            self.snapshot,
-            annotation=rules.annotation,
-            image_name_for_jobs=rules.image_name_for_jobs,
-        )
+        self.identities = rules.identities(self.snapshot)
         self.resolver = Resolver(
             self.snapshot, self.identities, self.routes, self.nodes, rules.slack_ns
         )
@@ -184,9 +194,12 @@ class MappedCapture:
             ),
             connections=tuple(sorted(fates.items())),
             skipped=tuple(sorted(skipped.items())),
-            notes=tuple(notes_of(lookup.snapshot, contents.files, self.offsets, rules.slack_ns)),
+            notes=(
+                *notes_of(lookup.snapshot, contents.files, self.offsets, rules.slack_ns),
+                *merged_notes(lookup.identities, calls),
+            ),
         )
-        return ServiceGraph(calls, coverage, hidden)
+        return ServiceGraph(calls, coverage, hidden, inferred_names(lookup.identities, calls))
 
     def _counted(self) -> list[Resolution | GroupResolution]:
         """All connections, in groups as far as a group says all of them."""
@@ -246,4 +259,5 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
             notes=tuple(dict.fromkeys(note for coverage in coverages for note in coverage.notes)),
         ),
         tuple(dict.fromkeys(call for graph in graphs for call in graph.hidden)),
+        tuple(dict.fromkeys(entry for graph in graphs for entry in graph.inferred)),
     )

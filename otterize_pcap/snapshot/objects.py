@@ -20,6 +20,7 @@ class OwnerReference(msgspec.Struct, frozen=True, gc=False):
     name: str
     uid: str = ""
     controller: bool | None = None
+    apiVersion: str = ""  # noqa: N815 - as Kubernetes spells it
 
 
 class Metadata(msgspec.Struct, frozen=True, gc=False):
@@ -27,8 +28,9 @@ class Metadata(msgspec.Struct, frozen=True, gc=False):
 
     name: str = ""
     namespace: str | None = None
+    generateName: str = ""  # noqa: N815 - as Kubernetes spells it
     uid: str = ""
-    resourceVersion: str = ""  # noqa: N815 - as Kubernetes spells it
+    resourceVersion: str = ""  # noqa: N815
     creationTimestamp: str | None = None  # noqa: N815
     deletionTimestamp: str | None = None  # noqa: N815
     labels: dict[str, str] | None = None

@@ -12,11 +12,13 @@ import mmap as mapping
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from mmap import PAGESIZE, mmap
 from typing import Any
 
 import msgspec
 
+from otterize_pcap.api_groups import group_of
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.json_errors import json_reason, unencodable
 from otterize_pcap.snapshot.endpoints import EndpointsItem
@@ -52,6 +54,28 @@ KIND_WITHIN = 256
 FORGET_BYTES = 16 << 20
 # Windows has no such advice, and takes the memory back by itself.
 FORGET: int | None = getattr(mapping, "MADV_DONTNEED", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a typed list (PodList, from the API itself) says once, and its items leave out."""
+
+    kind: str
+    #: Only of custom resources, which alone it tells apart (S7).
+    api_version: str = ""
+
+    @classmethod
+    def by(cls, whole: Document) -> "Listed":
+        """What a document says of its items; a plain List says nothing."""
+        kind = whole.kind.removesuffix("List")
+        return cls(kind, whole.apiVersion if kind and group_of(whole.apiVersion) else "")
+
+    def completes(self, item: Item) -> Item:
+        """An item with kind and version, where it left them out."""
+        if item.kind or not self.kind:
+            return item
+        version = item.apiVersion or self.api_version
+        return msgspec.structs.replace(item, kind=self.kind, apiVersion=version)
 
 
 def read_objects(document: DocumentText, where: str) -> Parts:
@@ -93,8 +117,8 @@ def _read_json(document: DocumentText, where: str) -> Parts:
     whole = _decode_document(document, where)
     watches = [] if whole.otterize is None else [whole.otterize]
     if whole.items is None and not whole.kind.endswith("List"):
-        return [_item(bytes(document), whole.kind, where)], watches
-    kind = _kind_of_items(whole)
+        return [_item(bytes(document), Listed(whole.kind), where)], watches
+    listed = Listed.by(whole)
     items: list[Item] = []
     unread = FORGET_BYTES
     for item in whole.items or ():
@@ -103,7 +127,7 @@ def _read_json(document: DocumentText, where: str) -> Parts:
             document.madvise(FORGET)
             unread = 0
         unread += len(memoryview(item))
-        items.append(_item(item, kind, where))
+        items.append(_item(item, listed, where))
     return items, watches
 
 
@@ -123,11 +147,6 @@ def _decode_document(document: DocumentText, where: str) -> Document:
     return whole
 
 
-def _kind_of_items(whole: Document) -> str:
-    """A typed list (PodList, from the API itself) leaves `kind` out of its items."""
-    return whole.kind.removesuffix("List")
-
-
 def _read_in_lines(document: DocumentText) -> Parts | None:
     """Read a List whose items begin on lines of their own; None where it is laid out otherwise.
 
@@ -139,7 +158,7 @@ def _read_in_lines(document: DocumentText) -> Parts | None:
         return None
     begin, indent = found.start(1), found[1]
     named = KIND.search(document, 0, begin)
-    kind = named[1].decode().removesuffix("List") if named else ""
+    listed = Listed(named[1].decode().removesuffix("List") if named else "")
     items: list[Item] = []
     at, forgotten, more = begin, 0, True
     try:
@@ -149,14 +168,15 @@ def _read_in_lines(document: DocumentText) -> Parts | None:
                 return None
             text = document[at : end - 1]
             more = text.endswith(b",")
-            items.append(_decode(text.removesuffix(b","), kind))
+            items.append(_decode(text.removesuffix(b","), listed))
             forgotten = _forget(document, forgotten, at)
             at = end
         rest = bytes(document[:begin]) + bytes(document[at:])
         whole = msgspec.json.decode(rest, type=Document)
     except BROKEN:
         return None
-    if not whole.kind or whole.items != [] or _kind_of_items(whole) != kind:
+    by = Listed.by(whole)
+    if not whole.kind or whole.items != [] or by != listed:
         return None
     return items, [] if whole.otterize is None else [whole.otterize]
 
@@ -179,30 +199,39 @@ def _forget(document: DocumentText, forgotten: int, until: int) -> int:
     return forgotten
 
 
-def _item(text: bytes | msgspec.Raw, kind: str, where: str) -> Item:
+def _item(text: bytes | msgspec.Raw, listed: Listed, where: str) -> Item:
     try:
-        return _decode(text, kind)
+        return _decode(text, listed)
     except BROKEN as error:
-        what, shape = "an object", DECODERS.get(kind, OTHER).type
+        what, shape = "an object", DECODERS.get(listed.kind, OTHER).type
         with suppress(*BROKEN):
-            known = OTHER.decode(text)
-            known = known if known.kind else msgspec.structs.replace(known, kind=kind)
-            what, shape = describe(known), DECODERS.get(known.kind, OTHER).type
+            known = listed.completes(OTHER.decode(text))
+            what, shape = describe(known), _decoder_of(known).type
         reason = json_reason(bytes(memoryview(text)), shape)
         message = f"{where}: {what}: {reason}; take the snapshot again"
         raise SnapshotError(message) from error
 
 
-def _decode(text: bytes | msgspec.Raw, kind: str) -> Item:
+def _decode(text: bytes | msgspec.Raw, listed: Listed) -> Item:
     """An object as the type of its kind, which kubectl writes near the beginning."""
     guess = KIND.search(bytes(memoryview(text)[:KIND_WITHIN]))
-    guessed = guess[1].decode() if guess else kind
-    item = DECODERS.get(guessed, OTHER).decode(text)
-    if not item.kind and kind:
-        item = msgspec.structs.replace(item, kind=kind)
-    if item.kind != guessed:
-        item = DECODERS.get(item.kind, OTHER).decode(text)
-    return item
+    guessed = DECODERS.get(guess[1].decode() if guess else listed.kind, OTHER)
+    try:
+        item = listed.completes(guessed.decode(text))
+    except msgspec.ValidationError:
+        if guessed is OTHER:
+            raise
+        # What reads like a Service may be somebody else's kind, with other fields (S7).
+        item = listed.completes(OTHER.decode(text))
+        if _decoder_of(item) is guessed:
+            raise
+    decoder = _decoder_of(item)
+    return item if decoder is guessed else listed.completes(decoder.decode(text))
+
+
+def _decoder_of(item: Item) -> msgspec.json.Decoder[Item]:
+    """The decoder for an object's kind; one that has no fields for a custom resource (S7)."""
+    return OTHER if group_of(item.apiVersion) else DECODERS.get(item.kind, OTHER)
 
 
 def _yaml_documents(document: bytes, where: str) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
+from otterize_pcap.api_groups import group_of, qualified_kind
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.intervals import Interval
 from otterize_pcap.snapshot.endpoints import EndpointsItem, with_mirrored
@@ -99,7 +100,8 @@ def _owners(
     """Each object's owners; of several objects that had one name in turn, the youngest's."""
     youngest: dict[tuple[str, str, str], Item] = {}
     for item in states.newest(where):
-        key = (item.kind, item.metadata.namespace or "", item.metadata.name)
+        kind = qualified_kind(item.kind, group_of(item.apiVersion))
+        key = (kind, item.metadata.namespace or "", item.metadata.name)
         other = youngest.setdefault(key, item)
         if _birth(item) > _birth(other):
             youngest[key] = item

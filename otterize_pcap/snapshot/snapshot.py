@@ -19,6 +19,7 @@ class Pod:
     """One pod: its identity's sources and the ports that its containers declare.
 
     `ports` are (protocol, number) of containerPorts, and hostPorts of a hostNetwork pod.
+    `generate_name` is what its name was made from, where the API server chose the rest.
     """
 
     uid: str
@@ -33,6 +34,7 @@ class Pod:
     ports: frozenset[ServedPort]
     named_ports: Mapping[str, int]
     addresses: tuple[bytes, ...]
+    generate_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,10 @@ class Snapshot:
     `tenures` holds every pod address (S11: none of hostNetwork pods), by start. `listeners` maps
     (address, protocol, port) of ClusterIPs, external and load balancer addresses; `node_ports`
     (protocol, port). `virtual` are all Service addresses, whatever the port. `nodes` maps node
-    addresses to node names. `owners` are each object's, by (kind, namespace, name). Times are
-    nanoseconds; None where the snapshot does not say. `watches` are when each watch lasted,
-    `watch_start_ns` and `watch_end_ns` the first one's beginning and the last one's end.
+    addresses to node names. `owners` are each object's, by (kind, namespace, name), the kind of a
+    custom resource with its group (`qualified_kind`). `kinds` counts objects by `written_kind`.
+    Times are nanoseconds; None where the snapshot does not say. `watches` are when each watch
+    lasted, `watch_start_ns` and `watch_end_ns` the first one's beginning and the last one's end.
     """
 
     where: str

@@ -9,12 +9,9 @@ from typing import TypeVar
 
 import msgspec
 
+from otterize_pcap.api_groups import group_of, written_kind
 from otterize_pcap.snapshot.object_fields import uid_of
-from otterize_pcap.snapshot.objects import (
-    DEFAULT_NAMESPACE,
-    Item,
-    PodItem,
-)
+from otterize_pcap.snapshot.objects import DEFAULT_NAMESPACE, Item, PodItem
 from otterize_pcap.snapshot.pod_hold import FINAL_PHASES, latest_time
 from otterize_pcap.snapshot.snapshot import Pod
 
@@ -40,7 +37,7 @@ class ObjectStates:
             namespace = meta.namespace or DEFAULT_NAMESPACE
             self._files[uid_of(item)] = self._files.get(uid_of(item), 0) | 1 << file
             self._namespaces[namespace] = self._namespaces.get(namespace, 0) | 1 << file
-        key = (item.kind, meta.namespace or "", meta.name, meta.uid)
+        key = (_kind_of(item), meta.namespace or "", meta.name, meta.uid)
         known = self._first.setdefault(key, item)
         if known is not item and known != item:
             more = self._more.setdefault(key, [])
@@ -76,6 +73,11 @@ class ObjectStates:
         if more is None:
             return [self._first[key]]
         return sorted((self._first[key], *more), key=lambda state: _age(state, where))
+
+
+def _kind_of(item: Item) -> str:
+    """The kind, with its group where it only reads like one of Kubernetes' own (S7)."""
+    return written_kind(item.kind, group_of(item.apiVersion))
 
 
 def _age(state: Item, where: str) -> tuple[int, bool, int, bytes]:

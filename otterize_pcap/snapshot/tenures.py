@@ -45,6 +45,7 @@ def read_pod(item: PodItem, where: str) -> Pod:
             if port.name
         },
         addresses=_addresses(item, where),
+        generate_name=meta.generateName,
     )
 
 

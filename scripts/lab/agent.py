@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -46,7 +47,10 @@ def _reply(style: str, request: bytes) -> bytes:
 
 
 def serve_tcp(command: Command) -> None:
-    """Listen; answer whatever comes with `reply`; `closes` says who sends the first FIN."""
+    """Listen; answer whatever comes with `reply`; `closes` says who sends the first FIN.
+
+    A server that `lingers` closes its side so many seconds after the client's FIN.
+    """
 
     def answer(peer: socket.socket) -> None:
         with peer, contextlib.suppress(OSError):
@@ -54,6 +58,7 @@ def serve_tcp(command: Command) -> None:
                 peer.sendall(_reply(command["reply"], request))
                 if command["closes"] == "server":
                     peer.shutdown(socket.SHUT_WR)
+            time.sleep(command["lingers"])
 
     accept_with(command["address"], command["port"], answer)
 
@@ -127,18 +132,18 @@ def open_socket(command: Command) -> Answer:
 def send(command: Command) -> Answer:
     """Send a request and, where an answer is expected, return what comes at once."""
     client = sockets[command["id"]]
-    client.sendall(command["request"].encode())
+    client.sendall(command["request"].encode("latin-1"))
     if not command["answered"]:
         return {"ok": True}
     return {"ok": True, "answer": client.recv(65536).decode(errors="replace")}
 
 
 def close(command: Command) -> Answer:
-    """Close as asked: FIN and wait for the other's, or RST (SO_LINGER 0)."""
+    """Close as asked: FIN and wait for the other's, FIN alone, or RST (SO_LINGER 0)."""
     client = sockets.pop(command["id"])
     if command["reset"]:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    elif client.type == socket.SOCK_STREAM:
+    elif client.type == socket.SOCK_STREAM and not command["at_once"]:
         if command["waits"]:
             client.recv(65536)  # the other side closes first
         client.shutdown(socket.SHUT_WR)

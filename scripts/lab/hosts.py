@@ -36,10 +36,17 @@ class Connection:
         command = {"do": "send", "id": self._number, "request": request, "answered": answered}
         return str(self._host.tell(command).get("answer", ""))
 
-    def close(self, *, reset: bool = False, waits: bool = False) -> None:
-        """Close with FIN, or with RST; with `waits` only after the other side's FIN."""
-        command = {"do": "close", "id": self._number, "reset": reset, "waits": waits}
-        self._host.tell(command)
+    def answer(self, text: str = "") -> None:
+        """Take what the server pushed, and send `text` back where there is one."""
+        self._host.tell({"do": "push.answer", "id": self._number, "text": text})
+
+    def close(self, *, reset: bool = False, waits: bool = False, at_once: bool = False) -> None:
+        """Close with FIN, or with RST; with `waits` only after the other side's FIN.
+
+        `at_once` does not wait for the other side's FIN to come back.
+        """
+        how = {"reset": reset, "waits": waits, "at_once": at_once}
+        self._host.tell({"do": "close", "id": self._number} | how)
 
 
 class Host:
@@ -75,6 +82,7 @@ class Host:
         reply: str = "echo",
         closes: str = "client",
         address: str = "0.0.0.0",  # noqa: S104 (a pod's server in a namespace of its own)
+        lingers: float = 0.0,
     ) -> None:
         """Serve on these ports until the pod goes."""
         for port in ports:
@@ -86,8 +94,19 @@ class Host:
                     "port": port,
                     "reply": reply,
                     "closes": closes,
+                    "lingers": lingers,
                 }
             )
+
+    def serve_pushing(self, port: int, *, protocol: str = "TCP", echoes: bool = True) -> None:
+        """Serve on a port, and remember who called, so that `push` can speak first."""
+        command = {"protocol": protocol, "address": "0.0.0.0", "port": port}  # noqa: S104
+        self.tell({"do": "push.serve", "echoes": echoes} | command)
+
+    def push(self, port: int, text: str = "push\n", *, protocol: str = "TCP") -> None:
+        """Send a text to everyone who ever called this port."""
+        command = {"protocol": protocol, "port": port, "text": text, "answered": False}
+        self.tell({"do": "push.push"} | command)
 
     def proxy(self, port: int, upstream: Addressed, upstream_port: int) -> None:
         """Serve on a port by relaying to another server over a connection of its own."""
@@ -147,9 +166,10 @@ class Host:
             message = f"{self.label}: {answer} answered where {reached.label} should"
             raise LabError(message)
 
-    def half_open(self, target: Addressed, port: int) -> None:
-        """Send a SYN and answer the SYN-ACK with RST."""
-        self.tell({"do": "raw.half_open", "address": target.address, "port": port})
+    def half_open(self, target: Addressed, port: int, *, source: str = "") -> None:
+        """Send a SYN and answer the SYN-ACK with RST; or a SYN that says another source."""
+        command = {"address": target.address, "port": port, "source": source}
+        self.tell({"do": "raw.half_open"} | command)
 
     def serve_dns(self, records: dict[str, list[tuple[str, str]]], address: str = "::") -> None:
         """Answer DNS queries from these records, over UDP and TCP."""

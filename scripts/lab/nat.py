@@ -13,7 +13,11 @@ _MASQUERADE_MARK = "0x4000"
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """One Service port: where it can be entered, and the endpoints behind it."""
+    """One Service port: where it can be entered, and the endpoints behind it.
+
+    A hostPort is the same to a node: its own addresses, one port, one pod. The portmap plugin
+    leaves the source alone there (`masquerades=False`).
+    """
 
     protocol: str
     port: int
@@ -21,6 +25,7 @@ class Forward:
     entry_ips: tuple[str, ...]
     node_port: int | None
     endpoints: tuple[tuple[str, int], ...]
+    masquerades: bool = True
 
 
 def ruleset(family: str, forwards: list[Forward], pods: str, *, random_fully: bool) -> str:
@@ -86,7 +91,8 @@ def _entries(family: str, number: int, forward: Forward, pods: str) -> list[str]
             lines += [f"  {to} {mark}", f"  {to} goto svc{number}"]
     if forward.node_port is not None:
         to = f"fib daddr type local {match} {forward.node_port}"
-        lines += [f"  {to} {mark}", f"  {to} goto svc{number}"]
+        lines += [f"  {to} {mark}"] if forward.masquerades else []
+        lines.append(f"  {to} goto svc{number}")
     return lines
 
 
@@ -106,3 +112,24 @@ def _backends(
     turns = ", ".join(f"{index} : goto sep{number}x{index}" for index in range(len(endpoints)))
     dispatch = f"  numgen inc mod {len(endpoints)} vmap {{ {turns} }}"
     return [*lines, f" chain svc{number} {{", dispatch, " }"]
+
+
+def relay(*dnat: str) -> str:
+    """What a pod that relays by NAT has in its own namespace: these rules, and masquerade."""
+    lines = ["table ip relay {", " chain prerouting {"]
+    lines += ["  type nat hook prerouting priority dstnat; policy accept;"]
+    lines += [*(f"  {rule}" for rule in dnat), " }", " chain postrouting {"]
+    lines += ["  type nat hook postrouting priority srcnat; policy accept;", "  masquerade"]
+    return "\n".join([*lines, " }", "}"]) + "\n"
+
+
+def host_ports(*dnat: str) -> str:
+    """The portmap CNI plugin's part on a node: what enters by a hostPort goes to its pod."""
+    lines = ["table ip hostports {"]
+    for hook, priority in (("prerouting", "dstnat - 1"), ("output", "-101")):
+        lines += [
+            f" chain {hook} {{",
+            f"  type nat hook {hook} priority {priority}; policy accept;",
+        ]
+        lines += [*(f"  fib daddr type local {rule}" for rule in dnat), " }"]
+    return "\n".join([*lines, "}"]) + "\n"

@@ -3,7 +3,7 @@
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import objects
@@ -11,7 +11,7 @@ from hosts import Host
 from objects import Object
 from plan import Plan
 from shell import Namespace, run
-from topology import OUTSIDE, Fabric, NodeNetwork
+from topology import OUTSIDE, Fabric, Links, NodeNetwork
 from truth import Workload
 
 _PREFIX = "otelab"
@@ -26,6 +26,14 @@ class Options:
     random_fully: bool = False
     snaplen: int = 256
     outside_addresses: tuple[str, ...] = ()
+    links: Links = field(default_factory=Links)
+    # A pcap-filter expression for every tcpdump; {pods} and {node} are those of the first node.
+    capture_filter: str = ""
+    pod_cidrs: bool = True  # whether Node objects say their podCIDR
+    pods4: str | None = None  # the pods' first two octets, where not the plan's
+    underlay: str | None = None  # the nodes' first three octets, likewise
+    pods6: str | None = None  # the first three groups of the pods' IPv6 addresses, likewise
+    endpoints_objects: bool = False  # the snapshot holds these, and no EndpointSlice
 
 
 class Nodes:
@@ -35,7 +43,8 @@ class Nodes:
         self.plan, self.options = plan, options
         self.documents: list[Object] = []
         self.nodes: dict[str, NodeNetwork] = {}
-        self._prefix = f"{_PREFIX}-{os.getpid()}"
+        # A scenario may build two clusters at once.
+        self._prefix = f"{_PREFIX}-{os.getpid()}-{plan.scenario}"
         self._namespaces: list[Namespace] = []
         self._hosts: list[Host] = []
 
@@ -44,7 +53,9 @@ class Nodes:
         self.fabric = Fabric(self._new_namespace("fabric"), self.plan, ipv6=self.options.ipv6)
         for index, name in enumerate(self.options.nodes):
             namespace = self._new_namespace(name)
-            node = NodeNetwork(namespace, name, index, self.plan, ipv6=self.options.ipv6)
+            node = NodeNetwork(
+                namespace, name, index, self.plan, ipv6=self.options.ipv6, links=self.options.links
+            )
             node.connect(self.fabric)
             self.nodes[name] = node
             self._add_node_object(node)
@@ -89,7 +100,9 @@ class Nodes:
         cidrs = [f"{self.plan.pod_net(node.index)}.0/24"]
         if self.options.ipv6:
             cidrs.append(f"{self.plan.pod_net6(node.index)}/64")
-        self.documents.append(objects.node(meta, node.addresses, tuple(cidrs)))
+        self.documents.append(
+            objects.node(meta, node.addresses, tuple(cidrs) if self.options.pod_cidrs else ())
+        )
 
     def close(self) -> None:
         """Stop every process and remove every namespace, whatever happened before."""

@@ -4,11 +4,13 @@ Field names and shapes are those of Kubernetes 1.32. Times of objects have whole
 Kubernetes; the intervals a watch observed have microseconds.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 Object = dict[str, Any]
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def whole_seconds(moment: float) -> str:
@@ -19,6 +21,17 @@ def whole_seconds(moment: float) -> str:
 def microseconds(moment: float) -> str:
     """RFC 3339 with the precision of an observer's clock."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def aged(part: Any, seconds: float) -> Any:  # noqa: ANN401 (any part of a JSON document)
+    """The same part of a document, with all its times so many seconds earlier."""
+    if isinstance(part, dict):
+        return {key: aged(value, seconds) for key, value in part.items()}
+    if isinstance(part, list):
+        return [aged(value, seconds) for value in part]
+    if isinstance(part, str) and _TIME.fullmatch(part):
+        return whole_seconds(datetime.fromisoformat(part).timestamp() - seconds)
+    return part
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,12 @@ def metadata(
     if owner is not None:
         fields["ownerReferences"] = [owner.reference()]
     return fields
+
+
+def not_controlled(document: Object) -> None:
+    """Let the owners of an object be owners only, and none its controller."""
+    for reference in document["metadata"]["ownerReferences"]:
+        reference |= {"controller": False, "blockOwnerDeletion": False}
 
 
 def container(name: str, image: str, ports: tuple[Port, ...]) -> Object:
@@ -172,9 +191,9 @@ def service(
     cluster_ips: tuple[str, ...],
     service_type: str = "ClusterIP",
     external_ips: tuple[str, ...] = (),
-    load_balancer_ips: tuple[str, ...] = (),
+    balancers: tuple[str, ...] = (),
 ) -> Object:
-    """A Service; no cluster_ips makes it headless."""
+    """A Service; no cluster_ips makes it headless. `balancers` are addresses or host names."""
     addresses = list(cluster_ips) or ["None"]
     families = ["IPv6" if ":" in address else "IPv4" for address in cluster_ips] or ["IPv4"]
     spec: Object = {
@@ -189,7 +208,10 @@ def service(
         spec["selector"] = selector
     if external_ips:
         spec["externalIPs"] = list(external_ips)
-    ingress = [{"ip": address, "ipMode": "VIP"} for address in load_balancer_ips]
+    ingress: list[Object] = [
+        {"hostname": entrance} if entrance[-1].isalpha() else {"ip": entrance, "ipMode": "VIP"}
+        for entrance in balancers
+    ]
     balancer: Object = {"ingress": ingress} if ingress else {}
     return {
         "apiVersion": "v1",
@@ -234,13 +256,37 @@ def endpoint(address: str, node: str, target: Object | None) -> Object:
     }
 
 
+def endpoints(meta: Object, targets: list[Object], ports: list[Object]) -> Object:
+    """An Endpoints object: what there was before EndpointSlices, and may still be alone.
+
+    `targets` are entries of EndpointSlices; their conditions and node names move as they must.
+    """
+    addresses = [
+        {"ip": address}
+        | ({"nodeName": target["nodeName"]} if "nodeName" in target else {})
+        | ({"targetRef": target["targetRef"]} if "targetRef" in target else {})
+        for target in targets
+        for address in target["addresses"]
+    ]
+    named = [
+        {key: value for key, value in port.items() if value != "" or key != "name"}
+        for port in ports
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": meta,
+        "subsets": [{"addresses": addresses, "ports": named}],
+    }
+
+
 def node(meta: Object, addresses: tuple[str, ...], pod_cidrs: tuple[str, ...]) -> Object:
-    """A Node."""
+    """A Node; one that runs a single pod on its own address has no podCIDR."""
     internal = [{"type": "InternalIP", "address": address} for address in addresses]
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": meta,
-        "spec": {"podCIDR": pod_cidrs[0], "podCIDRs": list(pod_cidrs)},
+        "spec": {"podCIDR": pod_cidrs[0], "podCIDRs": list(pod_cidrs)} if pod_cidrs else {},
         "status": {"addresses": [*internal, {"type": "Hostname", "address": meta["name"]}]},
     }

@@ -49,6 +49,9 @@ class Plan:
 
     scenario: str
     variant: int = 0
+    pods4: str | None = None
+    pods6_net: str | None = None
+    nodes4: str | None = None
 
     def name(self, word: str) -> str:
         """The name this run uses for a workload, Service or namespace."""
@@ -81,7 +84,7 @@ class Plan:
     @property
     def underlay(self) -> str:
         """The first three octets of the node network, 192.168.77 in variant 0."""
-        return f"192.168.{77 + self._shift}"
+        return self.nodes4 or f"192.168.{77 + self._shift}"
 
     def node(self, index: int) -> str:
         """A node's InternalIP; 192.168.77.11 for the first."""
@@ -94,20 +97,28 @@ class Plan:
     @property
     def pods(self) -> str:
         """The range of all pods, 10.244.0.0/16 in variant 0."""
-        return f"10.{244 - self._shift}.0.0/16"
+        return f"{self._pods4}.0.0/16"
+
+    @property
+    def _pods4(self) -> str:
+        return self.pods4 or f"10.{244 - self._shift}"
 
     @property
     def pods6(self) -> str:
         """The IPv6 range of all pods."""
-        return f"fd00:10:{244 - self._shift}::/48"
+        return f"{self._pods6}::/48"
+
+    @property
+    def _pods6(self) -> str:
+        return self.pods6_net or f"fd00:10:{244 - self._shift}"
 
     def pod_net(self, index: int) -> str:
         """The first three octets of a node's podCIDR, 10.244.1 for the first node."""
-        return f"10.{244 - self._shift}.{index + 1}"
+        return f"{self._pods4}.{index + 1}"
 
     def pod_net6(self, index: int) -> str:
         """The start of a node's IPv6 podCIDR, up to and with `::`."""
-        return f"fd00:10:{244 - self._shift}:{index + 1}::"
+        return f"{self._pods6}:{index + 1}::"
 
     def pod_host(self, count: int) -> int:
         """The last octet of the count-th pod of a node."""

@@ -26,6 +26,10 @@ Recorded by tcpdump in network namespaces: `sudo make fixtures`, or one of them 
 the calls that the scenario made; `scripts/lab/README.md` says what its keys mean, and each README
 what happened. Names, addresses and certificates were made up for the recording.
 
+Beside them: [cases](cases/), small inputs on which the mapper was wrong once;
+[real-cluster](real-cluster/), a capture of a real Kubernetes;
+[k8s-recordings](k8s-recordings/), answers of its API.
+
 | scenario | what happens | true edges | size |
 |---|---|---|---|"""
 
@@ -70,7 +74,7 @@ def write_index(output: Path) -> None:
     lines = [_INDEX_HEAD]
     for name in scenario_names():
         directory = output / name
-        if not (directory / "manifest.json").exists():
+        if not (directory / "truth.json").exists():
             continue
         sizes = [path.stat().st_size for path in directory.rglob("*") if path.is_file()]
         truth = json.loads((directory / "truth.json").read_text())

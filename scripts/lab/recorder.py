@@ -11,11 +11,13 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from objects import microseconds
 from shell import LabError, Namespace, run
+from shift import shift
 
 _COUNTERS = {
     "captured": re.compile(r"(\d+) packets? captured"),
@@ -45,8 +47,11 @@ class _Tcpdump:
 class Recorder:
     """Records the given nodes from `start` to `stop` into a capture directory."""
 
-    def __init__(self, directory: Path, nodes: dict[str, Namespace], snaplen: int) -> None:
+    def __init__(
+        self, directory: Path, nodes: dict[str, Namespace], snaplen: int, capture_filter: str = ""
+    ) -> None:
         self._directory, self._nodes, self._snaplen = directory, nodes, snaplen
+        self._filter = capture_filter
         self._running: list[_Tcpdump] = []
         self.start_time = self.end_time = 0.0
 
@@ -64,7 +69,7 @@ class Recorder:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Immediate mode: with buffered delivery the last packets would be lost on a signal.
         options = f"-i {interface} -s {self._snaplen} -n -U -Z root --immediate-mode -B 16384 -w"
-        tcpdump = ("tcpdump", *options.split(), str(path))
+        tcpdump = ("tcpdump", *options.split(), str(path), *self._filter.split())
         process = namespace.popen(*tcpdump, stderr=subprocess.PIPE)
         assert process.stderr is not None  # noqa: S101 (opened with PIPE)
         banner = ""
@@ -82,6 +87,7 @@ class Recorder:
         for name, namespace in self._nodes.items():
             self._save(name, "conntrack-end", _conntrack(namespace))
             self._save(name, "conntrack-timeouts", _timeouts(namespace))
+            self._save(name, "ip_local_port_range", _port_range(namespace))
             self._save(name, "addresses", _addresses(namespace))
         stopped = []
         while self._running:
@@ -128,6 +134,8 @@ class Recorder:
             "snaplen": self._snaplen or None,
             "interface": "any",
         }
+        if self._filter:
+            manifest["filter"] = self._filter
         write_json(self._directory / "manifest.json", manifest)
 
     def _save(self, node: str, name: str, text: str) -> None:
@@ -150,6 +158,20 @@ def refresh_manifest(directory: Path) -> None:
     manifest = json.loads((directory / "manifest.json").read_text())
     for node in manifest["nodes"]:
         node["files"] = [_file_entry(directory, entry["path"]) for entry in node["files"]]
+    write_json(directory / "manifest.json", manifest)
+
+
+def move_in_time(directory: Path, node: str, nanoseconds: int) -> None:
+    """Set a node's clock to another time: its packets, and when it says it recorded them."""
+    for folder in ("pcap", "pcap-uplink"):
+        path = directory / folder / f"{node}.pcap"
+        path.write_bytes(shift(path.read_bytes(), nanoseconds))
+    refresh_manifest(directory)
+    manifest = json.loads((directory / "manifest.json").read_text())
+    (entry,) = (each for each in manifest["nodes"] if each["name"] == node)
+    for end in ("start", "end"):
+        moved = datetime.fromisoformat(entry[end]) + timedelta(microseconds=nanoseconds // 1000)
+        entry[end] = moved.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     write_json(directory / "manifest.json", manifest)
 
 
@@ -177,6 +199,12 @@ def _conntrack(namespace: Namespace) -> str:
 def _timeouts(namespace: Namespace) -> str:
     everything = namespace.run("sysctl", "net.netfilter").splitlines()
     return "".join(f"{line}\n" for line in everything if "_timeout" in line)
+
+
+def _port_range(namespace: Namespace) -> str:
+    """The node's range of ephemeral ports: the first and the last, with a blank between."""
+    first, last = namespace.run("cat", "/proc/sys/net/ipv4/ip_local_port_range").split()
+    return f"{first} {last}\n"
 
 
 def _addresses(namespace: Namespace) -> str:

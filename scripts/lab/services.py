@@ -42,6 +42,7 @@ class ServiceOptions(TypedDict, total=False):
     cluster_ips: tuple[str, ...]
     external_ips: tuple[str, ...]
     load_balancer_ips: tuple[str, ...]
+    load_balancer_hosts: tuple[str, ...]
     labels: dict[str, str]
     fixed_endpoints: tuple[tuple[str, str], ...]
 
@@ -96,6 +97,7 @@ class Services(Workloads):
         selector = None if fixed else options.get("selector", {"app": full})
         cluster_ips = options.get("cluster_ips", self._next_cluster_ips())
         external, balanced = options.get("external_ips", ()), options.get("load_balancer_ips", ())
+        hostnames = options.get("load_balancer_hosts", ())
         labels = options.get("labels", {"app": full})
         uid = self.plan.uid("Service", where, full)
         document = objects.service(
@@ -105,7 +107,7 @@ class Services(Workloads):
             cluster_ips=cluster_ips,
             service_type=options.get("service_type", "ClusterIP"),
             external_ips=external,
-            load_balancer_ips=balanced,
+            balancers=(*balanced, *hostnames),
         )
         entries = (*external, *balanced)
         service = Service(
@@ -132,6 +134,22 @@ class Services(Workloads):
         objects.end_pod(pod.document, pod.end)
         self.program_services()
 
+    def finish_pod(self, pod: Pod, phase: str = "Succeeded") -> None:
+        """Let a pod end by itself: its processes are gone, its object stays."""
+        self.remove_host(pod.host)
+        pod.end = time.time()
+        objects.end_pod(pod.document, pod.end, phase)
+        self.program_services()
+
+    def age(self, seconds: float) -> None:
+        """Make everything there is so much older than it is, as running clusters are."""
+        for document in (*self.documents, *(service.document for service in self.services)):
+            document.update(objects.aged(document, seconds))
+        for pod in self.pods:
+            pod.start -= seconds
+        for service in self.services:
+            service.created -= seconds
+
     def backends(self, service: Service, *, ever: bool = False) -> list[Pod]:
         """The pods behind a Service now, or with `ever` all that were at some time."""
         if service.selector is None:
@@ -142,7 +160,7 @@ class Services(Workloads):
             for pod in self.pods
             if pod.document["metadata"]["namespace"] == service.namespace
             and wanted <= pod.labels.items()
-            and (ever or pod.end is None)
+            and (ever or (pod.end is None and not pod.over))
         ]
 
     def program_services(self) -> None:
@@ -154,9 +172,29 @@ class Services(Workloads):
         ]
         families = [("ip", self.plan.pods), ("ip6", self.plan.pods6)]
         for family, pods in families if self.options.ipv6 else families[:1]:
-            text = ruleset(family, forwards, pods, random_fully=self.options.random_fully)
             for node in self.nodes.values():
+                everything = [*forwards, *self._host_ports(node.name)]
+                text = ruleset(family, everything, pods, random_fully=self.options.random_fully)
                 node.namespace.run("nft", "-f", "-", stdin=text)
+
+    def _host_ports(self, node: str) -> list[Forward]:
+        """What the portmap plugin has one node do for the hostPorts of its ordinary pods."""
+        return [
+            Forward(
+                port["protocol"],
+                port["hostPort"],
+                (),
+                (),
+                port["hostPort"],
+                tuple((address, port["containerPort"]) for address in pod.addresses),
+                masquerades=False,
+            )
+            for pod in self.pods
+            if pod.node == node and pod.end is None and not pod.document["spec"].get("hostNetwork")
+            for container in pod.document["spec"]["containers"]
+            for port in container.get("ports", ())
+            if "hostPort" in port
+        ]
 
     def endpoint_slices(self, service: Service) -> list[Object]:
         """One EndpointSlice per address family, with the endpoints there are now."""
@@ -196,6 +234,20 @@ class Services(Workloads):
         ]
         return objects.endpoint_slice(meta, kind, endpoints, ports)
 
+    def endpoints_object(self, service: Service) -> Object:
+        """The Endpoints object of a Service: its slices in the form of before."""
+        slices = self.endpoint_slices(service)
+        uid = self.plan.uid("Endpoints", service.namespace, service.name)
+        meta = objects.metadata(service.name, service.namespace, uid, service.created)
+        targets = [target for part in slices for target in part["endpoints"]]
+        return objects.endpoints(meta, targets, slices[0]["ports"])
+
+    def backend_objects(self, service: Service) -> list[Object]:
+        """What the snapshot holds of who is behind a Service."""
+        if self.options.endpoints_objects:
+            return [self.endpoints_object(service)]
+        return self.endpoint_slices(service)
+
     def _slice_names(self, service: Service, kind: str) -> dict[str, str]:
         """A slice's name, namespace and uid."""
         unique = f"slice/{service.namespace}/{service.name}/{kind}"
@@ -216,6 +268,8 @@ class Services(Workloads):
                 _interval("Service", service.document["metadata"], address, service.created, None)
                 for address in service.cluster_ips
             ]
+            if self.options.endpoints_objects:
+                continue
             members = [
                 (address, max(pod.start, service.created), pod.end)
                 for pod in self.backends(service, ever=True)

@@ -36,7 +36,7 @@ class Namespace:
         """Run several `ip` commands inside, one process for all of them."""
         run("ip", "-n", self.name, "-batch", "-", stdin="\n".join(batch) + "\n")
 
-    def sysctl(self, **settings: int) -> None:
+    def sysctl(self, **settings: int | str) -> None:
         """Set sysctls under net/; `ipv4__ip_forward=1` is net.ipv4.ip_forward."""
         writes = [f"net.{key.replace('__', '.')}={value}" for key, value in settings.items()]
         self.run("sysctl", "-q", "-w", *writes)

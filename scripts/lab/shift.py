@@ -6,6 +6,7 @@ Only the record headers change (pcap file format, draft-ietf-opsawg-pcap, sectio
 import struct
 import sys
 from pathlib import Path
+from typing import Literal
 
 _MICROSECONDS, _NANOSECONDS = 0xA1B2C3D4, 0xA1B23C4D
 _FILE_HEADER, _RECORD_HEADER = 24, 16
@@ -21,6 +22,11 @@ def shift(capture: bytes, nanoseconds: int) -> bytes:
         struct.pack_into(f"{order}II", moved, at, moment // 10**9, moment % 10**9 // fraction)
         at += _RECORD_HEADER + length
     return bytes(moved)
+
+
+def byte_order(capture: bytes) -> Literal["little", "big"]:
+    """How the capture's numbers are written."""
+    return "little" if _format(capture)[0] == "<" else "big"
 
 
 def _format(capture: bytes) -> tuple[str, int]:

@@ -8,6 +8,7 @@ other node's flannel.1, hairpin on every bridge port, MTU 1450. br_netfilter let
 conntrack see bridged frames, so that replies between two pods of a node are translated back.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from plan import Plan
@@ -18,6 +19,23 @@ FABRIC_OUTSIDE = "203.0.113.1"
 OUTSIDE = "203.0.113.10"
 OUTSIDE6 = "2001:db8:ffff::10"
 FABRIC_OUTSIDE6 = "2001:db8:ffff::1"
+
+
+_PROXY_ARP_GATEWAY = "169.254.1.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """How pods hang on their node, and nodes on each other.
+
+    `to_point` gives each pod a veth of its own with proxy ARP, as Calico does, in place of the
+    bridge. `pod_mac` is one MAC address for all pods. Without `overlay` nodes route to each
+    other's pods over eth0, without a tunnel.
+    """
+
+    to_point: bool = False
+    pod_mac: str | None = None
+    overlay: bool = True
 
 
 class Fabric:
@@ -47,6 +65,20 @@ class Fabric:
         self.namespace.ip(
             f"link add port{index} mtu 1500 type veth peer name eth0 netns {node.name}",
             f"link set port{index} master fab0 up",
+        )
+
+    def plug(self, machine: Namespace, address: str) -> None:
+        """Put a machine of its own on the fabric."""
+        host = address.rsplit(".", 1)[1]
+        _set_ipv6(machine, enabled=False)
+        self.namespace.ip(
+            f"link add port{host} mtu 1450 type veth peer name eth0 mtu 1450 netns {machine.name}",
+            f"link set port{host} master fab0 up",
+        )
+        machine.ip(
+            f"addr add {address}/24 dev eth0",
+            "link set eth0 up",
+            f"route add default via {self._plan.underlay}.1",
         )
 
     def route(self, destination: str, gateway: str) -> None:
@@ -81,9 +113,16 @@ class NodeNetwork:
     """One node: eth0 on the fabric, cni0 for its pods, flannel.1 to the other nodes' pods."""
 
     def __init__(
-        self, namespace: Namespace, name: str, index: int, plan: Plan, *, ipv6: bool
+        self,
+        namespace: Namespace,
+        name: str,
+        index: int,
+        plan: Plan,
+        *,
+        ipv6: bool,
+        links: Links = Links(),
     ) -> None:
-        self.namespace, self.name, self.index = namespace, name, index
+        self.namespace, self.name, self.index, self.links = namespace, name, index, links
         self._plan, self._ipv6 = plan, ipv6
         both = (plan.node(index), plan.node6(index))
         self.addresses: tuple[str, ...] = both if ipv6 else both[:1]
@@ -119,7 +158,9 @@ class NodeNetwork:
             f"addr add {self.address}/24 dev eth0",
             "link set eth0 up",
             f"route add default via {self._plan.underlay}.1",
-            "link add cni0 mtu 1450 type bridge mcast_snooping 0",
+            # Without an address of its own it would take a pod's, and lose it with that pod.
+            f"link add cni0 mtu 1450 address {_bridge_mac(self.index)} "
+            f"type bridge mcast_snooping 0",
             f"addr add {pod_net}.1/24 dev cni0",
             "link set cni0 up",
             f"link add flannel.1 mtu 1450 address {_vtep_mac(self.index)} type vxlan id 1 "
@@ -138,6 +179,11 @@ class NodeNetwork:
 
     def peer_with(self, other: "NodeNetwork") -> None:
         """Add what flannel would: the way to the other node's pods through the tunnel."""
+        if not self.links.overlay:
+            self.namespace.ip(
+                f"route add {self._plan.pod_net(other.index)}.0/24 via {other.address}"
+            )
+            return
         pod_net, mac = self._plan.pod_net(other.index), _vtep_mac(other.index)
         self.namespace.ip(
             f"route add {pod_net}.0/24 via {pod_net}.0 dev flannel.1 onlink",
@@ -150,6 +196,38 @@ class NodeNetwork:
                 f"neigh add {pod_net6} lladdr {mac} dev flannel.1 nud permanent",
                 f"route add {pod_net6}/64 via {pod_net6} dev flannel.1 onlink",
             )
+
+    def take_over(self, address: str, others: "list[NodeNetwork]") -> None:
+        """Let this node have a pod's address out of another node's range."""
+        for other in others:
+            other.namespace.run("ip", "route", "replace", f"{address}/32", "via", self.address)
+
+    def plug_to_point(self, pod: Namespace, address: str | None = None) -> tuple[str, ...]:
+        """Give a pod an eth0 of its own, whose other end answers every ARP request."""
+        if address is None:
+            address = f"{self._plan.pod_net(self.index)}.{self._plan.pod_host(self._pods)}"
+            self._pods += 1
+        self._ports += 1
+        veth, mac = f"cali{self.index}{self._ports:07x}", self.links.pod_mac
+        peer = f"address {mac} " if mac else ""
+        self.namespace.ip(
+            f"link add {veth} mtu 1450 address ee:ee:ee:ee:ee:ee type veth "
+            f"peer name eth0 mtu 1450 {peer}netns {pod.name}"
+        )
+        settings = {"proxy_arp": 1, "rp_filter": 0, "send_redirects": 0}
+        self.namespace.sysctl(
+            **{f"ipv4__conf__{veth}__{key}": value for key, value in settings.items()},
+            **{f"ipv4__neigh__{veth}__proxy_delay": 0},
+        )
+        _set_ipv6(pod, enabled=False)
+        self.namespace.ip(f"link set {veth} up", f"route replace {address}/32 dev {veth}")
+        pod.ip(
+            f"addr add {address}/32 dev eth0",
+            "link set eth0 up",
+            f"route add {_PROXY_ARP_GATEWAY} dev eth0 scope link",
+            f"route add default via {_PROXY_ARP_GATEWAY}",
+        )
+        return (address,)
 
     def plug(self, pod: Namespace, host: int | None = None) -> tuple[str, ...]:
         """Give a pod its eth0 on cni0, with the next address or a given one; returns them all."""
@@ -181,6 +259,10 @@ class NodeNetwork:
                 f"route add default via {pod_net6}1",
             )
         return tuple(addresses)
+
+
+def _bridge_mac(index: int) -> str:
+    return f"0a:58:0a:f4:0{index + 1}:01"
 
 
 def _vtep_mac(index: int) -> str:

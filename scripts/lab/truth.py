@@ -7,6 +7,43 @@ from typing import Any, Literal, Protocol
 # nodes they do, within a node they cannot, and where the source was rewritten on the way only the
 # nodes' conntrack tables still know it.
 Uplink = Literal["yes", "no", "conntrack"]
+# What tests/lab/views.py makes of a recording: less than was recorded.
+VIEWS = (
+    "no-conntrack",
+    "no-watch",
+    "no-conntrack+no-watch",
+    "only-node-a",
+    "only-node-b",
+    "uplink",
+    "uplink+no-conntrack",
+)
+
+NO_MAC = "only the interfaces of the address's own node show that it changed hands"
+_UPLINK_REASONS: dict[Uplink, dict[str, str]] = {
+    "yes": {},
+    "no": {"uplink": "both ends are on one node"},
+    "conntrack": {"uplink+no-conntrack": "masqueraded: only conntrack knows who called"},
+}
+
+
+def not_past(node: str) -> dict[str, str]:
+    """An edge of which nothing passes this node."""
+    return {f"only-{node}": f"not one packet of it passes {node}"}
+
+
+def crossing(one: str, other: str) -> Uplink:
+    """Whether a call between pods of these nodes passes their uplinks."""
+    return "no" if one == other else "yes"
+
+
+def within(node: str) -> dict[str, str]:
+    """An edge whose two ends are on this node of two."""
+    return not_past("node-b" if node == "node-a" else "node-a")
+
+
+def masqueraded_at(node: str) -> dict[str, str]:
+    """An edge whose client this node sees behind another node's address."""
+    return {f"only-{node}": f"comes to {node} from the other node's address, whose conntrack knows"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +53,12 @@ class Workload:
     name: str
     namespace: str
     kind: str
+    group: str = ""  # the API group of a custom resource
 
     def document(self) -> dict[str, str]:
         """As truth.json has it."""
-        return {"name": self.name, "namespace": self.namespace, "kind": self.kind}
+        who = {"name": self.name, "namespace": self.namespace, "kind": self.kind}
+        return who | ({"group": self.group} if self.group else {})
 
 
 class HasWorkload(Protocol):
@@ -45,12 +84,18 @@ Party = Workload | HasWorkload
 
 @dataclass(slots=True)
 class Truth:
-    """The true edges, what must not become one, external calls and hidden attempts."""
+    """The true edges, what must not become one, external calls and hidden attempts.
+
+    `views` are the ways of looking at the recording in which each edge that is not said to be
+    unknown there must be found: words joined by `+`, see README.md.
+    """
 
     edges: list[dict[str, Any]] = field(default_factory=list)
     not_edges: list[dict[str, Any]] = field(default_factory=list)
     external: list[dict[str, Any]] = field(default_factory=list)
     hidden: dict[str, int] = field(default_factory=dict)
+    views: list[str] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
 
     def edge(
         self,
@@ -61,14 +106,19 @@ class Truth:
         uplink: Uplink,
         protocol: str = "TCP",
         service: Named | None = None,
+        unknown: dict[str, str] | None = None,
         **details: object,
     ) -> None:
         """A call that was made and answered; `port` is the one reached at the server.
 
-        `details` go into the edge as they are, such as `connections` where the scenario counts.
+        `unknown` says in which views the call cannot be known, and why; `recorded` is the view
+        of everything that was recorded. `details` go into the edge as they are, such as
+        `connections` where the scenario counts.
         """
         call = _call(client, server, protocol, port, service)
-        self.edges.append(call | {"uplink": uplink} | details)
+        reasons = (_UPLINK_REASONS[uplink] if self.views else {}) | (unknown or {})
+        why = {"unknown": reasons} if reasons else {}
+        self.edges.append(call | {"uplink": uplink} | why | details)
 
     def no_edge(
         self,
@@ -79,9 +129,11 @@ class Truth:
         *,
         protocol: str = "TCP",
         service: Named | None = None,
+        **details: object,
     ) -> None:
         """Packets that must not become a call, and why."""
-        self.not_edges.append(_call(client, server, protocol, port, service) | {"why": why})
+        call = _call(client, server, protocol, port, service)
+        self.not_edges.append(call | {"why": why} | details)
 
     def outside(self, client: Party, address: str, port: int, name: str | None = None) -> None:
         """A call to an address outside the cluster, by name where the client can know it."""
@@ -93,7 +145,8 @@ class Truth:
         parts: dict[str, Any] = {"edges": _sorted(self.edges)}
         parts["notEdges"] = _sorted(self.not_edges)
         parts["external"] = self.external
-        return parts | ({"hidden": self.hidden} if self.hidden else {})
+        parts |= {"views": self.views} if self.views else {}
+        return parts | ({"hidden": self.hidden} if self.hidden else {}) | self.more
 
 
 def _who(party: Party) -> dict[str, str]:

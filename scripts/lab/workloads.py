@@ -10,20 +10,11 @@ from typing import TypedDict, Unpack
 
 import objects
 from hosts import Host
+from kinds import API_VERSIONS, group_of
+from nat import relay
 from nodes import Nodes
 from objects import Object, Owner, Port
 from truth import Workload
-
-_API = {
-    "Deployment": "apps/v1",
-    "ReplicaSet": "apps/v1",
-    "StatefulSet": "apps/v1",
-    "DaemonSet": "apps/v1",
-    "Job": "batch/v1",
-    "CronJob": "batch/v1",
-    "Rollout": "argoproj.io/v1alpha1",
-    "StrimziPodSet": "core.strimzi.io/v1beta2",
-}
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +29,7 @@ class Pod:
     workload: Workload
     start: float
     end: float | None = None
+    over: bool = False  # failed, though no watch saw it end
 
     @property
     def address(self) -> str:
@@ -186,7 +178,7 @@ class Workloads(Nodes):
     ) -> Owner:
         """An object that owns pods; with `known=False` the snapshot lacks it."""
         full = name if verbatim or owner is not None else self.plan.name(name)
-        where, api = self.plan.name(namespace), _API[kind]
+        where, api = self.plan.name(namespace), API_VERSIONS[kind]
         uid = self.plan.uid(kind, where, full)
         selects = {"app": owner.name if owner else full} | (labels or {})
         meta = objects.metadata(full, where, uid, time.time(), labels=selects, owner=owner)
@@ -206,7 +198,9 @@ class Workloads(Nodes):
         """The pods of one workload, one for each node named in `on`."""
         full, where = self.plan.name(workload), self.plan.name(namespace)
         labels = {"app": full} | options.get("extra_labels", {})
-        group = Group(options.get("is_a", Workload(full, where, kind)), labels, owner)
+        group = Group(
+            options.get("is_a", Workload(full, where, kind, group_of(kind))), labels, owner
+        )
         base = owner.name if owner else full
         for index, node in enumerate(on):
             generated = f"{base}-{self.plan.suffix(f'{where}/{base}/{index}', 5)}"
@@ -241,9 +235,32 @@ class Workloads(Nodes):
         if options.get("host_network"):
             return self.new_host(name, network.namespace), network.addresses
         namespace = self.new_pod_namespace()
+        if self.options.links.to_point:
+            addresses = network.plug_to_point(namespace, None if lent is None else lent.address)
+            if lent is not None and lent.node != node:
+                others = [other for other in self.nodes.values() if other is not network]
+                network.take_over(lent.address, others)
+            return self.new_host(name, namespace), addresses
         number = None if lent is None else int(lent.address.rsplit(".", 1)[1])
         addresses = network.plug(namespace, number)
+        if lent is not None:
+            self._announce(node)
         return self.new_host(name, namespace), addresses
+
+    def relay(self, pod: Pod, *dnat: str) -> None:
+        """Let a pod send on what it gets, by NAT in its own namespace, as its own.
+
+        No socket accepts anything there: both calls have the same sequence numbers.
+        """
+        pod.host.namespace.sysctl(ipv4__ip_forward=1, ipv4__conf__all__send_redirects=0)
+        pod.host.namespace.sysctl(ipv4__conf__eth0__send_redirects=0)
+        pod.host.namespace.run("nft", "-f", "-", stdin=relay(*dnat))
+
+    def _announce(self, node: str) -> None:
+        """Let the pods of a node forget who had which address, as a gratuitous ARP would."""
+        for pod in self.pods:
+            if pod.node == node and pod.end is None and pod.host in self._hosts:
+                pod.host.namespace.ip("neigh flush dev eth0")
 
     def _pod_object(
         self,

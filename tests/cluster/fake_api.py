@@ -41,6 +41,8 @@ KINDS = {
     "jobs": ("Job", "batch/v1", True),
     "cronjobs": ("CronJob", "batch/v1", True),
     "rollouts": ("Rollout", "argoproj.io/v1alpha1", True),
+    # The real plural is that of the core kind too; here each has one of its own.
+    "kservices": ("Service", "serving.knative.dev/v1", True),
 }
 PATH = re.compile(
     r"/(?:api|apis/(?P<group>[^/]+))/(?P<version>v[^/]+)"
@@ -345,6 +347,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if path == "/apis/argoproj.io/v1alpha1":
             self._json(200, {"resources": [{"name": "rollouts", "kind": "Rollout"}]})
+            return
+        if path == "/apis/serving.knative.dev/v1":
+            self._json(200, {"resources": [{"name": "kservices", "kind": "Service"}]})
             return
         found = PATH.match(path)
         if found is None or found["plural"] not in KINDS:

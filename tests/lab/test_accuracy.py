@@ -1,4 +1,4 @@
-"""The table in docs/accuracy.md is what the script makes of the recorded clusters."""
+"""The table and the list in docs/accuracy.md are what the script makes of the recordings."""
 
 import subprocess
 import sys
@@ -31,6 +31,7 @@ def test_document_is_up_to_date(table: str) -> None:
 
 def test_nothing_is_missing_and_nothing_false(table: str) -> None:
     """S10 to S51: over all scenarios every call is found and no other."""
-    cells = [cell.strip() for cell in table.splitlines()[-1].strip("|").split("|")]
+    [last] = [line for line in table.splitlines() if line.startswith("| all |")]
+    cells = [cell.strip() for cell in last.strip("|").split("|")]
     assert cells[2] == f"{cells[1]} + 0"
     assert cells[6] == f"{cells[5]} + 0"

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from otterize_pcap.cluster.api.client import Json
+from otterize_pcap.resolve.stable_names import DEPLOYMENT_CONFIG
 
 ANNOTATION_PREFIX = "intents.otterize.com/"
-MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
+KEPT_ANNOTATIONS = ("kubernetes.io/config.mirror", DEPLOYMENT_CONFIG)
 
 
 def kept_object(kind: str, api_version: str, found: Json) -> Json:
@@ -31,6 +32,7 @@ def kept_metadata(metadata: Json) -> Json:
     kept = _picked(
         metadata,
         "name",
+        "generateName",
         "namespace",
         "uid",
         "resourceVersion",
@@ -41,7 +43,7 @@ def kept_metadata(metadata: Json) -> Json:
     annotations = {
         key: value
         for key, value in (metadata.get("annotations") or {}).items()
-        if key.startswith(ANNOTATION_PREFIX) or key == MIRROR_ANNOTATION
+        if key.startswith(ANNOTATION_PREFIX) or key in KEPT_ANNOTATIONS
     }
     owners = [
         _picked(owner, "apiVersion", "kind", "name", "uid", "controller")

@@ -6,6 +6,7 @@ the account has no permission for. What cannot be read degrades to its name (rul
 
 import re
 
+from otterize_pcap.api_groups import is_built_in
 from otterize_pcap.cluster.api.access import Permission, is_allowed
 from otterize_pcap.cluster.api.client import ApiRefusedError, Cluster, Json
 from otterize_pcap.cluster.snapshot.kept_objects import kept_object
@@ -13,7 +14,8 @@ from otterize_pcap.cluster.snapshot.watch import SnapshotWatch
 from otterize_pcap.snapshot.kinds import KINDS
 
 WATCHED = frozenset(kind.kind for kind in KINDS)
-OWNED = frozenset({"Pod", "ReplicaSet", "StatefulSet", "Job", "Deployment", "DaemonSet", "CronJob"})
+# Of the watched kinds, those that make no pods: nobody asks who owns them.
+NOT_OWNED = frozenset({"EndpointSlice", "Node", "Service"})
 DEPTH = 5
 SAFE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.:]*[A-Za-z0-9])?\Z")
 
@@ -26,7 +28,7 @@ def add_custom_owners(cluster: Cluster, snapshot: SnapshotWatch) -> None:
         wanted = {
             (owner["apiVersion"], owner["kind"], namespace, owner["name"])
             for owner, namespace in _owners(snapshot.objects())
-            if owner.get("uid") not in known and owner["kind"] not in WATCHED
+            if owner.get("uid") not in known and not _is_watched(owner)
         }
         found = [_read_owner(cluster, owner, plurals) for owner in sorted(wanted)]
         fresh = [owner for owner in found if owner is not None]
@@ -36,11 +38,16 @@ def add_custom_owners(cluster: Cluster, snapshot: SnapshotWatch) -> None:
             return
 
 
+def _is_watched(found: Json) -> bool:
+    """Whether an object, or who a reference means, is watched; not a Service of Knative (S7)."""
+    return found["kind"] in WATCHED and is_built_in(found["kind"], found["apiVersion"])
+
+
 def _owners(objects: list[Json]) -> list[tuple[Json, str]]:
     return [
         (owner, found["metadata"].get("namespace", ""))
         for found in objects
-        if found["kind"] in OWNED or found["kind"] not in WATCHED
+        if found["kind"] not in NOT_OWNED or not _is_watched(found)
         for owner in found["metadata"].get("ownerReferences") or ()
     ]
 

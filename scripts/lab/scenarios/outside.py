@@ -76,16 +76,7 @@ def record(lab: Lab) -> None:
 
 
 def start_dns(lab: Lab, *services: Service) -> tuple[Group, Service]:
-    """CoreDNS's place: a Deployment in kube-system behind Service kube-dns."""
-    labels = {"k8s-app": "kube-dns"}
-    coredns = lab.deployment(
-        "coredns",
-        "kube-system",
-        on=("node-b",),
-        ports=(Port(53, "UDP", "dns"), Port(53, "TCP", "dns-tcp")),
-        extra_labels=labels,
-        serve=False,
-    )
+    """The cluster's DNS, with the names that this scenario asks for."""
     records = {
         "api.payments.example": [("A", API)],
         "cdn.shop.example": [("CNAME", "edge.cdn.example")],
@@ -96,7 +87,22 @@ def start_dns(lab: Lab, *services: Service) -> tuple[Group, Service]:
         "bare.example": [("A", BARE)],
         **{cluster_name(service): [("A", service.address)] for service in services},
     }
-    coredns.host.serve_dns(records)
+    return start_dns_with(lab, records)
+
+
+def start_dns_with(lab: Lab, records: dict[str, list[tuple[str, str]]]) -> tuple[Group, Service]:
+    """CoreDNS's place: a Deployment in kube-system behind Service kube-dns."""
+    labels = {"k8s-app": "kube-dns"}
+    coredns = lab.deployment(
+        "coredns",
+        "kube-system",
+        on=("node-b",),
+        ports=(Port(53, "UDP", "dns"), Port(53, "TCP", "dns-tcp")),
+        extra_labels=labels,
+        serve=False,
+    )
+    coredns.host.serve_dns(records, "::" if lab.options.ipv6 else "0.0.0.0")  # noqa: S104 (a pod's)
+    addresses = (lab.plan.dns_service, lab.plan.dns_service6)
     kube_dns = lab.service(
         "kube-dns",
         "kube-system",
@@ -104,7 +110,7 @@ def start_dns(lab: Lab, *services: Service) -> tuple[Group, Service]:
         ServicePort(53, 53, "TCP", "dns-tcp"),
         selector=labels,
         labels=labels | {"kubernetes.io/name": "CoreDNS"},
-        cluster_ips=(lab.plan.dns_service, lab.plan.dns_service6),
+        cluster_ips=addresses if lab.options.ipv6 else addresses[:1],
     )
     return coredns, kube_dns
 

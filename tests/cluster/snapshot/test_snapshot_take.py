@@ -191,13 +191,15 @@ def test_recorded_objects_are_understood(kind: Kind) -> None:
 
 
 def test_environment_and_annotations_are_not_kept() -> None:
-    """Of a pod only what resolving needs is kept."""
+    """S1, S3: of a pod only what resolving and naming need is kept."""
     found = pod("p", "10.0.0.1")
     found["metadata"]["annotations"] = {
         "intents.otterize.com/workload-name": "w",
         "kubernetes.io/config.mirror": "m",
+        "openshift.io/deployment-config.name": "frontend",
         "vault.example.com/secret": "s3cret",
     }
+    found["metadata"]["generateName"] = "p-"
     found["spec"]["containers"][0] |= {"env": [{"name": "PASSWORD", "value": "s3cret"}]}
 
     kept = kept_object("Pod", "v1", found)
@@ -206,7 +208,9 @@ def test_environment_and_annotations_are_not_kept() -> None:
     assert kept["metadata"]["annotations"] == {
         "intents.otterize.com/workload-name": "w",
         "kubernetes.io/config.mirror": "m",
+        "openshift.io/deployment-config.name": "frontend",
     }
+    assert kept["metadata"]["generateName"] == "p-"
 
 
 def test_recorded_watch_says_when_a_hostnetwork_pod_was_there() -> None:
@@ -413,3 +417,21 @@ def test_custom_owner_is_fetched_where_readable(api: FakeApi, run: Run, tmp_path
         for name in ("a.json", "b.json")
     ]
     assert kinds == [{"Node", "Pod", "Rollout"}, {"Node", "Pod"}]
+
+
+def test_owner_that_reads_like_a_watched_kind_is_fetched(
+    api: FakeApi, run: Run, tmp_path: Path
+) -> None:
+    """S7: a Knative Service is not among the Services that are watched; it is read as an owner."""
+    owner = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "hello"}
+    owned = pod("hello-1", "10.244.1.8")
+    owned["metadata"]["ownerReferences"] = [owner | {"uid": "u9", "controller": True}]
+    api.add("pods", owned)
+    api.add("kservices", {"metadata": {"name": "hello", "namespace": "shop", "uid": "u9"}})
+
+    run(api, "snapshot", "-o", str(tmp_path / "a.json"))
+
+    items = json.loads((tmp_path / "a.json").read_text())["items"]
+    found = {(item["apiVersion"], item["kind"]) for item in items}
+    assert ("serving.knative.dev/v1", "Service") in found
+    assert ("v1", "Service") not in found
