@@ -32,7 +32,7 @@ NODE_CLIENT = Fate(FateKind.UNRESOLVED, "node as client")
 NODE_SERVER = Fate(FateKind.UNRESOLVED, "node as server, port not declared by a hostNetwork pod")
 NO_POD = Fate(FateKind.UNRESOLVED, "no pod had the address then")
 OUTSIDE_TENURE = Fate(
-    FateKind.UNRESOLVED, "the pod did not have the address over the whole connection"
+    FateKind.UNRESOLVED, "the pod did not have the address over all the time in which it sent"
 )
 NO_BACKEND = Fate(FateKind.UNRESOLVED, "Service without pods behind that port")
 UNKNOWN_PRIVATE = Fate(FateKind.UNRESOLVED, "unknown private address")
@@ -150,11 +150,10 @@ class Resolver:
         """Both ends of one connection."""
         if not are_called((*connection.clients, *connection.servers)):
             return Unresolved(connection, NOT_A_CALL)
-        times = (connection.first_ns, connection.last_ns)
         return self.put_together(
             connection,
-            self.client(connection.clients, *times),
-            self.server(connection.protocol, connection.servers, *times),
+            self.client(connection.clients, *connection.client_sent),
+            self.server(connection.protocol, connection.servers, *connection.server_sent),
         )
 
     def put_together(

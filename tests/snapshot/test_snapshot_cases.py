@@ -73,3 +73,10 @@ def test_address_that_a_pod_waited_for() -> None:
     found = mapped(CASES / "static-slowvolume" / "capture")
     assert edges(found) == {"fresh -> source:7000"}
     assert fates(found) == {SHOWN: 1, AMBIGUOUS: 4}
+
+
+def test_job_that_ended_before_its_server_closed() -> None:
+    """S12: the server's FIN came 5 s after the Job's pod was gone, and is no part of the call."""
+    found = mapped(CASES / "s12-whole-connection-job-linger" / "capture")
+    assert edges(found) == {"nightly -> slowcloser:7000"}
+    assert fates(found) == {SHOWN: 1}
