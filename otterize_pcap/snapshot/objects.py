@@ -46,6 +46,7 @@ class ContainerPort(msgspec.Struct, frozen=True, gc=False):
     containerPort: int  # noqa: N815
     protocol: str = "TCP"
     hostPort: int = 0  # noqa: N815
+    hostIP: str = ""  # noqa: N815
     name: str = ""
 
 

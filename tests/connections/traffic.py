@@ -24,7 +24,8 @@ from tests.cluster_builder import START, endpoint_slice, pod, service, snapshot
 
 MS = 1_000_000
 SECOND = 1000 * MS
-POD_A, POD_B, POD_C, POD_D = "10.1.0.1", "10.1.0.2", "10.1.0.3", "10.1.0.4"
+POD_A, POD_B, POD_C, POD_D, POD_E = "10.1.0.1", "10.1.0.2", "10.1.0.3", "10.1.0.4", "10.1.0.5"
+API_VIP = "10.96.0.8"
 VIP, OTHER_VIP, EXTERNAL_IP = "10.96.0.1", "10.96.0.2", "198.51.100.7"
 NODE_A, NODE_B, OUTSIDE = "192.168.0.1", "192.168.0.2", "8.8.8.8"
 ADDRESSES = (POD_A, POD_B, POD_C, VIP, OTHER_VIP, EXTERNAL_IP, NODE_A, NODE_B, OUTSIDE)
@@ -41,8 +42,14 @@ def end(address: str, port: int) -> Endpoint:
 ENDPOINTS = [end(address, port) for address in ADDRESSES for port in PORTS]
 # What one client's way to a Service can look like: its own end, a Service's, a backend's, SNAT's.
 CLIENTS = [end(POD_A, 40000), end(POD_C, 40000), end(POD_A, 60999), end(OUTSIDE, 61000)]
-FRONTS = [end(VIP, 80), end(VIP, 1024), end(EXTERNAL_IP, 80), end(NODE_A, NODE_PORT)]
-BACKS = [end(POD_B, 80), end(POD_B, 8080), end(POD_D, 80), end(NODE_B, 1023)]
+FRONTS = [
+    end(VIP, 80),
+    end(VIP, 1024),
+    end(EXTERNAL_IP, 80),
+    end(NODE_A, NODE_PORT),
+    end(NODE_B, 1024),
+]
+BACKS = [end(POD_B, 80), end(POD_B, 8080), end(POD_D, 80), end(NODE_B, 1023), end(POD_E, 8080)]
 MASQUERADED = [end(NODE_A, 40000), end(NODE_A, 60999), end(POD_A, 40000)]
 
 PAUSES = [0, 1 * MS, 500 * MS, 999 * MS, SECOND, 1001 * MS, 3 * SECOND]
@@ -84,12 +91,47 @@ def _snapshot(*, moving: bool, slices: bool) -> Snapshot:
         service("b", VIP, ports=listed, type="NodePort", externalIPs=[EXTERNAL_IP]),
         service("h", OTHER_VIP, ports=[{"port": 80, "targetPort": 1023}], selector={"app": "h"}),
     ]
+    items += [
+        pod(
+            "p",
+            POD_E,
+            node="b",
+            start=15 if moving else -100,
+            finished=35 if moving else None,
+            ports=[
+                {"containerPort": 8080, "hostPort": 1024, "protocol": name}
+                for name in ("TCP", "UDP", "SCTP")
+            ],
+        ),
+        pod(
+            "n",
+            None,
+            host_network=True,
+            node="b",
+            finished=18 if moving else None,
+        ),
+        service("kubernetes", API_VIP, 443, target=6443, namespace="default", selector={}),
+        endpoint_slice("kubernetes", [NODE_A], 6443, "default"),
+    ]
     if moving:
         items.append(pod("d", POD_B, name="d", ports=ports, start=22))
     if slices:
         items.append(endpoint_slice("h", [NODE_B], 1023))
+        items.append(named_slice("n", NODE_B, 8080))
+        items.append(service("n", "10.96.0.9", 8080))
         items.append(endpoint_slice("b", [POD_B, OUTSIDE], 80))
     return snapshot(*items)
+
+
+def named_slice(workload: str, address: str, port: int) -> dict[str, Any]:
+    """An EndpointSlice that names the pod of a workload."""
+    made = endpoint_slice(workload, [address], port)
+    made["endpoints"][0]["targetRef"] = {
+        "kind": "Pod",
+        "name": f"{workload}-pod",
+        "namespace": "app",
+    }
+    return made
 
 
 SNAPSHOTS = [
