@@ -1,6 +1,7 @@
 """Capture directories and pcap files → `Capture`: packets, snapshot and what nodes knew."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from otterize_pcap.capture_dir import (
@@ -68,8 +69,15 @@ def open_captures(
         raise UsageError(message)
     captures = [_open_directory(path, given, options, watch) for path in directories]
     if files and given is not None:
-        captures.append(_capture(None, None, given, read_nodes(files, {}, options, watch)))
+        tables = read_nodes(files, {}, _asking_dns(options, given), watch)
+        captures.append(_capture(None, None, given, tables))
     return captures
+
+
+def _asking_dns(options: ReadOptions, snapshot: Snapshot) -> ReadOptions:
+    """How to read where only DNS tells which address a load balancer has (S50)."""
+    named = any(service.hostnames for service in snapshot.services)
+    return replace(options, collect_answers=True) if named else options
 
 
 def is_capture_directory(path: Path) -> bool:
@@ -98,6 +106,7 @@ def _open_directory(
     if not files and (manifest is None or _any_captured(manifest)):
         message = f"{path}: no .pcap files in this directory; is it a capture directory?"
         raise CaptureError(message)
+    options = _asking_dns(options, snapshot)
     tables = read_nodes(files, nodes_by_file(path, manifest), options, watch)
     return _capture(path, manifest, snapshot, tables)
 

@@ -14,9 +14,10 @@ from otterize_pcap.connections.grouped import ConnectionGroup
 from otterize_pcap.connections.rule import Rule
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import External, Workload
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.identity import Identities
 from otterize_pcap.resolve.service_routes import ServiceRoutes, distinct_services
-from otterize_pcap.snapshot.snapshot import Listener, Pod, Snapshot, Tenure
+from otterize_pcap.snapshot.snapshot import Listener, Pod, Service, Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
 from otterize_pcap.timestamps import SECOND_NS
 
@@ -301,6 +302,21 @@ class Resolver:
         if listeners:
             return self._behind(listeners, protocol, first_ns, last_ns, endpoint[1])
         return Unknown(NODE_SERVER), endpoint[1]
+
+    def behind_services(
+        self, services: Iterable[Service], protocol: int, port: int, first_ns: int, last_ns: int
+    ) -> tuple[Party | External | Unknown, int] | None:
+        """What is behind some Services' port; None where none has it."""
+        served = (PROTOCOL_NAMES.get(protocol), port)
+        listeners = [
+            Listener(service, each, service.interval)
+            for service in services
+            for each in service.ports
+            if (each.protocol, each.port) == served
+        ]
+        if not listeners:
+            return None
+        return self._behind(listeners, protocol, first_ns, last_ns, port)
 
     def _behind(
         self,

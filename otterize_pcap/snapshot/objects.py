@@ -148,6 +148,7 @@ class Ingress(msgspec.Struct, frozen=True, gc=False):
     """v1.LoadBalancerIngress."""
 
     ip: str | None = None
+    hostname: str | None = None
 
 
 class LoadBalancer(msgspec.Struct, frozen=True, gc=False):

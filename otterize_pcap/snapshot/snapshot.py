@@ -69,7 +69,8 @@ class Service:
 
     `backends` maps (protocol, Service port) to its endpoints: those of its EndpointSlices, else
     the pods that its selector matches. `from_slices` tells which, `has_selector` whether there is
-    one: without, anything can be behind it, also what is no pod.
+    one: without, anything can be behind it, also what is no pod. `hostnames` are those of its load
+    balancers that have no address.
     """
 
     uid: str
@@ -81,6 +82,7 @@ class Service:
     from_slices: bool
     interval: Interval
     has_selector: bool = True
+    hostnames: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,18 @@ def service_addresses(item: ServiceItem) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in texts if text and text != "None"))
 
 
+def _hostnames(states: Iterable[ServiceItem]) -> tuple[str, ...]:
+    """The names under which load balancers without an address serve a Service."""
+    balancers = (state.status.loadBalancer for state in states if state.status)
+    names = (
+        ingress.hostname or ""
+        for balancer in balancers
+        for ingress in (balancer.ingress if balancer else None) or ()
+        if not ingress.ip
+    )
+    return tuple(dict.fromkeys(name.lower().rstrip(".") for name in names if name))
+
+
 def slice_addresses(item: EndpointSliceItem) -> tuple[str, ...]:
     """The addresses that an EndpointSlice lists, as text; one of type FQDN lists names."""
     return tuple(
@@ -129,6 +141,7 @@ class ServiceReader:
             # Two states of a Service or slice say most things twice.
             backends={served: tuple(dict.fromkeys(found)) for served, found in backends.items()},
             from_slices=bool(slices),
+            hostnames=_hostnames(states),
             has_selector=any(state.spec and state.spec.selector for state in states),
             interval=self._interval(states[-1]),
         )
