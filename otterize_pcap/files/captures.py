@@ -14,7 +14,7 @@ from otterize_pcap.capture_dir import (
 )
 from otterize_pcap.connections.conntrack import Dump, parse_conntrack, parse_timeouts
 from otterize_pcap.connections.legs import Recording, TableRows
-from otterize_pcap.connections.node_files import parse_node_addresses
+from otterize_pcap.connections.node_files import parse_inside_networks, parse_node_addresses
 from otterize_pcap.errors import CaptureError, SnapshotError, UsageError
 from otterize_pcap.files.opening import STDIN, path_text, read_bytes
 from otterize_pcap.files.pcap_files import (
@@ -123,11 +123,16 @@ def _capture(
             skipped[reason] = skipped.get(reason, 0) + packets
     nodes: dict[bytes, frozenset[str]] = {}
     dumps: list[Dump] = []
+    routes: list[str] = []
     for node, table in tables if path is not None else ():
         folder = node_dir(path, node) if path is not None else Path()
-        for address in _addresses(folder):
+        saved = _addresses(folder)
+        routes.append(saved)
+        for address in parse_node_addresses(saved):
             nodes[address] = nodes.get(address, frozenset()) | {node}
         dumps += _dumps(folder, node, manifest, table.counts)
+    known = nodes.keys() | snapshot.nodes.keys()
+    inside = {network for saved in routes for network in parse_inside_networks(saved, known)}
     return Capture(
         recordings=[
             Recording(table.files, node, TableRows(table.table), table.counts.first_ns, table.table)
@@ -136,6 +141,7 @@ def _capture(
         snapshot=snapshot,
         dumps=dumps,
         nodes=nodes,
+        inside=tuple(sorted(inside)),
         files=tuple(_file_coverage(node, table, manifest) for node, table in tables),
         coverage_nodes=_node_coverage(manifest),
         skipped=skipped,
@@ -152,11 +158,10 @@ def _capture(
     )
 
 
-def _addresses(folder: Path) -> frozenset[bytes]:
+def _addresses(folder: Path) -> str:
+    """What `ip addr` and `ip route` said on a node."""
     path = folder / "addresses"
-    if not path.exists():
-        return frozenset()
-    return parse_node_addresses(read_bytes(path).decode("utf-8", "replace"))
+    return read_bytes(path).decode("utf-8", "replace") if path.exists() else ""
 
 
 def _dumps(

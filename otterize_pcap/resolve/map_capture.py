@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from otterize_pcap.addresses import Network
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.connections.legs import Recording, leg_order
@@ -53,17 +54,19 @@ UDP_TUNNELS = frozenset({"vxlan", "vxlan-gpe", "geneve", "gtp"})
 class Capture:
     """All that was recorded at one time: files, conntrack dumps, node addresses, the snapshot.
 
-    `nodes` maps local node addresses, beyond those in the snapshot, to the nodes that have them.
-    `files` and `coverage_nodes` say what was read and which nodes were captured; `skipped` counts
-    packets without a connection, by reason. `payloads` are what names are read from, each with its
-    node and file. `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's,
-    where measured.
+    `nodes` maps local node addresses, beyond those in the snapshot, to the nodes that have them;
+    `inside` are the ranges that their routes tell to lie within the cluster. `files` and
+    `coverage_nodes` say what was read and which nodes were captured; `skipped` counts packets
+    without a connection, by reason. `payloads` are what names are read from, each with its node and
+    file. `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's, where
+    measured.
     """
 
     recordings: Sequence[Recording]
     snapshot: Snapshot
     dumps: Sequence[Dump] = ()
     nodes: Mapping[bytes, frozenset[str]] = field(default_factory=dict)
+    inside: tuple[Network, ...] = ()
     files: tuple[FileCoverage, ...] = ()
     coverage_nodes: tuple[NodeCoverage, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
@@ -101,7 +104,12 @@ class CaptureLookup:
             image_name_for_jobs=rules.image_name_for_jobs,
         )
         self.resolver = Resolver(
-            capture.snapshot, self.identities, self.routes, self.nodes, rules.slack_ns
+            capture.snapshot,
+            self.identities,
+            self.routes,
+            self.nodes,
+            rules.slack_ns,
+            capture.inside,
         )
         self.cluster_dns = cluster_dns_ports(capture.snapshot, self.identities)
 

@@ -8,7 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from otterize_pcap.addresses import format_address, is_not_a_call, is_private
+from otterize_pcap.addresses import (
+    Network,
+    format_address,
+    in_network,
+    is_not_a_call,
+    is_private,
+)
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.grouped import ConnectionGroup
 from otterize_pcap.connections.rule import Rule
@@ -131,7 +137,8 @@ FoundServer = tuple[Party | External | Unknown, tuple[str, ...], int]
 class Resolver:
     """Resolves the connections of one capture against its snapshot.
 
-    `nodes` maps node addresses to names of nodes; `slack_ns` is `--time-slack`.
+    `nodes` maps node addresses to names of nodes; `slack_ns` is `--time-slack`; `inside` are
+    ranges of the cluster that the snapshot need not know.
     """
 
     def __init__(
@@ -141,12 +148,14 @@ class Resolver:
         routes: ServiceRoutes,
         nodes: Mapping[bytes, frozenset[str]],
         slack_ns: int = DEFAULT_SLACK_NS,
+        inside: Sequence[Network] = (),
     ) -> None:
         self._snapshot = snapshot
         self._identities = identities
         self._routes = routes
         self._nodes = nodes
         self._slack = slack_ns
+        self._inside = inside
 
     def resolve(self, connection: Connection) -> Resolution:
         """Both ends of one connection."""
@@ -188,7 +197,9 @@ class Resolver:
             return Party(API_SERVER)
         if self._snapshot.owns(address) or address in self._snapshot.tenures:
             return self.holder(address, first_ns, last_ns)
-        return Unknown(UNKNOWN_PRIVATE if is_private(address) else EXTERNAL_CLIENT)
+        if is_private(address):
+            return Unknown(UNKNOWN_PRIVATE)
+        return Unknown(NO_POD if self._is_inside(address) else EXTERNAL_CLIENT)
 
     def server(
         self, protocol: int, endpoints: Sequence[Endpoint], first_ns: int, last_ns: int
@@ -376,7 +387,13 @@ class Resolver:
             return held if isinstance(held, Unknown) else Unknown(NO_POD)
         if is_private(address):
             return Unknown(UNKNOWN_PRIVATE)
+        if self._is_inside(address):
+            return Unknown(NO_POD)
         return External(format_address(address), is_address=True)
+
+    def _is_inside(self, address: bytes) -> bool:
+        """Whether routes lead to an address within the cluster: a pod that nobody saw (S50)."""
+        return any(in_network(address, network) for network in self._inside)
 
     def _at_node(
         self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int
