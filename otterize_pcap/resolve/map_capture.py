@@ -66,12 +66,12 @@ class Capture:
     snapshot: Snapshot
     dumps: Sequence[Dump] = ()
     nodes: Mapping[bytes, frozenset[str]] = field(default_factory=dict)
-    inside: tuple[Network, ...] = ()
     files: tuple[FileCoverage, ...] = ()
     coverage_nodes: tuple[NodeCoverage, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
     payloads: Sequence[tuple[str, str, Payload]] = ()
     clocks_ahead: Mapping[str, int] = field(default_factory=dict)
+    inside: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
