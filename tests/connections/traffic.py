@@ -20,7 +20,7 @@ from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.chunk import new_table
 from otterize_pcap.table.read import ReadOptions
 from otterize_pcap.table.rows import Endpoint
-from tests.cluster_builder import START, endpoint_slice, pod, service, snapshot
+from tests.cluster_builder import START, endpoint_slice, pod, service, snapshot, stamp
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -66,6 +66,11 @@ Seen = tuple[Packet, int, int, int]
 """A packet, when after `START` in ns, at which interface and on which node."""
 
 
+def ended(seconds: float, *, moving: bool) -> dict[str, Any]:
+    """When a pod ended, where pods come and go."""
+    return {"finished": seconds, "phase": "Succeeded"} if moving else {}
+
+
 def _snapshot(*, moving: bool, slices: bool) -> Snapshot:
     """Pods, a Service with every kind of address, one on the host's network; two nodes."""
     ports = [
@@ -84,7 +89,7 @@ def _snapshot(*, moving: bool, slices: bool) -> Snapshot:
     ]
     items = [
         pod("a", POD_A),
-        pod("b", POD_B, ports=ports, finished=20 if moving else None),
+        pod("b", POD_B, ports=ports, **ended(20, moving=moving)),
         pod("c", POD_C, start=10 if moving else -100),
         pod("b", POD_D, name="b-2", ports=ports, start=25 if moving else -100),
         pod("h", None, host_network=True, node="b", ports=ports),
@@ -97,19 +102,13 @@ def _snapshot(*, moving: bool, slices: bool) -> Snapshot:
             POD_E,
             node="b",
             start=15 if moving else -100,
-            finished=35 if moving else None,
+            **ended(35, moving=moving),
             ports=[
                 {"containerPort": 8080, "hostPort": 1024, "protocol": name}
                 for name in ("TCP", "UDP", "SCTP")
             ],
         ),
-        pod(
-            "n",
-            None,
-            host_network=True,
-            node="b",
-            finished=18 if moving else None,
-        ),
+        pod("n", None, host_network=True, node="b", **ended(18, moving=moving)),
         service("kubernetes", API_VIP, 443, target=6443, namespace="default", selector={}),
         endpoint_slice("kubernetes", [NODE_A], 6443, "default"),
     ]
@@ -120,7 +119,8 @@ def _snapshot(*, moving: bool, slices: bool) -> Snapshot:
         items.append(named_slice("n", NODE_B, 8080))
         items.append(service("n", "10.96.0.9", 8080))
         items.append(endpoint_slice("b", [POD_B, OUTSIDE], 80))
-    return snapshot(*items)
+    watched = {"kind": "EndpointSlice", "uid": "n-slice", "ip": NODE_B, "start": stamp(5)}
+    return snapshot(*items, observed=[watched | {"end": stamp(12)}] if moving and slices else [])
 
 
 def named_slice(workload: str, address: str, port: int) -> dict[str, Any]:
