@@ -6,7 +6,7 @@ import pytest
 
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.packets.protocols import ACK, FIN, RST
-from otterize_pcap.resolve.build_graph import HIDDEN_EXTERNAL, SHOWN
+from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_EXTERNAL, SHOWN
 from otterize_pcap.resolve.resolve import (
     AMBIGUOUS,
     NO_BACKEND,
@@ -307,3 +307,21 @@ def test_annotation_that_multus_did_not_write(text: str) -> None:
     annotations = {"k8s.v1.cni.cncf.io/network-status": text}
     known = snapshot(CLIENT, pod("store", API, annotations=annotations))
     assert edges(mapped(known, call(f"{WEB}:40000", f"{API}:80"))) == {"web -> store:80"}
+
+
+def test_cluster_dns_on_the_host_network() -> None:
+    """S14, S45: calls to a DNS that is on its node's network are hidden as any cluster's."""
+    known = snapshot(
+        CLIENT,
+        pod("coredns", NODE_A, host_network=True, namespace="kube-system"),
+        service(
+            "kube-dns",
+            VIP,
+            53,
+            selector={"app": "coredns"},
+            namespace="kube-system",
+            protocol="UDP",
+        ),
+    )
+    found = mapped(known, datagrams(f"{WEB}:40000", f"{VIP}:53", at=40))
+    assert (edges(found), fates(found)) == (set(), {HIDDEN_DNS: 1})
