@@ -51,6 +51,7 @@ class Components:
             tuple[Endpoint, ...],
             int,
             int,
+            tuple[tuple[int, int], tuple[int, int]],
             tuple[int, int],
             tuple[int, int],
             int,

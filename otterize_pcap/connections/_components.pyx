@@ -290,8 +290,8 @@ cdef class Components:
         """Each connection of some groups, those for which `wanted[group]` is true.
 
         Yields:
-            (group, clients' endpoints, servers', first_ns, last_ns, packets, bytes, syns, legs as
-            (table, `Row`, first_ns, last_ns)).
+            (group, clients' endpoints, servers', first_ns, last_ns, when each side sent, packets,
+            bytes, syns, legs as (table, `Row`, first_ns, last_ns)).
         """
         cdef const uint8_t[::1] flags = wanted
         cdef uint32_t root, begin, end, at, group, i
@@ -331,6 +331,9 @@ cdef class Components:
                             self._ends(judged.client, judged.clients),
                             self._ends(judged.server, judged.servers),
                             totals.first_ns, totals.last_ns,
+                            tuple([
+                                (totals.sent[i].first_ns, totals.sent[i].last_ns)
+                                for i in range(2)]),
                             (totals.packets[0], totals.packets[1]),
                             (totals.bytes[0], totals.bytes[1]), totals.syns, legs,
                         ))

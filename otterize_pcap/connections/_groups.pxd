@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from otterize_pcap.connections._answers cimport Answers
 from otterize_pcap.connections._keys cimport Keys
 from otterize_pcap.connections._pieces cimport CEnd, MAX_ENDS
-from otterize_pcap.connections._sums cimport CTotals
+from otterize_pcap.connections._sums cimport CSpan, CTotals
 from otterize_pcap.connections._verdicts cimport CJudged
 
 # The moments at which who is at a side changes.
@@ -13,7 +13,7 @@ cdef struct CChanges:
     int64_t *moments
     uint32_t count
 
-# A side while nothing about it changes; the times are of one connection then.
+# A side while nothing about it changes; the times are those in which it sent in one connection.
 cdef struct CStand:
     uint32_t side
     int64_t first_ns
@@ -51,4 +51,4 @@ cdef class Groups:
     cdef uint32_t _side(self, const uint32_t *key, uint32_t words) except? 0xFFFFFFFF
     cdef int _learn_changes(self, uint32_t side) except -1
     cdef bint _is_known(self, uint32_t side) noexcept nogil
-    cdef uint32_t _stand(self, uint32_t side, const CTotals *totals) except? 0xFFFFFFFF
+    cdef uint32_t _stand(self, uint32_t side, const CSpan *sent) except? 0xFFFFFFFF

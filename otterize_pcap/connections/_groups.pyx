@@ -49,12 +49,12 @@ cdef class Groups:
         key[0] = CLIENTS
         for place in range(judged.clients):
             key[1 + place] = numbers[judged.client[place]]
-        group[1] = self._stand(self._side(key, 1 + judged.clients), totals)
+        group[1] = self._stand(self._side(key, 1 + judged.clients), &totals.sent[CLIENTS])
         key[0], key[1] = SERVERS, protocol
         for place in range(judged.servers):
             key[2 + 2 * place] = numbers[judged.server[place]]
             key[3 + 2 * place] = ends[judged.server[place]].port
-        group[2] = self._stand(self._side(key, 2 + 2 * judged.servers), totals)
+        group[2] = self._stand(self._side(key, 2 + 2 * judged.servers), &totals.sent[SERVERS])
         group[0] = judged.class_
         before = self.groups_by_key.count
         number = self.groups_by_key.number_of(<uint8_t *>group, sizeof(group))
@@ -141,15 +141,15 @@ cdef class Groups:
             ends.append((self.answers.address(key[at]), key[at + 1]))
         return (), key[1], tuple(ends)
 
-    cdef uint32_t _stand(self, uint32_t side, const CTotals *totals) except? 0xFFFFFFFF:
-        """The number of a side at the time of a connection."""
+    cdef uint32_t _stand(self, uint32_t side, const CSpan *sent) except? 0xFFFFFFFF:
+        """The number of a side at the time in which it sent in a connection (S12)."""
         cdef CChanges *changes = &self.changes[side]
         cdef CStand *stands
         cdef uint32_t key[3]
         cdef uint32_t before = self.stands_by_key.count, number
         key[0] = side
-        key[1] = passed(changes, totals.first_ns)
-        key[2] = passed(changes, totals.last_ns)
+        key[1] = passed(changes, sent.first_ns)
+        key[2] = passed(changes, sent.last_ns)
         number = self.stands_by_key.number_of(<uint8_t *>key, sizeof(key))
         if number == before:
             if number >= self.stand_room:
@@ -159,12 +159,12 @@ cdef class Groups:
                     raise MemoryError
                 self.stands, self.stand_room = stands, 2 * self.stand_room + 256
             self.stands[number].side = side
-            self.stands[number].first_ns = totals.first_ns
-            self.stands[number].last_ns = totals.last_ns
+            self.stands[number].first_ns = sent.first_ns
+            self.stands[number].last_ns = sent.last_ns
         return number
 
     def all_stands(self):
-        """For each stand (side, first_ns, last_ns), the times being of one connection then."""
+        """For each stand (side, first_ns, last_ns): when the side sent in one connection then."""
         cdef uint32_t number
         return [
             (self.stands[number].side, self.stands[number].first_ns, self.stands[number].last_ns)

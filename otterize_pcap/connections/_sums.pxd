@@ -11,11 +11,18 @@ cdef struct CSums:
     uint64_t packets[2]
     uint64_t bytes[2]
 
-# What a connection's legs add up to; `first` is the earliest of them.
+# From when to when somebody sent.
+cdef struct CSpan:
+    int64_t first_ns
+    int64_t last_ns
+
+# What a connection's legs add up to; `first` is the earliest of them. `sent` are the times of the
+# client and of the server (S12).
 cdef struct CTotals:
     const CLeg *first
     int64_t first_ns
     int64_t last_ns
+    CSpan sent[2]
     uint64_t packets[2]
     uint64_t bytes[2]
     uint32_t syns

@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 
 from otterize_pcap.connections._verdicts cimport OTHERS
-from otterize_pcap.table._row cimport same_key
+from otterize_pcap.table._row cimport HAS_TIMES, CSide, same_key
 
 
 cdef class LegSums:
@@ -24,10 +24,12 @@ cdef class LegSums:
         """
         cdef uint32_t i, at, recordings = 0
         cdef uint8_t client
+        cdef bint has_sent[2]
         cdef const CLeg *leg
         cdef CSums *sums
         totals.first = NULL
         totals.syns = 0
+        has_sent[0] = has_sent[1] = False
         for i in range(count):
             leg = &legs[i]
             client = sides[leg.place]
@@ -36,8 +38,15 @@ cdef class LegSums:
             if totals.first == NULL:
                 totals.first = leg
                 totals.first_ns, totals.last_ns = leg.first_ns, leg.last_ns
+                # Where it sent nothing, the first packet is all there is.
+                for at in range(2):
+                    totals.sent[at].first_ns = totals.sent[at].last_ns = leg.first_ns
             totals.last_ns = max(totals.last_ns, leg.last_ns)
             totals.syns = max(totals.syns, leg.row.sides[client].syns)
+            for at in range(2):
+                if leg.row.sides[client ^ at].has & HAS_TIMES:
+                    note_sent(&totals.sent[at], leg, &leg.row.sides[client ^ at], has_sent[at])
+                    has_sent[at] = True
             for at in range(recordings):
                 if (self.sums[at].leg.table == leg.table
                         and same_key(&self.sums[at].leg.row.key, &leg.row.key)):
@@ -65,6 +74,15 @@ cdef class LegSums:
         for at in range(2):
             totals.packets[at], totals.bytes[at] = sums.packets[at], sums.bytes[at]
         return 0
+
+
+cdef inline void note_sent(CSpan *sent, const CLeg *leg, const CSide *side, bint more) noexcept nogil:
+    """Widen a span to the times, without the clock's offset, at which a side of a leg sent."""
+    cdef int64_t ahead = leg.row.first_ns - leg.first_ns
+    cdef int64_t first_ns = side.first_ns - ahead, last_ns = side.last_ns - ahead
+    if more:
+        first_ns, last_ns = min(first_ns, sent.first_ns), max(last_ns, sent.last_ns)
+    sent.first_ns, sent.last_ns = first_ns, last_ns
 
 
 cdef bint is_fuller(const CSums *one, const CSums *other) noexcept nogil:

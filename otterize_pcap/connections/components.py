@@ -10,7 +10,7 @@ from typing import Any
 
 from otterize_pcap.connections.component_index import RowIndex
 from otterize_pcap.connections.connection_groups import Groups, Side, Totals, totals_of
-from otterize_pcap.connections.facts import SnapshotFacts
+from otterize_pcap.connections.facts import SnapshotFacts, Span
 from otterize_pcap.connections.known_ends import KnownEnds
 from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.connections.piece_cuts import PieceLeg
@@ -38,6 +38,7 @@ FoundConnection = tuple[
     tuple[Endpoint, ...],
     int,
     int,
+    tuple[Span, Span],
     tuple[int, int],
     tuple[int, int],
     int,
@@ -220,7 +221,7 @@ class Components:
         return EndFact.ANSWERED in facts, EndFact.HAD_PEERS in facts
 
     def stands(self) -> list[tuple[int, int, int]]:
-        """For each stand (side, first_ns, last_ns), the times being of one connection then."""
+        """For each stand (side, first_ns, last_ns): when the side sent in one connection then."""
         return self._groups.stands()
 
     def side(self, number: int) -> Side:
@@ -239,8 +240,8 @@ class Components:
         """Each connection of some groups, those for which `wanted[group]` is true.
 
         Yields:
-            (group, clients' endpoints, servers', first_ns, last_ns, packets, bytes, syns, legs as
-            (table, `Row`, first_ns, last_ns)).
+            (group, clients' endpoints, servers', first_ns, last_ns, when each side sent, packets,
+            bytes, syns, legs as (table, `Row`, first_ns, last_ns)).
         """
         for found in self._found:
             if wanted[found.group]:
@@ -251,6 +252,7 @@ class Components:
                     found.ends(2),
                     totals.first_ns,
                     totals.last_ns,
+                    totals.sent,
                     totals.packets,
                     totals.bytes,
                     totals.syns,

@@ -6,8 +6,16 @@ from typing import Protocol
 
 from otterize_pcap.connections.conntrack_flows import Flows, sighted_flow
 from otterize_pcap.connections.direction import Known, ServedPorts, decide, survey
+from otterize_pcap.connections.facts import Span
 from otterize_pcap.connections.join import Services, join_flows
-from otterize_pcap.connections.legs import Flow, Leg, Recording, collect_flows, leg_order
+from otterize_pcap.connections.legs import (
+    Flow,
+    Leg,
+    Recording,
+    collect_flows,
+    leg_order,
+    spans_sent,
+)
 from otterize_pcap.connections.outcome import outcome_of
 from otterize_pcap.connections.rule import Rule
 from otterize_pcap.connections.sightings import Sighting
@@ -21,8 +29,9 @@ class Connection:
     `clients` and `servers` are its endpoints (address, port) from where it began to where it
     ended: NAT adds one for each rewriting. `rule` decided the direction (S30 to S36), `joined_by`
     are the parts of S20 that joined its flows. `packets` and `bytes` are (to the server, to the
-    client) of the fullest leg. Times are ns with clock offsets removed. `legs` are in order of
-    time; the first one's file and packet number show where it began.
+    client) of the fullest leg. Times are ns with clock offsets removed; `client_sent` and
+    `server_sent` are the spans in which each side sent (S12). `legs` are in order of time; the
+    first one's file and packet number show where it began.
     """
 
     protocol: int
@@ -32,6 +41,8 @@ class Connection:
     outcome: str
     first_ns: int
     last_ns: int
+    client_sent: Span
+    server_sent: Span
     packets: tuple[int, int]
     bytes: tuple[int, int]
     syns: int
@@ -142,7 +153,12 @@ def _assured(flows: Flows, sightings: Iterable[Sighting]) -> set[int]:
 
 def _connection(judged: Judgement) -> Connection:
     flows, sides = judged.flows, judged.sides
-    legs = sorted((leg for flow in flows for leg in flow.legs), key=leg_order)
+    sided = sorted(
+        ((leg, side) for flow, side in zip(flows, sides, strict=True) for leg in flow.legs),
+        key=lambda entry: leg_order(entry[0]),
+    )
+    legs = [leg for leg, _ in sided]
+    client_sent, server_sent = spans_sent(legs, [side for _, side in sided])
     packets, sizes = _fullest(flows, sides)
     return Connection(
         protocol=flows[0].protocol,
@@ -152,6 +168,8 @@ def _connection(judged: Judgement) -> Connection:
         outcome=judged.outcome,
         first_ns=legs[0].first_ns,
         last_ns=max(flow.last_ns for flow in flows),
+        client_sent=client_sent,
+        server_sent=server_sent,
         packets=packets,
         bytes=sizes,
         syns=max(

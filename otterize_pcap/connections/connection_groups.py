@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from otterize_pcap.connections.facts import Span
+from otterize_pcap.connections.legs import spans_sent
 from otterize_pcap.connections.piece_cuts import PieceLeg
 from otterize_pcap.connections.pieces import Piece
 from otterize_pcap.connections.snapshot_answers import SnapshotAnswers
@@ -21,11 +23,15 @@ Side = tuple[tuple[bytes, ...], int, tuple[Endpoint, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the legs of one connection add up to; packets and bytes to the server, to the client."""
+    """What the legs of one connection add up to; packets and bytes to the server, to the client.
+
+    `sent` are the spans in which the client and the server sent (S12).
+    """
 
     legs: Sequence[PieceLeg]
     first_ns: int
     last_ns: int
+    sent: tuple[Span, Span]
     packets: tuple[int, int]
     bytes: tuple[int, int]
     syns: int
@@ -62,8 +68,8 @@ class Groups:
         server: Side = ((), piece.protocol, tuple(piece.ends[place] for place in servers))
         key = (
             class_,
-            self._stand(self._side(client), totals),
-            self._stand(self._side(server), totals),
+            self._stand(self._side(client), totals.sent[0]),
+            self._stand(self._side(server), totals.sent[1]),
         )
         number = self._numbers.setdefault(key, len(self._groups))
         if number == len(self._groups):
@@ -93,10 +99,10 @@ class Groups:
             )
         return number
 
-    def _stand(self, side: int, totals: Totals) -> int:
-        """The number of a side at the time of a connection."""
+    def _stand(self, side: int, sent: Span) -> int:
+        """The number of a side at the time in which it sent in a connection (S12)."""
         changes = self._changes[side]
-        first, last = totals.first_ns, totals.last_ns
+        first, last = sent
         key = (side, bisect_right(changes, first), bisect_right(changes, last))
         self._stands.setdefault(key, (first, last))
         return self._stand_numbers.setdefault(key, len(self._stand_numbers))
@@ -106,7 +112,7 @@ class Groups:
         return list(self._sides)[number]
 
     def stands(self) -> list[tuple[int, int, int]]:
-        """For each stand (side, first_ns, last_ns), the times being of one connection then."""
+        """For each stand (side, first_ns, last_ns): when the side sent in one connection then."""
         return [(side, *times) for (side, _, _), times in self._stands.items()]
 
     def counted(self) -> list[tuple[Any, ...]]:
@@ -139,6 +145,7 @@ def totals_of(piece: Piece, judged: Judged) -> Totals:
     """
     sides = dict(judged[3])
     legs: list[PieceLeg] = []
+    clients: list[int] = []
     sums: dict[tuple[object, ...], list[int]] = {}
     syns = 0
     for leg, place in zip(piece.legs, piece.places, strict=True):
@@ -146,6 +153,7 @@ def totals_of(piece: Piece, judged: Judged) -> Totals:
         if client is None:
             continue
         legs.append(leg)
+        clients.append(client)
         row = leg.row
         sent, answered = row.sides[client], row.sides[1 - client]
         syns = max(syns, sent.syns)
@@ -160,6 +168,7 @@ def totals_of(piece: Piece, judged: Judged) -> Totals:
         legs=legs,
         first_ns=legs[0].first_ns,
         last_ns=max(leg.last_ns for leg in legs),
+        sent=spans_sent(legs, clients),
         packets=(best[0], best[1]),
         bytes=(best[2], best[3]),
         syns=syns,

@@ -46,7 +46,7 @@ class Stand:
 
     `number` is its place in `GroupedConnections.stands`. `clients` and `servers` are endpoints,
     from where the connections began to where they ended; one of the two is empty, and the ports of
-    clients are 0. The times, in ns, are those of one of the connections.
+    clients are 0. The times, in ns, are those in which this side sent in one of the connections.
     """
 
     number: int
@@ -262,7 +262,7 @@ class GroupedConnections:
         if not any(flags):
             return
         for found in self._components.connections(flags):
-            number, clients, servers, first_ns, last_ns, packets, sizes, syns, legs = found
+            number, clients, servers, first_ns, last_ns, sent, packets, sizes, syns, legs = found
             kind = self.groups[number].kind
             yield (
                 number,
@@ -274,6 +274,8 @@ class GroupedConnections:
                     outcome=kind.outcome,
                     first_ns=first_ns,
                     last_ns=last_ns,
+                    client_sent=sent[0],
+                    server_sent=sent[1],
                     packets=packets,
                     bytes=sizes,
                     syns=syns,

@@ -5,9 +5,11 @@ endpoints. Flows of one connection that show different endpoints (NAT) are joine
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from otterize_pcap.connections.facts import Span
 from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.chunk import Table
 from otterize_pcap.table.rows import Endpoint, Row
@@ -162,6 +164,38 @@ def collect_flows(
             else:
                 found.append(leg)
     return {key: _split(found) for key, found in legs.items()}
+
+
+class Sent(Protocol):
+    """A row as a leg: `first_ns` is the row's without the clock's offset."""
+
+    @property
+    def row(self) -> Row:
+        """The row."""
+        ...
+
+    @property
+    def first_ns(self) -> int:
+        """When it began."""
+        ...
+
+
+def spans_sent(legs: Sequence[Sent], clients: Sequence[int]) -> tuple[Span, Span]:
+    """When the client and when the server of a connection sent, first and last (S12).
+
+    `legs` are in order of time and `clients` the client's side in each. Who sent nothing is looked
+    for at the first packet.
+    """
+    found: list[Span] = []
+    for turned in (0, 1):
+        spans = []
+        for leg, client in zip(legs, clients, strict=True):
+            side, ahead = leg.row.sides[client ^ turned], leg.row.first_ns - leg.first_ns
+            if side.first_ns is not None and side.last_ns is not None:
+                spans.append((side.first_ns - ahead, side.last_ns - ahead))
+        spans = spans or [(legs[0].first_ns, legs[0].first_ns)]
+        found.append((min(first for first, _ in spans), max(last for _, last in spans)))
+    return found[0], found[1]
 
 
 def leg_order(leg: Leg) -> tuple[int, str, int]:

@@ -48,7 +48,8 @@ class RecordedPayload:
 class Answer:
     """One DNS answer: what `client` (16 bytes) was told of `name`, and when (ns).
 
-    `packet` of `file` is where it begins.
+    `packet` of `file` is where it begins. `aliases` are the names behind `name`, by CNAME after
+    CNAME.
     """
 
     client: bytes
@@ -57,26 +58,30 @@ class Answer:
     time_ns: int
     file: str
     packet: int
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Names:
     """What names a capture holds, by who was told them and when.
 
-    `answers` are in order of time. `told` maps (client, address) to the times and names under
-    which the client was given that address; `server_names` maps a TLS connection's (client,
-    server) endpoints to the times and names of its ClientHellos.
+    `answers` are in order of time. `told` maps (client, address) to the times and the names, the
+    one asked for first, under which the client was given that address; `server_names` maps a TLS
+    connection's (client, server) endpoints to the times and names of its ClientHellos.
     """
 
     answers: list[Answer] = field(default_factory=list)
-    told: dict[tuple[bytes, bytes], list[tuple[int, str]]] = field(default_factory=dict)
+    told: dict[tuple[bytes, bytes], list[tuple[int, tuple[str, ...]]]] = field(default_factory=dict)
     server_names: dict[Stream, list[tuple[int, str]]] = field(default_factory=dict)
 
-    def from_dns(self, client: bytes, address: bytes, time_ns: int) -> str | None:
-        """The name under which a client was last given an address, at or before a time."""
+    def from_dns(self, client: bytes, address: bytes, time_ns: int) -> tuple[str, ...]:
+        """The names under which a client was last given an address, at or before a time.
+
+        First the one that it asked for, then those that CNAMEs led to, in their order.
+        """
         told = self.told.get((client, address), [])
         place = bisect_right(told, time_ns, key=lambda entry: entry[0])
-        return told[place - 1][1] if place else None
+        return told[place - 1][1] if place else ()
 
     def from_tls(self, stream: Stream, first_ns: int, last_ns: int) -> str | None:
         """The server name of a connection between two endpoints within a time."""
@@ -120,7 +125,7 @@ def read_names(payloads: Iterable[RecordedPayload]) -> Names:
     for answer in names.answers:
         for address in answer.addresses:
             told = names.told.setdefault((answer.client, address), [])
-            told.append((answer.time_ns, answer.name))
+            told.append((answer.time_ns, (answer.name, *answer.aliases)))
     return names
 
 
@@ -173,16 +178,16 @@ def _answer(content: bytes, client: bytes, recorded: RecordedPayload) -> list[An
     if message.qr != RESPONSE or message.rcode != NO_ERROR or len(message.qd) != 1:
         return []
     asked = message.qd[0].name.lower().rstrip(".")
-    aliases = {asked}
+    aliases = {asked: None}
     for _ in range(MAX_CHAIN):
-        more = {
+        more = [
             rr.cname.lower().rstrip(".")
             for rr in message.an
             if rr.type == CNAME and rr.name.lower().rstrip(".") in aliases
-        }
-        if more <= aliases:
+        ]
+        if aliases.keys() >= set(more):
             break
-        aliases |= more
+        aliases.update(dict.fromkeys(more))
     addresses = []
     for rr in message.an:
         if rr.name.lower().rstrip(".") not in aliases:
@@ -194,7 +199,7 @@ def _answer(content: bytes, client: bytes, recorded: RecordedPayload) -> list[An
     if not asked or not addresses:
         return []
     where = (recorded.time_ns, recorded.file, recorded.payload.number)
-    return [Answer(client, asked, tuple(addresses), *where)]
+    return [Answer(client, asked, tuple(addresses), *where, tuple(aliases)[1:])]
 
 
 def _server_name(content: bytes) -> str | None:

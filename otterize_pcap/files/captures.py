@@ -1,6 +1,7 @@
 """Capture directories and pcap files → `Capture`: packets, snapshot and what nodes knew."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from otterize_pcap.capture_dir import (
@@ -13,7 +14,7 @@ from otterize_pcap.capture_dir import (
 )
 from otterize_pcap.connections.conntrack import Dump, parse_conntrack, parse_timeouts
 from otterize_pcap.connections.legs import Recording, TableRows
-from otterize_pcap.connections.node_files import parse_node_addresses
+from otterize_pcap.connections.node_files import parse_inside_networks, parse_node_addresses
 from otterize_pcap.errors import CaptureError, SnapshotError, UsageError
 from otterize_pcap.files.opening import STDIN, path_text, read_bytes
 from otterize_pcap.files.pcap_files import (
@@ -68,8 +69,15 @@ def open_captures(
         raise UsageError(message)
     captures = [_open_directory(path, given, options, watch) for path in directories]
     if files and given is not None:
-        captures.append(_capture(None, None, given, read_nodes(files, {}, options, watch)))
+        tables = read_nodes(files, {}, _asking_dns(options, given), watch)
+        captures.append(_capture(None, None, given, tables))
     return captures
+
+
+def _asking_dns(options: ReadOptions, snapshot: Snapshot) -> ReadOptions:
+    """How to read where only DNS tells which address a load balancer has (S50)."""
+    named = any(service.hostnames for service in snapshot.services)
+    return replace(options, collect_answers=True) if named else options
 
 
 def is_capture_directory(path: Path) -> bool:
@@ -98,6 +106,7 @@ def _open_directory(
     if not files and (manifest is None or _any_captured(manifest)):
         message = f"{path}: no .pcap files in this directory; is it a capture directory?"
         raise CaptureError(message)
+    options = _asking_dns(options, snapshot)
     tables = read_nodes(files, nodes_by_file(path, manifest), options, watch)
     return _capture(path, manifest, snapshot, tables)
 
@@ -114,11 +123,16 @@ def _capture(
             skipped[reason] = skipped.get(reason, 0) + packets
     nodes: dict[bytes, frozenset[str]] = {}
     dumps: list[Dump] = []
+    routes: list[str] = []
     for node, table in tables if path is not None else ():
         folder = node_dir(path, node) if path is not None else Path()
-        for address in _addresses(folder):
+        saved = _addresses(folder)
+        routes.append(saved)
+        for address in parse_node_addresses(saved):
             nodes[address] = nodes.get(address, frozenset()) | {node}
         dumps += _dumps(folder, node, manifest, table.counts)
+    known = nodes.keys() | snapshot.nodes.keys()
+    inside = {network for saved in routes for network in parse_inside_networks(saved, known)}
     contents = CaptureContents(
         recordings=[
             Recording(table.files, node, TableRows(table.table), table.counts.first_ns, table.table)
@@ -127,6 +141,7 @@ def _capture(
         snapshot=snapshot,
         dumps=dumps,
         nodes=nodes,
+        inside=tuple(sorted(inside)),
         files=tuple(_file_coverage(node, table, manifest) for node, table in tables),
         coverage_nodes=_node_coverage(manifest),
         skipped=skipped,
@@ -144,11 +159,10 @@ def _capture(
     return Capture(contents)
 
 
-def _addresses(folder: Path) -> frozenset[bytes]:
+def _addresses(folder: Path) -> str:
+    """What `ip addr` and `ip route` said on a node."""
     path = folder / "addresses"
-    if not path.exists():
-        return frozenset()
-    return parse_node_addresses(read_bytes(path).decode("utf-8", "replace"))
+    return read_bytes(path).decode("utf-8", "replace") if path.exists() else ""
 
 
 def _dumps(

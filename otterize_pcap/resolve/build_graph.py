@@ -286,7 +286,9 @@ def cluster_dns_ports(snapshot: Snapshot, identities: Identities) -> dict[Worklo
             continue
         for (_, port), backends in service.backends.items():
             for backend in backends if port == DNS_PORT else ():
-                for tenure in snapshot.tenures.get(backend.address, ()):
+                on_host = (one for held in snapshot.host_pods.values() for one in held)
+                named = (one for one in on_host if backend.pod == (one.pod.namespace, one.pod.name))
+                for tenure in (*snapshot.tenures.get(backend.address, ()), *named):
                     ports = found.setdefault(identities.of(tenure.pod).workload, {DNS_PORT})
                     ports.add(backend.port or port)
     return {workload: frozenset(ports) for workload, ports in found.items()}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from otterize_pcap.addresses import Network
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.legs import Recording
 from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
@@ -14,7 +15,8 @@ from otterize_pcap.table.capture_counts import Payload
 class CaptureContents:
     """All that was recorded at one time: files, conntrack dumps, node addresses, the snapshot.
 
-    `nodes` maps local node addresses, beyond those in the snapshot, to the nodes that have them.
+    `nodes` maps local node addresses, beyond those in the snapshot, to the nodes that have them;
+    `inside` are the ranges that their routes tell to lie within the cluster.
     `files` and `coverage_nodes` say what was read and which nodes were captured; `skipped` counts
     packets without a connection, by reason. `payloads` are what names are read from, each with its
     node and file. `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's,
@@ -30,6 +32,7 @@ class CaptureContents:
     skipped: Mapping[str, int] = field(default_factory=dict)
     payloads: Sequence[tuple[str, str, Payload]] = ()
     clocks_ahead: Mapping[str, int] = field(default_factory=dict)
+    inside: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

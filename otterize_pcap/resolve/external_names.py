@@ -1,33 +1,105 @@
 """External servers by the names their clients knew them by (S50)."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
+from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.names import Names
 from otterize_pcap.graph.service_graph import External
-from otterize_pcap.resolve.resolve import Resolution, Resolved
+from otterize_pcap.resolve.resolve import Party, Resolution, Resolved, Resolver, Unknown, Unresolved
+from otterize_pcap.resolve.service_routes import service_text
+from otterize_pcap.snapshot.snapshot import Service, Snapshot
+
+USUAL_DOMAIN = ".cluster.local"
 
 
-def name_outside(resolution: Resolution, names: Names) -> Resolution:
-    """The same resolution with an external server named, where a name is known.
+class ExternalNames:
+    """What one capture knows of addresses outside by name."""
 
-    By what DNS told this client's pod, at any of its addresses, before the connection began; else
-    by its TLS ClientHello.
-    """
-    if not isinstance(resolution, Resolved) or not isinstance(resolution.server, External):
+    def __init__(self, snapshot: Snapshot, names: Names, resolver: Resolver) -> None:
+        self._names = names
+        self._resolver = resolver
+        self._namespaces = {
+            *(pod.namespace for pod in snapshot.pods),
+            *(service.namespace for service in snapshot.services),
+        }
+        self._balancers: dict[str, list[Service]] = {}
+        for service in snapshot.services:
+            for hostname in service.hostnames:
+                self._balancers.setdefault(hostname, []).append(service)
+
+    def behind_balancer(self, resolution: Resolution) -> Resolution:
+        """The same with the Service behind a cloud's load balancer in place of its address.
+
+        Which address it has, DNS told this client's pod; its name is in the Service's status.
+        """
+        if not isinstance(resolution, Resolved) or not isinstance(resolution.server, External):
+            return resolution
+        for chain in self._told(resolution):
+            services = [each for name in chain for each in self._balancers.get(name, ())]
+            if services:
+                return self._served(resolution, services)
         return resolution
-    connection = resolution.connection
-    begun = connection.first_ns
-    pod = resolution.client.pod
-    asking = dict.fromkeys(address for address, _ in connection.clients)
-    asking.update(dict.fromkeys(pod.addresses if pod else ()))
-    for server, _ in connection.servers:
-        for client in asking:
-            name = names.from_dns(client, server, begun)
+
+    def named(self, resolution: Resolution) -> Resolution:
+        """The same with an external server by name, where a name is known.
+
+        By what DNS told this client's pod, at any of its addresses, before the connection began;
+        else by its TLS ClientHello.
+        """
+        if not isinstance(resolution, Resolved) or not isinstance(resolution.server, External):
+            return resolution
+        for chain in self._told(resolution):
+            name = next((name for name in chain if not self._is_of_cluster(name)), None)
             if name:
                 return replace(resolution, server=External(name))
-    for server_end in connection.servers:
-        for client_end in connection.clients:
-            name = names.from_tls((client_end, server_end), begun, connection.last_ns)
-            if name:
-                return replace(resolution, server=External(name))
-    return resolution
+        name = self._greeted(resolution.connection)
+        return replace(resolution, server=External(name)) if name else resolution
+
+    def _told(self, resolution: Resolved[Connection]) -> Iterator[tuple[str, ...]]:
+        """The names under which the client's pod was given the server's addresses."""
+        connection, pod = resolution.connection, resolution.client.pod
+        asking = dict.fromkeys(address for address, _ in connection.clients)
+        asking.update(dict.fromkeys(pod.addresses if pod else ()))
+        for server, _ in connection.servers:
+            for client in asking:
+                chain = self._names.from_dns(client, server, connection.first_ns)
+                if chain:
+                    yield chain
+
+    def _greeted(self, connection: Connection) -> str | None:
+        """The name that a TLS ClientHello said."""
+        span = connection.first_ns, connection.last_ns
+        for server_end in connection.servers:
+            for client_end in connection.clients:
+                name = self._names.from_tls((client_end, server_end), *span)
+                if name:
+                    return name
+        return None
+
+    def _is_of_cluster(self, name: str) -> bool:
+        """Whether only this cluster knows a name: a Service's, or one of a pod's search list.
+
+        `<service>.<namespace>.svc.<cluster domain>` (Kubernetes DNS-Based Service Discovery 1.1.0);
+        the search list is what follows the Service, and its parts from `svc` and the domain on.
+        """
+        labels = name.split(".")
+        return name.endswith(USUAL_DOMAIN) or any(
+            label == "svc" and before in self._namespaces for before, label in pairwise(labels)
+        )
+
+    def _served(self, resolution: Resolved[Connection], services: list[Service]) -> Resolution:
+        connection = resolution.connection
+        found = self._resolver.behind_services(
+            services, connection.protocol, resolution.port, *connection.server_sent
+        )
+        if found is None:
+            return resolution
+        server, port = found
+        if isinstance(server, Unknown):
+            return Unresolved(
+                connection, server.fate, "server", server.candidates, client=resolution.client
+            )
+        names = tuple(sorted(map(service_text, services))) if isinstance(server, Party) else ()
+        return Resolved(connection, resolution.client, server, port, names)

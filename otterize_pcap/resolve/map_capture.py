@@ -24,7 +24,7 @@ from otterize_pcap.resolve.build_graph import (
     merge_calls,
 )
 from otterize_pcap.resolve.capture import Capture, contents_of
-from otterize_pcap.resolve.external_names import name_outside
+from otterize_pcap.resolve.external_names import ExternalNames
 from otterize_pcap.resolve.identity import ANNOTATIONS, Identities, NamedBy, held_by_workloads
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
 from otterize_pcap.resolve.naming_notes import inferred_names, merged_notes
@@ -58,15 +58,16 @@ class Rules:
     owner: NamedBy = NamedBy.ROOT
     workload_labels: tuple[str, ...] = ()
 
-    def identities(self, snapshot: Snapshot) -> Identities:
-        """Who the pods of a snapshot are under these rules."""
-        return Identities(
-            snapshot,
-            annotation=self.annotation,
-            image_name_for_jobs=self.image_name_for_jobs,
-            owner=self.owner,
-            workload_labels=self.workload_labels,
-        )
+
+def identities_under(rules: Rules, snapshot: Snapshot) -> Identities:
+    """Who the pods of a snapshot are under these rules."""
+    return Identities(
+        snapshot,
+        annotation=rules.annotation,
+        image_name_for_jobs=rules.image_name_for_jobs,
+        owner=rules.owner,
+        workload_labels=rules.workload_labels,
+    )
 
 
 DEFAULT_RULES = Rules()
@@ -83,9 +84,14 @@ class CaptureLookup:
         own = {address: frozenset((node,)) for address, node in self.snapshot.nodes.items()}
         self.nodes = {**contents.nodes, **own}
         self.routes = ServiceRoutes(self.snapshot, self.nodes, rules.slack_ns)
-        self.identities = rules.identities(self.snapshot)
+        self.identities = identities_under(rules, self.snapshot)
         self.resolver = Resolver(
-            self.snapshot, self.identities, self.routes, self.nodes, rules.slack_ns
+            self.snapshot,
+            self.identities,
+            self.routes,
+            self.nodes,
+            rules.slack_ns,
+            contents.inside,
         )
         self.cluster_dns = cluster_dns_ports(self.snapshot, self.identities)
 
@@ -165,7 +171,16 @@ class MappedCapture:
     def select(
         self, wanted: Callable[[Resolution | GroupResolution], bool]
     ) -> Iterator[Resolution]:
-        """What becomes of each connection whose group, or itself, is wanted."""
+        """What becomes of each connection that is wanted, as its group or by a name of its own."""
+
+        def could_be(resolution: GroupResolution) -> bool:
+            return wanted(resolution) or (self._goes_by_names and _is_outside(resolution))
+
+        yield from filter(wanted, self._each(could_be))
+        yield from filter(wanted, self.odd)
+
+    def _each(self, wanted: Callable[[GroupResolution], bool]) -> Iterator[Resolution]:
+        """Each connection of the groups that are wanted."""
         chosen = {
             resolution.connection.number: resolution
             for resolution in self.groups
@@ -173,7 +188,6 @@ class MappedCapture:
         }
         for number, connection in self._found.connections(chosen.keys()):
             yield self._named(of_one(chosen[number], connection))
-        yield from filter(wanted, self.odd)
 
     @cached_property
     def graph(self) -> ServiceGraph:
@@ -203,22 +217,33 @@ class MappedCapture:
 
     def _counted(self) -> list[Resolution | GroupResolution]:
         """All connections, in groups as far as a group says all of them."""
-        if not self._lookup.rules.inclusion.internet:
+        if not self._goes_by_names:
             return [*self.odd, *self.groups]
         # A name belongs to a single connection, so that none can stand for others.
-        everything = [*self.odd, *self.groups]
-        inside = [resolution for resolution in everything if not _is_outside(resolution)]
-        return [*inside, *self.select(_is_outside)]
+        inside = [resolution for resolution in self.groups if not _is_outside(resolution)]
+        return [*self.odd, *inside, *self._each(_is_outside)]
 
     @cached_property
-    def _names(self) -> Names:
-        return self._lookup.names(self.offsets)
+    def _names(self) -> ExternalNames:
+        lookup = self._lookup
+        return ExternalNames(lookup.snapshot, lookup.names(self.offsets), lookup.resolver)
+
+    @cached_property
+    def _has_balancers(self) -> bool:
+        """Whether the Service behind an address outside may be known by name (S50)."""
+        return any(service.hostnames for service in self._lookup.snapshot.services)
+
+    @property
+    def _goes_by_names(self) -> bool:
+        return self._lookup.rules.inclusion.internet or self._has_balancers
 
     def _named(self, resolution: Resolution) -> Resolution:
-        """The same with a server outside by name, where that is asked for (S50)."""
+        """The same with a server outside as the Service that it serves, or by name (S50)."""
+        if self._has_balancers:
+            resolution = self._names.behind_balancer(resolution)
         if not self._lookup.rules.inclusion.internet:
             return resolution
-        return name_outside(resolution, self._names)
+        return self._names.named(resolution)
 
 
 def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture:

@@ -8,7 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from otterize_pcap.addresses import format_address, is_not_a_call, is_private
+from otterize_pcap.addresses import (
+    Network,
+    format_address,
+    in_network,
+    is_not_a_call,
+    is_private,
+)
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.grouped import ConnectionGroup
 from otterize_pcap.connections.rule import Rule
@@ -17,7 +23,7 @@ from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.identity import Identities
 from otterize_pcap.resolve.service_routes import ServiceRoutes, distinct_services
-from otterize_pcap.snapshot.snapshot import Listener, Pod, Snapshot, Tenure
+from otterize_pcap.snapshot.snapshot import Listener, Pod, Service, Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
 from otterize_pcap.timestamps import SECOND_NS
 
@@ -29,10 +35,12 @@ API_SERVICE = "kubernetes.default"
 UNDIRECTED = Fate(FateKind.UNDIRECTED, "no rule tells client from server")
 NOT_A_CALL = Fate(FateKind.NOT_A_CALL, "loopback, link-local, multicast or broadcast")
 NODE_CLIENT = Fate(FateKind.UNRESOLVED, "node as client")
-NODE_SERVER = Fate(FateKind.UNRESOLVED, "node as server, port not declared by a hostNetwork pod")
+NODE_SERVER = Fate(
+    FateKind.UNRESOLVED, "node as server, no pod there declares the port or is named for it"
+)
 NO_POD = Fate(FateKind.UNRESOLVED, "no pod had the address then")
 OUTSIDE_TENURE = Fate(
-    FateKind.UNRESOLVED, "the pod did not have the address over the whole connection"
+    FateKind.UNRESOLVED, "the pod did not have the address over all the time in which it sent"
 )
 NO_BACKEND = Fate(FateKind.UNRESOLVED, "Service without pods behind that port")
 UNKNOWN_PRIVATE = Fate(FateKind.UNRESOLVED, "unknown private address")
@@ -129,7 +137,8 @@ FoundServer = tuple[Party | External | Unknown, tuple[str, ...], int]
 class Resolver:
     """Resolves the connections of one capture against its snapshot.
 
-    `nodes` maps node addresses to names of nodes; `slack_ns` is `--time-slack`.
+    `nodes` maps node addresses to names of nodes; `slack_ns` is `--time-slack`; `inside` are
+    ranges of the cluster that the snapshot need not know.
     """
 
     def __init__(
@@ -139,22 +148,23 @@ class Resolver:
         routes: ServiceRoutes,
         nodes: Mapping[bytes, frozenset[str]],
         slack_ns: int = DEFAULT_SLACK_NS,
+        inside: Sequence[Network] = (),
     ) -> None:
         self._snapshot = snapshot
         self._identities = identities
         self._routes = routes
         self._nodes = nodes
         self._slack = slack_ns
+        self._inside = inside
 
     def resolve(self, connection: Connection) -> Resolution:
         """Both ends of one connection."""
         if not are_called((*connection.clients, *connection.servers)):
             return Unresolved(connection, NOT_A_CALL)
-        times = (connection.first_ns, connection.last_ns)
         return self.put_together(
             connection,
-            self.client(connection.clients, *times),
-            self.server(connection.protocol, connection.servers, *times),
+            self.client(connection.clients, *connection.client_sent),
+            self.server(connection.protocol, connection.servers, *connection.server_sent),
         )
 
     def put_together(
@@ -164,6 +174,10 @@ class Resolver:
         server, services, port = found
         if connection.rule is Rule.UNDIRECTED:
             return Unresolved(connection, UNDIRECTED)
+        if client == Unknown(NODE_CLIENT) and self._routes.calls_as_api_server(
+            connection.clients[0][0], connection.protocol, connection.servers
+        ):
+            client = Party(API_SERVER)
         if isinstance(client, Unknown):
             known = None if isinstance(server, Unknown) else server
             return Unresolved(connection, client.fate, "client", client.candidates, server=known)
@@ -179,9 +193,13 @@ class Resolver:
         address = endpoints[0][0]
         if address in self._nodes:
             return Unknown(NODE_CLIENT)
+        if self._routes.is_api_address(address):
+            return Party(API_SERVER)
         if self._snapshot.owns(address) or address in self._snapshot.tenures:
             return self.holder(address, first_ns, last_ns)
-        return Unknown(UNKNOWN_PRIVATE if is_private(address) else EXTERNAL_CLIENT)
+        if is_private(address):
+            return Unknown(UNKNOWN_PRIVATE)
+        return Unknown(NO_POD if self._is_inside(address) else EXTERNAL_CLIENT)
 
     def server(
         self, protocol: int, endpoints: Sequence[Endpoint], first_ns: int, last_ns: int
@@ -200,10 +218,8 @@ class Resolver:
         found = self._one_holder(endpoints[::-1], first_ns, last_ns)
         if found is not None:
             return found[0], services, found[1]
-        if listeners:
-            party, port = self._behind(listeners, first_ns, last_ns, port)
-            return party, services, port
-        return self._elsewhere(endpoints[-1], protocol, first_ns, last_ns), services, port
+        party, port = self._reached(endpoints[-1], protocol, listeners, first_ns, last_ns)
+        return party, services, port
 
     def _one_holder(
         self, endpoints: Iterable[Endpoint], first_ns: int, last_ns: int
@@ -273,57 +289,123 @@ class Resolver:
         identity = self._identities.of(tenure.pod)
         return Party(identity.workload, tenure.pod, tenure, identity.inferred)
 
+    def _reached(
+        self,
+        endpoint: Endpoint,
+        protocol: int,
+        listeners: Sequence[Listener],
+        first_ns: int,
+        last_ns: int,
+    ) -> tuple[Party | External | Unknown, int]:
+        """What stood at the last endpoint that was seen, which no pod held (S14, S21, S50).
+
+        `listeners` are the Services that led there. Where one listens at the endpoint itself, what
+        it leads to was not seen. Nor was a pod that the snapshot lacks: then the Service may tell
+        whose it was. Behind one that selects no pods can be anything.
+        """
+        if not self._routes.listens(endpoint, protocol, first_ns, last_ns):
+            if self._routes.is_node(endpoint[0]):
+                found = self._at_node(endpoint, protocol, first_ns, last_ns)
+                if found is not None:
+                    return found
+            elif not any(listener.service.has_selector for listener in listeners):
+                return self._elsewhere(endpoint, first_ns, last_ns), endpoint[1]
+        if listeners:
+            return self._behind(listeners, protocol, first_ns, last_ns, endpoint[1])
+        return Unknown(NODE_SERVER), endpoint[1]
+
+    def behind_services(
+        self, services: Iterable[Service], protocol: int, port: int, first_ns: int, last_ns: int
+    ) -> tuple[Party | External | Unknown, int] | None:
+        """What is behind some Services' port; None where none has it."""
+        served = (PROTOCOL_NAMES.get(protocol), port)
+        listeners = [
+            Listener(service, each, service.interval)
+            for service in services
+            for each in service.ports
+            if (each.protocol, each.port) == served
+        ]
+        if not listeners:
+            return None
+        return self._behind(listeners, protocol, first_ns, last_ns, port)
+
     def _behind(
-        self, listeners: Iterable[Listener], first_ns: int, last_ns: int, port: int
-    ) -> tuple[Party | Unknown, int]:
-        """The one workload behind a Service, where its backends are all of one (S21)."""
-        parties: dict[Workload, Party] = {}
+        self,
+        listeners: Iterable[Listener],
+        protocol: int,
+        first_ns: int,
+        last_ns: int,
+        port: int,
+    ) -> tuple[Party | External | Unknown, int]:
+        """The one workload behind Services, where their backends are all of one (S21)."""
+        parties: dict[Workload | External, Party | External] = {}
         ports: set[int] = set()
         for listener in listeners:
-            for address, target_port in self._routes.targets(listener, first_ns, last_ns):
-                held = self.holder(address, first_ns, last_ns)
-                if isinstance(held, Party):
-                    parties.setdefault(held.workload, held)
+            for endpoint in self._routes.targets(listener, first_ns, last_ns):
+                found, target_port = self._backend(endpoint, protocol, first_ns, last_ns)
+                if listener.service.has_selector and self._is_elsewhere(endpoint[0]):
+                    # Selected, and so a pod, but none that the snapshot knows.
+                    found = Unknown(NO_POD)
+                if not isinstance(found, Unknown):
+                    key = found.workload if isinstance(found, Party) else found
+                    parties.setdefault(key, found)
                     ports.add(target_port)
-                elif held.fate == AMBIGUOUS or address not in self._snapshot.tenures:
+                elif found.fate == AMBIGUOUS or endpoint[0] not in self._snapshot.tenures:
                     # A backend that no pod of the snapshot ever was could be any workload's.
-                    return held, port
+                    return found, port
         if not parties:
             return Unknown(NO_BACKEND), port
         if len(parties) > 1:
-            return Unknown(AMBIGUOUS, tuple(sorted(parties))), port
-        found = next(iter(parties.values()))
-        return found, ports.pop() if len(ports) == 1 else port
+            workloads = sorted(key for key in parties if isinstance(key, Workload))
+            return Unknown(AMBIGUOUS, tuple(workloads)), port
+        party = next(iter(parties.values()))
+        return party, ports.pop() if len(ports) == 1 else port
+
+    def _backend(
+        self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int
+    ) -> tuple[Party | External | Unknown, int]:
+        """What an endpoint of a Service is: like any destination, but no Service again."""
+        address, port = endpoint
+        if address in self._snapshot.tenures:
+            return self.holder(address, first_ns, last_ns), port
+        if not self._is_elsewhere(address):
+            found = self._at_node(endpoint, protocol, first_ns, last_ns)
+            return found if found is not None else (Unknown(NODE_SERVER), port)
+        return self._elsewhere(endpoint, first_ns, last_ns), port
+
+    def _is_elsewhere(self, address: bytes) -> bool:
+        """Whether neither a pod nor a node ever had an address."""
+        return address not in self._snapshot.tenures and not self._routes.is_node(address)
 
     def _elsewhere(
-        self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int
+        self, endpoint: Endpoint, first_ns: int, last_ns: int
     ) -> Party | External | Unknown:
-        """A server that is no pod and no Service: a node (S14), or outside (S50)."""
-        address, port = endpoint
-        nodes = self._nodes.get(address)
-        if nodes is not None:
-            return self._host_pod(nodes, (PROTOCOL_NAMES[protocol], port), first_ns, last_ns)
+        """A server that is no pod, no Service and no node: outside, or nobody known (S50)."""
+        address, _ = endpoint
         if self._snapshot.owns(address) or address in self._snapshot.tenures:
             held = self.holder(address, first_ns, last_ns)
             return held if isinstance(held, Unknown) else Unknown(NO_POD)
         if is_private(address):
             return Unknown(UNKNOWN_PRIVATE)
+        if self._is_inside(address):
+            return Unknown(NO_POD)
         return External(format_address(address), is_address=True)
 
-    def _host_pod(
-        self, nodes: Iterable[str], port: tuple[str, int], first_ns: int, last_ns: int
-    ) -> Party | Unknown:
-        """The hostNetwork pod that declares a port; of several nodes the workload they share."""
-        declaring = [
-            tenure
-            for tenure in self._routes.on_nodes(nodes)
-            if port in tenure.pod.ports and tenure.interval.touches(first_ns, last_ns, self._slack)
-        ]
-        workloads = {self._identities.of(tenure.pod).workload for tenure in declaring}
+    def _is_inside(self, address: bytes) -> bool:
+        """Whether routes lead to an address within the cluster: a pod that nobody saw (S50)."""
+        return any(in_network(address, network) for network in self._inside)
+
+    def _at_node(
+        self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int
+    ) -> tuple[Party | Unknown, int] | None:
+        """The pod that answers at a node's address; of several nodes the workload they share."""
+        found = self._routes.at_node(endpoint, protocol, first_ns, last_ns)
+        if not found:
+            return None
+        workloads = {self._identities.of(tenure.pod).workload for tenure, _ in found}
         if len(workloads) > 1:
-            return Unknown(AMBIGUOUS, tuple(sorted(workloads)))
-        if not declaring:
-            return Unknown(NODE_SERVER)
-        party = self._party(declaring[-1])
-        same_node = len({tenure.pod.node for tenure in declaring}) == 1
-        return party if same_node else Party(party.workload, inferred=party.inferred)
+            return Unknown(AMBIGUOUS, tuple(sorted(workloads))), endpoint[1]
+        tenure, port = found[-1]
+        party = self._party(tenure)
+        same_node = len({tenure.pod.node for tenure, _ in found}) == 1
+        return party if same_node else Party(party.workload, inferred=party.inferred), port

@@ -8,12 +8,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from otterize_pcap.connections.facts import Lead, Served, Span
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES, PROTOCOL_NUMBERS
+from otterize_pcap.resolve.node_pods import NodePods
 from otterize_pcap.snapshot.snapshot import Backend, Listener, Service, Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
 
 EVER = (-(1 << 62), 1 << 62)
 """A time longer than anything lasts."""
 API_SERVER = ("default", "kubernetes")
+WEBHOOK_PORT = 443
 
 
 class ServiceRoutes:
@@ -28,6 +30,7 @@ class ServiceRoutes:
     ) -> None:
         self._snapshot = snapshot
         self._nodes = nodes
+        self._node_pods = NodePods(snapshot, nodes)
         self._slack = slack_ns
         self._targets: Mapping[tuple[str, Endpoint], Sequence[Backend]] | None = None
         self._listening: dict[bytes, list[tuple[str, int, Listener]]] | None = None
@@ -40,6 +43,8 @@ class ServiceRoutes:
             for (protocol, port), found in service.backends.items()
             for backend in found
         }
+
+        self._api_addresses = {address for address, _, _ in self._api_ports}
 
     def listeners(
         self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int
@@ -65,11 +70,17 @@ class ServiceRoutes:
     def backends(
         self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int
     ) -> frozenset[Endpoint]:
-        """The endpoints that a Service address and port led to; empty where it is no Service."""
+        """The endpoints that a Service's or a hostPort's led to; empty where it is neither."""
         listeners = self.listeners(endpoint, protocol, first_ns, last_ns)
-        return frozenset(
+        behind = [
             target for listener in listeners for target in self.targets(listener, first_ns, last_ns)
-        )
+        ]
+        through = [
+            (lead.address, lead.port)
+            for lead in self._node_pods.host_port(endpoint, PROTOCOL_NAMES.get(protocol, ""))
+            if self._during(lead.tenure, first_ns, last_ns)
+        ]
+        return frozenset((*behind, *through))
 
     def held_by_pod(self, address: bytes, first_ns: int, last_ns: int) -> bool:
         """Whether a pod held an address over some of a time."""
@@ -91,23 +102,85 @@ class ServiceRoutes:
             for backend in self.targeted().get((name, endpoint), ())
         ):
             return True
-        nodes = self._nodes.get(address)
-        tenures = self._snapshot.tenures.get(address, ()) if nodes is None else self.on_nodes(nodes)
         return any(
             (name, port) in tenure.pod.ports and self._during(tenure, first_ns, last_ns)
-            for tenure in tenures
+            for tenure in self._declaring(address)
+        ) or any(
+            self._during(lead.tenure, first_ns, last_ns)
+            for lead in self._node_pods.host_port(endpoint, name)
         )
 
-    def on_nodes(self, nodes: Iterable[str]) -> tuple[Tenure, ...]:
-        """The hostNetwork pods of some nodes."""
-        return tuple(
-            tenure for node in sorted(nodes) for tenure in self._snapshot.host_pods.get(node, ())
-        )
+    def _declaring(self, address: bytes) -> Sequence[Tenure]:
+        """The pods whose declared ports an address has: its own, else those of its node."""
+        if self._node_pods.is_node(address):
+            return self._node_pods.on_host_network(address)
+        return self._snapshot.tenures.get(address, ())
+
+    def is_node(self, address: bytes) -> bool:
+        """Whether a node, and no Service, answers at an address (S14)."""
+        return self._node_pods.is_node(address)
+
+    def listens(self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int) -> bool:
+        """Whether a Service listened on an endpoint at an address of its own: no NodePort."""
+        address, port = endpoint
+        found = self._snapshot.listeners.get((address, PROTOCOL_NAMES.get(protocol, ""), port), ())
+        return any(self._during(entry, first_ns, last_ns) for entry in found)
+
+    def at_node(
+        self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int
+    ) -> list[tuple[Tenure, int]]:
+        """The pods, each with its own port, that answer at a node's address (S14).
+
+        Those on the node's network that declare the port or that an EndpointSlice names; where
+        there is none, those whose hostPort it is.
+        """
+        address, port = endpoint
+        name = PROTOCOL_NAMES.get(protocol, "")
+        named = {
+            backend.pod
+            for backend in self.targeted().get((name, endpoint), ())
+            if self._during(backend, first_ns, last_ns)
+        }
+        on_host = [
+            (tenure, port)
+            for tenure in self._node_pods.on_host_network(address)
+            if (name, port) in tenure.pod.ports or (tenure.pod.namespace, tenure.pod.name) in named
+        ]
+        through = [(lead.tenure, lead.port) for lead in self._node_pods.host_port(endpoint, name)]
+        for found in (on_host, through):
+            held = [
+                entry
+                for entry in found
+                if entry[0].interval.touches(first_ns, last_ns, self._slack)
+            ]
+            if held:
+                return held
+        return []
 
     def is_api_server(self, endpoint: Endpoint, protocol: int) -> bool:
         """Whether an endpoint is the API server's own: address, port and protocol (S24)."""
         address, port = endpoint
         return (address, PROTOCOL_NAMES.get(protocol, ""), port) in self._api_ports
+
+    def is_api_address(self, address: bytes) -> bool:
+        """Whether an API server has an address, whoever else calls from there (S24)."""
+        return address in self._api_addresses
+
+    def calls_as_api_server(
+        self, address: bytes, protocol: int, servers: Iterable[Endpoint]
+    ) -> bool:
+        """Whether what calls from an address that a node shares is the API server there (S24).
+
+        It calls webhooks and aggregated APIs by their Services, at port 443 unless they name
+        another (admissionregistration.k8s.io/v1 and apiregistration.k8s.io/v1, ServiceReference).
+        A kubelet, which shares the address, probes pods and never a Service.
+        """
+        return address in self._api_addresses and any(
+            ("TCP", port) == (PROTOCOL_NAMES.get(protocol), WEBHOOK_PORT)
+            and server in self._snapshot.virtual
+            and not self.is_node(server)
+            for server, port in servers
+        )
 
     def targeted(self) -> Mapping[tuple[str, Endpoint], Sequence[Backend]]:
         """What Services lead to, by (protocol, endpoint)."""
@@ -142,9 +215,10 @@ class ServiceRoutes:
             yield (PROTOCOL_NUMBERS[protocol], port, *self._widened(listener), True)
         for protocol, port, backend in self._backends_on().get(address, ()):
             yield (PROTOCOL_NUMBERS[protocol], port, *self._widened(backend), False)
-        nodes = self._nodes.get(address)
-        tenures = self._snapshot.tenures.get(address, ()) if nodes is None else self.on_nodes(nodes)
-        for tenure in tenures:
+        for protocol, port, lead in self._node_pods.host_ports(address):
+            if protocol in PROTOCOL_NUMBERS:
+                yield (PROTOCOL_NUMBERS[protocol], port, *self._widened(lead.tenure), True)
+        for tenure in self._declaring(address):
             for protocol, port in sorted(tenure.pod.ports):
                 if protocol in PROTOCOL_NUMBERS:
                     yield (PROTOCOL_NUMBERS[protocol], port, *self._widened(tenure), False)
@@ -179,7 +253,7 @@ class ServiceRoutes:
         return self._targeted_by_address
 
     def leads(self, protocol: int, endpoint: Endpoint) -> list[Lead]:
-        """The endpoints that a Service led to from one, each while both were there.
+        """The endpoints that a Service or a hostPort led to from one, each while both were there.
 
         Where they never were at the same time, the interval ends before it starts: no time lies in
         it, but one that touches both of them reaches over its ends.
@@ -192,6 +266,8 @@ class ServiceRoutes:
                 since, until = self._widened(backend)
                 target = port.port if backend.port is None else backend.port
                 found[backend.address, target, max(start, since), min(end, until)] = None
+        for lead in self._node_pods.host_port(endpoint, PROTOCOL_NAMES.get(protocol, "")):
+            found[lead.address, lead.port, *self._widened(lead.tenure)] = None
         return list(found)
 
     def client_changes(self, addresses: Collection[bytes]) -> list[int]:
@@ -216,18 +292,25 @@ class ServiceRoutes:
         key = (protocol, endpoint)
         known = self._changes.get(key)
         if known is None:
-            held: list[Tenure | Listener | Backend] = [
-                *self._snapshot.tenures.get(endpoint[0], ()),
-                *self.on_nodes(self._nodes.get(endpoint[0], ())),
-            ]
+            held: list[Tenure | Listener | Backend] = [*self._asked_at(endpoint, protocol)]
             for listener in self.listeners(endpoint, protocol, *EVER):
                 held.append(listener)
                 port = listener.port
                 for backend in listener.service.backends.get((port.protocol, port.port), ()):
-                    held += (backend, *self._snapshot.tenures.get(backend.address, ()))
+                    target = port.port if backend.port is None else backend.port
+                    held += (backend, *self._asked_at((backend.address, target), protocol))
             known = frozenset(moment for each in held for moment in self._moments(each))
             self._changes[key] = known
         return known
+
+    def _asked_at(self, endpoint: Endpoint, protocol: int) -> Iterator[Tenure | Backend]:
+        """All that is asked of an endpoint where no Service listens."""
+        name = PROTOCOL_NAMES.get(protocol, "")
+        yield from self._snapshot.tenures.get(endpoint[0], ())
+        if self._node_pods.is_node(endpoint[0]):
+            yield from self._node_pods.on_host_network(endpoint[0])
+            yield from (lead.tenure for lead in self._node_pods.host_port(endpoint, name))
+            yield from self.targeted().get((name, endpoint), ())
 
     def _widened(self, held: Listener | Backend | Tenure) -> Span:
         found = held.possible if isinstance(held, Tenure) else held.interval

@@ -44,6 +44,7 @@ class ContainerPort(msgspec.Struct, frozen=True, gc=False):
     containerPort: int  # noqa: N815
     protocol: str = "TCP"
     hostPort: int = 0  # noqa: N815
+    hostIP: str = ""  # noqa: N815
     name: str = ""
 
 
@@ -145,6 +146,7 @@ class Ingress(msgspec.Struct, frozen=True, gc=False):
     """v1.LoadBalancerIngress."""
 
     ip: str | None = None
+    hostname: str | None = None
 
 
 class LoadBalancer(msgspec.Struct, frozen=True, gc=False):

@@ -18,7 +18,8 @@ ServedPort = tuple[str, int]
 class Pod:
     """One pod: its identity's sources and the ports that its containers declare.
 
-    `ports` are (protocol, number) of containerPorts, and hostPorts of a hostNetwork pod.
+    `ports` are (protocol, number) of containerPorts, and hostPorts of a hostNetwork pod;
+    `host_ports` are an ordinary pod's by (protocol, number), each with its container's port.
     `generate_name` is what its name was made from, where the API server chose the rest.
     """
 
@@ -35,6 +36,7 @@ class Pod:
     named_ports: Mapping[str, int]
     addresses: tuple[bytes, ...]
     generate_name: str = ""
+    host_ports: Mapping[ServedPort, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,14 @@ class Tenure:
 class Backend:
     """One endpoint of a Service: target address and port, and when it was one.
 
-    `port` is None where the EndpointSlice leaves it open; then it is the Service's own.
+    `port` is None where the EndpointSlice leaves it open; then it is the Service's own. `pod` is
+    (namespace, name) of the pod that it is, where the EndpointSlice or the selector says so.
     """
 
     address: bytes
     port: int | None
     interval: Interval
+    pod: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +70,9 @@ class Service:
     """One Service: where it listens and what stands behind each of its ports.
 
     `backends` maps (protocol, Service port) to its endpoints: those of its EndpointSlices, else
-    the pods that its selector matches. `from_slices` tells which.
+    the pods that its selector matches. `from_slices` tells which, `has_selector` whether there is
+    one: without, anything can be behind it, also what is no pod. `hostnames` are those of its load
+    balancers that have no address.
     """
 
     uid: str
@@ -77,6 +83,8 @@ class Service:
     backends: Mapping[ServedPort, tuple[Backend, ...]]
     from_slices: bool
     interval: Interval
+    has_selector: bool = True
+    hostnames: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

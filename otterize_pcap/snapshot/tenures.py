@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from otterize_pcap.intervals import OPEN, Interval
+from otterize_pcap.snapshot.attachments import attached_addresses
 from otterize_pcap.snapshot.object_fields import address_of, describe, uid_of
 from otterize_pcap.snapshot.objects import (
     DEFAULT_NAMESPACE,
@@ -20,6 +21,8 @@ from otterize_pcap.snapshot.pod_hold import (
 )
 from otterize_pcap.snapshot.snapshot import Pod, Tenure
 from otterize_pcap.snapshot.stretches import Stretch, Stretches
+
+EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - as pods spell it, nothing is bound
 
 
 def read_pod(item: PodItem, where: str) -> Pod:
@@ -46,13 +49,17 @@ def read_pod(item: PodItem, where: str) -> Pod:
         },
         addresses=_addresses(item, where),
         generate_name=meta.generateName,
+        host_ports={} if spec.hostNetwork else _host_ports(containers),
     )
 
 
 def _addresses(item: PodItem, where: str) -> tuple[bytes, ...]:
     what = describe(item)
     texts = pod_addresses(item.status or PodStatus())
-    return tuple(dict.fromkeys(address_of(text, where, what) for text in texts))
+    own = dict.fromkeys(address_of(text, where, what) for text in texts)
+    if item.spec is None or not item.spec.hostNetwork:
+        own.update(dict.fromkeys(attached_addresses(item.metadata.annotations or {})))
+    return tuple(own)
 
 
 def _declared_ports(
@@ -65,6 +72,16 @@ def _declared_ports(
             if host_network and port.hostPort:
                 ports.add((port.protocol, port.hostPort))
     return frozenset(ports)
+
+
+def _host_ports(containers: Iterable[Container]) -> dict[tuple[str, int], int]:
+    """The ports that a node gives to a pod; those of one of its addresses alone are left out."""
+    return {
+        (port.protocol, port.hostPort): port.containerPort
+        for container in containers
+        for port in container.ports or ()
+        if port.hostPort and port.hostIP in EVERY_ADDRESS
+    }
 
 
 def tenures_of(
@@ -81,9 +98,17 @@ def tenures_of(
         return [(b"", _tenure(pod, states, (), watched, where))]
     found: list[tuple[bytes, Tenure]] = []
     had = [*(_addresses(state, where) for state in states[:-1]), pod.addresses]
+    # A watch tells of the addresses in `status` alone; those of further networks are as old.
+    attached = {
+        one for each in states for one in attached_addresses(each.metadata.annotations or {})
+    }
+    times = [stretch for held in seen.values() for stretch in held]
+    whole = [(min(times, key=_start)[0], max(end for _, end in times))] if times else []
     listed = {address: number for number, held in enumerate(had, 1) for address in held}
     for address in dict.fromkeys((*listed, *seen)):
         observed = seen.get(address, [])
+        if not observed and address in attached:
+            observed = whole
         if address in listed and len(observed) < 2:
             last = listed[address]
             having = [state for state, held in zip(states, had, strict=True) if address in held]
@@ -94,6 +119,10 @@ def tenures_of(
             known = Interval(begun if start is None else start, end)
             found.append((address, Tenure(pod, known, known)))
     return found
+
+
+def _start(stretch: Stretch) -> int:
+    return stretch[0] or 0
 
 
 def _tenure(

@@ -36,6 +36,18 @@ def service_addresses(item: ServiceItem) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in texts if text and text != "None"))
 
 
+def _hostnames(states: Iterable[ServiceItem]) -> tuple[str, ...]:
+    """The names under which load balancers without an address serve a Service."""
+    balancers = (state.status.loadBalancer for state in states if state.status)
+    names = (
+        ingress.hostname or ""
+        for balancer in balancers
+        for ingress in (balancer.ingress if balancer else None) or ()
+        if not ingress.ip
+    )
+    return tuple(dict.fromkeys(name.lower().rstrip(".") for name in names if name))
+
+
 def slice_addresses(item: EndpointSliceItem) -> tuple[str, ...]:
     """The addresses that an EndpointSlice lists, as text; one of type FQDN lists names."""
     return tuple(
@@ -127,6 +139,8 @@ class ServiceReader:
             # Two states of a Service or slice say most things twice.
             backends={served: tuple(dict.fromkeys(found)) for served, found in backends.items()},
             from_slices=bool(slices),
+            hostnames=_hostnames(states),
+            has_selector=any(state.spec and state.spec.selector for state in states),
             interval=self._interval(states[-1]),
         )
 
@@ -165,10 +179,24 @@ class ServiceReader:
         what = describe(item)
         seen = self._stretches.get(item.metadata.uid, {})
         listed = [address_of(text, self._where, what) for text in slice_addresses(item)]
+        pods = self._pods_of(item, what)
         for address in dict.fromkeys((*listed, *seen)):
             watched = [Interval(start or 0, end) for start, end in seen.get(address, ())]
             for interval in watched or (ALWAYS,):
-                yield Backend(address, port, interval)
+                yield Backend(address, port, interval, pods.get(address))
+
+    def _pods_of(self, item: EndpointSliceItem, what: str) -> dict[bytes, tuple[str, str]]:
+        """The pods that a slice names by `targetRef`, by address."""
+        return {
+            address_of(text, self._where, what): (
+                target.namespace or item.metadata.namespace or "default",
+                target.name,
+            )
+            for endpoint in item.endpoints or ()
+            if (target := endpoint.targetRef) is not None and target.kind == "Pod"
+            for text in endpoint.addresses
+            if _is_ip(text)
+        }
 
     def _selected_backends(
         self, namespace: str, spec: ServiceSpec
@@ -176,14 +204,18 @@ class ServiceReader:
         if not spec.selector:
             return
         for address, tenure in self._tenures[namespace]:
-            labels = tenure.pod.labels
-            if not address or any(labels.get(key) != value for key, value in spec.selector.items()):
+            pod = tenure.pod
+            if any(pod.labels.get(key) != value for key, value in spec.selector.items()):
                 continue
             for port in spec.ports or ():
                 target = port.targetPort if port.targetPort is not None else port.port
-                number = tenure.pod.named_ports.get(target) if isinstance(target, str) else target
-                if number is not None:
-                    yield (port.protocol, port.port), Backend(address, number, tenure.possible)
+                number = pod.named_ports.get(target) if isinstance(target, str) else target
+                # A hostNetwork pod owns no address (S11), but answers at those that it has.
+                for held in (
+                    ((address,) if address else pod.addresses) if number is not None else ()
+                ):
+                    named = (pod.namespace, pod.name)
+                    yield (port.protocol, port.port), Backend(held, number, tenure.possible, named)
 
 
 def _is_name(item: ServiceItem) -> bool:

@@ -9,7 +9,7 @@ from otterize_pcap.table._links cimport (
     COOKED_2_LINK, COOKED_LINK, ETHERNET_LINK, LOOPBACK_LINK, Link, OTHER_LINK, RAW_IP_LINK
 )
 from otterize_pcap.table._row cimport (
-    CRow, CSide, HAS_ACK, HAS_SEQ, HAS_TIMESTAMP, NO_CLIENT, address
+    CRow, CSide, HAS_ACK, HAS_SEQ, HAS_TIMES, HAS_TIMESTAMP, NO_CLIENT, address
 )
 from otterize_pcap.table._segments cimport (
     MAX_NETWORKS, Network, PORT_DECLINED, PORT_DNS, PORT_GENEVE, PORT_VXLAN, Places
@@ -116,6 +116,6 @@ cdef side(const CSide *side):
         side.timestamp if side.has & HAS_TIMESTAMP else None,
         side.hints,
         side.unreachable,
-        side.first_ns if side.packets else None,
-        side.last_ns if side.packets else None,
+        side.first_ns if side.has & HAS_TIMES else None,
+        side.last_ns if side.has & HAS_TIMES else None,
     )

@@ -13,13 +13,14 @@ cdef enum:
     HAS_ACK = 1
     HAS_SEQ = 2
     HAS_TIMESTAMP = 4
+    HAS_TIMES = 8
 
 # Word 0 to 3: low and high address, each two halves as big-endian numbers. Word 4: low port (16
 # bits), high port (16), tunnel path (24), protocol (8). Word 5: interface.
 cdef struct Key:
     uint64_t word[6]
 
-# `first_ns` and `last_ns` hold where `packets` is not 0.
+# `first_ns` and `last_ns` hold where `has` says HAS_TIMES.
 cdef struct CSide:
     uint64_t packets
     uint64_t bytes
@@ -106,8 +107,9 @@ cdef inline void note_flags(CRow *row, CSide *side, const CPacket *packet) noexc
 
 
 cdef inline void note_sending(CSide *side, int64_t first_ns, int64_t last_ns) noexcept nogil:
-    """`rows.Side.note_times`; before the packet is counted."""
-    if side.packets == 0:
+    """`rows.Side.note_times`."""
+    if not side.has & HAS_TIMES:
+        side.has |= HAS_TIMES
         side.first_ns, side.last_ns = first_ns, last_ns
         return
     if first_ns < side.first_ns:
@@ -118,7 +120,7 @@ cdef inline void note_sending(CSide *side, int64_t first_ns, int64_t last_ns) no
 
 cdef inline void append_side(CSide *side, const CSide *later) noexcept nogil:
     """`rows.Side.append`."""
-    if later.packets:
+    if later.has & HAS_TIMES:
         note_sending(side, later.first_ns, later.last_ns)
     side.packets += later.packets
     side.bytes += later.bytes

@@ -187,7 +187,8 @@ cdef inline Outcome add_packet(Table *table, const CPacket *packet) noexcept nog
     if not counts:
         side.unreachable += 1
         return DONE
-    note_sending(side, packet.time_ns, packet.time_ns)
+    if not packet.flags & RST:
+        note_sending(side, packet.time_ns, packet.time_ns)
     side.packets += 1
     side.bytes += packet.length
     side.hints |= packet.hint

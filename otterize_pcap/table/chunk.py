@@ -63,7 +63,8 @@ class ReadOptions:
     """How captures are read.
 
     `max_connections` bounds the table, `threads` how many run at once; `fast` allows the compiled
-    path. `collect_names` keeps payloads that name servers: DNS, TLS ClientHello, HTTP/1 requests.
+    path. `collect_names` keeps payloads that name servers: DNS, TLS ClientHello, HTTP/1 requests;
+    `collect_answers` keeps DNS alone.
     """
 
     vxlan_ports: frozenset[int] = VXLAN_PORTS
@@ -72,6 +73,7 @@ class ReadOptions:
     fast: bool = True
     threads: int = 1
     collect_names: bool = False
+    collect_answers: bool = False
 
 
 def new_table(options: ReadOptions, secret: bytes) -> Table:
@@ -83,7 +85,7 @@ def new_table(options: ReadOptions, secret: bytes) -> Table:
         secret,
         options.vxlan_ports,
         options.geneve_ports,
-        options.collect_names,
+        options.collect_names or options.collect_answers,
     )
 
 
@@ -103,7 +105,11 @@ class Chunk:
         self.tally = RunningCounts()
         self.decoder = Decoder(TunnelPorts(options.vxlan_ports, options.geneve_ports))
         self.part = part
-        self._names = NamePayloads() if options.collect_names else None
+        self._names = (
+            NamePayloads(only_dns=not options.collect_names)
+            if options.collect_names or options.collect_answers
+            else None
+        )
         self._begin = begin
 
     @property

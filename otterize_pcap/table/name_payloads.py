@@ -13,9 +13,10 @@ MAX_UNFINISHED = 4096
 
 
 class NamePayloads:
-    """Decides packet by packet, in file order."""
+    """Decides packet by packet, in file order; of DNS alone, in any order."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, only_dns: bool = False) -> None:
+        self._only_dns = only_dns
         self._ends: dict[tuple[bytes, int, bytes, int], int] = {}
 
     def wants(self, packet: Packet, content: bytes) -> bool:
@@ -24,7 +25,7 @@ class NamePayloads:
             return False
         if DNS_PORTS & {packet.source_port, packet.destination_port}:
             return True
-        if packet.protocol == UDP or is_private(packet.destination):
+        if self._only_dns or packet.protocol == UDP or is_private(packet.destination):
             return False
         return self._begins(packet, content) or self._goes_on(packet, content)
 

@@ -40,8 +40,9 @@ class Side:
     SYN nor RST, None without one. `seq_first` and `seq_last` are of segments without SYN.
     `timestamp` is the TCP timestamp value (RFC 7323) of the first SYN or SYN-ACK sent. `hints`
     is the OR of what payloads said (S34): 1 this side is a client, 2 it is a server.
-    `unreachable` counts ICMP errors that quote a packet of this side; `first_ns` and `last_ns` are
-    the times between which it sent (S12), None where all that is known of it was quoted.
+    `unreachable` counts ICMP errors that quote a packet of this side. `first_ns` and `last_ns` are
+    the times between which it sent (S12), None where it did not. An RST is no sending: whoever has
+    the address answers so to what is meant for one who had it before (RFC 9293 3.10.7.1).
     """
 
     packets: int = 0
@@ -212,7 +213,8 @@ def _row_of(packet: Packet, time_ns: int, number: int, interface: int) -> Row:
     side.packets = 1
     side.bytes = packet.length
     side.hints = packet.hint
-    side.first_ns = side.last_ns = time_ns
+    if not packet.flags & RST:
+        side.first_ns = side.last_ns = time_ns
     if packet.protocol != UDP and not packet.fragment:
         _note_flags(row, side, sender, packet)
     return row

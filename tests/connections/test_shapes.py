@@ -1,5 +1,6 @@
 """Rules that run once a shape say of every connection what they say of it alone."""
 
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,15 +14,44 @@ from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.connections.verdicts import Judged, Verdicts
 from otterize_pcap.files.captures import open_captures
+from otterize_pcap.packets.protocols import ACK, SYN, TCP, UDP
 from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.map_capture import CaptureLookup, Rules, graph_capture
 from otterize_pcap.table.chunk import FAST_PATH
 from otterize_pcap.table.read import ReadOptions
 from tests.conftest import FIXTURES
 from tests.connections.one_by_one import Calls, calls_one_by_one, connections_one_by_one
-from tests.connections.traffic import Traffic, traffic
+from tests.connections.traffic import SECOND, Traffic, packet, traffic
+from tests.connections.traffic_cluster import (
+    API_VIP,
+    NODE_A,
+    NODE_B,
+    NODE_PORT,
+    OTHER_VIP,
+    POD_A,
+    POD_B,
+    POD_C,
+    POD_E,
+    SNAPSHOTS,
+    VIP,
+    end,
+)
 
 EXAMPLES = int(os.environ.get("SHAPE_EXAMPLES", "200"))
+# Where who answers changes with time: pods, Services, hostPorts, hostNetwork pods by both ways.
+MOVING_ENDS = (
+    (POD_B, 80),
+    (POD_E, 8080),
+    (VIP, 80),
+    (VIP, 1024),
+    (OTHER_VIP, 80),
+    (API_VIP, 443),
+    (NODE_A, NODE_PORT),
+    (NODE_A, 6443),
+    (NODE_B, 1023),
+    (NODE_B, 1024),
+    (NODE_B, 8080),
+)
 EVERYTHING = Rules(inclusion=Inclusion(attempts=True, one_way_udp=True))
 
 compiled = pytest.mark.skipif(not FAST_PATH, reason="the compiled path was not built")
@@ -194,3 +224,23 @@ def _line(one: Connection) -> tuple[object, ...]:
         if any(side.packets or side.unreachable for side in leg.row.sides)
     ]
     return legs, one.clients, one.servers, repr(replace(one, legs=()))
+
+
+@pytest.mark.parametrize("cluster", range(len(SNAPSHOTS)))
+@pytest.mark.parametrize("protocol", [TCP, UDP])
+def test_each_side_is_asked_anew_whenever_anything_changes(cluster: int, protocol: int) -> None:
+    """S12, S14, S21: connections at every time to every endpoint, each alone and in groups."""
+    seen = []
+    for number, (after, (server, port)) in enumerate(itertools.product(range(60), MOVING_ENDS)):
+        client = end((POD_A, POD_C, NODE_A)[number % 3], 1 + number)
+        target = end(server, port)
+        at = after * SECOND
+        seen += [
+            (packet(protocol, client, target, SYN, number), at, 1, 0),
+            (packet(protocol, target, client, SYN | ACK, number, number + 1), at + 1, 1, 0),
+            (packet(protocol, client, target, ACK, number + 1, number + 1), at + 2, 1, 0),
+        ]
+    found = Traffic(tuple(seen), (), cluster, ("a", "b"))
+    expected = calls_one_by_one(found.capture(fast=False), EVERYTHING)
+    assert calls_by_shape(found, fast=FAST_PATH) == expected
+    assert len(expected.shown) > 1

@@ -63,13 +63,15 @@ each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: 
 PCAP_HEADER = 24
 
 UNANSWERED = Fate(FateKind.HIDDEN, "unanswered")
+RESET = Fate(FateKind.HIDDEN, "refused")
 
 # What a scenario says of packets that are no call → the fates that say the same.
 FATES: dict[str, set[Fate]] = {
     "unresolved: node": {NODE_CLIENT, NODE_SERVER},
     "unanswered": {UNANSWERED, HIDDEN_ONE_WAY},
-    "unanswered; nobody has the address": {UNANSWERED, AMBIGUOUS, NO_POD},
-    "refused": {Fate(FateKind.HIDDEN, "refused")},
+    # Its node says that there is no such host (ICMP): refused, within the slack of who was there.
+    "unanswered; nobody has the address": {UNANSWERED, RESET, AMBIGUOUS, NO_POD},
+    "refused": {RESET},
     "probed": {Fate(FateKind.HIDDEN, "probed")},
     "external-source": {EXTERNAL_CLIENT},
     "cluster-dns": {HIDDEN_DNS},

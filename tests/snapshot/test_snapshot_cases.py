@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.files.captures import open_captures
-from otterize_pcap.resolve.build_graph import SHOWN
-from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
+from otterize_pcap.resolve.build_graph import HIDDEN_EXTERNAL, SHOWN, Inclusion
+from otterize_pcap.resolve.map_capture import MappedCapture, Rules, map_capture
 from otterize_pcap.resolve.resolve import AMBIGUOUS
 from otterize_pcap.table.read import ReadOptions
 from tests.cluster_builder import edges, fates
@@ -73,3 +73,40 @@ def test_address_that_a_pod_waited_for() -> None:
     found = mapped(CASES / "static-slowvolume" / "capture")
     assert edges(found) == {"fresh -> source:7000"}
     assert fates(found) == {SHOWN: 1, AMBIGUOUS: 4}
+
+
+def test_job_that_ended_before_its_server_closed() -> None:
+    """S12: the server's FIN came 5 s after the Job's pod was gone, and is no part of the call."""
+    found = mapped(CASES / "s12-whole-connection-job-linger" / "capture")
+    assert edges(found) == {"nightly -> slowcloser:7000"}
+    assert fates(found) == {SHOWN: 1}
+
+
+def test_host_network_pods_behind_cluster_ips() -> None:
+    """S14, S21, S50: what is behind a ClusterIP is told as any destination is."""
+    found = mapped(CASES / "hostnetwork-behind-clusterip" / "capture")
+    assert {edge.partition(":")[0] for edge in edges(found)} == {
+        "agent -> typha",
+        "adapter -> metrics-server",
+        "prometheus -> node-exporter",
+        "caller -> edge",
+    }
+    assert fates(found)[HIDDEN_EXTERNAL] == 1
+
+
+def test_host_port_on_a_node_that_was_not_captured() -> None:
+    """S14: the snapshot tells whose hostPort it is."""
+    found = mapped(CASES / "hostport-other-node" / "capture")
+    assert {edge.partition(":")[0] for edge in edges(found)} == {
+        "a -> edge",
+        "b -> web",
+        "c -> web",
+    }
+
+
+@pytest.mark.parametrize("name", ["rec-ext", "endpoints-ext", "slice-ext"])
+def test_database_outside_behind_a_service(name: str) -> None:
+    """S21, S50: to know the Service does not lose the call."""
+    (capture,) = open_captures([CASES / "service-to-outside-lost" / name], None, ReadOptions())
+    found = map_capture(capture, Rules(inclusion=Inclusion(internet=True)))
+    assert edges(found) == {"web -> 52.1.2.3:5432"}

@@ -6,6 +6,7 @@ from otterize_pcap.addresses import parse_address
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.intervals import OPEN, Interval
 from otterize_pcap.packets.packet import Tunnel
+from otterize_pcap.packets.protocols import ACK
 from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_EXTERNAL, SHOWN
 from otterize_pcap.resolve.map_capture import Rules
 from otterize_pcap.resolve.resolve import (
@@ -28,6 +29,7 @@ from tests.cluster_builder import (
     edges,
     fates,
     mapped,
+    packet,
     pod,
     recording,
     service,
@@ -166,7 +168,8 @@ def test_address_that_changes_owner_half_way(gap: float, reason: Fate) -> None:
         pod("new", "10.1.0.1", start=10 + gap),
         SERVER,
     )
-    found = mapped(known, call("10.1.0.1:40000", "10.1.0.9:80", 0, lasting=13))
+    seen = call("10.1.0.1:40000", "10.1.0.9:80", 0)
+    found = mapped(known, [*seen, (packet("10.1.0.1:40000", "10.1.0.9:80", ACK, 9), 13, 1)])
     assert edges(found) == set()
     assert fates(found) == {reason: 1}
 

@@ -163,6 +163,21 @@ def test_a_quoted_packet_is_no_sending(fast: bool) -> None:
 
 
 @pytest.mark.parametrize("fast", TABLES)
+def test_a_reset_is_no_sending(fast: bool) -> None:
+    """S12: whoever has an address now resets what was meant for one who had it before."""
+    reset = packet(1, flags=RST)
+    (row,) = fill(
+        empty(fast),
+        [(packet(0), SECOND, 0), (reset, 2 * SECOND, 0), (packet(0), 3 * SECOND, 0)],
+    ).rows()
+    assert [(side.first_ns, side.last_ns) for side in row.sides] == [
+        (SECOND, 3 * SECOND),
+        (None, None),
+    ]
+    assert (row.last_ns, row.sides[1].packets) == (3 * SECOND, 1)
+
+
+@pytest.mark.parametrize("fast", TABLES)
 def test_table_is_bounded(fast: bool) -> None:
     """Beyond --max-connections there is an error, and nothing is dropped silently."""
     table = empty(fast, max_rows=3)

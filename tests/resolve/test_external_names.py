@@ -1,0 +1,154 @@
+"""S50: which name an address outside goes by, and which Service is behind a load balancer's."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from otterize_pcap.addresses import parse_address
+from otterize_pcap.files.captures import open_captures
+from otterize_pcap.packets.packet import Packet
+from otterize_pcap.resolve.build_graph import HIDDEN_EXTERNAL, SHOWN, Inclusion
+from otterize_pcap.resolve.capture import Capture, contents_of
+from otterize_pcap.resolve.map_capture import MappedCapture, Rules, map_capture
+from otterize_pcap.resolve.resolve import AMBIGUOUS, Party, Resolved
+from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.table.capture_counts import Payload
+from otterize_pcap.table.read import ReadOptions
+from tests.cluster_builder import (
+    OUTSIDE,
+    START,
+    Json,
+    call,
+    capture,
+    edges,
+    fates,
+    pod,
+    service,
+    snapshot,
+)
+from tests.conftest import FIXTURES
+from tests.connections.test_names import name, record, response
+
+WEB, RESOLVER, VIP = "10.1.0.1", "10.96.0.10", "10.96.0.1"
+A, CNAME = 1, 5
+BALANCER = "k8s-shop-1234.elb.example"
+INTERNET = Rules(inclusion=Inclusion(internet=True))
+
+
+def told(*chain: str, at: int = -1) -> tuple[str, str, Payload]:
+    """A DNS answer to the pod: the name asked for, its aliases, and the address outside."""
+    aliases = [record(one, CNAME, name(other)) for one, other in pairwise(chain)]
+    answer = response(chain[0], [*aliases, record(chain[-1], A, parse_address(OUTSIDE)[12:])])
+    packet = Packet(17, parse_address(RESOLVER), parse_address(WEB), 53, 40000, len(answer))
+    return "a", "a.pcap", Payload(packet, START + at * 1_000_000_000, 1, answer)
+
+
+def mapped(
+    known: Snapshot, *answers: tuple[str, str, Payload], rules: Rules | None = None, port: int = 443
+) -> MappedCapture:
+    """A call to an address outside by a client that was told of it."""
+    made = capture(known, call(f"{WEB}:40000", f"{OUTSIDE}:{port}"))
+    return map_capture(Capture(replace(contents_of(made), payloads=answers)), rules or Rules())
+
+
+@pytest.mark.parametrize(
+    ("chain", "expected"),
+    [
+        pytest.param(["api.example"], "api.example", id="as it is"),
+        pytest.param(["www.example", "cdn.example"], "www.example", id="alias: the name asked for"),
+        pytest.param(
+            ["api.example.app.svc.cluster.local", "api.example"], "api.example", id="autopath"
+        ),
+        pytest.param(
+            ["api.example.cluster.local", "api.example"], "api.example", id="the domain's own part"
+        ),
+        pytest.param(
+            ["pg.app.svc.k8s.corp", "pg.example", "shard.example"],
+            "pg.example",
+            id="ExternalName, another cluster domain",
+        ),
+        pytest.param(["x.svc.example"], "x.svc.example", id="no namespace before svc"),
+        pytest.param(["pg.app.svc.cluster.local"], OUTSIDE, id="nothing but the cluster's name"),
+    ],
+)
+def test_a_cluster_name_is_no_internet_domain(chain: list[str], expected: str) -> None:
+    """S50: what only this cluster knows is never exported; the name behind it is."""
+    found = mapped(snapshot(pod("web", WEB)), told(*chain), rules=INTERNET)
+    assert edges(found) == {f"web -> {expected}:443"}
+
+
+@pytest.mark.parametrize("case", ["autopath", "externalname"])
+def test_recorded_cluster_names(case: str) -> None:
+    """S50: autopath and ExternalName, as CoreDNS answers them."""
+    path = FIXTURES / "cases" / "internal-name-as-internet-domain" / case
+    (found,) = open_captures([path], None, ReadOptions(collect_names=True))
+    (only,) = map_capture(found, INTERNET).graph.calls
+    expected = {"autopath": "api.github.com", "externalname": "orders.rds.amazonaws.com"}
+    assert only.server.name == expected[case]
+
+
+def balanced(*items: Json, **status: str) -> Snapshot:
+    """A Service whose load balancer the cloud knows by name."""
+    ingress = status or {"hostname": BALANCER}
+    return snapshot(
+        pod("web", WEB),
+        service(
+            "orders",
+            VIP,
+            443,
+            target=8443,
+            type="LoadBalancer",
+            status={"loadBalancer": {"ingress": [ingress]}},
+        ),
+        *items,
+    )
+
+
+@pytest.mark.parametrize("chain", [[BALANCER], ["shop.example", BALANCER], [BALANCER.upper()]])
+def test_load_balancer_known_by_name(chain: list[str]) -> None:
+    """S21, S50: who calls a load balancer's address, by DNS, calls the Service behind it."""
+    found = mapped(balanced(pod("orders", "10.1.0.2")), told(*chain))
+    assert edges(found) == {"web -> orders:8443"}
+    (only,) = found.graph.calls
+    assert only.uses[0].services == ("orders.app",)
+    (explained,) = found.select(lambda one: isinstance(one.server, Party))
+    assert isinstance(explained, Resolved)
+
+
+@pytest.mark.parametrize(
+    ("answers", "port"),
+    [
+        pytest.param([told("shop.example")], 443, id="another name"),
+        pytest.param([], 443, id="never asked"),
+        pytest.param([told(BALANCER, at=5)], 443, id="asked later"),
+        pytest.param([told(BALANCER)], 9999, id="no port of the Service"),
+    ],
+)
+def test_address_that_no_answer_gave_to_a_load_balancer(
+    answers: list[tuple[str, str, Payload]], port: int
+) -> None:
+    """S50: an address outside stays outside."""
+    found = mapped(balanced(pod("orders", "10.1.0.2")), *answers, port=port)
+    assert (edges(found), fates(found)) == (set(), {HIDDEN_EXTERNAL: 1})
+
+
+def test_load_balancer_before_two_workloads() -> None:
+    """S21: as with any Service's address, backends of two workloads are ambiguous."""
+    labels = {"app": "orders"}
+    found = mapped(
+        balanced(pod("orders", "10.1.0.2"), pod("canary", "10.1.0.3", labels=labels)),
+        told(BALANCER),
+    )
+    assert (edges(found), fates(found)) == (set(), {AMBIGUOUS: 1})
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_dns_is_read_where_a_load_balancer_has_only_a_name(threads: int) -> None:
+    """S50: without any option; the address that nobody asked for stays outside."""
+    path = FIXTURES / "load-balancer-name"
+    (found,) = open_captures([path], None, ReadOptions(threads=threads))
+    graph = map_capture(found)
+    assert edges(graph) == {"buyer -> orders:8080", "partner -> orders:8080"}
+    assert fates(graph)[HIDDEN_EXTERNAL] == 1
+    assert fates(graph)[SHOWN] == 2
