@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from otterize_pcap.connections.conntrack_flows import Flows, sighted_flow
-from otterize_pcap.connections.direction import Known, ServedPorts, decide, survey
+from otterize_pcap.connections.direction import Known, ServedPorts, Testimony, decide
 from otterize_pcap.connections.join import Services, join_flows
 from otterize_pcap.connections.legs import Flow, Leg, Recording, collect_flows, leg_order
 from otterize_pcap.connections.outcome import outcome_of
@@ -19,7 +19,8 @@ class Connection:
     """One connection, all its recordings joined (S20).
 
     `clients` and `servers` are its endpoints (address, port) from where it began to where it
-    ended: NAT adds one for each rewriting. `rule` decided the direction (S30 to S36), `joined_by`
+    ended: NAT adds one for each rewriting. `rule` decided the direction (S30 to S36), `testimony`
+    are all the rules that spoke where no handshake did, and whether for that direction. `joined_by`
     are the parts of S20 that joined its flows. `packets` and `bytes` are (to the server, to the
     client) of the fullest leg. Times are ns with clock offsets removed. `legs` are in order of
     time; the first one's file and packet number show where it began.
@@ -37,6 +38,7 @@ class Connection:
     syns: int
     legs: tuple[Leg, ...]
     joined_by: tuple[str, ...] = ()
+    testimony: tuple[Testimony, ...] = ()
 
 
 class CapturedServices(Services, ServedPorts, Protocol):
@@ -52,6 +54,7 @@ class Judgement:
     rule: Rule
     outcome: str
     joined_by: tuple[str, ...]
+    testimony: tuple[Testimony, ...]
 
     @property
     def clients(self) -> tuple[Endpoint, ...]:
@@ -86,7 +89,7 @@ def judge(
     assured = _assured(flows, sightings)
     found = []
     for group in join_flows(flows, services, sightings, known.crowded):
-        sides, rule = decide(group, known, services)
+        sides, rule, testimony = decide(group, known, services)
         found.append(
             Judgement(
                 flows=tuple(group),
@@ -96,6 +99,7 @@ def judge(
                     group, sides, assured=any(id(flow) in assured for flow in group)
                 ),
                 joined_by=tuple(sorted({flow.rule for flow in group if flow.rule is not None})),
+                testimony=testimony,
             )
         )
     return found
@@ -106,7 +110,7 @@ def connect(
     services: CapturedServices,
     sightings: Sequence[Sighting],
     offsets: Mapping[str, int],
-    surveyed: Callable[[Collection[Flow], Sequence[Sighting]], Known] = survey,
+    surveyed: Callable[[Collection[Flow], Sequence[Sighting]], Known],
 ) -> list[Connection]:
     """Join the rows of one capture's files into its connections, looking at each row.
 
@@ -115,7 +119,7 @@ def connect(
         services: What the snapshot says of Services and ports.
         sightings: Conntrack's entries (`sightings.sightings_of`).
         offsets: Clock offsets by node, in ns (`clocks.measure_offsets`).
-        surveyed: Tells what the whole capture says, where the rows are only a part of it.
+        surveyed: Tells what the whole capture says of some flows' endpoints.
 
     Returns:
         The connections, in an order that no order of files changes.
@@ -161,6 +165,7 @@ def _connection(judged: Judgement) -> Connection:
         ),
         legs=tuple(legs),
         joined_by=judged.joined_by,
+        testimony=judged.testimony,
     )
 
 

@@ -1,18 +1,21 @@
 """Who is the client: S30 to S36, each a function of one flow, and how their answers combine."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from otterize_pcap.connections.conntrack_flows import MANY, tuple5
+from otterize_pcap.connections.conntrack_flows import tuple5
 from otterize_pcap.connections.legs import UDP_GAP_NS, Flow, Tuple5
+from otterize_pcap.connections.port_ranges import WELL_KNOWN, PortFacts, port_facts
 from otterize_pcap.connections.rule import Rule
 from otterize_pcap.connections.sightings import Sighting
 from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.rows import Endpoint
 
-EPHEMERAL = range(32768, 61000)
-WELL_KNOWN = 1024
+Original = tuple[Endpoint, bool]
+"""The client's endpoint, and whether the entry began within the capture."""
+Answers = list[tuple[Rule, int]]
+"""What rules say of one flow: the client's side."""
 
 
 class ServedPorts(Protocol):
@@ -23,73 +26,63 @@ class ServedPorts(Protocol):
         ...
 
 
+class Testimony(NamedTuple):
+    """A rule that spoke of a connection, and whether for the client that was decided on."""
+
+    rule: Rule
+    agrees: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the whole capture says, for rules that look beyond one flow.
 
     `servers` are (protocol, endpoint) that answered a handshake (S33). `originals` are the client
-    endpoints that conntrack recorded for a 5-tuple (S31). `peers` counts, up to two, the distinct
-    endpoints that each candidate for S35 talked to. `crowded` are the (protocol, client ISN) of
-    more 5-tuples than one connection has.
+    endpoints that conntrack recorded for a 5-tuple (S31). `shared` are those that served several
+    connections (S35). `mostly_clients` and `mostly_servers` sent first, or did not, in most of
+    their UDP flows. `ports` says which ports are ephemeral. `crowded` are the (protocol, client
+    ISN) of more 5-tuples than one connection has. `began` is when the first packet of a 5-tuple
+    came, where that may be before the flow asked about.
     """
 
     servers: frozenset[tuple[int, Endpoint]] = frozenset()
-    originals: Mapping[Tuple5, frozenset[Endpoint]] = field(default_factory=dict)
-    peers: Mapping[tuple[int, Endpoint], int] = field(default_factory=dict)
+    originals: Mapping[Tuple5, frozenset[Original]] = field(default_factory=dict)
+    shared: frozenset[tuple[int, Endpoint]] = frozenset()
+    mostly_clients: frozenset[tuple[int, Endpoint]] = frozenset()
+    mostly_servers: frozenset[tuple[int, Endpoint]] = frozenset()
+    ports: Mapping[Endpoint, PortFacts] = field(default_factory=dict)
     crowded: frozenset[tuple[int, int]] = frozenset()
+    began: Mapping[Tuple5, int] = field(default_factory=dict)
+
+    def port(self, endpoint: Endpoint) -> PortFacts:
+        """Whether an endpoint's port is ephemeral."""
+        return self.ports.get(endpoint) or port_facts(endpoint[1])
 
 
-def survey(flows: Collection[Flow], sightings: Iterable[Sighting]) -> Known:
-    """Collect what the rules need to know of all flows and conntrack entries."""
-    servers: set[tuple[int, Endpoint]] = set()
-    candidates: dict[tuple[int, Endpoint], set[Endpoint]] = {}
-    for flow in flows:
-        if flow.client is not None and flow.server_isn is not None:
-            servers.add((flow.protocol, flow.endpoint(1 - flow.client)))
-            continue
-        for side in (0, 1):
-            if flow.endpoint(side)[1] not in EPHEMERAL:
-                candidates[flow.protocol, flow.endpoint(side)] = set()
-    if candidates:
-        for flow in filter(lambda flow: flow.is_recorded, flows):
-            for side in (0, 1):
-                peers = candidates.get((flow.protocol, flow.endpoint(side)))
-                if peers is not None and len(peers) < 2:
-                    peers.add(flow.endpoint(1 - side))
-    return Known(
-        servers=frozenset(servers),
-        originals=conntrack_originals(sightings),
-        peers={key: len(found) for key, found in candidates.items()},
-        crowded=crowded_isns(flows),
-    )
-
-
-def crowded_isns(flows: Iterable[Flow]) -> frozenset[tuple[int, int]]:
-    """The (protocol, client ISN) that more 5-tuples show than one connection can have."""
-    shown: dict[tuple[int, int], set[Tuple5]] = {}
-    for flow in flows:
-        for leg in flow.legs:
-            if leg.row.client_isn is not None:
-                shown.setdefault((flow.protocol, leg.row.client_isn), set()).add(flow.tuple5)
-    return frozenset(key for key, tuples in shown.items() if len(tuples) > MANY)
-
-
-def conntrack_originals(sightings: Iterable[Sighting]) -> dict[Tuple5, frozenset[Endpoint]]:
+def conntrack_originals(sightings: Iterable[Sighting]) -> dict[Tuple5, frozenset[Original]]:
     """Who conntrack says was the client of each 5-tuple, before and after NAT (S31)."""
-    originals: dict[Tuple5, set[Endpoint]] = {}
+    originals: dict[Tuple5, set[Original]] = {}
     for entry in sightings:
         before = tuple5(entry.protocol, entry.client, entry.target)
         after = tuple5(entry.protocol, entry.reply_to, entry.server)
-        originals.setdefault(before, set()).add(entry.client)
-        originals.setdefault(after, set()).add(entry.reply_to)
+        originals.setdefault(before, set()).add((entry.client, entry.began_within))
+        originals.setdefault(after, set()).add((entry.reply_to, entry.began_within))
     return {key: frozenset(found) for key, found in originals.items()}
 
 
-def decide(flows: list[Flow], known: Known, served: ServedPorts) -> tuple[list[int], Rule]:
-    """The client's side in each flow of one connection, and the rule that decided.
+class Decision(NamedTuple):
+    """The client's side in each flow of one connection, the rule that decided, and all that spoke.
 
     Without a decision the sides are those that sent first, and the rule is S36.
     """
+
+    sides: list[int]
+    rule: Rule
+    testimony: tuple[Testimony, ...] = ()
+
+
+def decide(flows: list[Flow], known: Known, served: ServedPorts) -> Decision:
+    """Say who called in one connection."""
     by_handshake = next(
         (flow for flow in flows if flow.client is not None and flow.server_isn is not None),
         next((flow for flow in flows if flow.client is not None), None),
@@ -99,16 +92,37 @@ def decide(flows: list[Flow], known: Known, served: ServedPorts) -> tuple[list[i
         server = by_handshake.endpoint(1 - by_handshake.client)
         sides = [_side_of(flow, client, server) for flow in flows]
         # A SYN that nobody answered, into what was going on already, may come from the server.
-        if by_handshake.lacks_answer and _vote(flows, known, served)[0] not in (None, sides):
-            return sides, Rule.UNDIRECTED
-        return sides, Rule.HANDSHAKE
-    voted, rule = _vote(flows, known, served)
-    if voted is not None and rule is not None:
-        return voted, rule
-    senders = [_first_sender(flow) for flow in flows]
-    if rule is Rule.UNDIRECTED and len(flows) and all(_began_inside(flow) for flow in flows):
-        return senders, Rule.FIRST_SENDER
-    return senders, Rule.UNDIRECTED
+        if by_handshake.lacks_answer:
+            said = [_answers(flow, known, served) for flow in flows]
+            voted, _ = _combined(flows, said)
+            if voted not in (None, sides):
+                return _decision(sides, Rule.UNDIRECTED, said)
+        return Decision(sides, Rule.HANDSHAKE)
+    return _without_handshake(flows, known, served)
+
+
+def _without_handshake(flows: list[Flow], known: Known, served: ServedPorts) -> Decision:
+    said = [_answers(flow, known, served) for flow in flows]
+    voted, rule = _combined(flows, said)
+    if rule is None and flows[0].protocol == UDP:
+        said = [_by_most_flows(flow, known) for flow in flows]
+        voted, rule = _combined(flows, said)
+        if rule is None and all(_began_inside(flow, known) for flow in flows):
+            said = [_by_first_datagram(flow, known) for flow in flows]
+            voted, rule = _combined(flows, said)
+    if voted is None or rule is None:
+        return _decision([_first_sender(flow) for flow in flows], Rule.UNDIRECTED, said)
+    return _decision(voted, rule, said)
+
+
+def _decision(sides: list[int], rule: Rule, said: Sequence[Answers]) -> Decision:
+    spoke = {
+        Testimony(by, side == decided)
+        for answers, decided in zip(said, sides, strict=True)
+        for by, side in answers
+    }
+    ordered = sorted(spoke, key=lambda one: (one.rule.precedence, not one.agrees))
+    return Decision(sides, rule, tuple(ordered))
 
 
 def _side_of(flow: Flow, client: Endpoint, server: Endpoint) -> int:
@@ -121,44 +135,47 @@ def _side_of(flow: Flow, client: Endpoint, server: Endpoint) -> int:
     return _first_sender(flow)
 
 
-def _vote(
-    flows: list[Flow], known: Known, served: ServedPorts
+def _combined(
+    flows: Sequence[Flow], said: Sequence[Answers]
 ) -> tuple[list[int] | None, Rule | None]:
-    """What S31 to S35 say together: sides and the first rule that spoke, or none and why.
+    """What rules say together: sides and the first rule that spoke.
 
-    The rule is S36 where none spoke, and None where two disagree.
+    Where a strong rule spoke, the weak ones do not count. No rule where none spoke; a rule but no
+    sides where two of them disagree.
     """
-    shared = _shared_endpoint(flows)
-    answers: dict[Rule, set[int]] = {}
-    own: list[int | None] = []
-    for flow in flows:
-        said = [(rule, side) for rule, side in _answers(flow, known, served) if side is not None]
-        for rule, side in said:
-            key = side if shared is None else int(flow.endpoint(side) != shared)
-            answers.setdefault(rule, set()).add(key)
-        own.append(said[0][1] if said else None)
-    if not answers:
-        return None, Rule.UNDIRECTED
-    first = min(answers, key=lambda rule: rule.precedence)
-    said_all = set().union(*answers.values())
-    if shared is not None:
-        if len(said_all) > 1:
-            return None, None
-        client_is_shared = said_all == {0}
-        return [
-            side if client_is_shared else 1 - side
-            for side in (0 if flow.endpoint(0) == shared else 1 for flow in flows)
-        ], first
-    decided = [side for side in own if side is not None]
-    if len(decided) < len(own) or any(
-        len({side for _, side in _answers(flow, known, served) if side is not None}) > 1
-        for flow in flows
-    ):
+    if not any(said):
         return None, None
-    return decided, first
+    shared = _shared_endpoint(flows)
+    if shared is None:
+        counted = [_strongest(answers) for answers in said]
+    else:
+        strong = any(rule.strong for answers in said for rule, _ in answers)
+        counted = [_strongest(answers, strong=strong) for answers in said]
+    first = min(
+        (rule for answers in counted for rule, _ in answers), key=lambda rule: rule.precedence
+    )
+    if shared is None:
+        found = [{side for _, side in answers} for answers in counted]
+        if any(len(sides) != 1 for sides in found):
+            return None, first
+        return [sides.pop() for sides in found], first
+    places = [int(flow.endpoint(0) != shared) for flow in flows]
+    is_client = {
+        side == place for answers, place in zip(counted, places, strict=True) for _, side in answers
+    }
+    if len(is_client) > 1:
+        return None, first
+    return [place if True in is_client else 1 - place for place in places], first
 
 
-def _shared_endpoint(flows: list[Flow]) -> Endpoint | None:
+def _strongest(answers: Answers, *, strong: bool | None = None) -> Answers:
+    """The strong rules' answers if there are any, or if asked for, else all."""
+    if strong is None:
+        strong = any(rule.strong for rule, _ in answers)
+    return [answer for answer in answers if answer[0].strong] if strong else answers
+
+
+def _shared_endpoint(flows: Sequence[Flow]) -> Endpoint | None:
     """The endpoint that all flows have: NAT to a Service leaves the client's as it is."""
     common = {flows[0].endpoint(0), flows[0].endpoint(1)}
     for flow in flows[1:]:
@@ -166,24 +183,44 @@ def _shared_endpoint(flows: list[Flow]) -> Endpoint | None:
     return min(common) if common else None
 
 
-def _answers(flow: Flow, known: Known, served: ServedPorts) -> list[tuple[Rule, int | None]]:
+def _answers(flow: Flow, known: Known, served: ServedPorts) -> Answers:
+    """What S31 to S35 say of a flow, each where it says anything."""
     times = (flow.first_ns, flow.last_ns)
     protocol = flow.protocol
-    return [
+    ends = (flow.endpoint(0), flow.endpoint(1))
+    said = (
         (Rule.CONNTRACK, _by_conntrack(flow, known)),
         (
             Rule.DECLARED_PORT,
-            _only_server(
-                *(served.serves(flow.endpoint(side), protocol, *times) for side in (0, 1))
-            ),
+            _only_server(*(served.serves(end, protocol, *times) for end in ends)),
         ),
         (
             Rule.ANSWERED_ELSEWHERE,
-            _only_server(*((protocol, flow.endpoint(side)) in known.servers for side in (0, 1))),
+            _only_server(*((protocol, end) in known.servers for end in ends)),
         ),
         (Rule.PAYLOAD, _by_payload(flow)),
         (Rule.PORT, _by_port(flow, known)),
+    )
+    return [
+        (rule, side)
+        for rule, side in said
+        if side is not None and (rule is Rule.DECLARED_PORT or not _is_backwards(flow, side, known))
     ]
+
+
+def _is_backwards(flow: Flow, client: int, known: Known) -> bool:
+    """Whether the server's port would be ephemeral and the client's not.
+
+    Only a handshake or a declared port may say so: conntrack takes connections up in the middle
+    (nf_conntrack_tcp_loose), and requests travel down reverse tunnels.
+    """
+    return _is_usual(flow, 1 - client, known)
+
+
+def _is_usual(flow: Flow, client: int, known: Known) -> bool:
+    """Whether only the server's port is not ephemeral."""
+    client_end, server_end = flow.endpoint(client), flow.endpoint(1 - client)
+    return known.port(server_end).is_fixed and not known.port(client_end).is_fixed
 
 
 def _only_server(low: bool, high: bool) -> int | None:
@@ -192,10 +229,18 @@ def _only_server(low: bool, high: bool) -> int | None:
 
 
 def _by_conntrack(flow: Flow, known: Known) -> int | None:
-    clients = known.originals.get(flow.tuple5)
-    if clients is None or len(clients) != 1:
-        return None
-    return 0 if flow.endpoint(0) in clients else 1
+    """S31: the original direction of an entry that knows how the flow began.
+
+    One that began within the capture may have been made by a flow that was there already: a TCP
+    connection taken up in the middle, an expired UDP entry made anew. It counts where its ports
+    are as a client's and a server's are.
+    """
+    clients = set()
+    for client, began_within in known.originals.get(flow.tuple5, ()):
+        side = 0 if flow.endpoint(0) == client else 1
+        if not began_within or _is_usual(flow, side, known):
+            clients.add(side)
+    return clients.pop() if len(clients) == 1 else None
 
 
 def _by_payload(flow: Flow) -> int | None:
@@ -211,14 +256,35 @@ def _by_payload(flow: Flow) -> int | None:
 
 
 def _by_port(flow: Flow, known: Known) -> int | None:
-    fixed = [flow.endpoint(side)[1] not in EPHEMERAL for side in (0, 1)]
-    client = _only_server(*fixed)
+    """S35: the one port outside the ephemeral range, if well known or of several connections."""
+    facts = [known.port(flow.endpoint(side)) for side in (0, 1)]
+    client = _only_server(*(facts[side].is_fixed_beside(facts[1 - side]) for side in (0, 1)))
     if client is None:
         return None
     server = flow.endpoint(1 - client)
-    if server[1] < WELL_KNOWN or known.peers.get((flow.protocol, server), 0) > 1:
+    if server[1] < WELL_KNOWN or (flow.protocol, server) in known.shared:
         return client
     return None
+
+
+def _by_most_flows(flow: Flow, known: Known) -> Answers:
+    """The UDP rule's first half: what most flows of either endpoint say."""
+    sides = set()
+    for side in (0, 1):
+        end = (flow.protocol, flow.endpoint(side))
+        if end in known.mostly_clients:
+            sides.add(side)
+        if end in known.mostly_servers:
+            sides.add(1 - side)
+    return [
+        (Rule.FIRST_SENDER, side) for side in sorted(sides) if not _is_backwards(flow, side, known)
+    ]
+
+
+def _by_first_datagram(flow: Flow, known: Known) -> Answers:
+    """The UDP rule's second half: who sent first."""
+    side = _first_sender(flow)
+    return [] if _is_backwards(flow, side, known) else [(Rule.FIRST_SENDER, side)]
 
 
 def _first_sender(flow: Flow) -> int:
@@ -226,13 +292,15 @@ def _first_sender(flow: Flow) -> int:
     return first.row.first_sender
 
 
-def _began_inside(flow: Flow) -> bool:
-    """The UDP rule: answered, and not in the first 30 seconds of any file that shows it."""
-    if flow.protocol != UDP:
-        return False
+def _began_inside(flow: Flow, known: Known) -> bool:
+    """Whether it was answered, its 5-tuple is new, and no file that shows it was just begun."""
     replied = all(any(leg.row.sides[side].packets for leg in flow.legs) for side in (0, 1))
-    return replied and all(
-        leg.recording.first_ns is not None
-        and leg.row.first_ns >= leg.recording.first_ns + UDP_GAP_NS
-        for leg in flow.legs
+    return (
+        replied
+        and known.began.get(flow.tuple5, flow.first_ns) >= flow.first_ns
+        and all(
+            leg.recording.first_ns is not None
+            and leg.row.first_ns >= leg.recording.first_ns + UDP_GAP_NS
+            for leg in flow.legs
+        )
     )

@@ -8,8 +8,8 @@ shape lacks is wrong at its first example, and not only on a capture that nobody
 Layout, a byte a field:
 
     header     protocol, ends, flows, sightings
-    an end     rank of its address, class of its port, place of its port among those of the same
-               address and class, EndFact
+    an end     rank of its address, whether its port is 1024 or above, place of its port among those
+               of the same address and class, EndFact, PortFacts
     leads      their number, then (end, end that a Service leads to from there) each
     a flow     low end, high end, FlowFact | client's side (2: none) | first sender + 1 << 4
                (0: conntrack alone knows it), in the order in which they began,
@@ -25,13 +25,14 @@ from enum import IntFlag
 from itertools import pairwise
 
 from otterize_pcap.connections.conntrack_flows import DUMP_SLACK_NS, MANY, Flows, patience_of
-from otterize_pcap.connections.direction import EPHEMERAL, WELL_KNOWN, Known, conntrack_originals
+from otterize_pcap.connections.direction import Known, conntrack_originals
 from otterize_pcap.connections.legs import SLACK_NS, UDP_GAP_NS, Flow, Leg, Recording
+from otterize_pcap.connections.port_ranges import USUAL, WELL_KNOWN, decoded
 from otterize_pcap.connections.sightings import Sighting
-from otterize_pcap.packets.protocols import RST
+from otterize_pcap.packets.protocols import FIN, RST
 from otterize_pcap.table.rows import Endpoint, Row, Side
 
-PORT_CLASSES = (0, WELL_KNOWN, EPHEMERAL.start, EPHEMERAL.stop)
+PORT_CLASSES = (0, WELL_KNOWN)
 """Where each class of ports begins."""
 START_NS = 1_000_000 * UDP_GAP_NS
 SERVER_ISNS = (0, 1 << 30)
@@ -45,12 +46,16 @@ class EndFact(IntFlag):
 
     SERVED = 1
     ANSWERED = 2
-    HAD_PEERS = 4
+    SHARED = 4
     HELD = 8
+    MOSTLY_CLIENT = 16
+    MOSTLY_SERVER = 32
 
 
 class FlowFact(IntFlag):
     """What is known of a flow beside its endpoints; the lower two bits are the client's side.
+
+    `SETTLED` says of UDP that its 5-tuple is new, and that no recording had just begun.
 
     `BEGAN_WITH_LAST` says that it began in the same ns as the flow before it. That is told only
     where there are sightings: what conntrack adds begins with the flow that it was recorded by.
@@ -62,16 +67,21 @@ class FlowFact(IntFlag):
 
 
 class SideFact(IntFlag):
-    """What one side of a flow sent, all its legs taken together; two bits of hints follow."""
+    """What one side of a flow sent, all its legs taken together.
+
+    Two bits of hints are between `UNREACHABLE` and `WENT_ON`, which is data or FIN.
+    """
 
     PACKETS = 1
     ACKNOWLEDGED = 2
     RESET = 4
     SYN_ACK = 8
     UNREACHABLE = 16
+    WENT_ON = 128
 
 
 HINT_SHIFT = 5
+HINTS = 3
 SENDER = 3 << 4
 
 
@@ -83,6 +93,7 @@ class SightingFact(IntFlag):
     BEFORE_IS_LATE = 4
     AFTER_IS_EARLY = 8
     AFTER_IS_LATE = 16
+    BEGAN_WITHIN = 32
 
 
 # Too late is only what tells of the last packet; whether one does that is told no other way.
@@ -98,10 +109,14 @@ class Limits:
     dump_slack_ns: int = DUMP_SLACK_NS
     many: int = MANY
     well_known: int = WELL_KNOWN
-    ephemeral: range = EPHEMERAL
+    usual_ports: range = USUAL
 
 
 LIMITS = Limits()
+
+
+End = tuple[int, int, int, int, int]
+"""See the layout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +145,7 @@ class ShapeFacts:
     """The facts of a shape; it also answers for the snapshot, of which it holds the answers."""
 
     protocol: int
-    ends: tuple[tuple[int, int, int, int], ...]
+    ends: tuple[End, ...]
     leads: tuple[tuple[int, int], ...]
     flows: tuple[FlowFacts, ...]
     sightings: tuple[tuple[int, int, int, int, int], ...]
@@ -157,9 +172,9 @@ class ShapeFacts:
         return address in self.held
 
 
-def endpoint_of(end: tuple[int, int, int, int]) -> Endpoint:
+def endpoint_of(end: End) -> Endpoint:
     """An endpoint that sorts among those of its shape as the one that was recorded did."""
-    rank, port_class, place, _ = end
+    rank, port_class, place, *_ = end
     return (rank + 1).to_bytes(16), PORT_CLASSES[port_class] + place
 
 
@@ -193,9 +208,9 @@ def _take(at: Iterator[int], count: int) -> tuple[int, ...]:
     return tuple(next(at) for _ in range(count))
 
 
-def _read_end(at: Iterator[int]) -> tuple[int, int, int, int]:
-    rank, port_class, place, facts = _take(at, 4)
-    return rank, port_class, place, facts
+def _read_end(at: Iterator[int]) -> End:
+    rank, port_class, place, facts, ports = _take(at, 5)
+    return rank, port_class, place, facts, ports
 
 
 def _read_flow(at: Iterator[int]) -> FlowFacts:
@@ -204,16 +219,23 @@ def _read_flow(at: Iterator[int]) -> FlowFacts:
     return FlowFacts(low, high, facts, tuple(tokens), (one, other))  # type: ignore[arg-type]
 
 
-def _having(ends: Iterable[tuple[int, int, int, int]], fact: EndFact) -> frozenset[Endpoint]:
+def _having(ends: Iterable[End], fact: EndFact) -> frozenset[Endpoint]:
     return frozenset(endpoint_of(end) for end in ends if end[3] & fact)
 
 
 def known_of(facts: ShapeFacts, sightings: Iterable[Sighting]) -> Known:
     """What the whole capture says of a shape's endpoints."""
+
+    def having(fact: EndFact) -> frozenset[tuple[int, Endpoint]]:
+        return frozenset((facts.protocol, end) for end in _having(facts.ends, fact))
+
     return Known(
-        servers=frozenset((facts.protocol, end) for end in _having(facts.ends, EndFact.ANSWERED)),
+        servers=having(EndFact.ANSWERED),
         originals=conntrack_originals(sightings),
-        peers={(facts.protocol, end): 2 for end in _having(facts.ends, EndFact.HAD_PEERS)},
+        shared=having(EndFact.SHARED),
+        mostly_clients=having(EndFact.MOSTLY_CLIENT),
+        mostly_servers=having(EndFact.MOSTLY_SERVER),
+        ports={endpoint_of(end): decoded(end[4]) for end in facts.ends},
         crowded=frozenset(
             (facts.protocol, flow.tokens[0])
             for flow in facts.flows
@@ -241,6 +263,7 @@ def flows_of(facts: ShapeFacts) -> tuple[list[Flow], list[Sighting]]:
             times["sighting", place],
             bool(said & IS_LATE),
             bool(said & SightingFact.ASSURED),
+            bool(said & SightingFact.BEGAN_WITHIN),
         )
         for place, (client, target, server, reply_to, said) in enumerate(facts.sightings)
     ]
@@ -288,13 +311,13 @@ def _side(side: tuple[int, int, int], timestamp: int) -> Side:
     return Side(
         packets=int(bool(said & SideFact.PACKETS)),
         bytes=0,
-        flags=RST if said & SideFact.RESET else 0,
+        flags=(RST if said & SideFact.RESET else 0) | (FIN if said & SideFact.WENT_ON else 0),
         syn_acks=int(bool(said & SideFact.SYN_ACK)),
         ack_first=ACKNOWLEDGEMENTS[acknowledged] if said & SideFact.ACKNOWLEDGED else None,
         seq_first=sequence,
         seq_last=sequence,
         timestamp=timestamp or None,
-        hints=said >> HINT_SHIFT,
+        hints=said >> HINT_SHIFT & HINTS,
         unreachable=int(bool(said & SideFact.UNREACHABLE)),
     )
 

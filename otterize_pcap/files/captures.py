@@ -14,6 +14,7 @@ from otterize_pcap.capture_dir import (
 from otterize_pcap.connections.conntrack import Dump, parse_conntrack, parse_timeouts
 from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.connections.node_files import parse_node_addresses
+from otterize_pcap.connections.port_ranges import parse_port_range
 from otterize_pcap.errors import CaptureError, SnapshotError, UsageError
 from otterize_pcap.files.opening import STDIN, path_text, read_bytes
 from otterize_pcap.files.pcap_files import (
@@ -114,14 +115,23 @@ def _capture(
             skipped[reason] = skipped.get(reason, 0) + packets
     nodes: dict[bytes, frozenset[str]] = {}
     dumps: list[Dump] = []
+    port_ranges: dict[str, range] = {}
     for node, table in tables if path is not None else ():
         folder = node_dir(path, node) if path is not None else Path()
         for address in _addresses(folder):
             nodes[address] = nodes.get(address, frozenset()) | {node}
         dumps += _dumps(folder, node, manifest, table.counts)
+        if (ports := _port_range(folder)) is not None:
+            port_ranges[node] = ports
     return Capture(
         recordings=[
-            Recording(table.files, node, TableRows(table.table), table.counts.first_ns, table.table)
+            Recording(
+                table.files,
+                node,
+                TableRows(table.table),
+                _began_ns(node, manifest, table.counts),
+                table.table,
+            )
             for node, table in tables
         ],
         snapshot=snapshot,
@@ -140,6 +150,7 @@ def _capture(
             for node in (manifest.nodes if manifest else ())
             if node.clock_ahead is not None
         },
+        port_ranges=port_ranges,
     )
 
 
@@ -148,6 +159,22 @@ def _addresses(folder: Path) -> frozenset[bytes]:
     if not path.exists():
         return frozenset()
     return parse_node_addresses(read_bytes(path).decode("utf-8", "replace"))
+
+
+def _began_ns(node: str, manifest: Manifest | None, counts: CaptureCounts) -> int | None:
+    """When a recording began, by its node's clock: no later than its first packet."""
+    starts = (each.start for each in (manifest.nodes if manifest else ()) if each.name == node)
+    start = next(starts, None)
+    if counts.first_ns is None or start is None:
+        return counts.first_ns
+    return min(counts.first_ns, parse_time(start))
+
+
+def _port_range(folder: Path) -> range | None:
+    path = folder / "ip_local_port_range"
+    if not path.exists():
+        return None
+    return parse_port_range(read_bytes(path).decode("ascii", "replace"))
 
 
 def _dumps(

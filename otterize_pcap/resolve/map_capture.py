@@ -57,7 +57,7 @@ class Capture:
     `files` and `coverage_nodes` say what was read and which nodes were captured; `skipped` counts
     packets without a connection, by reason. `payloads` are what names are read from, each with its
     node and file. `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's,
-    where measured.
+    where measured. `port_ranges` are the ephemeral ports that nodes saved, by node.
     """
 
     recordings: Sequence[Recording]
@@ -69,6 +69,7 @@ class Capture:
     skipped: Mapping[str, int] = field(default_factory=dict)
     payloads: Sequence[tuple[str, str, Payload]] = ()
     clocks_ahead: Mapping[str, int] = field(default_factory=dict)
+    port_ranges: Mapping[str, range] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,24 @@ class CaptureLookup:
             for node, file, payload in self.capture.payloads
         )
 
+    def port_ranges(self) -> dict[bytes, range]:
+        """The ephemeral ports of nodes' and pods' addresses, as far as nodes saved them (S35).
+
+        Nodes of a cluster are tuned alike: where all that are known say the same, the others do.
+        """
+        saved = self.capture.port_ranges
+        ranges = set(saved.values())
+        usual = ranges.pop() if len(ranges) == 1 else None
+        pods = {
+            address: frozenset(tenure.pod.node for tenure in tenures)
+            for address, tenures in self.snapshot.tenures.items()
+        }
+        found = {
+            address: saved.get(next(iter(names)), usual) if len(names) == 1 else usual
+            for address, names in ({**self.nodes, **pods} if saved else {}).items()
+        }
+        return {address: ports for address, ports in found.items() if ports is not None}
+
     def in_pod(self, address: bytes) -> bool:
         """Whether an address is, or at another time was, a pod's, also of one that nobody saw."""
         if address in self.snapshot.tenures:
@@ -137,9 +156,10 @@ class MappedCapture:
         self._found = GroupedConnections(
             capture.recordings,
             self._lookup.routes,
-            [dump for dump in capture.dumps if dump.entries],
+            capture.dumps,
             capture.clocks_ahead,
             self._lookup.believes,
+            ranges=self._lookup.port_ranges(),
         )
         self.offsets: Mapping[str, int] = self._found.offsets
         self.cluster_dns: Mapping[Workload, frozenset[int]] = self._lookup.cluster_dns

@@ -1,15 +1,26 @@
 """The service graph of a capture, connection by connection: what shapes must not change."""
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from otterize_pcap.connections.clocks import measure_offsets
+from otterize_pcap.connections.component_index import RowIndex
 from otterize_pcap.connections.connect import connect
+from otterize_pcap.connections.conntrack_flows import MANY
 from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
-from otterize_pcap.connections.sightings import sightings_of
+from otterize_pcap.connections.direction import Known, conntrack_originals
+from otterize_pcap.connections.known_ends import KnownEnds
+from otterize_pcap.connections.legs import UDP_GAP_NS, Flow, Recording, Tuple5
+from otterize_pcap.connections.pieces import NEVER, TableTimes
+from otterize_pcap.connections.shapes import EndFact
+from otterize_pcap.connections.sightings import Sighting, sightings_of
+from otterize_pcap.connections.snapshot_answers import SnapshotAnswers
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import Call, HiddenCall
 from otterize_pcap.resolve.build_graph import build_calls
 from otterize_pcap.resolve.map_capture import AGELESS, Capture, CaptureLookup, Rules
+from otterize_pcap.table.rows import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +44,71 @@ def calls_one_by_one(capture: Capture, rules: Rules) -> Calls:
         for recording in capture.recordings
     ]
     shown = {(row.protocol, row.low, row.high) for each in recordings for row in each.rows}
-    dumps = [dump for dump in capture.dumps if dump.entries]
+    dumps = capture.dumps
     recordings += tracked_recordings(dumps, shown.__contains__)
     offsets = measure_offsets(recordings, capture.clocks_ahead)
-    connections = connect(recordings, lookup.routes, sightings_of(dumps, offsets), offsets)
+    surveyed = partial(survey, recordings, lookup, offsets)
+    connections = connect(
+        recordings, lookup.routes, sightings_of(dumps, offsets), offsets, surveyed
+    )
     calls, fates, hidden = build_calls(
         map(lookup.resolver.resolve, connections), rules.inclusion, lookup.cluster_dns
     )
     if ageless := count_ageless(dumps, shown.__contains__):
         fates[AGELESS] += ageless
     return Calls(calls, hidden, tuple(sorted(fates.items())))
+
+
+def survey(
+    recordings: Sequence[Recording],
+    lookup: CaptureLookup,
+    offsets: Mapping[str, int],
+    flows: Collection[Flow],
+    sightings: Sequence[Sighting],
+) -> Known:
+    """What direction asks of the whole capture, of every endpoint there is."""
+    index = RowIndex()
+    for table, recording in enumerate(recordings):
+        for row in recording.rows:
+            index.add(row, table)
+    files = sorted({file for each in recordings for file in each.files})
+    times = [
+        TableTimes(
+            offsets.get(each.node, 0),
+            NEVER if each.first_ns is None else each.first_ns + UDP_GAP_NS,
+            [files.index(file) for file in each.files],
+        )
+        for each in recordings
+    ]
+    ends = KnownEnds(index, SnapshotAnswers(lookup.routes), times, lookup.port_ranges())
+    asked = {(flow.protocol, flow.endpoint(side)) for flow in flows for side in (0, 1)}
+    for one in sightings:
+        asked |= {(one.protocol, end) for end in (one.client, one.target, one.server, one.reply_to)}
+    facts = {end: ends.facts(*end) for end in asked}
+
+    def having(fact: EndFact) -> frozenset[tuple[int, Endpoint]]:
+        return frozenset(end for end, found in facts.items() if found & fact)
+
+    began: dict[Tuple5, int] = {}
+    for flow in flows:
+        began[flow.tuple5] = min(began.get(flow.tuple5, flow.first_ns), flow.first_ns)
+    return Known(
+        servers=having(EndFact.ANSWERED),
+        originals=conntrack_originals(sightings),
+        shared=having(EndFact.SHARED),
+        mostly_clients=having(EndFact.MOSTLY_CLIENT),
+        mostly_servers=having(EndFact.MOSTLY_SERVER),
+        ports={end: ends.port_facts(end) for _, end in asked},
+        crowded=crowded_isns(flows),
+        began=began,
+    )
+
+
+def crowded_isns(flows: Iterable[Flow]) -> frozenset[tuple[int, int]]:
+    """The (protocol, client ISN) that more 5-tuples show than one connection can have."""
+    shown: dict[tuple[int, int], set[Tuple5]] = {}
+    for flow in flows:
+        for leg in flow.legs:
+            if leg.row.client_isn is not None:
+                shown.setdefault((flow.protocol, leg.row.client_isn), set()).add(flow.tuple5)
+    return frozenset(key for key, tuples in shown.items() if len(tuples) > MANY)

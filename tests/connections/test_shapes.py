@@ -47,7 +47,7 @@ def grouped(found: Traffic, *, fast: bool) -> tuple[GroupedConnections, list[byt
             GroupedConnections(
                 capture.recordings,
                 lookup.routes,
-                [dump for dump in capture.dumps if dump.entries],
+                capture.dumps,
                 believed=lookup.believes,
                 listed=True,
             ),
