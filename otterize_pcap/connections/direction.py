@@ -12,8 +12,9 @@ from otterize_pcap.connections.sightings import Sighting
 from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.rows import Endpoint
 
-Original = tuple[Endpoint, bool]
-"""The client's endpoint, and whether the entry began within the capture."""
+Original = tuple[Endpoint, bool, Endpoint, Endpoint]
+"""The client's endpoint in a 5-tuple, whether the entry began within the capture, and both ends
+before NAT."""
 Answers = list[tuple[Rule, int]]
 """What rules say of one flow: the client's side."""
 
@@ -58,6 +59,10 @@ class Known:
         """Whether an endpoint's port is ephemeral."""
         return self.ports.get(endpoint) or port_facts(endpoint[1])
 
+    def are_usual(self, client: Endpoint, server: Endpoint) -> bool:
+        """Whether only the server's port is not ephemeral."""
+        return self.port(server).is_fixed and not self.port(client).is_fixed
+
 
 def conntrack_originals(sightings: Iterable[Sighting]) -> dict[Tuple5, frozenset[Original]]:
     """Who conntrack says was the client of each 5-tuple, before and after NAT (S31)."""
@@ -65,8 +70,9 @@ def conntrack_originals(sightings: Iterable[Sighting]) -> dict[Tuple5, frozenset
     for entry in sightings:
         before = tuple5(entry.protocol, entry.client, entry.target)
         after = tuple5(entry.protocol, entry.reply_to, entry.server)
-        originals.setdefault(before, set()).add((entry.client, entry.began_within))
-        originals.setdefault(after, set()).add((entry.reply_to, entry.began_within))
+        original = entry.began_within, entry.client, entry.target
+        originals.setdefault(before, set()).add((entry.client, *original))
+        originals.setdefault(after, set()).add((entry.reply_to, *original))
     return {key: frozenset(found) for key, found in originals.items()}
 
 
@@ -155,10 +161,7 @@ def _combined(
         (rule for answers in counted for rule, _ in answers), key=lambda rule: rule.precedence
     )
     if shared is None:
-        found = [{side for _, side in answers} for answers in counted]
-        if any(len(sides) != 1 for sides in found):
-            return None, first
-        return [sides.pop() for sides in found], first
+        return _chained(flows, [{side for _, side in answers} for answers in counted]), first
     places = [int(flow.endpoint(0) != shared) for flow in flows]
     is_client = {
         side == place for answers, place in zip(counted, places, strict=True) for _, side in answers
@@ -166,6 +169,21 @@ def _combined(
     if len(is_client) > 1:
         return None, first
     return [place if True in is_client else 1 - place for place in places], first
+
+
+def _chained(flows: Sequence[Flow], said: Sequence[set[int]]) -> list[int] | None:
+    """The sides of flows that follow each other through NAT, which may tell them of each other."""
+    if any(len(sides) > 1 for sides in said):
+        return None
+    decided = {place: min(sides) for place, sides in enumerate(said) if sides}
+    for _ in flows:
+        clients = {flows[place].endpoint(side) for place, side in decided.items()}
+        servers = {flows[place].endpoint(1 - side) for place, side in decided.items()}
+        for place, flow in enumerate(flows):
+            for side in (0, 1):
+                if flow.endpoint(side) in clients or flow.endpoint(1 - side) in servers:
+                    decided.setdefault(place, side)
+    return [decided[place] for place in range(len(flows))] if len(decided) == len(flows) else None
 
 
 def _strongest(answers: Answers, *, strong: bool | None = None) -> Answers:
@@ -214,13 +232,7 @@ def _is_backwards(flow: Flow, client: int, known: Known) -> bool:
     Only a handshake or a declared port may say so: conntrack takes connections up in the middle
     (nf_conntrack_tcp_loose), and requests travel down reverse tunnels.
     """
-    return _is_usual(flow, 1 - client, known)
-
-
-def _is_usual(flow: Flow, client: int, known: Known) -> bool:
-    """Whether only the server's port is not ephemeral."""
-    client_end, server_end = flow.endpoint(client), flow.endpoint(1 - client)
-    return known.port(server_end).is_fixed and not known.port(client_end).is_fixed
+    return known.are_usual(flow.endpoint(1 - client), flow.endpoint(client))
 
 
 def _only_server(low: bool, high: bool) -> int | None:
@@ -236,9 +248,10 @@ def _by_conntrack(flow: Flow, known: Known) -> int | None:
     are as a client's and a server's are.
     """
     clients = set()
-    for client, began_within in known.originals.get(flow.tuple5, ()):
+    for client, began_within, *before in known.originals.get(flow.tuple5, ()):
         side = 0 if flow.endpoint(0) == client else 1
-        if not began_within or _is_usual(flow, side, known):
+        after = flow.endpoint(side), flow.endpoint(1 - side)
+        if not began_within or known.are_usual(*before) or known.are_usual(*after):
             clients.add(side)
     return clients.pop() if len(clients) == 1 else None
 
