@@ -39,13 +39,13 @@ RULE_TEXTS: dict[str, str] = {
     "S20b": "both initial sequence numbers are the same",
     "S20c": "the client's initial sequence number and TCP timestamp are the same",
     Rule.HANDSHAKE: "the handshake: the client sent the SYN",
-    Rule.CONNTRACK: "conntrack's original direction",
+    Rule.CONNTRACK: "conntrack's original direction, as it was when the connection began",
     Rule.DECLARED_PORT: "only the server's port is declared as served",
     Rule.ANSWERED_ELSEWHERE: "the server answered a handshake elsewhere in the capture",
     Rule.PAYLOAD: "what the payload says",
-    Rule.PORT: "the server's port: fixed, well known or with several clients",
+    Rule.PORT: "the server's port: not ephemeral, and well known or of several connections",
     Rule.UNDIRECTED: "no rule tells",
-    Rule.FIRST_SENDER: "the first datagram, which was answered",
+    Rule.FIRST_SENDER: "who sent the first datagram, of this flow or of most flows of an endpoint",
 }
 
 
@@ -81,6 +81,8 @@ class ExplainedConnection:
 
     `clients` and `servers` are `address:port`, each as NAT rewrote it on the way. `fate` is
     `resolved`, or why it is no call to show; `candidates` are the workloads it could have been.
+    `rule` decided the direction; `rules_for` and `rules_against` are all that spoke for and against
+    it where no handshake did, and for and against who sent first where `rule` is S36.
     """
 
     fate: str
@@ -88,6 +90,8 @@ class ExplainedConnection:
     clients: tuple[str, ...]
     servers: tuple[str, ...]
     rule: str
+    rules_for: tuple[str, ...]
+    rules_against: tuple[str, ...]
     joined_by: tuple[str, ...]
     outcome: str
     first: str
@@ -261,6 +265,8 @@ def _explained(fate: Fate, resolution: Resolution) -> ExplainedConnection:
         clients=tuple(map(format_endpoint, connection.clients)),
         servers=tuple(map(format_endpoint, connection.servers)),
         rule=connection.rule,
+        rules_for=tuple(one.rule for one in connection.testimony if one.agrees),
+        rules_against=tuple(one.rule for one in connection.testimony if not one.agrees),
         joined_by=connection.joined_by,
         outcome=connection.outcome,
         first=format_time(connection.first_ns),

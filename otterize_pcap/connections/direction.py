@@ -15,8 +15,6 @@ from otterize_pcap.table.rows import Endpoint
 Original = tuple[Endpoint, bool, Endpoint, Endpoint]
 """The client's endpoint in a 5-tuple, whether the entry began within the capture, and both ends
 before NAT."""
-Answers = list[tuple[Rule, int]]
-"""What rules say of one flow: the client's side."""
 
 
 class ServedPorts(Protocol):
@@ -25,6 +23,17 @@ class ServedPorts(Protocol):
     def serves(self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int) -> bool:
         """Whether a pod declared that port, or a Service listened there, at that time."""
         ...
+
+
+class Answer(NamedTuple):
+    """The client's side of one flow, by one rule; what is not plausible does not count."""
+
+    rule: Rule
+    side: int
+    counts: bool = True
+
+
+Answers = list[Answer]
 
 
 class Testimony(NamedTuple):
@@ -111,11 +120,12 @@ def _without_handshake(flows: list[Flow], known: Known, served: ServedPorts) -> 
     said = [_answers(flow, known, served) for flow in flows]
     voted, rule = _combined(flows, said)
     if rule is None and flows[0].protocol == UDP:
-        said = [_by_most_flows(flow, known) for flow in flows]
-        voted, rule = _combined(flows, said)
+        guessed = [_by_most_flows(flow, known) for flow in flows]
+        voted, rule = _combined(flows, guessed)
         if rule is None and all(_began_inside(flow, known) for flow in flows):
-            said = [_by_first_datagram(flow, known) for flow in flows]
-            voted, rule = _combined(flows, said)
+            guessed = [_by_first_datagram(flow, known) for flow in flows]
+            voted, rule = _combined(flows, guessed)
+        said = [one + other for one, other in zip(said, guessed, strict=True)]
     if voted is None or rule is None:
         return _decision([_first_sender(flow) for flow in flows], Rule.UNDIRECTED, said)
     return _decision(voted, rule, said)
@@ -125,7 +135,7 @@ def _decision(sides: list[int], rule: Rule, said: Sequence[Answers]) -> Decision
     spoke = {
         Testimony(by, side == decided)
         for answers, decided in zip(said, sides, strict=True)
-        for by, side in answers
+        for by, side, _ in answers
     }
     ordered = sorted(spoke, key=lambda one: (one.rule.precedence, not one.agrees))
     return Decision(sides, rule, tuple(ordered))
@@ -149,22 +159,23 @@ def _combined(
     Where a strong rule spoke, the weak ones do not count. No rule where none spoke; a rule but no
     sides where two of them disagree.
     """
-    if not any(said):
+    counted = [[answer for answer in answers if answer.counts] for answers in said]
+    if not any(counted):
         return None, None
     shared = _shared_endpoint(flows)
-    if shared is None:
-        counted = [_strongest(answers) for answers in said]
-    else:
-        strong = any(rule.strong for answers in said for rule, _ in answers)
-        counted = [_strongest(answers, strong=strong) for answers in said]
+    together = [answer for answers in counted for answer in answers]
+    counted = [_strongest(answers, answers if shared is None else together) for answers in counted]
     first = min(
-        (rule for answers in counted for rule, _ in answers), key=lambda rule: rule.precedence
+        (answer.rule for answers in counted for answer in answers),
+        key=lambda rule: rule.precedence,
     )
     if shared is None:
-        return _chained(flows, [{side for _, side in answers} for answers in counted]), first
+        return _chained(flows, [{answer.side for answer in each} for each in counted]), first
     places = [int(flow.endpoint(0) != shared) for flow in flows]
     is_client = {
-        side == place for answers, place in zip(counted, places, strict=True) for _, side in answers
+        answer.side == place
+        for answers, place in zip(counted, places, strict=True)
+        for answer in answers
     }
     if len(is_client) > 1:
         return None, first
@@ -186,11 +197,11 @@ def _chained(flows: Sequence[Flow], said: Sequence[set[int]]) -> list[int] | Non
     return [decided[place] for place in range(len(flows))] if len(decided) == len(flows) else None
 
 
-def _strongest(answers: Answers, *, strong: bool | None = None) -> Answers:
-    """The strong rules' answers if there are any, or if asked for, else all."""
-    if strong is None:
-        strong = any(rule.strong for rule, _ in answers)
-    return [answer for answer in answers if answer[0].strong] if strong else answers
+def _strongest(answers: Answers, among: Answers) -> Answers:
+    """The strong rules' answers if there are any among some, else all."""
+    if not any(answer.rule.strong for answer in among):
+        return answers
+    return [answer for answer in answers if answer.rule.strong]
 
 
 def _shared_endpoint(flows: Sequence[Flow]) -> Endpoint | None:
@@ -207,7 +218,6 @@ def _answers(flow: Flow, known: Known, served: ServedPorts) -> Answers:
     protocol = flow.protocol
     ends = (flow.endpoint(0), flow.endpoint(1))
     said = (
-        (Rule.CONNTRACK, _by_conntrack(flow, known)),
         (
             Rule.DECLARED_PORT,
             _only_server(*(served.serves(end, protocol, *times) for end in ends)),
@@ -220,10 +230,14 @@ def _answers(flow: Flow, known: Known, served: ServedPorts) -> Answers:
         (Rule.PORT, _by_port(flow, known)),
     )
     return [
-        (rule, side)
-        for rule, side in said
-        if side is not None and (rule is Rule.DECLARED_PORT or not _is_backwards(flow, side, known))
+        *_by_conntrack(flow, known),
+        *(_answer(flow, rule, side, known) for rule, side in said if side is not None),
     ]
+
+
+def _answer(flow: Flow, rule: Rule, client: int, known: Known) -> Answer:
+    counts = rule is Rule.DECLARED_PORT or not _is_backwards(flow, client, known)
+    return Answer(rule, client, counts)
 
 
 def _is_backwards(flow: Flow, client: int, known: Known) -> bool:
@@ -240,20 +254,25 @@ def _only_server(low: bool, high: bool) -> int | None:
     return int(low) if low != high else None
 
 
-def _by_conntrack(flow: Flow, known: Known) -> int | None:
+def _by_conntrack(flow: Flow, known: Known) -> Answers:
     """S31: the original direction of an entry that knows how the flow began.
 
     One that began within the capture may have been made by a flow that was there already: a TCP
     connection taken up in the middle, an expired UDP entry made anew. It counts where its ports
     are as a client's and a server's are.
     """
-    clients = set()
-    for client, began_within, *before in known.originals.get(flow.tuple5, ()):
+    said = {0: False, 1: False}
+    originals = known.originals.get(flow.tuple5, frozenset())
+    sides = {0 if flow.endpoint(0) == original[0] else 1 for original in originals}
+    for client, began_within, *before in originals:
         side = 0 if flow.endpoint(0) == client else 1
         after = flow.endpoint(side), flow.endpoint(1 - side)
-        if not began_within or known.are_usual(*before) or known.are_usual(*after):
-            clients.add(side)
-    return clients.pop() if len(clients) == 1 else None
+        said[side] |= not _is_backwards(flow, side, known) and (
+            not began_within or known.are_usual(*before) or known.are_usual(*after)
+        )
+    # Entries that count for either side tell nothing.
+    torn = said[0] and said[1]
+    return [Answer(Rule.CONNTRACK, side, said[side] and not torn) for side in sorted(sides)]
 
 
 def _by_payload(flow: Flow) -> int | None:
@@ -289,15 +308,12 @@ def _by_most_flows(flow: Flow, known: Known) -> Answers:
             sides.add(side)
         if end in known.mostly_servers:
             sides.add(1 - side)
-    return [
-        (Rule.FIRST_SENDER, side) for side in sorted(sides) if not _is_backwards(flow, side, known)
-    ]
+    return [_answer(flow, Rule.FIRST_SENDER, side, known) for side in sorted(sides)]
 
 
 def _by_first_datagram(flow: Flow, known: Known) -> Answers:
     """The UDP rule's second half: who sent first."""
-    side = _first_sender(flow)
-    return [] if _is_backwards(flow, side, known) else [(Rule.FIRST_SENDER, side)]
+    return [_answer(flow, Rule.FIRST_SENDER, _first_sender(flow), known)]
 
 
 def _first_sender(flow: Flow) -> int:
