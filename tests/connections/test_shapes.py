@@ -50,6 +50,7 @@ def grouped(found: Traffic, *, fast: bool) -> tuple[GroupedConnections, list[byt
                 capture.dumps,
                 believed=lookup.believes,
                 listed=True,
+                ranges=lookup.port_ranges(),
             ),
             verdicts.asked,
         )

@@ -29,7 +29,7 @@ VIP, OTHER_VIP, EXTERNAL_IP = "10.96.0.1", "10.96.0.2", "198.51.100.7"
 NODE_A, NODE_B, OUTSIDE = "192.168.0.1", "192.168.0.2", "8.8.8.8"
 ADDRESSES = (POD_A, POD_B, POD_C, VIP, OTHER_VIP, EXTERNAL_IP, NODE_A, NODE_B, OUTSIDE)
 NODE_PORT = 32767
-PORTS = (80, 1023, 1024, 8080, NODE_PORT, 32768, 40000, 60999, 61000)
+PORTS = (53, 80, 1023, 1024, 8080, NODE_PORT, 32768, 40000, 60999, 61000)
 PROTOCOLS = (TCP, UDP, SCTP)
 
 
@@ -101,13 +101,14 @@ SNAPSHOTS = [
 class Traffic:
     """What was seen and what conntrack said; made into recordings of either kind of table.
 
-    `cluster` is the place of the snapshot in `SNAPSHOTS`.
+    `cluster` is the place of the snapshot in `SNAPSHOTS`, `ranges` are the nodes' ephemeral ports.
     """
 
     seen: tuple[Seen, ...]
     dumps: tuple[Dump, ...]
     cluster: int
     names: tuple[str, ...]
+    ranges: dict[str, range]
 
     def capture(self, *, fast: bool) -> Capture:
         """The capture, its tables compiled or not."""
@@ -123,7 +124,14 @@ class Traffic:
             first, last = min(times, default=None), max(times, default=None)
             recordings.append(Recording((name,), "ab"[node], TableRows(table), first, table))
             files.append(FileCoverage(name, "ab"[node], len(mine), first, last))
-        return Capture(recordings, SNAPSHOTS[self.cluster], self.dumps, {}, tuple(files))
+        return Capture(
+            recordings,
+            SNAPSHOTS[self.cluster],
+            self.dumps,
+            {},
+            tuple(files),
+            port_ranges=self.ranges,
+        )
 
 
 def packet(
@@ -150,6 +158,7 @@ def packet(
     )
 
 
+TUNED = range(1024, 32001)
 few = st.integers(0, 3)
 begins = st.integers(0, 90).map(lambda halves: halves * 500 * MS)
 nodes = st.integers(0, 1)
@@ -236,15 +245,16 @@ def _steps(
 @st.composite
 def reused_ends(draw: st.DrawFn) -> list[Seen]:
     """The same endpoints again and again, with handshakes, answers or neither."""
+    protocol = draw(st.sampled_from([TCP, TCP, UDP]))
     client = draw(st.sampled_from(CLIENTS))
     server = draw(st.sampled_from([FRONTS[0], BACKS[0]]))
     at_ns, found = draw(begins), []
     for _ in range(draw(st.integers(2, 5))):
-        steps = _steps(draw, TCP, draw(few), draw(few), draw(st.sampled_from([None, 7])))
+        steps = _steps(draw, protocol, draw(few), draw(few), draw(st.sampled_from([None, 7])))
         interface, node = draw(nodes), draw(nodes)
         for back_again, flags, seq, ack, more in steps:
             view = (server, client) if back_again else (client, server)
-            found.append((packet(TCP, *view, flags, seq, ack, **more), at_ns, interface, node))
+            found.append((packet(protocol, *view, flags, seq, ack, **more), at_ns, interface, node))
             at_ns += draw(st.sampled_from([1 * MS, *PAUSES]))
         at_ns += draw(st.sampled_from(LONG_PAUSES))
     return found
@@ -253,19 +263,21 @@ def reused_ends(draw: st.DrawFn) -> list[Seen]:
 @st.composite
 def crowds(draw: st.DrawFn) -> list[Seen]:
     """Several clients of one port that nothing declares (S35), or with one made-up ISN (S20b)."""
-    server = draw(st.sampled_from([end(POD_C, port) for port in (8080, NODE_PORT, 61000)]))
+    server = draw(st.sampled_from([end(POD_C, port) for port in (53, 8080, NODE_PORT, 61000)]))
     protocol = draw(st.sampled_from([UDP, TCP]))
     many = draw(st.sampled_from([1, 2, 3, 18]))
     flags = draw(st.sampled_from([SYN, ACK, SYN | ACK])) if protocol == TCP else 0
     began, node = draw(begins), draw(nodes)
+    ways = draw(st.sampled_from([(1,), (1, -1), (-1, 1)]))
     return [
         (
-            packet(protocol, end(POD_A, 40000 + number), server, flags, 9, 9),
-            began + number * MS,
+            packet(protocol, *(end(POD_A, 40000 + number), server)[::way], flags, 9, 9),
+            began + number * MS + after,
             0,
             node,
         )
         for number in range(many)
+        for after, way in enumerate(ways)
     ]
 
 
@@ -330,4 +342,5 @@ def traffic(draw: st.DrawFn) -> Traffic:
         dumps=draw(dumps()),
         cluster=draw(st.integers(0, len(SNAPSHOTS) - 1)),
         names=draw(st.sampled_from([("a.pcap", "b.pcap"), ("b.pcap", "a.pcap")])),
+        ranges=draw(st.sampled_from([{}, {"a": TUNED}, {"a": TUNED, "b": range(32768, 61000)}])),
     )
