@@ -79,19 +79,20 @@ cdef class KnownEnds:
         return 0
 
     cdef int _note_shown(self, uint32_t number) except -1:
-        """Note the port that a SYN or a DNS query came from."""
+        """Note the port that a SYN or a DNS query came from; where one was answered, that one."""
         cdef const CRow *row = self.index.shown_by(number)
+        cdef uint8_t flags = self.index.flags[number]
         cdef CEnd ends[2]
         cdef uint32_t at
         cdef int side
         cdef bint asks[2]
         end_of(row, 0, &ends[0])
         end_of(row, 1, &ends[1])
-        if not self.index.flags[number] & HAS_HANDSHAKE and (
+        if not flags & HAS_HANDSHAKE and (
                 protocol_of(row) != UDP or DNS_PORT not in (ends[0].port, ends[1].port)):
             return 0
-        asks[0] = asks[1] = False
-        at = self.index.newest[number]
+        asks[0], asks[1] = flags & HIGH_ANSWERED, flags & LOW_ANSWERED
+        at = 0 if asks[0] or asks[1] else self.index.newest[number]
         while at:
             row = self.index.row(at - 1)
             if row.client != NO_CLIENT:
@@ -158,7 +159,10 @@ cdef class KnownEnds:
         return 0
 
     cdef int _note_fixed(self, uint32_t number) except -1:
-        """Note the one fixed port of a 5-tuple of which a handshake is missing."""
+        """Note the one fixed port of a 5-tuple of which a handshake is missing.
+
+        One below 1024 needs no other connections to be a server's.
+        """
         cdef const CRow *row
         cdef CEnd ends[2]
         cdef int server
@@ -167,6 +171,8 @@ cdef class KnownEnds:
         row = self.index.shown_by(number)
         end_of(row, 0, &ends[0])
         end_of(row, 1, &ends[1])
+        if min(ends[0].port, ends[1].port) < self.well_known:
+            return 0
         server = self._only_fixed(ends)
         if server >= 0:
             self._note(protocol_of(row), &ends[server], IS_SHARED)
@@ -185,6 +191,8 @@ cdef class KnownEnds:
         row = self.index.shown_by(number)
         end_of(row, 0, &ends[0])
         end_of(row, 1, &ends[1])
+        if min(ends[0].port, ends[1].port) < self.well_known:
+            return 0
         server = self._only_fixed(ends)
         if server < 0:
             return 0

@@ -90,9 +90,11 @@ class KnownEnds:
                 self._servers.add((protocol, low if client else high))
 
     def _note_shown(self, number: int) -> None:
-        """Note the port that a SYN or a DNS query came from."""
+        """Note the port that a SYN or a DNS query came from; where one was answered, that one."""
         _, *ends = self._index.tuples[number]
-        for side in {_asking(indexed.row) for indexed in self._index.rows_of(number)}:
+        rows = [indexed.row for indexed in self._index.rows_of(number)]
+        answered = {row.client for row in rows if row.server_isn is not None}
+        for side in answered or set(map(_asking, rows)):
             if side is None:
                 continue
             address, port = ends[side]
@@ -130,14 +132,17 @@ class KnownEnds:
         )
 
     def _note_fixed(self, number: int) -> None:
-        """Note the one fixed port of a 5-tuple of which a handshake is missing."""
+        """Note the one fixed port of a 5-tuple of which a handshake is missing.
+
+        One below 1024 needs no other connections to be a server's.
+        """
         protocol, *ends = self._index.tuples[number]
         whole = all(
             indexed.row.client is not None and indexed.row.server_isn is not None
             for indexed in self._index.rows_of(number)
         )
         server = None if whole else self._only_fixed(ends[0], ends[1])
-        if server is not None:
+        if server is not None and ends[server][1] >= WELL_KNOWN:
             self._peers[protocol, ends[server]] = 0
 
     def _count_peers(self, number: int) -> None:
