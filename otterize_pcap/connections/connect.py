@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from otterize_pcap.connections.conntrack_flows import Flows, sighted_flow
-from otterize_pcap.connections.direction import Known, ServedPorts, Testimony, decide
+from otterize_pcap.connections.direction import ServedPorts, Testimony, decide
+from otterize_pcap.connections.evidence import Known
 from otterize_pcap.connections.join import Services, join_flows
 from otterize_pcap.connections.legs import Flow, Leg, Recording, collect_flows, leg_order
 from otterize_pcap.connections.outcome import outcome_of

@@ -17,7 +17,7 @@ from otterize_pcap.connections.connect import CapturedServices, Connection, conn
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.conntrack_flows import related_sightings
 from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
-from otterize_pcap.connections.direction import Known, conntrack_originals
+from otterize_pcap.connections.evidence import Known, conntrack_originals
 from otterize_pcap.connections.facts import SnapshotFacts
 from otterize_pcap.connections.legs import Flow, Leg, Recording
 from otterize_pcap.connections.port_ranges import Ranges, decoded

@@ -25,7 +25,7 @@ from enum import IntFlag
 from itertools import pairwise
 
 from otterize_pcap.connections.conntrack_flows import DUMP_SLACK_NS, MANY, Flows, patience_of
-from otterize_pcap.connections.direction import Known, conntrack_originals
+from otterize_pcap.connections.evidence import Known, conntrack_originals
 from otterize_pcap.connections.legs import SLACK_NS, UDP_GAP_NS, Flow, Leg, Recording
 from otterize_pcap.connections.port_ranges import USUAL, WELL_KNOWN, decoded
 from otterize_pcap.connections.sightings import Sighting

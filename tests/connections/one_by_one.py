@@ -9,10 +9,12 @@ from otterize_pcap.connections.component_index import RowIndex
 from otterize_pcap.connections.connect import connect
 from otterize_pcap.connections.conntrack_flows import MANY
 from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
-from otterize_pcap.connections.direction import Known, conntrack_originals
+from otterize_pcap.connections.evidence import Known, conntrack_originals
+from otterize_pcap.connections.facts import SnapshotFacts
 from otterize_pcap.connections.known_ends import KnownEnds
 from otterize_pcap.connections.legs import UDP_GAP_NS, Flow, Recording, Tuple5
 from otterize_pcap.connections.pieces import NEVER, TableTimes
+from otterize_pcap.connections.port_ranges import Ranges
 from otterize_pcap.connections.shapes import EndFact
 from otterize_pcap.connections.sightings import Sighting, sightings_of
 from otterize_pcap.connections.snapshot_answers import SnapshotAnswers
@@ -47,7 +49,7 @@ def calls_one_by_one(capture: Capture, rules: Rules) -> Calls:
     dumps = capture.dumps
     recordings += tracked_recordings(dumps, shown.__contains__)
     offsets = measure_offsets(recordings, capture.clocks_ahead)
-    surveyed = partial(survey, recordings, lookup, offsets)
+    surveyed = partial(survey, recordings, lookup.routes, lookup.port_ranges(), offsets)
     connections = connect(
         recordings, lookup.routes, sightings_of(dumps, offsets), offsets, surveyed
     )
@@ -61,7 +63,8 @@ def calls_one_by_one(capture: Capture, rules: Rules) -> Calls:
 
 def survey(
     recordings: Sequence[Recording],
-    lookup: CaptureLookup,
+    snapshot: SnapshotFacts,
+    ranges: Ranges,
     offsets: Mapping[str, int],
     flows: Collection[Flow],
     sightings: Sequence[Sighting],
@@ -80,7 +83,7 @@ def survey(
         )
         for each in recordings
     ]
-    ends = KnownEnds(index, SnapshotAnswers(lookup.routes), times, lookup.port_ranges())
+    ends = KnownEnds(index, SnapshotAnswers(snapshot), times, ranges)
     asked = {(flow.protocol, flow.endpoint(side)) for flow in flows for side in (0, 1)}
     for one in sightings:
         asked |= {(one.protocol, end) for end in (one.client, one.target, one.server, one.reply_to)}

@@ -352,13 +352,11 @@ def test_declared_tcp_port_says_nothing_of_udp() -> None:
 
 def asked(client: str, server: str, count: int, at: float, *, lost: bool = False) -> list[Seen]:
     """UDP exchanges from one port after another; of lost ones the question was not recorded."""
-    return [
-        found
-        for number in range(count)
-        for found in datagrams(
-            *((f"{client}{number}", server)[:: -1 if lost else 1]), at + number / 10
-        )
-    ]
+    found: list[Seen] = []
+    for number in range(count):
+        first, second = (server, f"{client}{number}") if lost else (f"{client}{number}", server)
+        found += datagrams(first, second, at + number / 10)
+    return found
 
 
 def test_most_flows_outweigh_a_lost_question() -> None:

@@ -271,7 +271,14 @@ def crowds(draw: st.DrawFn) -> list[Seen]:
     ways = draw(st.sampled_from([(1,), (1, -1), (-1, 1)]))
     return [
         (
-            packet(protocol, *(end(POD_A, 40000 + number), server)[::way], flags, 9, 9),
+            packet(
+                protocol,
+                end(POD_A, 40000 + number) if way > 0 else server,
+                server if way > 0 else end(POD_A, 40000 + number),
+                flags,
+                9,
+                9,
+            ),
             began + number * MS + after,
             0,
             node,
