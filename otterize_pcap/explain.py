@@ -159,6 +159,8 @@ def _explained(fate: Fate, resolution: Resolution) -> ExplainedConnection:
         clients=tuple(map(format_endpoint, connection.clients)),
         servers=tuple(map(format_endpoint, connection.servers)),
         rule=connection.rule,
+        rules_for=tuple(one.rule for one in connection.testimony if one.agrees),
+        rules_against=tuple(one.rule for one in connection.testimony if not one.agrees),
         joined_by=connection.joined_by,
         outcome=connection.outcome,
         first=format_time(connection.first_ns),

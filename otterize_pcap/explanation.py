@@ -35,6 +35,8 @@ class ExplainedConnection:
 
     `clients` and `servers` are `address:port`, each as NAT rewrote it on the way. `fate` is
     `resolved`, or why it is no call to show; `candidates` are the workloads it could have been.
+    `rule` decided the direction; `rules_for` and `rules_against` are all that spoke for and against
+    it where no handshake did, and for and against who sent first where `rule` is S36.
     """
 
     fate: str
@@ -42,6 +44,8 @@ class ExplainedConnection:
     clients: tuple[str, ...]
     servers: tuple[str, ...]
     rule: str
+    rules_for: tuple[str, ...]
+    rules_against: tuple[str, ...]
     joined_by: tuple[str, ...]
     outcome: str
     first: str

@@ -11,7 +11,7 @@ from libc.stdlib cimport free, qsort, realloc
 
 from otterize_pcap.connections._answers cimport Answers
 from otterize_pcap.connections._clocks cimport ClockDifferences
-from otterize_pcap.connections._ends cimport IS_SERVER, KnownEnds
+from otterize_pcap.connections._ends cimport KnownEnds
 from otterize_pcap.connections._groups cimport Groups
 from otterize_pcap.connections._index cimport (
     AHEAD,
@@ -29,7 +29,7 @@ from otterize_pcap.connections._pieces cimport (
     packed_end,
 )
 from otterize_pcap.connections._services cimport ServiceUnion
-from otterize_pcap.connections._shapes cimport ShapeWriter
+from otterize_pcap.connections._shapes cimport END_FACTS_SHIFT, ShapeWriter
 from otterize_pcap.connections._sums cimport CTotals, LegSums
 from otterize_pcap.connections._verdicts cimport OTHERS, CJudged, CVerdict, Verdicts
 from otterize_pcap.table._fastpath cimport FastTable
@@ -138,17 +138,19 @@ cdef class Components:
         finally:
             self.index.unchain_components()
 
-    def join(self, list offsets, list began, list ranks, list sightings, snapshot, bytes secret):
+    def join(
+        self, list offsets, list began, list ranks, list sightings, snapshot, bytes secret, ranges
+    ):
         """Find what belongs together.
 
         Args:
             offsets: Each table's clock offset in ns.
             began: When each table's recording began, in ns by its own clock; None without packets.
             ranks: For each table, how each of its files sorts among all files by name.
-            sightings: What conntrack says: (protocol, (client, target, server, reply_to), time in
-                ns without the clock's offset, whether it is the last packet's, assured) each.
+            sightings: What conntrack says, each a `pieces.ToldSighting`.
             snapshot: `facts.SnapshotFacts`.
             secret: At least 40 bytes that whoever wrote the capture does not know.
+            ranges: The ephemeral ports that nodes saved, by address.
         """
         self.secret = int.from_bytes(secret[32:40], "little")
         self.answers = Answers(snapshot, secret)
@@ -156,7 +158,7 @@ cdef class Components:
         self.pieces.add_sightings(sightings)
         ServiceUnion(self.index, self.answers, self.secret)
         self.index.chain_components()
-        self.known = KnownEnds(self.index, self.limits)
+        self.known = KnownEnds(self.index, self.answers, self.pieces, self.limits, ranges)
         self.shape = ShapeWriter(self.pieces, self.answers, self.known, self.limits)
         self.groups = Groups(self.answers, self.secret)
 
@@ -269,10 +271,25 @@ cdef class Components:
         return self.odd_count > 0
 
     def facts(self, uint32_t protocol, endpoint):
-        """(whether an endpoint answered a handshake, whether it had several peers)."""
+        """`EndFact`s of an endpoint, without the snapshot's, and its encoded `PortFacts`."""
         cdef CEnd end = packed_end(endpoint)
-        cdef uint32_t facts = self.known.facts(protocol, &end)
-        return bool(facts & IS_SERVER), facts > IS_SERVER
+        return self.known.facts(protocol, &end) << END_FACTS_SHIFT, self.known.port_facts(&end)
+
+    def began_ns(self, uint32_t protocol, one, other):
+        """When the first packet between two endpoints came, of which there is one."""
+        cdef CRow row
+        cdef CEnd ends[2]
+        cdef uint32_t at
+        cdef int64_t time_ns, first_ns = 0x7FFFFFFFFFFFFFFF
+        ends[0], ends[1] = packed_end(one), packed_end(other)
+        bare_row(&row, protocol, &ends[0], &ends[1])
+        at = self.index.newest[self.index.find(&row)]
+        while at:
+            time_ns = self.index.row(at - 1).first_ns - self.pieces.offsets[
+                self.index.table_of(at - 1)]
+            first_ns = min(first_ns, time_ns)
+            at = self.index.next_in_tuple[at - 1]
+        return first_ns
 
     def stands(self):
         """`Groups.all_stands`."""

@@ -1,36 +1,65 @@
 # Declarations of `_ends.pyx`.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
+from otterize_pcap.connections._answers cimport Answers
 from otterize_pcap.connections._index cimport RowIndex
-from otterize_pcap.connections._pieces cimport CEnd
+from otterize_pcap.connections._pieces cimport CEnd, Pieces
 
 cdef enum:
+    # As `shapes.EndFact` names them, one place lower.
     IS_SERVER = 1
-    HAS_PEERS = 2
+    IS_SHARED = 2
+    MOSTLY_CLIENT = 8
+    MOSTLY_SERVER = 16
+    # Of a slot alone: it holds an endpoint's votes, or what is known of an address.
+    HAS_VOTES = 256
+    IS_ADDRESS = 512
+    # `port_ranges`: zones of ports.
+    BELOW = 0
+    INSIDE = 1
+    ABOVE = 2
+    SYSTEM = 3
 
+# What is known of an endpoint, or of an address: then protocol and port are 0. `peers` counts up
+# to two, `votes` are UDP flows in which it sent first, or did not. `first_port` and `last_port` are
+# its node's ephemeral ports, `seen` the port that it called from in each zone, `shown` the zones in
+# which there was another one.
 cdef struct KnownEnd:
     CEnd end
     uint32_t protocol
     uint32_t facts
     uint32_t peers
+    uint32_t votes[2]
+    uint16_t first_port
+    uint16_t last_port
+    uint16_t seen[3]
+    uint16_t shown
 
 
 cdef class KnownEnds:
     cdef RowIndex index
+    cdef Pieces pieces
+    cdef Answers answers
     cdef KnownEnd *slots
     cdef int bits
     cdef uint64_t count
-    cdef bint asks
-    cdef uint32_t ephemeral_first
-    cdef uint32_t ephemeral_end
-
-    cdef inline bint is_ephemeral(self, uint32_t port) noexcept nogil:
-        return self.ephemeral_first <= port < self.ephemeral_end
+    cdef bint has_fixed
+    cdef uint32_t well_known
+    cdef uint16_t usual_first
+    cdef uint16_t usual_last
 
     cdef KnownEnd *find(self, uint32_t protocol, const CEnd *end) noexcept nogil
-    cdef int _note(self, uint32_t protocol, const CEnd *end, uint32_t facts) except -1
+    cdef KnownEnd *_note(self, uint32_t protocol, const CEnd *end, uint32_t facts) except NULL
+    cdef KnownEnd *_note_address(self, const CEnd *end) except NULL
     cdef int _grow(self) except -1
     cdef int _note_servers(self, uint32_t number) except -1
-    cdef void _count_peers(self, uint32_t number) noexcept nogil
+    cdef int _note_shown(self, uint32_t number) except -1
+    cdef int _note_shown_by(self, const CEnd *end) except -1
+    cdef int _note_vote(self, uint32_t number) except -1
+    cdef int _note_fixed(self, uint32_t number) except -1
+    cdef int _count_peers(self, uint32_t number) except -1
+    cdef int _zone(self, uint32_t port, const KnownEnd *address) noexcept nogil
+    cdef int _only_fixed(self, const CEnd *ends) noexcept nogil
     cdef uint32_t facts(self, uint32_t protocol, const CEnd *end) noexcept nogil
+    cdef uint32_t port_facts(self, const CEnd *end) noexcept nogil

@@ -1,16 +1,18 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""What a whole capture shows of an endpoint: that it answered a handshake (S33), or had peers (S35).
+"""What a whole capture shows of an endpoint: `known_ends.py` in C.
 
-`direction.survey` says the same of flows. Only endpoints that those rules can ask for are kept:
-servers of handshakes, and fixed ports of 5-tuples that show no whole handshake.
+Only endpoints that rules can ask for are kept: servers of handshakes, fixed ports of 5-tuples that
+show no whole handshake, ends of UDP flows, and the addresses that calls came from.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
+from otterize_pcap.connections._answers cimport Answers
 from otterize_pcap.connections._index cimport (
     AHEAD,
+    HAS_HANDSHAKE,
     HIGH_ANSWERED,
     IS_INCOMPLETE,
     IS_RECORDED,
@@ -18,27 +20,50 @@ from otterize_pcap.connections._index cimport (
     RowIndex,
     protocol_of,
 )
-from otterize_pcap.connections._pieces cimport CEnd, compare_ends, end_of
-from otterize_pcap.table._row cimport CRow, Key
+from otterize_pcap.connections._pieces cimport CEnd, Pieces, compare_ends, end_of, packed_end
+from otterize_pcap.table._row cimport NO_CLIENT, UDP, CRow, Key
 from otterize_pcap.table._rows cimport hash_key
+
+cdef enum:
+    DNS_PORT = 53
+    ENOUGH_FLOWS = 3
 
 
 cdef class KnownEnds:
-    """The endpoints of an index's rows; `limits` are `shapes.Limits`."""
+    """The endpoints of an index's rows.
 
-    def __cinit__(self, RowIndex index, limits):
+    Args:
+        index: All rows.
+        answers: What the snapshot says: a Service's address calls nobody.
+        pieces: Knows the times of tables.
+        limits: `shapes.Limits`.
+        ranges: The ephemeral ports that nodes saved, by address.
+    """
+
+    def __cinit__(self, RowIndex index, Answers answers, Pieces pieces, limits, ranges):
         cdef uint32_t number
-        self.index = index
-        self.ephemeral_first = limits.ephemeral.start
-        self.ephemeral_end = limits.ephemeral.stop
+        cdef CEnd end
+        cdef KnownEnd *address
+        self.index, self.answers, self.pieces = index, answers, pieces
+        self.well_known = limits.well_known
+        self.usual_first, self.usual_last = limits.usual_ports.start, limits.usual_ports.stop - 1
         self.bits = 8
         self.slots = <KnownEnd *>calloc(1 << 8, sizeof(KnownEnd))
         if self.slots == NULL:
             raise MemoryError
+        for where, ports in ranges.items():
+            end = packed_end((where, 0))
+            address = self._note_address(&end)
+            address.first_port, address.last_port = ports.start, ports.stop - 1
         for number in range(index.tuples):
             index.fetch(number + AHEAD)
             self._note_servers(number)
-        for number in range(index.tuples if self.asks else 0):
+            self._note_shown(number)
+            self._note_vote(number)
+        for number in range(index.tuples):
+            index.fetch(number + AHEAD)
+            self._note_fixed(number)
+        for number in range(index.tuples if self.has_fixed else 0):
             index.fetch(number + AHEAD)
             self._count_peers(number)
 
@@ -46,47 +71,181 @@ cdef class KnownEnds:
         free(self.slots)
 
     cdef int _note_servers(self, uint32_t number) except -1:
-        """Note the servers of a 5-tuple's handshakes, or its fixed ports where one is missing."""
         cdef const CRow *row = self.index.shown_by(number)
         cdef uint8_t flags = self.index.flags[number]
         cdef CEnd end
         cdef int side
         for side in range(2):
-            end_of(row, side, &end)
             if flags & (HIGH_ANSWERED if side else LOW_ANSWERED):
+                end_of(row, side, &end)
                 self._note(protocol_of(row), &end, IS_SERVER)
-            if flags & IS_INCOMPLETE and not self.is_ephemeral(end.port):
-                self._note(protocol_of(row), &end, HAS_PEERS)
-                self.asks = True
         return 0
 
-    cdef void _count_peers(self, uint32_t number) noexcept nogil:
-        """Count, up to two, the recorded 5-tuples of an endpoint."""
+    cdef int _note_shown(self, uint32_t number) except -1:
+        """Note the port that a SYN or a DNS query came from; where one was answered, that one."""
+        cdef const CRow *row = self.index.shown_by(number)
+        cdef uint8_t flags = self.index.flags[number]
+        cdef CEnd ends[2]
+        cdef uint32_t at
+        cdef int side
+        cdef bint asks[2]
+        end_of(row, 0, &ends[0])
+        end_of(row, 1, &ends[1])
+        if not flags & HAS_HANDSHAKE and (
+                protocol_of(row) != UDP or DNS_PORT not in (ends[0].port, ends[1].port)):
+            return 0
+        asks[0], asks[1] = flags & HIGH_ANSWERED, flags & LOW_ANSWERED
+        at = 0 if asks[0] or asks[1] else self.index.newest[number]
+        while at:
+            row = self.index.row(at - 1)
+            if row.client != NO_CLIENT:
+                asks[row.client] = True
+            elif protocol_of(row) == UDP:
+                if ends[1].port == DNS_PORT and row.sides[0].hints & 1:
+                    asks[0] = True
+                elif ends[0].port == DNS_PORT and row.sides[1].hints & 1:
+                    asks[1] = True
+            at = self.index.next_in_tuple[at - 1]
+        for side in range(2):
+            if asks[side]:
+                self._note_shown_by(&ends[side])
+        return 0
+
+    cdef int _note_shown_by(self, const CEnd *end) except -1:
+        cdef KnownEnd *address
+        cdef int zone
+        if end.port < self.well_known:
+            return 0
+        address = self._note_address(end)
+        zone = self._zone(end.port, address)
+        if address.seen[zone] == 0:
+            address.seen[zone] = <uint16_t>end.port
+        elif address.seen[zone] != end.port:
+            address.shown |= 1 << zone
+        return 0
+
+    cdef int _note_vote(self, uint32_t number) except -1:
+        """Note who sent first in a UDP flow that was answered and began inside the capture."""
+        cdef const CRow *row = self.index.shown_by(number)
+        cdef const CRow *first = NULL
+        cdef CEnd ends[2]
+        cdef int64_t time_ns, first_ns = 0, settled_ns = 0
+        cdef uint32_t at, table, rank, first_rank = 0
+        cdef int side
+        cdef bint sent[2]
+        if protocol_of(row) != UDP:
+            return 0
+        end_of(row, 0, &ends[0])
+        end_of(row, 1, &ends[1])
+        if (ends[0].port == ends[1].port
+                or (ends[0].port < self.well_known) != (ends[1].port < self.well_known)):
+            return 0
+        sent[0] = sent[1] = False
+        at = self.index.newest[number]
+        while at:
+            row = self.index.row(at - 1)
+            table = self.index.table_of(at - 1)
+            time_ns = row.first_ns - self.pieces.offsets[table]
+            rank = self.pieces.ranks[table][row.part]
+            # The chain goes from the newest to the oldest, which of equal ones is the first.
+            if first == NULL or time_ns < first_ns or (time_ns == first_ns and (
+                    rank < first_rank or (rank == first_rank and row.number <= first.number))):
+                first, first_ns, first_rank = row, time_ns, rank
+                settled_ns = self.pieces.settled[table]
+            for side in range(2):
+                sent[side] |= row.sides[side].packets > 0
+            at = self.index.next_in_tuple[at - 1]
+        if first == NULL or not (sent[0] and sent[1]) or first.first_ns < settled_ns:
+            return 0
+        for side in range(2):
+            self._note(UDP, &ends[side], HAS_VOTES).votes[side != first.first_sender] += 1
+        return 0
+
+    cdef int _note_fixed(self, uint32_t number) except -1:
+        """Note the one fixed port of a 5-tuple of which a handshake is missing.
+
+        One below 1024 needs no other connections to be a server's.
+        """
         cdef const CRow *row
-        cdef CEnd low, high
-        cdef KnownEnd *known
-        if not self.index.flags[number] & IS_RECORDED:
-            return
+        cdef CEnd ends[2]
+        cdef int server
+        if not self.index.flags[number] & IS_INCOMPLETE:
+            return 0
         row = self.index.shown_by(number)
-        end_of(row, 0, &low)
-        end_of(row, 1, &high)
-        if not self.is_ephemeral(low.port):
-            known = self.find(protocol_of(row), &low)
-            known.peers = min(known.peers + 1, <uint32_t>2) if known.facts else 0
-        if not self.is_ephemeral(high.port) and compare_ends(&low, &high):
-            known = self.find(protocol_of(row), &high)
-            known.peers = min(known.peers + 1, <uint32_t>2) if known.facts else 0
+        end_of(row, 0, &ends[0])
+        end_of(row, 1, &ends[1])
+        if min(ends[0].port, ends[1].port) < self.well_known:
+            return 0
+        server = self._only_fixed(ends)
+        if server >= 0:
+            self._note(protocol_of(row), &ends[server], IS_SHARED)
+            self.has_fixed = True
+        return 0
+
+    cdef int _count_peers(self, uint32_t number) except -1:
+        """Count, up to two, the recorded 5-tuples whose one fixed port an endpoint is."""
+        cdef const CRow *row
+        cdef CEnd ends[2]
+        cdef KnownEnd *known
+        cdef uint32_t address
+        cdef int server
+        if not self.index.flags[number] & IS_RECORDED:
+            return 0
+        row = self.index.shown_by(number)
+        end_of(row, 0, &ends[0])
+        end_of(row, 1, &ends[1])
+        if min(ends[0].port, ends[1].port) < self.well_known:
+            return 0
+        server = self._only_fixed(ends)
+        if server < 0:
+            return 0
+        known = self.find(protocol_of(row), &ends[server])
+        if not known.facts & IS_SHARED or known.peers > 1:
+            return 0
+        address = self.answers.number_of(ends[1 - server].high, ends[1 - server].low)
+        if not self.answers.could_lead(address, protocol_of(row), ends[1 - server].port):
+            known.peers += 1
+        return 0
+
+    cdef int _zone(self, uint32_t port, const KnownEnd *address) noexcept nogil:
+        """`port_ranges.zone_of`; an address of which nothing is known has the usual range."""
+        cdef bint known = address != NULL and address.facts != 0
+        if port < self.well_known:
+            return SYSTEM
+        if port < (address.first_port if known else self.usual_first):
+            return BELOW
+        return INSIDE if port <= (address.last_port if known else self.usual_last) else ABOVE
+
+    cdef int _only_fixed(self, const CEnd *ends) noexcept nogil:
+        """The side whose port alone is fixed; -1 where none is."""
+        cdef uint32_t one = self.port_facts(&ends[0]), other = self.port_facts(&ends[1])
+        cdef uint32_t shown = one >> 2 or other >> 2 or 1 << INSIDE
+        cdef bint low = not (one >> 2 or shown) >> (one & 3) & 1
+        cdef bint high = not (other >> 2 or shown) >> (other & 3) & 1
+        if low == high:
+            return -1
+        return 0 if low else 1
+
+    cdef uint32_t port_facts(self, const CEnd *end) noexcept nogil:
+        """`port_ranges.PortFacts.encoded` of an endpoint."""
+        cdef CEnd where = end[0]
+        cdef KnownEnd *address
+        where.port = 0
+        address = self.find(0, &where)
+        return self._zone(end.port, address) | address.shown << 2
 
     cdef uint32_t facts(self, uint32_t protocol, const CEnd *end) noexcept nogil:
-        """`IS_SERVER` and `HAS_PEERS` of an endpoint."""
+        """What is true of an endpoint, beside what the snapshot says."""
         cdef KnownEnd *known
         cdef uint32_t facts
         if self.count == 0:
             return 0
         known = self.find(protocol, end)
         facts = known.facts & IS_SERVER
-        if known.facts & HAS_PEERS and known.peers > 1:
-            facts |= HAS_PEERS
+        if known.facts & IS_SHARED and known.peers > 1:
+            facts |= IS_SHARED
+        if known.votes[0] + known.votes[1] >= ENOUGH_FLOWS and known.votes[0] != known.votes[1]:
+            facts |= MOSTLY_CLIENT if known.votes[0] > known.votes[1] else MOSTLY_SERVER
         return facts
 
     cdef KnownEnd *find(self, uint32_t protocol, const CEnd *end) noexcept nogil:
@@ -104,7 +263,17 @@ cdef class KnownEnds:
             place = (place + 1) & mask
         return &self.slots[place]
 
-    cdef int _note(self, uint32_t protocol, const CEnd *end, uint32_t facts) except -1:
+    cdef KnownEnd *_note_address(self, const CEnd *end) except NULL:
+        """The slot of an endpoint's address."""
+        cdef CEnd where = end[0]
+        cdef KnownEnd *address
+        where.port = 0
+        address = self._note(0, &where, IS_ADDRESS)
+        if address.last_port == 0:
+            address.first_port, address.last_port = self.usual_first, self.usual_last
+        return address
+
+    cdef KnownEnd *_note(self, uint32_t protocol, const CEnd *end, uint32_t facts) except NULL:
         cdef KnownEnd *known = self.find(protocol, end)
         if known.facts == 0:
             self.count += 1
@@ -112,7 +281,8 @@ cdef class KnownEnds:
         known.facts |= facts
         if self.count * 2 > <uint64_t>1 << self.bits:
             self._grow()
-        return 0
+            known = self.find(protocol, end)
+        return known
 
     cdef int _grow(self) except -1:
         cdef KnownEnd *old = self.slots

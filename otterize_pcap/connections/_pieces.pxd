@@ -19,9 +19,11 @@ cdef enum:
     SENT_SYN_ACK = 8
     UNREACHABLE = 16
     HINT_SHIFT = 5
+    WENT_ON = 128
     # Facts of an entry, as `shapes.SightingFact` names them.
     BEFORE_IS_EARLY = 2
     AFTER_IS_EARLY = 8
+    BEGAN_WITHIN = 32
 
 # All legs of one 5-tuple of a piece: one flow, unless `several`.
 cdef struct CFlow:
@@ -50,7 +52,8 @@ cdef struct CEnd:
     uint32_t port
 
 # One entry of a conntrack dump: its 5-tuples before and after NAT, its endpoints in the order
-# client, target, server, reply_to, and when its last packet passed, else when it was seen.
+# client, target, server, reply_to, when its last packet passed, else when it was seen, and whether
+# it began within the capture.
 cdef struct CSighting:
     uint32_t before
     uint32_t after
@@ -58,6 +61,7 @@ cdef struct CSighting:
     int64_t time_ns
     bint has_last
     bint assured
+    bint began_within
     uint32_t next_
 
 # Times that rules compare by, in ns (`shapes.Limits`).
@@ -126,6 +130,8 @@ cdef class Pieces:
         self, const CSighting *one, const CSighting *other, uint32_t tuple_
     ) noexcept nogil
     cdef bint take(self, uint32_t begin, uint32_t end) noexcept nogil
+    cdef void _unsettle(self) noexcept nogil
+    cdef bint _has_earlier(self, const CFlow *flow) noexcept nogil
     cdef int _flow_of(self, uint32_t tuple_) noexcept nogil
     cdef bint _survey(self) noexcept nogil
     cdef void _note(self, CFlow *flow, const CLeg *leg) noexcept nogil

@@ -14,8 +14,10 @@ from libc.string cimport memset
 
 from otterize_pcap.connections._cuts cimport Cuts
 from otterize_pcap.connections._index cimport RowIndex, protocol_of
+from otterize_pcap.table._numbers cimport FIN, PSH
 from otterize_pcap.table._row cimport (
     HAS_ACK,
+    HAS_SEQ,
     HAS_TIMESTAMP,
     NO_CLIENT,
     RST,
@@ -90,7 +92,7 @@ cdef class Pieces:
         free(self.gathered)
 
     cdef add_sightings(self, list sightings):
-        """Take conntrack's entries in: (protocol, four endpoints, time, has_last, assured) each.
+        """Take conntrack's entries in, each a `pieces.ToldSighting`.
 
         The 5-tuples of one entry are of one component.
         """
@@ -100,7 +102,7 @@ cdef class Pieces:
         self.sightings = <CSighting *>malloc((len(sightings) + 1) * sizeof(CSighting))
         if self.sightings == NULL:
             raise MemoryError
-        for protocol, ends, time_ns, has_last, assured in sightings:
+        for protocol, ends, time_ns, has_last, assured, began_within in sightings:
             sighting = &self.sightings[self.sighting_count]
             for place in range(4):
                 sighting.ends[place] = packed_end(ends[place])
@@ -109,6 +111,7 @@ cdef class Pieces:
             sighting.before = <uint32_t>self.index.add_bare(&before)
             sighting.after = <uint32_t>self.index.add_bare(&after)
             sighting.time_ns, sighting.has_last, sighting.assured = time_ns, has_last, assured
+            sighting.began_within = began_within
             self.index.unite(sighting.before, sighting.after)
             self.sighting_count += 1
         self.first_sighting = <uint32_t *>calloc(self.index.tuples + 1, sizeof(uint32_t))
@@ -210,8 +213,26 @@ cdef class Pieces:
             self.first_ns = min(self.first_ns, self.leg[i].first_ns)
             self.last_ns = max(self.last_ns, self.leg[i].last_ns)
         if self._survey() and self._take_sightings() and self._collect_ends():
+            if begin and self.protocol == UDP:
+                self._unsettle()
             self._order_flows()
             return True
+        return False
+
+    cdef void _unsettle(self) noexcept nogil:
+        """Tell the flows whose 5-tuple had packets before the piece: a pause turns none round."""
+        cdef int place
+        for place in range(self.flows):
+            if self.flow[place].settled and self._has_earlier(&self.flow[place]):
+                self.flow[place].settled = False
+
+    cdef bint _has_earlier(self, const CFlow *flow) noexcept nogil:
+        cdef uint32_t at = self.index.newest[flow.tuple_] if flow.has_legs else 0
+        while at:
+            if (self.index.row(at - 1).first_ns - self.offsets[self.index.table_of(at - 1)]
+                    < flow.first_ns):
+                return True
+            at = self.index.next_in_tuple[at - 1]
         return False
 
     cdef int _flow_of(self, uint32_t tuple_) noexcept nogil:
@@ -398,7 +419,8 @@ cdef class Pieces:
         `conntrack_flows.entry_flow` asks that.
         """
         return (self._bits_of(sighting, sighting.before) * BEFORE_IS_EARLY
-                + self._bits_of(sighting, sighting.after) * AFTER_IS_EARLY)
+                + self._bits_of(sighting, sighting.after) * AFTER_IS_EARLY
+                + sighting.began_within * BEGAN_WITHIN)
 
     cdef int _bits_of(self, const CSighting *sighting, uint32_t tuple_) noexcept nogil:
         cdef CFlow *flow = &self.flow[self._flow_of(tuple_)]
@@ -420,7 +442,14 @@ cdef inline uint8_t facts_of(const CSide *side) noexcept nogil:
             | WAS_RESET * ((side.flags & RST) != 0)
             | SENT_SYN_ACK * (side.syn_acks > 0)
             | UNREACHABLE * (side.unreachable > 0)
-            | (side.hints & 3) << HINT_SHIFT)
+            | (side.hints & 3) << HINT_SHIFT
+            | WENT_ON * went_on(side))
+
+
+cdef inline bint went_on(const CSide *side) noexcept nogil:
+    """`outcome.went_on`."""
+    return (side.flags & (FIN | PSH)) != 0 or (
+        side.has & HAS_SEQ and side.seq_first != side.seq_last)
 
 
 cdef inline bint is_later(const CFlow *one, const CFlow *other) noexcept nogil:

@@ -9,7 +9,7 @@ from otterize_pcap.connections._pieces cimport CEnd, CFlow, MAX_ENDS, MAX_FLOWS,
 cdef enum:
     MAX_LEADS = 24
     # Header, ends, flows, leads, sightings, gaps.
-    MAX_SHAPE = 8 + 4 * 12 + 12 * 6 + 2 * 24 + 5 * 12 + 36
+    MAX_SHAPE = 8 + 5 * 12 + 12 * 6 + 2 * 24 + 5 * 12 + 36
     IS_SERVED = 1
     END_FACTS_SHIFT = 1
     IS_HELD = 8
@@ -30,7 +30,7 @@ cdef class ShapeWriter:
     cdef int token_count[3]
     cdef uint8_t acked[MAX_FLOWS][2]
     cdef uint8_t streams[MAX_FLOWS][2]
-    cdef uint32_t port_bases[3]
+    cdef uint32_t well_known
 
     cdef bint write(self) except *
     cdef bint _write_ends(self) except *

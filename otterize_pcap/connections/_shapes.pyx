@@ -38,9 +38,7 @@ cdef class ShapeWriter:
 
     def __cinit__(self, Pieces pieces, Answers answers, KnownEnds known, limits):
         self.pieces, self.answers, self.known = pieces, answers, known
-        self.port_bases[0] = limits.well_known
-        self.port_bases[1] = limits.ephemeral.start
-        self.port_bases[2] = limits.ephemeral.stop
+        self.well_known = limits.well_known
 
     cdef bint write(self) except *:
         """Whether the piece at hand has a shape; then it is in `out`."""
@@ -61,7 +59,7 @@ cdef class ShapeWriter:
         return True
 
     cdef bint _write_ends(self) except *:
-        """Each endpoint: its address's rank, its port's place among those of its class, facts."""
+        """Each endpoint: its address's rank, its port's place in its class, facts of both."""
         cdef Pieces piece = self.pieces
         cdef CEnd *end
         cdef int place, rank = -1
@@ -87,14 +85,12 @@ cdef class ShapeWriter:
             self.put(self._port_class(end.port))
             self.put(self._canonical_port(place))
             self.put(facts)
+            self.put(self.known.port_facts(end))
         return True
 
     cdef int _port_class(self, uint32_t port) noexcept:
-        """0 well known, 1 below the ephemeral range, 2 in it, 3 above."""
-        cdef int class_ = 0
-        while class_ < 3 and port >= self.port_bases[class_]:
-            class_ += 1
-        return class_
+        """0 well known, 1 not."""
+        return port >= self.well_known
 
     cdef int _canonical_port(self, int place) noexcept:
         """How many lower ports of the same class the piece has at the same address."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from otterize_pcap.connections.component_index import RowIndex
 from otterize_pcap.connections.connection_groups import Groups, Side, Totals, totals_of
+from otterize_pcap.connections.conntrack_flows import tuple5
 from otterize_pcap.connections.facts import SnapshotFacts, Span
 from otterize_pcap.connections.known_ends import KnownEnds
 from otterize_pcap.connections.listed import ListedConnection
@@ -21,8 +22,9 @@ from otterize_pcap.connections.pieces import (
     TableTimes,
     ToldSighting,
 )
+from otterize_pcap.connections.port_ranges import Ranges
 from otterize_pcap.connections.shape_writer import ShapeWriter
-from otterize_pcap.connections.shapes import EndFact, Limits
+from otterize_pcap.connections.shapes import Limits
 from otterize_pcap.connections.snapshot_answers import SnapshotAnswers
 from otterize_pcap.connections.verdicts import Judged
 from otterize_pcap.packets.packet import Tunnel
@@ -140,6 +142,7 @@ class Components:
         sightings: Sequence[ToldSighting],
         snapshot: SnapshotFacts,
         secret: bytes,
+        ranges: Ranges,
     ) -> None:
         """Find what belongs together.
 
@@ -150,6 +153,7 @@ class Components:
             sightings: What conntrack says, times without the clock's offset.
             snapshot: What the snapshot says.
             secret: For the compiled part's hashes.
+            ranges: The ephemeral ports that nodes saved, by address.
         """
         del secret
         self._answers = SnapshotAnswers(snapshot)
@@ -161,10 +165,11 @@ class Components:
             )
             for offset, first_ns, files in zip(offsets, began, ranks, strict=True)
         ]
+        self._table_times = times
         self._pieces = Pieces(self._index, times)
         self._pieces.add_sightings(sightings)
         self._unite_by_services()
-        self._known = KnownEnds(self._index)
+        self._known = KnownEnds(self._index, self._answers, times, ranges)
         self._writer = ShapeWriter(self._index, self._answers, self._known)
         self._groups = Groups(self._answers)
 
@@ -215,10 +220,17 @@ class Components:
         """The rows of one table that have no shape, to be looked at as they are."""
         return (leg.row for leg in self._odd if leg.table == table)
 
-    def facts(self, protocol: int, endpoint: Endpoint) -> tuple[bool, bool]:
-        """(whether an endpoint answered a handshake, whether it had several peers)."""
-        facts = self._known.facts(protocol, endpoint)
-        return EndFact.ANSWERED in facts, EndFact.HAD_PEERS in facts
+    def facts(self, protocol: int, endpoint: Endpoint) -> tuple[int, int]:
+        """`EndFact`s of an endpoint, without the snapshot's, and its encoded `PortFacts`."""
+        return self._known.facts(protocol, endpoint), self._known.port_facts(endpoint).encoded
+
+    def began_ns(self, protocol: int, one: Endpoint, other: Endpoint) -> int:
+        """When the first packet between two endpoints came, of which there is one."""
+        number = self._index.number_of(tuple5(protocol, one, other))
+        return min(
+            indexed.row.first_ns - self._table_times[indexed.table].offset
+            for indexed in self._index.rows_of(number)
+        )
 
     def stands(self) -> list[tuple[int, int, int]]:
         """For each stand (side, first_ns, last_ns): when the side sent in one connection then."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from otterize_pcap.connections.conntrack_flows import Flows, sighted_flow
-from otterize_pcap.connections.direction import Known, ServedPorts, decide, survey
+from otterize_pcap.connections.direction import ServedPorts, Testimony, decide
+from otterize_pcap.connections.evidence import Known
 from otterize_pcap.connections.facts import Span
 from otterize_pcap.connections.join import Services, join_flows
 from otterize_pcap.connections.legs import (
@@ -27,7 +28,8 @@ class Connection:
     """One connection, all its recordings joined (S20).
 
     `clients` and `servers` are its endpoints (address, port) from where it began to where it
-    ended: NAT adds one for each rewriting. `rule` decided the direction (S30 to S36), `joined_by`
+    ended: NAT adds one for each rewriting. `rule` decided the direction (S30 to S36), `testimony`
+    are all the rules that spoke where no handshake did, and whether for that direction. `joined_by`
     are the parts of S20 that joined its flows. `packets` and `bytes` are (to the server, to the
     client) of the fullest leg. Times are ns with clock offsets removed; `client_sent` and
     `server_sent` are the spans in which each side sent (S12). `legs` are in order of time; the
@@ -48,6 +50,7 @@ class Connection:
     syns: int
     legs: tuple[Leg, ...]
     joined_by: tuple[str, ...] = ()
+    testimony: tuple[Testimony, ...] = ()
 
 
 class CapturedServices(Services, ServedPorts, Protocol):
@@ -63,6 +66,7 @@ class Judgement:
     rule: Rule
     outcome: str
     joined_by: tuple[str, ...]
+    testimony: tuple[Testimony, ...]
 
     @property
     def clients(self) -> tuple[Endpoint, ...]:
@@ -97,7 +101,7 @@ def judge(
     assured = _assured(flows, sightings)
     found = []
     for group in join_flows(flows, services, sightings, known.crowded):
-        sides, rule = decide(group, known, services)
+        sides, rule, testimony = decide(group, known, services)
         found.append(
             Judgement(
                 flows=tuple(group),
@@ -107,6 +111,7 @@ def judge(
                     group, sides, assured=any(id(flow) in assured for flow in group)
                 ),
                 joined_by=tuple(sorted({flow.rule for flow in group if flow.rule is not None})),
+                testimony=testimony,
             )
         )
     return found
@@ -117,7 +122,7 @@ def connect(
     services: CapturedServices,
     sightings: Sequence[Sighting],
     offsets: Mapping[str, int],
-    surveyed: Callable[[Collection[Flow], Sequence[Sighting]], Known] = survey,
+    surveyed: Callable[[Collection[Flow], Sequence[Sighting]], Known],
 ) -> list[Connection]:
     """Join the rows of one capture's files into its connections, looking at each row.
 
@@ -126,7 +131,7 @@ def connect(
         services: What the snapshot says of Services and ports.
         sightings: Conntrack's entries (`sightings.sightings_of`).
         offsets: Clock offsets by node, in ns (`clocks.measure_offsets`).
-        surveyed: Tells what the whole capture says, where the rows are only a part of it.
+        surveyed: Tells what the whole capture says of some flows' endpoints.
 
     Returns:
         The connections, in an order that no order of files changes.
@@ -179,6 +184,7 @@ def _connection(judged: Judgement) -> Connection:
         ),
         legs=tuple(legs),
         joined_by=judged.joined_by,
+        testimony=judged.testimony,
     )
 
 

@@ -1,18 +1,14 @@
 """Who is the client: S30 to S36, each a function of one flow, and how their answers combine."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
-from otterize_pcap.connections.conntrack_flows import MANY, tuple5
-from otterize_pcap.connections.legs import UDP_GAP_NS, Flow, Tuple5
+from otterize_pcap.connections.evidence import Known
+from otterize_pcap.connections.legs import UDP_GAP_NS, Flow
+from otterize_pcap.connections.port_ranges import WELL_KNOWN
 from otterize_pcap.connections.rule import Rule
-from otterize_pcap.connections.sightings import Sighting
 from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.rows import Endpoint
-
-EPHEMERAL = range(32768, 61000)
-WELL_KNOWN = 1024
 
 
 class ServedPorts(Protocol):
@@ -23,73 +19,37 @@ class ServedPorts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the whole capture says, for rules that look beyond one flow.
+class Answer(NamedTuple):
+    """The client's side of one flow, by one rule; what is not plausible does not count."""
 
-    `servers` are (protocol, endpoint) that answered a handshake (S33). `originals` are the client
-    endpoints that conntrack recorded for a 5-tuple (S31). `peers` counts, up to two, the distinct
-    endpoints that each candidate for S35 talked to. `crowded` are the (protocol, client ISN) of
-    more 5-tuples than one connection has.
-    """
-
-    servers: frozenset[tuple[int, Endpoint]] = frozenset()
-    originals: Mapping[Tuple5, frozenset[Endpoint]] = field(default_factory=dict)
-    peers: Mapping[tuple[int, Endpoint], int] = field(default_factory=dict)
-    crowded: frozenset[tuple[int, int]] = frozenset()
+    rule: Rule
+    side: int
+    counts: bool = True
 
 
-def survey(flows: Collection[Flow], sightings: Iterable[Sighting]) -> Known:
-    """Collect what the rules need to know of all flows and conntrack entries."""
-    servers: set[tuple[int, Endpoint]] = set()
-    candidates: dict[tuple[int, Endpoint], set[Endpoint]] = {}
-    for flow in flows:
-        if flow.client is not None and flow.server_isn is not None:
-            servers.add((flow.protocol, flow.endpoint(1 - flow.client)))
-            continue
-        for side in (0, 1):
-            if flow.endpoint(side)[1] not in EPHEMERAL:
-                candidates[flow.protocol, flow.endpoint(side)] = set()
-    if candidates:
-        for flow in filter(lambda flow: flow.is_recorded, flows):
-            for side in (0, 1):
-                peers = candidates.get((flow.protocol, flow.endpoint(side)))
-                if peers is not None and len(peers) < 2:
-                    peers.add(flow.endpoint(1 - side))
-    return Known(
-        servers=frozenset(servers),
-        originals=conntrack_originals(sightings),
-        peers={key: len(found) for key, found in candidates.items()},
-        crowded=crowded_isns(flows),
-    )
+Answers = list[Answer]
 
 
-def crowded_isns(flows: Iterable[Flow]) -> frozenset[tuple[int, int]]:
-    """The (protocol, client ISN) that more 5-tuples show than one connection can have."""
-    shown: dict[tuple[int, int], set[Tuple5]] = {}
-    for flow in flows:
-        for leg in flow.legs:
-            if leg.row.client_isn is not None:
-                shown.setdefault((flow.protocol, leg.row.client_isn), set()).add(flow.tuple5)
-    return frozenset(key for key, tuples in shown.items() if len(tuples) > MANY)
+class Testimony(NamedTuple):
+    """A rule that spoke of a connection, and whether for the client that was decided on."""
+
+    rule: Rule
+    agrees: bool
 
 
-def conntrack_originals(sightings: Iterable[Sighting]) -> dict[Tuple5, frozenset[Endpoint]]:
-    """Who conntrack says was the client of each 5-tuple, before and after NAT (S31)."""
-    originals: dict[Tuple5, set[Endpoint]] = {}
-    for entry in sightings:
-        before = tuple5(entry.protocol, entry.client, entry.target)
-        after = tuple5(entry.protocol, entry.reply_to, entry.server)
-        originals.setdefault(before, set()).add(entry.client)
-        originals.setdefault(after, set()).add(entry.reply_to)
-    return {key: frozenset(found) for key, found in originals.items()}
-
-
-def decide(flows: list[Flow], known: Known, served: ServedPorts) -> tuple[list[int], Rule]:
-    """The client's side in each flow of one connection, and the rule that decided.
+class Decision(NamedTuple):
+    """The client's side in each flow of one connection, the rule that decided, and all that spoke.
 
     Without a decision the sides are those that sent first, and the rule is S36.
     """
+
+    sides: list[int]
+    rule: Rule
+    testimony: tuple[Testimony, ...] = ()
+
+
+def decide(flows: list[Flow], known: Known, served: ServedPorts) -> Decision:
+    """Say who called in one connection."""
     by_handshake = next(
         (flow for flow in flows if flow.client is not None and flow.server_isn is not None),
         next((flow for flow in flows if flow.client is not None), None),
@@ -99,16 +59,38 @@ def decide(flows: list[Flow], known: Known, served: ServedPorts) -> tuple[list[i
         server = by_handshake.endpoint(1 - by_handshake.client)
         sides = [_side_of(flow, client, server) for flow in flows]
         # A SYN that nobody answered, into what was going on already, may come from the server.
-        if by_handshake.lacks_answer and _vote(flows, known, served)[0] not in (None, sides):
-            return sides, Rule.UNDIRECTED
-        return sides, Rule.HANDSHAKE
-    voted, rule = _vote(flows, known, served)
-    if voted is not None and rule is not None:
-        return voted, rule
-    senders = [_first_sender(flow) for flow in flows]
-    if rule is Rule.UNDIRECTED and len(flows) and all(_began_inside(flow) for flow in flows):
-        return senders, Rule.FIRST_SENDER
-    return senders, Rule.UNDIRECTED
+        if by_handshake.lacks_answer:
+            said = [_answers(flow, known, served) for flow in flows]
+            voted, _ = _combined(flows, said)
+            if voted not in (None, sides):
+                return _decision(sides, Rule.UNDIRECTED, said)
+        return Decision(sides, Rule.HANDSHAKE)
+    return _without_handshake(flows, known, served)
+
+
+def _without_handshake(flows: list[Flow], known: Known, served: ServedPorts) -> Decision:
+    said = [_answers(flow, known, served) for flow in flows]
+    voted, rule = _combined(flows, said)
+    if rule is None and flows[0].protocol == UDP:
+        guessed = [_by_most_flows(flow, known) for flow in flows]
+        voted, rule = _combined(flows, guessed)
+        if rule is None and all(_began_inside(flow, known) for flow in flows):
+            guessed = [_by_first_datagram(flow, known) for flow in flows]
+            voted, rule = _combined(flows, guessed)
+        said = [one + other for one, other in zip(said, guessed, strict=True)]
+    if voted is None or rule is None:
+        return _decision([_first_sender(flow) for flow in flows], Rule.UNDIRECTED, said)
+    return _decision(voted, rule, said)
+
+
+def _decision(sides: list[int], rule: Rule, said: Sequence[Answers]) -> Decision:
+    spoke = {
+        Testimony(by, side == decided)
+        for answers, decided in zip(said, sides, strict=True)
+        for by, side, _ in answers
+    }
+    ordered = sorted(spoke, key=lambda one: (one.rule.precedence, not one.agrees))
+    return Decision(sides, rule, tuple(ordered))
 
 
 def _side_of(flow: Flow, client: Endpoint, server: Endpoint) -> int:
@@ -121,44 +103,60 @@ def _side_of(flow: Flow, client: Endpoint, server: Endpoint) -> int:
     return _first_sender(flow)
 
 
-def _vote(
-    flows: list[Flow], known: Known, served: ServedPorts
+def _combined(
+    flows: Sequence[Flow], said: Sequence[Answers]
 ) -> tuple[list[int] | None, Rule | None]:
-    """What S31 to S35 say together: sides and the first rule that spoke, or none and why.
+    """What rules say together: sides and the first rule that spoke.
 
-    The rule is S36 where none spoke, and None where two disagree.
+    Where a strong rule spoke, the weak ones do not count. No rule where none spoke; a rule but no
+    sides where two of them disagree.
     """
-    shared = _shared_endpoint(flows)
-    answers: dict[Rule, set[int]] = {}
-    own: list[int | None] = []
-    for flow in flows:
-        said = [(rule, side) for rule, side in _answers(flow, known, served) if side is not None]
-        for rule, side in said:
-            key = side if shared is None else int(flow.endpoint(side) != shared)
-            answers.setdefault(rule, set()).add(key)
-        own.append(said[0][1] if said else None)
-    if not answers:
-        return None, Rule.UNDIRECTED
-    first = min(answers, key=lambda rule: rule.precedence)
-    said_all = set().union(*answers.values())
-    if shared is not None:
-        if len(said_all) > 1:
-            return None, None
-        client_is_shared = said_all == {0}
-        return [
-            side if client_is_shared else 1 - side
-            for side in (0 if flow.endpoint(0) == shared else 1 for flow in flows)
-        ], first
-    decided = [side for side in own if side is not None]
-    if len(decided) < len(own) or any(
-        len({side for _, side in _answers(flow, known, served) if side is not None}) > 1
-        for flow in flows
-    ):
+    counted = [[answer for answer in answers if answer.counts] for answers in said]
+    if not any(counted):
         return None, None
-    return decided, first
+    shared = _shared_endpoint(flows)
+    together = [answer for answers in counted for answer in answers]
+    counted = [_strongest(answers, answers if shared is None else together) for answers in counted]
+    first = min(
+        (answer.rule for answers in counted for answer in answers),
+        key=lambda rule: rule.precedence,
+    )
+    if shared is None:
+        return _chained(flows, [{answer.side for answer in each} for each in counted]), first
+    places = [int(flow.endpoint(0) != shared) for flow in flows]
+    is_client = {
+        answer.side == place
+        for answers, place in zip(counted, places, strict=True)
+        for answer in answers
+    }
+    if len(is_client) > 1:
+        return None, first
+    return [place if True in is_client else 1 - place for place in places], first
 
 
-def _shared_endpoint(flows: list[Flow]) -> Endpoint | None:
+def _chained(flows: Sequence[Flow], said: Sequence[set[int]]) -> list[int] | None:
+    """The sides of flows that follow each other through NAT, which may tell them of each other."""
+    if any(len(sides) > 1 for sides in said):
+        return None
+    decided = {place: min(sides) for place, sides in enumerate(said) if sides}
+    for _ in flows:
+        clients = {flows[place].endpoint(side) for place, side in decided.items()}
+        servers = {flows[place].endpoint(1 - side) for place, side in decided.items()}
+        for place, flow in enumerate(flows):
+            for side in (0, 1):
+                if flow.endpoint(side) in clients or flow.endpoint(1 - side) in servers:
+                    decided.setdefault(place, side)
+    return [decided[place] for place in range(len(flows))] if len(decided) == len(flows) else None
+
+
+def _strongest(answers: Answers, among: Answers) -> Answers:
+    """The strong rules' answers if there are any among some, else all."""
+    if not any(answer.rule.strong for answer in among):
+        return answers
+    return [answer for answer in answers if answer.rule.strong]
+
+
+def _shared_endpoint(flows: Sequence[Flow]) -> Endpoint | None:
     """The endpoint that all flows have: NAT to a Service leaves the client's as it is."""
     common = {flows[0].endpoint(0), flows[0].endpoint(1)}
     for flow in flows[1:]:
@@ -166,24 +164,41 @@ def _shared_endpoint(flows: list[Flow]) -> Endpoint | None:
     return min(common) if common else None
 
 
-def _answers(flow: Flow, known: Known, served: ServedPorts) -> list[tuple[Rule, int | None]]:
+def _answers(flow: Flow, known: Known, served: ServedPorts) -> Answers:
+    """What S31 to S35 say of a flow, each where it says anything."""
     times = (flow.first_ns, flow.last_ns)
     protocol = flow.protocol
-    return [
-        (Rule.CONNTRACK, _by_conntrack(flow, known)),
+    ends = (flow.endpoint(0), flow.endpoint(1))
+    said = (
         (
             Rule.DECLARED_PORT,
-            _only_server(
-                *(served.serves(flow.endpoint(side), protocol, *times) for side in (0, 1))
-            ),
+            _only_server(*(served.serves(end, protocol, *times) for end in ends)),
         ),
         (
             Rule.ANSWERED_ELSEWHERE,
-            _only_server(*((protocol, flow.endpoint(side)) in known.servers for side in (0, 1))),
+            _only_server(*((protocol, end) in known.servers for end in ends)),
         ),
         (Rule.PAYLOAD, _by_payload(flow)),
         (Rule.PORT, _by_port(flow, known)),
+    )
+    return [
+        *_by_conntrack(flow, known),
+        *(_answer(flow, rule, side, known) for rule, side in said if side is not None),
     ]
+
+
+def _answer(flow: Flow, rule: Rule, client: int, known: Known) -> Answer:
+    counts = rule is Rule.DECLARED_PORT or not _is_backwards(flow, client, known)
+    return Answer(rule, client, counts)
+
+
+def _is_backwards(flow: Flow, client: int, known: Known) -> bool:
+    """Whether the server's port would be ephemeral and the client's not.
+
+    Only a handshake or a declared port may say so: conntrack takes connections up in the middle
+    (nf_conntrack_tcp_loose), and requests travel down reverse tunnels.
+    """
+    return known.are_usual(flow.endpoint(1 - client), flow.endpoint(client))
 
 
 def _only_server(low: bool, high: bool) -> int | None:
@@ -191,11 +206,25 @@ def _only_server(low: bool, high: bool) -> int | None:
     return int(low) if low != high else None
 
 
-def _by_conntrack(flow: Flow, known: Known) -> int | None:
-    clients = known.originals.get(flow.tuple5)
-    if clients is None or len(clients) != 1:
-        return None
-    return 0 if flow.endpoint(0) in clients else 1
+def _by_conntrack(flow: Flow, known: Known) -> Answers:
+    """S31: the original direction of an entry that knows how the flow began.
+
+    One that began within the capture may have been made by a flow that was there already: a TCP
+    connection taken up in the middle, an expired UDP entry made anew. It counts where its ports
+    are as a client's and a server's are.
+    """
+    said = {0: False, 1: False}
+    originals = known.originals.get(flow.tuple5, frozenset())
+    sides = {0 if flow.endpoint(0) == original[0] else 1 for original in originals}
+    for client, began_within, *before in originals:
+        side = 0 if flow.endpoint(0) == client else 1
+        after = flow.endpoint(side), flow.endpoint(1 - side)
+        said[side] |= not _is_backwards(flow, side, known) and (
+            not began_within or known.are_usual(*before) or known.are_usual(*after)
+        )
+    # Entries that count for either side tell nothing.
+    torn = said[0] and said[1]
+    return [Answer(Rule.CONNTRACK, side, said[side] and not torn) for side in sorted(sides)]
 
 
 def _by_payload(flow: Flow) -> int | None:
@@ -211,14 +240,32 @@ def _by_payload(flow: Flow) -> int | None:
 
 
 def _by_port(flow: Flow, known: Known) -> int | None:
-    fixed = [flow.endpoint(side)[1] not in EPHEMERAL for side in (0, 1)]
-    client = _only_server(*fixed)
+    """S35: the one port outside the ephemeral range, if well known or of several connections."""
+    facts = [known.port(flow.endpoint(side)) for side in (0, 1)]
+    client = _only_server(*(facts[side].is_fixed_beside(facts[1 - side]) for side in (0, 1)))
     if client is None:
         return None
     server = flow.endpoint(1 - client)
-    if server[1] < WELL_KNOWN or known.peers.get((flow.protocol, server), 0) > 1:
+    if server[1] < WELL_KNOWN or (flow.protocol, server) in known.shared:
         return client
     return None
+
+
+def _by_most_flows(flow: Flow, known: Known) -> Answers:
+    """The UDP rule's first half: what most flows of either endpoint say."""
+    sides = set()
+    for side in (0, 1):
+        end = (flow.protocol, flow.endpoint(side))
+        if end in known.mostly_clients:
+            sides.add(side)
+        if end in known.mostly_servers:
+            sides.add(1 - side)
+    return [_answer(flow, Rule.FIRST_SENDER, side, known) for side in sorted(sides)]
+
+
+def _by_first_datagram(flow: Flow, known: Known) -> Answers:
+    """The UDP rule's second half: who sent first."""
+    return [_answer(flow, Rule.FIRST_SENDER, _first_sender(flow), known)]
 
 
 def _first_sender(flow: Flow) -> int:
@@ -226,13 +273,15 @@ def _first_sender(flow: Flow) -> int:
     return first.row.first_sender
 
 
-def _began_inside(flow: Flow) -> bool:
-    """The UDP rule: answered, and not in the first 30 seconds of any file that shows it."""
-    if flow.protocol != UDP:
-        return False
+def _began_inside(flow: Flow, known: Known) -> bool:
+    """Whether it was answered, its 5-tuple is new, and no file that shows it was just begun."""
     replied = all(any(leg.row.sides[side].packets for leg in flow.legs) for side in (0, 1))
-    return replied and all(
-        leg.recording.first_ns is not None
-        and leg.row.first_ns >= leg.recording.first_ns + UDP_GAP_NS
-        for leg in flow.legs
+    return (
+        replied
+        and known.began.get(flow.tuple5, flow.first_ns) >= flow.first_ns
+        and all(
+            leg.recording.first_ns is not None
+            and leg.row.first_ns >= leg.recording.first_ns + UDP_GAP_NS
+            for leg in flow.legs
+        )
     )

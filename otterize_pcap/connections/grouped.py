@@ -17,15 +17,17 @@ from otterize_pcap.connections.connect import CapturedServices, Connection, conn
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.conntrack_flows import related_sightings
 from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
-from otterize_pcap.connections.direction import Known, conntrack_originals
+from otterize_pcap.connections.evidence import Known, conntrack_originals
 from otterize_pcap.connections.facts import SnapshotFacts
 from otterize_pcap.connections.legs import Flow, Leg, Recording
 from otterize_pcap.connections.listed import ListedConnection
+from otterize_pcap.connections.port_ranges import Ranges, decoded
 from otterize_pcap.connections.rule import Rule
-from otterize_pcap.connections.shapes import LIMITS
+from otterize_pcap.connections.shapes import LIMITS, EndFact
 from otterize_pcap.connections.sightings import Sighting, sightings_of
 from otterize_pcap.connections.verdicts import ConnectionClass, Verdicts
 from otterize_pcap.packets.packet import Tunnel
+from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table, new_table
 from otterize_pcap.table.rows import Endpoint
 
@@ -115,6 +117,7 @@ class GroupedConnections:
         ahead: How far, in ns, nodes' clocks were ahead of the API server's, where measured.
         believed: Whether what came through a tunnel path counts (S25).
         listed: Whether `listing` will be asked for.
+        ranges: The ephemeral ports that nodes saved, by address (S35).
     """
 
     def __init__(
@@ -126,8 +129,10 @@ class GroupedConnections:
         believed: Callable[[tuple[Tunnel, ...]], bool] = lambda _: True,
         *,
         listed: bool = False,
+        ranges: Ranges | None = None,
     ) -> None:
         self._snapshot = snapshot
+        self._ranges = ranges or {}
         self._listed = listed
         self._components = _components_of([each.table for each in recordings], believed)
         shows = self._components.shows
@@ -175,11 +180,13 @@ class GroupedConnections:
                     one.time_ns,
                     one.tells_last,
                     one.assured,
+                    one.began_within,
                 )
                 for one in self._sightings
             ],
             self._snapshot,
             os.urandom(SECRET_BYTES),
+            self._ranges,
         )
         self._components.count(self._verdicts.judge, self._listed)
 
@@ -284,6 +291,7 @@ class GroupedConnections:
                         for place, row, began_ns, ended_ns in legs
                     ),
                     joined_by=kind.joined_by,
+                    testimony=kind.testimony,
                 ),
             )
 
@@ -300,17 +308,26 @@ class GroupedConnections:
                 (one.protocol, end) for end in (one.client, one.target, one.server, one.reply_to)
             )
         facts = {end: self._components.facts(*end) for end in ends}
+
+        def having(fact: EndFact) -> frozenset[tuple[int, Endpoint]]:
+            return frozenset(end for end, (found, _) in facts.items() if found & fact)
+
         isns = {
             (flow.protocol, leg.row.client_isn)
             for flow in flows
             for leg in flow.legs
             if leg.row.client_isn is not None
         }
+        began = self._components.began_ns
         return Known(
-            servers=frozenset(end for end, (answered, _) in facts.items() if answered),
+            servers=having(EndFact.ANSWERED),
             originals=conntrack_originals(sightings),
-            peers={end: 2 for end, (_, several) in facts.items() if several},
+            shared=having(EndFact.SHARED),
+            mostly_clients=having(EndFact.MOSTLY_CLIENT),
+            mostly_servers=having(EndFact.MOSTLY_SERVER),
+            ports={end: decoded(port) for (_, end), (_, port) in facts.items()},
             crowded=frozenset(isn for isn in isns if self._components.is_crowded(*isn)),
+            began={flow.tuple5: began(*flow.tuple5) for flow in flows if flow.protocol == UDP},
         )
 
 

@@ -25,9 +25,9 @@ UDP_GAP_NS = 30 * SECOND_NS
 class Recording:
     """The rows of one node's recording, of one or several files in order of time.
 
-    `node` is where it was recorded, `Row.part` indexes `files`, and `first_ns` is the time of the
-    first packet by the node's own clock, None without packets. `table` is what `rows` come from,
-    where that is compiled: `groups` works on it as it is.
+    `node` is where it was recorded, `Row.part` indexes `files`, and `first_ns` is when it began by
+    the node's own clock: with its first packet where nothing else says that, None without packets.
+    `table` is what `rows` come from, where that is compiled: `groups` works on it as it is.
     """
 
     files: tuple[str, ...]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from otterize_pcap.connections.legs import Flow
-from otterize_pcap.packets.protocols import RST, UDP
+from otterize_pcap.packets.protocols import FIN, PSH, RST, UDP
 from otterize_pcap.table.rows import Side
 
 ESTABLISHED, PROBED, REFUSED, UNANSWERED = "established", "probed", "refused", "unanswered"
@@ -30,6 +30,8 @@ def outcome_of(flows: Sequence[Flow], clients: Sequence[int], *, assured: bool) 
     server_isn = next((flow.server_isn for flow in flows if flow.server_isn is not None), None)
     if _acknowledged(sent, server_isn) or (_has_ack(sent) and _has_ack(answered)):
         return ESTABLISHED
+    if _only_one_way(flows, sent, answered):
+        return ESTABLISHED
     if any(side.syn_acks for side in answered):
         return PROBED
     if any(side.flags & RST for side in answered) or any(side.unreachable for side in sent):
@@ -51,6 +53,26 @@ def _acknowledged(sent: Iterable[Side], server_isn: int | None) -> bool:
         side.ack_first is not None and (side.ack_first - server_isn - 1) & 0xFFFFFFFF < 1 << 31
         for side in sent
     )
+
+
+def _only_one_way(flows: Sequence[Flow], sent: Sequence[Side], answered: Sequence[Side]) -> bool:
+    """Whether one direction alone was recorded, and what it said needed the other's answer.
+
+    A client that acknowledges and goes on after its SYN was answered; a server that goes on after
+    its SYN-ACK was acknowledged (RFC 9293 3.5).
+    """
+    if any(side.unreachable for side in sent) or all(flow.client is None for flow in flows):
+        return False
+    if not any(side.packets for side in answered):
+        return _has_ack(sent) and any(map(went_on, sent))
+    if not any(side.packets for side in sent):
+        return any(side.syn_acks for side in answered) and any(map(went_on, answered))
+    return False
+
+
+def went_on(side: Side) -> bool:
+    """Whether it sent data or FIN: a segment alone that acknowledges takes no sequence number."""
+    return bool(side.flags & (FIN | PSH)) or side.seq_first != side.seq_last
 
 
 def _has_ack(sides: Iterable[Side]) -> bool:

@@ -5,13 +5,15 @@ is *odd*: its rows are looked at as they are.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from otterize_pcap.connections.component_index import RowIndex
 from otterize_pcap.connections.conntrack_flows import DUMP_SLACK_NS, patience_of, tuple5
 from otterize_pcap.connections.legs import SLACK_NS, UDP_GAP_NS, Tuple5
+from otterize_pcap.connections.outcome import went_on
 from otterize_pcap.connections.piece_cuts import PieceLeg, cuts
-from otterize_pcap.connections.shapes import HINT_SHIFT, SideFact, SightingFact
+from otterize_pcap.connections.shapes import HINT_SHIFT, HINTS, SideFact, SightingFact
 from otterize_pcap.packets.protocols import RST, UDP
 from otterize_pcap.table.rows import Endpoint, Side
 
@@ -20,9 +22,9 @@ MAX_SIGHTINGS = 12
 MAX_LEGS = 1 << 16
 NEVER = (1 << 63) - 1
 
-ToldSighting = tuple[int, tuple[Endpoint, Endpoint, Endpoint, Endpoint], int, bool, bool]
+ToldSighting = tuple[int, tuple[Endpoint, Endpoint, Endpoint, Endpoint], int, bool, bool, bool]
 """Protocol, endpoints (client, target, server, reply_to), time, whether it is the last packet's,
-and whether conntrack was assured."""
+whether conntrack was assured, and whether the entry began within the capture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +120,14 @@ class Piece:
     def sighting_facts(self, sighting: KeptSighting) -> int:
         """What an entry says of the flows before and after NAT; see `SightingFact`."""
         said = SightingFact.ASSURED * sighting.told[4]
+        said |= SightingFact.BEGAN_WITHIN * sighting.told[5]
         said |= self._when(sighting, sighting.before) * SightingFact.BEFORE_IS_EARLY
         return said | self._when(sighting, sighting.after) * SightingFact.AFTER_IS_EARLY
 
     def _when(self, sighting: KeptSighting, number: int) -> int:
         """1 where an entry is too early for a flow, 2 where too late (`sighted_flow`)."""
         flow = next(flow for flow in self.flows if flow.number == number)
-        _, _, time_ns, tells_last, _ = sighting.told
+        _, _, time_ns, tells_last, *_ = sighting.told
         if not flow.legs:
             return 0
         too_early = flow.first_ns > time_ns + DUMP_SLACK_NS
@@ -167,8 +170,10 @@ class Pieces:
             return
         places = () if sightings else cuts(legs, legs[0].row.protocol)
         begin = 0
+        earlier: set[int] = set()
         for end in (*places, len(legs)):
-            yield legs[begin:end], self._taken(legs[begin:end], sightings)
+            yield legs[begin:end], self._taken(legs[begin:end], sightings, earlier)
+            earlier.update(leg.tuple_ for leg in legs[begin:end])
             begin = end
 
     def _legs(self, members: Iterable[int]) -> Iterator[PieceLeg]:
@@ -185,13 +190,20 @@ class Pieces:
                     number,
                 )
 
-    def _taken(self, legs: Sequence[PieceLeg], sightings: Sequence[KeptSighting]) -> Piece | None:
-        """A piece of some legs, None where that is odd."""
+    def _taken(
+        self,
+        legs: Sequence[PieceLeg],
+        sightings: Sequence[KeptSighting],
+        earlier: AbstractSet[int],
+    ) -> Piece | None:
+        """A piece of some legs, None where that is odd; `earlier` are 5-tuples before it."""
         flows: dict[int, PieceFlow] = {}
         for leg in legs:
             self._flow_of(flows, leg.tuple_).note(leg, self._times[leg.table].settled_ns)
             if len(flows) > MAX_FLOWS:
                 return None
+        for number in earlier & flows.keys():
+            flows[number].settled = False
         for sighting in sightings if len(sightings) <= MAX_SIGHTINGS else ():
             self._flow_of(flows, sighting.before)
             self._flow_of(flows, sighting.after)
@@ -250,4 +262,5 @@ def _said(side: Side) -> int:
     said |= SideFact.RESET * (side.flags & RST != 0)
     said |= SideFact.SYN_ACK * (side.syn_acks > 0)
     said |= SideFact.UNREACHABLE * (side.unreachable > 0)
-    return int(said) | (side.hints & 3) << HINT_SHIFT
+    said |= SideFact.WENT_ON * went_on(side)
+    return int(said) | (side.hints & HINTS) << HINT_SHIFT

@@ -43,11 +43,11 @@ class Rule(StrEnum):
 _PRECEDENCE = {rule: place for place, rule in enumerate(Rule)}
 _TEXTS = {
     Rule.HANDSHAKE: "the handshake: the client sent the SYN",
-    Rule.CONNTRACK: "conntrack's original direction",
+    Rule.CONNTRACK: "conntrack's original direction, as it was when the connection began",
     Rule.DECLARED_PORT: "only the server's port is declared as served",
     Rule.ANSWERED_ELSEWHERE: "the server answered a handshake elsewhere in the capture",
     Rule.PAYLOAD: "what the payload says",
-    Rule.PORT: "the server's port: fixed, well known or with several clients",
-    Rule.FIRST_SENDER: "the first datagram, which was answered",
+    Rule.PORT: "the server's port: not ephemeral, and well known or of several connections",
+    Rule.FIRST_SENDER: "who sent the first datagram, of this flow or of most flows of an endpoint",
     Rule.UNDIRECTED: "no rule tells",
 }

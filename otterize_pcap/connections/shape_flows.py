@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from otterize_pcap.connections.conntrack_flows import DUMP_SLACK_NS, Flows, patience_of
-from otterize_pcap.connections.direction import Known, conntrack_originals
+from otterize_pcap.connections.evidence import Known, conntrack_originals
 from otterize_pcap.connections.legs import UDP_GAP_NS, Flow, Leg, Recording
+from otterize_pcap.connections.port_ranges import decoded
 from otterize_pcap.connections.shapes import (
     HINT_SHIFT,
+    HINTS,
     IS_LATE,
     EndFact,
     FlowFact,
@@ -18,7 +20,7 @@ from otterize_pcap.connections.shapes import (
     ends_having,
 )
 from otterize_pcap.connections.sightings import Sighting
-from otterize_pcap.packets.protocols import RST
+from otterize_pcap.packets.protocols import FIN, RST
 from otterize_pcap.table.rows import Endpoint, Row, Side
 
 START_NS = 1_000_000 * UDP_GAP_NS
@@ -30,12 +32,17 @@ ACKNOWLEDGEMENTS = (0, 1, (1 << 31) + 1, (1 << 30) + 1)
 
 def known_of(facts: ShapeFacts, sightings: Iterable[Sighting]) -> Known:
     """What the whole capture says of a shape's endpoints."""
+
+    def having(fact: EndFact) -> frozenset[tuple[int, Endpoint]]:
+        return frozenset((facts.protocol, end) for end in ends_having(facts.ends, fact))
+
     return Known(
-        servers=frozenset(
-            (facts.protocol, end) for end in ends_having(facts.ends, EndFact.ANSWERED)
-        ),
+        servers=having(EndFact.ANSWERED),
         originals=conntrack_originals(sightings),
-        peers={(facts.protocol, end): 2 for end in ends_having(facts.ends, EndFact.HAD_PEERS)},
+        shared=having(EndFact.SHARED),
+        mostly_clients=having(EndFact.MOSTLY_CLIENT),
+        mostly_servers=having(EndFact.MOSTLY_SERVER),
+        ports={endpoint_of(end): decoded(end[4]) for end in facts.ends},
         crowded=frozenset(
             (facts.protocol, flow.tokens[0])
             for flow in facts.flows
@@ -63,6 +70,7 @@ def flows_of(facts: ShapeFacts) -> tuple[list[Flow], list[Sighting]]:
             times["sighting", place],
             bool(said & IS_LATE),
             bool(said & SightingFact.ASSURED),
+            bool(said & SightingFact.BEGAN_WITHIN),
         )
         for place, (client, target, server, reply_to, said) in enumerate(facts.sightings)
     ]
@@ -110,13 +118,13 @@ def _side(side: tuple[int, int, int], timestamp: int) -> Side:
     return Side(
         packets=int(bool(said & SideFact.PACKETS)),
         bytes=0,
-        flags=RST if said & SideFact.RESET else 0,
+        flags=(RST if said & SideFact.RESET else 0) | (FIN if said & SideFact.WENT_ON else 0),
         syn_acks=int(bool(said & SideFact.SYN_ACK)),
         ack_first=ACKNOWLEDGEMENTS[acknowledged] if said & SideFact.ACKNOWLEDGED else None,
         seq_first=sequence,
         seq_last=sequence,
         timestamp=timestamp or None,
-        hints=said >> HINT_SHIFT,
+        hints=said >> HINT_SHIFT & HINTS,
         unreachable=int(bool(said & SideFact.UNREACHABLE)),
     )
 

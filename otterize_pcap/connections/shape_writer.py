@@ -71,7 +71,7 @@ class ShapeWriter:
             facts = self._known.facts(piece.protocol, end)
             facts |= EndFact.HELD * (held == Answer.YES)
             facts |= EndFact.SERVED * (served == Answer.YES)
-            written += (rank, port_class, place, facts)
+            written += (rank, port_class, place, facts, self._known.port_facts(end).encoded)
         return written
 
     def _leads(self, piece: Piece) -> list[int] | None:

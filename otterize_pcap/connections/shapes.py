@@ -8,8 +8,8 @@ a shape lacks is wrong at its first example, and not only on a capture that nobo
 Layout, a byte a field:
 
     header     protocol, ends, flows, sightings
-    an end     rank of its address, class of its port, place of its port among those of the same
-               address and class, EndFact
+    an end     rank of its address, whether its port is 1024 or above, place of its port among those
+               of the same address and class, EndFact, PortFacts
     leads      their number, then (end, end that a Service leads to from there) each
     a flow     low end, high end, FlowFact | client's side (2: none) | first sender + 1 << 4
                (0: conntrack alone knows it), in the order in which they began,
@@ -24,11 +24,11 @@ from dataclasses import dataclass, field
 from enum import IntFlag
 
 from otterize_pcap.connections.conntrack_flows import DUMP_SLACK_NS, MANY
-from otterize_pcap.connections.direction import EPHEMERAL, WELL_KNOWN
 from otterize_pcap.connections.legs import SLACK_NS, UDP_GAP_NS
+from otterize_pcap.connections.port_ranges import USUAL, WELL_KNOWN
 from otterize_pcap.table.rows import Endpoint
 
-PORT_CLASSES = (0, WELL_KNOWN, EPHEMERAL.start, EPHEMERAL.stop)
+PORT_CLASSES = (0, WELL_KNOWN)
 """Where each class of ports begins."""
 MAX_SERVER_ISNS = 2
 
@@ -38,12 +38,16 @@ class EndFact(IntFlag):
 
     SERVED = 1
     ANSWERED = 2
-    HAD_PEERS = 4
+    SHARED = 4
     HELD = 8
+    MOSTLY_CLIENT = 16
+    MOSTLY_SERVER = 32
 
 
 class FlowFact(IntFlag):
     """What is known of a flow beside its endpoints; the lower two bits are the client's side.
+
+    `SETTLED` says of UDP that its 5-tuple is new, and that no recording had just begun.
 
     `BEGAN_WITH_LAST` says that it began in the same ns as the flow before it. That is told only
     where there are sightings: what conntrack adds begins with the flow that it was recorded by.
@@ -55,16 +59,21 @@ class FlowFact(IntFlag):
 
 
 class SideFact(IntFlag):
-    """What one side of a flow sent, all its legs taken together; two bits of hints follow."""
+    """What one side of a flow sent, all its legs taken together.
+
+    Two bits of hints are between `UNREACHABLE` and `WENT_ON`, which is data or FIN.
+    """
 
     PACKETS = 1
     ACKNOWLEDGED = 2
     RESET = 4
     SYN_ACK = 8
     UNREACHABLE = 16
+    WENT_ON = 128
 
 
 HINT_SHIFT = 5
+HINTS = 3
 SENDER = 3 << 4
 
 
@@ -76,6 +85,7 @@ class SightingFact(IntFlag):
     BEFORE_IS_LATE = 4
     AFTER_IS_EARLY = 8
     AFTER_IS_LATE = 16
+    BEGAN_WITHIN = 32
 
 
 # Too late is only what tells of the last packet; whether one does that is told no other way.
@@ -91,10 +101,14 @@ class Limits:
     dump_slack_ns: int = DUMP_SLACK_NS
     many: int = MANY
     well_known: int = WELL_KNOWN
-    ephemeral: range = EPHEMERAL
+    usual_ports: range = USUAL
 
 
 LIMITS = Limits()
+
+
+End = tuple[int, int, int, int, int]
+"""See the layout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +137,7 @@ class ShapeFacts:
     """The facts of a shape; it also answers for the snapshot, of which it holds the answers."""
 
     protocol: int
-    ends: tuple[tuple[int, int, int, int], ...]
+    ends: tuple[End, ...]
     leads: tuple[tuple[int, int], ...]
     flows: tuple[FlowFacts, ...]
     sightings: tuple[tuple[int, int, int, int, int], ...]
@@ -150,9 +164,9 @@ class ShapeFacts:
         return address in self.held
 
 
-def endpoint_of(end: tuple[int, int, int, int]) -> Endpoint:
+def endpoint_of(end: End) -> Endpoint:
     """An endpoint that sorts among those of its shape as the one that was recorded did."""
-    rank, port_class, place, _ = end
+    rank, port_class, place, *_ = end
     return (rank + 1).to_bytes(16), PORT_CLASSES[port_class] + place
 
 
@@ -186,9 +200,9 @@ def _take(at: Iterator[int], count: int) -> tuple[int, ...]:
     return tuple(next(at) for _ in range(count))
 
 
-def _read_end(at: Iterator[int]) -> tuple[int, int, int, int]:
-    rank, port_class, place, facts = _take(at, 4)
-    return rank, port_class, place, facts
+def _read_end(at: Iterator[int]) -> End:
+    rank, port_class, place, facts, ports = _take(at, 5)
+    return rank, port_class, place, facts, ports
 
 
 def _read_flow(at: Iterator[int]) -> FlowFacts:
@@ -197,6 +211,6 @@ def _read_flow(at: Iterator[int]) -> FlowFacts:
     return FlowFacts(low, high, facts, tuple(tokens), (one, other))  # type: ignore[arg-type]
 
 
-def ends_having(ends: Iterable[tuple[int, int, int, int]], fact: EndFact) -> frozenset[Endpoint]:
+def ends_having(ends: Iterable[End], fact: EndFact) -> frozenset[Endpoint]:
     """The endpoints of which a fact is true."""
     return frozenset(endpoint_of(end) for end in ends if end[3] & fact)

@@ -41,9 +41,13 @@ class SnapshotAnswers:
         served = self._served_at(protocol, endpoint)
         return during(((start, end) for _, _, start, end, _ in served), first_ns, last_ns)
 
+    def could_lead(self, protocol: int, endpoint: Endpoint) -> bool:
+        """Whether a Service led on from an endpoint at any time."""
+        return any(leads for *_, leads in self._served_at(protocol, endpoint))
+
     def leads(self, protocol: int, endpoint: Endpoint) -> Sequence[Lead]:
         """All endpoints that a Service ever led to from one."""
-        if not any(leads for *_, leads in self._served_at(protocol, endpoint)):
+        if not self.could_lead(protocol, endpoint):
             return ()
         key = (protocol, endpoint)
         if key not in self._leads:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from otterize_pcap.connections.connect import Judgement, judge
+from otterize_pcap.connections.direction import Testimony
 from otterize_pcap.connections.rule import Rule
 from otterize_pcap.connections.shape_flows import by_tuple, flows_of, known_of
 from otterize_pcap.connections.shapes import ShapeFacts, endpoint_of, read_shape
@@ -17,6 +18,7 @@ class ConnectionClass:
     rule: Rule
     outcome: str
     joined_by: tuple[str, ...]
+    testimony: tuple[Testimony, ...]
 
 
 Judged = tuple[int, tuple[int, ...], tuple[int, ...], list[tuple[int, int]]]
@@ -55,7 +57,11 @@ class Verdicts:
         return (
             self.number(
                 ConnectionClass(
-                    facts.protocol, judgement.rule, judgement.outcome, judgement.joined_by
+                    facts.protocol,
+                    judgement.rule,
+                    judgement.outcome,
+                    judgement.joined_by,
+                    judgement.testimony,
                 )
             ),
             tuple(ends[endpoint] for endpoint in judgement.clients),

@@ -15,6 +15,7 @@ from otterize_pcap.capture_dir import (
 from otterize_pcap.connections.conntrack import Dump, parse_conntrack, parse_timeouts
 from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.connections.node_files import parse_inside_networks, parse_node_addresses
+from otterize_pcap.connections.port_ranges import parse_port_range
 from otterize_pcap.errors import CaptureError, SnapshotError, UsageError
 from otterize_pcap.files.opening import STDIN, path_text, read_bytes
 from otterize_pcap.files.pcap_files import (
@@ -124,6 +125,7 @@ def _capture(
     nodes: dict[bytes, frozenset[str]] = {}
     dumps: list[Dump] = []
     routes: list[str] = []
+    port_ranges: dict[str, range] = {}
     for node, table in tables if path is not None else ():
         folder = node_dir(path, node) if path is not None else Path()
         saved = _addresses(folder)
@@ -131,11 +133,19 @@ def _capture(
         for address in parse_node_addresses(saved):
             nodes[address] = nodes.get(address, frozenset()) | {node}
         dumps += _dumps(folder, node, manifest, table.counts)
+        if (ports := _port_range(folder)) is not None:
+            port_ranges[node] = ports
     known = nodes.keys() | snapshot.nodes.keys()
     inside = {network for saved in routes for network in parse_inside_networks(saved, known)}
     contents = CaptureContents(
         recordings=[
-            Recording(table.files, node, TableRows(table.table), table.counts.first_ns, table.table)
+            Recording(
+                table.files,
+                node,
+                TableRows(table.table),
+                _began_ns(node, manifest, table.counts),
+                table.table,
+            )
             for node, table in tables
         ],
         snapshot=snapshot,
@@ -155,6 +165,7 @@ def _capture(
             for node in (manifest.nodes if manifest else ())
             if node.clock_ahead is not None
         },
+        port_ranges=port_ranges,
     )
     return Capture(contents)
 
@@ -163,6 +174,22 @@ def _addresses(folder: Path) -> str:
     """What `ip addr` and `ip route` said on a node."""
     path = folder / "addresses"
     return read_bytes(path).decode("utf-8", "replace") if path.exists() else ""
+
+
+def _began_ns(node: str, manifest: Manifest | None, counts: CaptureCounts) -> int | None:
+    """When a recording began, by its node's clock: no later than its first packet."""
+    starts = (each.start for each in (manifest.nodes if manifest else ()) if each.name == node)
+    start = next(starts, None)
+    if counts.first_ns is None or start is None:
+        return counts.first_ns
+    return min(counts.first_ns, parse_time(start))
+
+
+def _port_range(folder: Path) -> range | None:
+    path = folder / "ip_local_port_range"
+    if not path.exists():
+        return None
+    return parse_port_range(read_bytes(path).decode("ascii", "replace"))
 
 
 def _dumps(

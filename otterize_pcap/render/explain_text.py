@@ -14,6 +14,7 @@ from otterize_pcap.explanation import (
 from otterize_pcap.graph.naming import printable
 
 MORE_RECORDINGS = 4
+CONTRADICTED = "those that tell disagree, or are not plausible"
 
 JOINED_BY = {
     "S20": "a Service leads from one to the other, and the client's endpoint is the same",
@@ -51,7 +52,7 @@ def render_explanation_json(explanation: Explanation) -> str:
 def _connection(connection: ExplainedConnection) -> Iterator[str]:
     way = " → ".join((" ⇒ ".join(connection.clients), " ⇒ ".join(connection.servers)))
     yield f"{connection.protocol} {way}: {connection.fate}"
-    yield f"  direction  {connection.rule}: {Rule(connection.rule).text}"
+    yield from _direction(connection)
     for rule in connection.joined_by:
         yield f"  joined by  {rule}: {JOINED_BY[rule]}"
     yield f"  outcome    {connection.outcome} (S40)"
@@ -80,6 +81,20 @@ def _lookup(lookup: ExplainedLookup) -> Iterator[str]:
     yield f"DNS answer about {printable(lookup.name)} to {lookup.to}"
     yield f"  client     {_end(lookup.client, ())}"
     yield f"  recorded   {lookup.file} packet {lookup.packet}, {lookup.time}"
+
+
+def _direction(connection: ExplainedConnection) -> Iterator[str]:
+    """The rule that decided, and every other one that spoke."""
+    rule = connection.rule
+    spoke = connection.rules_for or connection.rules_against
+    undecided = rule == Rule.UNDIRECTED and spoke
+    yield f"  direction  {f'{rule}: {CONTRADICTED}' if undecided else _rule(rule)}"
+    yield from (f"  for it     {_rule(also)}" for also in connection.rules_for if also != rule)
+    yield from (f"  against it {_rule(other)}" for other in connection.rules_against)
+
+
+def _rule(rule: str) -> str:
+    return f"{rule}: {Rule(rule).text}"
 
 
 def _end(end: End | None, candidates: tuple[str, ...]) -> str:

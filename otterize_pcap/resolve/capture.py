@@ -20,7 +20,7 @@ class CaptureContents:
     `files` and `coverage_nodes` say what was read and which nodes were captured; `skipped` counts
     packets without a connection, by reason. `payloads` are what names are read from, each with its
     node and file. `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's,
-    where measured.
+    where measured. `port_ranges` are the ephemeral ports that nodes saved, by node.
     """
 
     recordings: Sequence[Recording]
@@ -33,6 +33,7 @@ class CaptureContents:
     payloads: Sequence[tuple[str, str, Payload]] = ()
     clocks_ahead: Mapping[str, int] = field(default_factory=dict)
     inside: tuple[Network, ...] = ()
+    port_ranges: Mapping[str, range] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

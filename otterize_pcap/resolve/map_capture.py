@@ -102,6 +102,24 @@ class CaptureLookup:
             for node, file, payload in self.contents.payloads
         )
 
+    def port_ranges(self) -> dict[bytes, range]:
+        """The ephemeral ports of nodes' and pods' addresses, as far as nodes saved them (S35).
+
+        Nodes of a cluster are tuned alike: where all that are known say the same, the others do.
+        """
+        saved = self.contents.port_ranges
+        ranges = set(saved.values())
+        usual = ranges.pop() if len(ranges) == 1 else None
+        pods = {
+            address: frozenset(tenure.pod.node for tenure in tenures)
+            for address, tenures in self.snapshot.tenures.items()
+        }
+        found = {
+            address: saved.get(next(iter(names)), usual) if len(names) == 1 else usual
+            for address, names in ({**self.nodes, **pods} if saved else {}).items()
+        }
+        return {address: ports for address, ports in found.items() if ports is not None}
+
     def in_pod(self, address: bytes) -> bool:
         """Whether an address is, or at another time was, a pod's, also of one that nobody saw."""
         if address in self.snapshot.tenures:
@@ -128,9 +146,10 @@ class MappedCapture:
         self._found = GroupedConnections(
             contents.recordings,
             self._lookup.routes,
-            [dump for dump in contents.dumps if dump.entries],
+            contents.dumps,
             contents.clocks_ahead,
             self._lookup.believes,
+            ranges=self._lookup.port_ranges(),
         )
         self.offsets: Mapping[str, int] = self._found.offsets
         self.cluster_dns: Mapping[Workload, frozenset[int]] = self._lookup.cluster_dns

@@ -35,7 +35,8 @@ COPIES = {
     protocols: {
         "ICMP_V4": _numbers.ICMP_V4, "IPIP": _numbers.IPIP, "TCP": _numbers.TCP,
         "UDP": _numbers.UDP, "IP6IP": _numbers.IP6IP, "ICMP_V6": _numbers.ICMP_V6,
-        "FIN": _numbers.FIN, "SYN": _numbers.SYN, "RST": _numbers.RST, "ACK": _numbers.ACK,
+        "FIN": _numbers.FIN, "SYN": _numbers.SYN, "RST": _numbers.RST, "PSH": _numbers.PSH,
+        "ACK": _numbers.ACK,
     },
     packet: {"CLIENT": _numbers.CLIENT, "SERVER": _numbers.SERVER},
     link_layer: {

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ from tests.capture_bytes import (
     vxlan,
 )
 from tests.conftest import FIXTURES, Otterize
+from tests.connections.one_by_one import survey
 
 HANDSHAKE = [
     ethernet(ipv4(tcp(40000, 80, SYN, seq=9))),
@@ -153,7 +155,9 @@ def test_connections_by_shape_are_those_of_each_row(path: Path) -> None:
         Recording(table.files, node, tuple(table.rows()), table.counts.first_ns)
         for node, table in tables
     ]
-    each = connect(recordings, NoSnapshot(), (), measure_offsets(recordings))
+    offsets = measure_offsets(recordings)
+    surveyed = partial(survey, recordings, NoSnapshot(), {}, offsets)
+    each = connect(recordings, NoSnapshot(), (), offsets, surveyed)
     assert listed == list(map(shown_connection, each))
 
 

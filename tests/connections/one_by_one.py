@@ -1,19 +1,30 @@
 """The service graph of a capture, connection by connection: what shapes must not change."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from otterize_pcap.connections.clocks import measure_offsets
+from otterize_pcap.connections.component_index import RowIndex
 from otterize_pcap.connections.connect import Connection, connect
 from otterize_pcap.connections.conntrack import Dump
+from otterize_pcap.connections.conntrack_flows import MANY
 from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
-from otterize_pcap.connections.legs import Recording, Tuple5
-from otterize_pcap.connections.sightings import sightings_of
+from otterize_pcap.connections.evidence import Known, conntrack_originals
+from otterize_pcap.connections.facts import SnapshotFacts
+from otterize_pcap.connections.known_ends import KnownEnds
+from otterize_pcap.connections.legs import UDP_GAP_NS, Flow, Recording, Tuple5
+from otterize_pcap.connections.pieces import NEVER, TableTimes
+from otterize_pcap.connections.port_ranges import Ranges
+from otterize_pcap.connections.shapes import EndFact
+from otterize_pcap.connections.sightings import Sighting, sightings_of
+from otterize_pcap.connections.snapshot_answers import SnapshotAnswers
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import Call, HiddenCall
 from otterize_pcap.resolve.build_graph import build_calls
 from otterize_pcap.resolve.capture import Capture, contents_of
 from otterize_pcap.resolve.map_capture import AGELESS, CaptureLookup, Rules
+from otterize_pcap.table.rows import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,8 @@ def connections_one_by_one(capture: Capture, rules: Rules) -> list[Connection]:
     recordings += tracked_recordings(_dumps(capture), _shown(recordings).__contains__)
     offsets = measure_offsets(recordings, lookup.contents.clocks_ahead)
     sightings = sightings_of(_dumps(capture), offsets)
-    return connect(recordings, lookup.routes, sightings, offsets)
+    surveyed = partial(survey, recordings, lookup.routes, lookup.port_ranges(), offsets)
+    return connect(recordings, lookup.routes, sightings, offsets, surveyed)
 
 
 def _believed(lookup: CaptureLookup) -> list[Recording]:
@@ -59,9 +71,65 @@ def _believed(lookup: CaptureLookup) -> list[Recording]:
     ]
 
 
-def _dumps(capture: Capture) -> list[Dump]:
-    return [dump for dump in contents_of(capture).dumps if dump.entries]
+def _dumps(capture: Capture) -> Sequence[Dump]:
+    return contents_of(capture).dumps
 
 
 def _shown(recordings: Iterable[Recording]) -> set[Tuple5]:
     return {(row.protocol, row.low, row.high) for each in recordings for row in each.rows}
+
+
+def survey(
+    recordings: Sequence[Recording],
+    snapshot: SnapshotFacts,
+    ranges: Ranges,
+    offsets: Mapping[str, int],
+    flows: Collection[Flow],
+    sightings: Sequence[Sighting],
+) -> Known:
+    """What direction asks of the whole capture, of every endpoint there is."""
+    index = RowIndex()
+    for table, recording in enumerate(recordings):
+        for row in recording.rows:
+            index.add(row, table)
+    files = sorted({file for each in recordings for file in each.files})
+    times = [
+        TableTimes(
+            offsets.get(each.node, 0),
+            NEVER if each.first_ns is None else each.first_ns + UDP_GAP_NS,
+            [files.index(file) for file in each.files],
+        )
+        for each in recordings
+    ]
+    ends = KnownEnds(index, SnapshotAnswers(snapshot), times, ranges)
+    asked = {(flow.protocol, flow.endpoint(side)) for flow in flows for side in (0, 1)}
+    for one in sightings:
+        asked |= {(one.protocol, end) for end in (one.client, one.target, one.server, one.reply_to)}
+    facts = {end: ends.facts(*end) for end in asked}
+
+    def having(fact: EndFact) -> frozenset[tuple[int, Endpoint]]:
+        return frozenset(end for end, found in facts.items() if found & fact)
+
+    began: dict[Tuple5, int] = {}
+    for flow in flows:
+        began[flow.tuple5] = min(began.get(flow.tuple5, flow.first_ns), flow.first_ns)
+    return Known(
+        servers=having(EndFact.ANSWERED),
+        originals=conntrack_originals(sightings),
+        shared=having(EndFact.SHARED),
+        mostly_clients=having(EndFact.MOSTLY_CLIENT),
+        mostly_servers=having(EndFact.MOSTLY_SERVER),
+        ports={end: ends.port_facts(end) for _, end in asked},
+        crowded=crowded_isns(flows),
+        began=began,
+    )
+
+
+def crowded_isns(flows: Iterable[Flow]) -> frozenset[tuple[int, int]]:
+    """The (protocol, client ISN) that more 5-tuples show than one connection can have."""
+    shown: dict[tuple[int, int], set[Tuple5]] = {}
+    for flow in flows:
+        for leg in flow.legs:
+            if leg.row.client_isn is not None:
+                shown.setdefault((flow.protocol, leg.row.client_isn), set()).add(flow.tuple5)
+    return frozenset(key for key, tuples in shown.items() if len(tuples) > MANY)

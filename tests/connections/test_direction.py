@@ -1,14 +1,20 @@
 """S30 to S36: who is the client."""
 
+from dataclasses import replace
+
 import pytest
 
+from otterize_pcap.connections.port_ranges import parse_port_range
 from otterize_pcap.packets.protocols import ACK, SYN
+from otterize_pcap.resolve.capture import Capture, contents_of
+from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
 from otterize_pcap.resolve.resolve import UNDIRECTED
 from otterize_pcap.snapshot.snapshot import Snapshot
 from tests.cluster_builder import (
     Json,
     Seen,
     call,
+    capture,
     conntrack,
     datagrams,
     edges,
@@ -112,6 +118,13 @@ def test_payload_tells(sender: str, hint: int) -> None:
     assert rule(cluster(), seen) == "S34 one->two"
 
 
+def test_request_down_a_reverse_tunnel_tells_nothing() -> None:
+    """S34: what a server's fixed port asks of a client's ephemeral one makes no client of it."""
+    ends = (f"{ONE}:40000", f"{TWO}:8132")
+    seen = [*talk(*ends), (packet(*ends[::-1], ACK, 1000, 500, hint=1), 0.01, 1)]
+    assert rule(cluster(), seen) == "S36"
+
+
 @pytest.mark.parametrize(
     ("port", "others", "expected"),
     [
@@ -137,9 +150,142 @@ def test_port_tells(port: int, others: int, expected: str) -> None:
 
 
 def test_contradiction_is_undirected() -> None:
-    """S36: where two rules disagree, neither counts."""
+    """S36: where two strong rules disagree, neither counts."""
     line = entry(f"{TWO}:40001", f"{ONE}:40000")
     assert rule(cluster(two_serves=40001), UNKNOWN_PORTS, dumps=[conntrack(line)]) == "S36"
+
+
+def test_weak_rule_does_not_contradict_a_strong_one() -> None:
+    """S32, S34: a declared port says who serves, whatever the payload looks like."""
+    request = (packet(f"{TWO}:40001", f"{ONE}:40000", ACK, 1000, 500, hint=1), 0.01, 1)
+    found = mapped(cluster(two_serves=40001), [*UNKNOWN_PORTS, request])
+    assert edges(found) == {"one -> two:40001"}
+    (only,) = found.resolutions
+    assert only.connection.rule == "S32"
+    assert only.connection.testimony == (("S32", True), ("S34", False))
+
+
+def test_weak_rules_that_disagree_are_undirected() -> None:
+    """S36: of two weak rules that disagree, neither counts."""
+    seen = [*UNKNOWN_PORTS, *call(f"{THREE}:40002", f"{TWO}:40001", 1)]
+    request = (packet(f"{TWO}:40001", f"{ONE}:40000", ACK, 1000, 500, hint=1), 0.01, 1)
+    assert edges(mapped(cluster(), [*seen, request])) == {"three -> two:40001"}
+
+
+POOLED = talk(f"{ONE}:40000", f"{TWO}:9777")
+
+
+def test_conntrack_turns_no_ephemeral_port_into_a_server() -> None:
+    """S31: an entry of a connection that was taken up in the middle tells nothing."""
+    dumps = [conntrack(entry(f"{TWO}:9777", f"{ONE}:40000"))]
+    assert rule(cluster(), POOLED, dumps=dumps) == "S36"
+    assert rule(cluster(two_serves=9777), POOLED, dumps=dumps) == "S32 one->two"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        pytest.param("", entry(f"{TWO}:40001", f"{ONE}:40000"), "S36", id="made within"),
+        pytest.param("", entry(f"{ONE}:40000", f"{TWO}:40001"), "S36", id="who knows"),
+        pytest.param(
+            entry(f"{ONE}:40000", f"{TWO}:40001"),
+            entry(f"{TWO}:40001", f"{ONE}:40000"),
+            "S31 one->two",
+            id="flushed",
+        ),
+        pytest.param(
+            entry(f"{ONE}:40000", f"{TWO}:40001"),
+            entry(f"{ONE}:40000", f"{TWO}:40001"),
+            "S31 one->two",
+            id="lasting",
+        ),
+    ],
+)
+def test_earlier_dump_knows_better(first: str, last: str, expected: str) -> None:
+    """S31: an entry that the node's first dump lacks may have been made in the middle."""
+    dumps = [conntrack(first, at=-1), conntrack(last, at=10)]
+    assert rule(cluster(), UNKNOWN_PORTS, dumps=dumps) == expected
+
+
+def test_late_entry_counts_where_its_ports_are_usual() -> None:
+    """S31: an entry made within the capture counts where only its server's port is fixed."""
+    dumps = [conntrack("", at=-1), conntrack(entry(f"{ONE}:40000", f"{TWO}:9777"))]
+    assert rule(cluster(), POOLED, dumps=dumps) == "S31 one->two"
+
+
+def test_entry_made_anew_by_a_push() -> None:
+    """S31, UDP: the server's push after the entry's timeout turns nothing round."""
+    ends = (f"{ONE}:40000", f"{TWO}:40001")
+    seen = recording([*datagrams(*ends, 40), *datagrams(*ends[::-1], 100)], first=0)
+    anew = entry(f"{TWO}:40001", f"{ONE}:40000", protocol="udp", remaining=29, assured=False)
+    dumps = [conntrack("", at=0), conntrack(anew, at=101)]
+    assert edges(mapped(cluster(), seen, dumps=dumps)) == {"one -> two:40001/UDP"}
+
+
+def test_leg_to_a_service_and_leg_to_its_pod_are_one_peer() -> None:
+    """S35: a client's fixed port with a VIP leg and a pod leg serves nobody."""
+    known = cluster(service("s", "10.96.0.1", 50051), endpoint_slice("s", [TWO], 50051))
+    seen = [*talk(f"{ONE}:9000", "10.96.0.1:50051"), *talk(f"{ONE}:9000", f"{TWO}:50051")]
+    (only,) = mapped(known, seen).resolutions
+    assert only.connection.testimony == (("S32", True),)
+
+
+def with_range(known: Snapshot, seen: list[Seen], first: int, last: int) -> MappedCapture:
+    """What the mapper makes of packets where node `a` saved its ephemeral ports."""
+    contents = contents_of(capture(known, seen))
+    ranges = {"a": range(first, last + 1)}
+    return map_capture(Capture(replace(contents, port_ranges=ranges)))
+
+
+HIGH_SERVER = [
+    *talk(f"{ONE}:20010", f"{TWO}:50052"),
+    *talk(f"{ONE}:20012", f"{TWO}:50052", seq=5000),
+]
+
+
+def test_node_says_which_ports_are_ephemeral() -> None:
+    """S35: a tuned `ip_local_port_range` goes before the usual one."""
+    assert edges(mapped(cluster(), HIGH_SERVER)) == set()
+    assert edges(with_range(cluster(), HIGH_SERVER, 1024, 32000)) == {"one -> two:50052"}
+    assert edges(with_range(cluster(), HIGH_SERVER, 1024, 65000)) == set()
+
+
+@pytest.mark.parametrize("syns", [1, 2])
+def test_syns_show_which_ports_are_ephemeral(syns: int) -> None:
+    """S35: what an address's own SYNs show goes before its node's range; one port is no range."""
+    seen = [
+        found
+        for number in range(syns)
+        for found in call(f"{ONE}:{20000 + number}", f"{THREE}:80", number)
+    ]
+    expected = {"one -> three:80"} | ({"one -> two:50052"} if syns > 1 else set())
+    assert edges(mapped(cluster(), [*HIGH_SERVER, *seen])) == expected
+
+
+def test_dns_queries_show_which_ports_are_ephemeral() -> None:
+    """S35: a pod that only asks DNS shows its ephemeral ports too."""
+    seen = [
+        (packet(f"{ONE}:{20000 + number}", f"{THREE}:53", protocol=17, hint=1), number, 1)
+        for number in range(2)
+    ]
+    assert edges(mapped(cluster(), [*HIGH_SERVER, *seen])) == {"one -> two:50052"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("32768\t60999\n", range(32768, 61000)),
+        ("1024 65535", range(1024, 65536)),
+        ("60999 32768", None),
+        ("1 70000", None),
+        ("1024", None),
+        ("a b", None),
+        ("", None),
+    ],
+)
+def test_saved_range(text: str, expected: range | None) -> None:
+    """S35: /proc/sys/net/ipv4/ip_local_port_range; what is no range is as good as not saved."""
+    assert parse_port_range(text) == expected
 
 
 def test_stray_syn_turns_nothing_round() -> None:
@@ -186,11 +332,12 @@ def test_unanswered_datagram_tells_nothing() -> None:
     assert fates(mapped(cluster(), seen)) == {UNDIRECTED: 1}
 
 
-def test_datagrams_after_a_pause_are_another_flow() -> None:
-    """UDP: after 30 seconds of silence whoever speaks first is the client."""
+def test_pause_turns_no_flow_round() -> None:
+    """UDP: who speaks first after 30 seconds of silence may be the server that pushes."""
     seen = recording([*datagrams(*QUESTION, 40), *datagrams(*QUESTION[::-1], 100)], first=0)
     found = mapped(cluster(), seen)
-    assert edges(found) == {"one -> two:40001/UDP", "two -> one:40000/UDP"}
+    assert edges(found) == {"one -> two:40001/UDP"}
+    assert fates(found)[UNDIRECTED] == 1
 
 
 def test_datagrams_to_a_declared_port() -> None:
@@ -204,3 +351,43 @@ def test_declared_tcp_port_says_nothing_of_udp() -> None:
     """S32: a port is declared for one protocol."""
     known = cluster(two_serves=8125)
     assert edges(mapped(known, datagrams(f"{ONE}:40000", f"{TWO}:8125"))) == set()
+
+
+def asked(client: str, server: str, count: int, at: float, *, lost: bool = False) -> list[Seen]:
+    """UDP exchanges from one port after another; of lost ones the question was not recorded."""
+    found: list[Seen] = []
+    for number in range(count):
+        first, second = (server, f"{client}{number}") if lost else (f"{client}{number}", server)
+        found += datagrams(first, second, at + number / 10)
+    return found
+
+
+def test_most_flows_outweigh_a_lost_question() -> None:
+    """UDP: where an answer was recorded first, what most flows of an endpoint say counts."""
+    server = f"{TWO}:45679"
+    seen = [
+        *asked(f"{ONE}:4000", server, 3, 40),
+        *asked(f"{ONE}:4100", server, 2, 50, lost=True),
+    ]
+    assert edges(mapped(cluster(), recording(seen, first=0))) == {"one -> two:45679/UDP"}
+
+
+def test_peers_on_one_port_have_no_majority() -> None:
+    """UDP: where both ends use the same port, each may ask the other."""
+    seen = [
+        *datagrams(f"{ONE}:47946", f"{TWO}:47946", 40),
+        *datagrams(f"{THREE}:47946", f"{TWO}:47946", 41),
+        *datagrams(f"{TWO}:47946", "10.1.0.4:47946", 42),
+    ]
+    known = cluster(pod("four", "10.1.0.4"))
+    assert edges(mapped(known, recording(seen, first=0))) == {
+        "one -> two:47946/UDP",
+        "three -> two:47946/UDP",
+        "two -> four:47946/UDP",
+    }
+
+
+def test_answer_is_no_first_datagram() -> None:
+    """UDP: what an ephemeral port hears first from a fixed one is an answer."""
+    seen = recording(datagrams(f"{TWO}:7001", f"{ONE}:40000", 40), first=0)
+    assert fates(mapped(cluster(), seen)) == {UNDIRECTED: 1}

@@ -4,7 +4,7 @@ import pytest
 
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import ATTEMPTED
-from otterize_pcap.packets.protocols import ACK, RST, SYN
+from otterize_pcap.packets.protocols import ACK, FIN, PSH, RST, SYN
 from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_ONE_WAY, Inclusion
 from otterize_pcap.resolve.map_capture import AGELESS, Rules
 from otterize_pcap.resolve.resolve import UNKNOWN_PRIVATE
@@ -59,6 +59,26 @@ UNREACHABLE = (packet(A, B, unreachable=True), 0.001, 1)
         ),
         pytest.param(
             [SYN_, (packet(A, B, ACK, 8, 10), 0.1, 1)], "unanswered", id="one-sided segments"
+        ),
+        pytest.param(
+            [SYN_, FINAL_ACK, (packet(A, B, FIN | ACK, 8, 10), 0.1, 1)],
+            "established",
+            id="client alone, FIN",
+        ),
+        pytest.param(
+            [SYN_, FINAL_ACK, (packet(A, B, PSH | ACK, 8, 10), 0.1, 1)],
+            "established",
+            id="client alone, data",
+        ),
+        pytest.param(
+            [SYN_ACK, (packet(B, A, PSH | ACK, 10, 8), 0.1, 1)],
+            "established",
+            id="server alone, data",
+        ),
+        pytest.param(
+            [SYN_, FINAL_ACK, (packet(A, B, PSH | ACK, 8, 10), 0.1, 1), UNREACHABLE],
+            "refused",
+            id="client alone, unreachable",
         ),
         pytest.param(
             [SYN_, (packet(A, B, ACK, 8, 10), 0.1, 1), (packet(B, A, RST, 10), 0.2, 1)],

@@ -81,9 +81,10 @@ def grouped(found: Traffic, *, fast: bool) -> tuple[GroupedConnections, list[byt
             GroupedConnections(
                 lookup.contents.recordings,
                 lookup.routes,
-                [dump for dump in lookup.contents.dumps if dump.entries],
+                lookup.contents.dumps,
                 believed=lookup.believes,
                 listed=True,
+                ranges=lookup.port_ranges(),
             ),
             verdicts.asked,
         )

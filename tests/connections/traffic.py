@@ -4,7 +4,7 @@ Endpoints, sequence numbers and times are few, so that whatever can meet does: g
 sides of every limit that rules have, and ports on both sides of every class.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -56,13 +56,14 @@ Seen = tuple[Packet, int, int, int]
 class Traffic:
     """What was seen and what conntrack said; made into recordings of either kind of table.
 
-    `cluster` is the place of the snapshot in `SNAPSHOTS`.
+    `cluster` is the place of the snapshot in `SNAPSHOTS`, `ranges` are the nodes' ephemeral ports.
     """
 
     seen: tuple[Seen, ...]
     dumps: tuple[Dump, ...]
     cluster: int
     names: tuple[str, ...]
+    ranges: dict[str, range] = field(default_factory=dict)
 
     def capture(self, *, fast: bool) -> Capture:
         """The capture, its tables compiled or not."""
@@ -78,8 +79,10 @@ class Traffic:
             first, last = min(times, default=None), max(times, default=None)
             recordings.append(Recording((name,), "ab"[node], TableRows(table), first, table))
             files.append(FileCoverage(name, "ab"[node], len(mine), first, last))
-        known = SNAPSHOTS[self.cluster]
-        return Capture(CaptureContents(recordings, known, self.dumps, {}, tuple(files)))
+        known, files_read = SNAPSHOTS[self.cluster], tuple(files)
+        return Capture(
+            CaptureContents(recordings, known, self.dumps, {}, files_read, port_ranges=self.ranges)
+        )
 
 
 def packet(
@@ -104,6 +107,9 @@ def packet(
         ack,
         **more,
     )
+
+
+TUNED = range(1024, 32001)
 
 
 def mostly_first(ends: list[Endpoint]) -> st.SearchStrategy[Endpoint]:
@@ -198,15 +204,16 @@ def _steps(
 @st.composite
 def reused_ends(draw: st.DrawFn) -> list[Seen]:
     """The same endpoints again and again, with handshakes, answers or neither."""
+    protocol = draw(st.sampled_from([TCP, TCP, UDP]))
     client = draw(st.sampled_from(CLIENTS))
     server = draw(st.sampled_from([FRONTS[0], BACKS[0]]))
     at_ns, found = draw(begins), []
     for _ in range(draw(st.integers(2, 5))):
-        steps = _steps(draw, TCP, draw(few), draw(few), draw(st.sampled_from([None, 7])))
+        steps = _steps(draw, protocol, draw(few), draw(few), draw(st.sampled_from([None, 7])))
         interface, node = draw(nodes), draw(nodes)
         for back_again, flags, seq, ack, more in steps:
             view = (server, client) if back_again else (client, server)
-            found.append((packet(TCP, *view, flags, seq, ack, **more), at_ns, interface, node))
+            found.append((packet(protocol, *view, flags, seq, ack, **more), at_ns, interface, node))
             at_ns += draw(st.sampled_from([1 * MS, *PAUSES]))
         at_ns += draw(st.sampled_from(LONG_PAUSES))
     return found
@@ -215,19 +222,28 @@ def reused_ends(draw: st.DrawFn) -> list[Seen]:
 @st.composite
 def crowds(draw: st.DrawFn) -> list[Seen]:
     """Several clients of one port that nothing declares (S35), or with one made-up ISN (S20b)."""
-    server = draw(st.sampled_from([end(POD_C, port) for port in (8080, NODE_PORT, 61000)]))
+    server = draw(st.sampled_from([end(POD_C, port) for port in (53, 8080, NODE_PORT, 61000)]))
     protocol = draw(st.sampled_from([UDP, TCP]))
     many = draw(st.sampled_from([1, 2, 3, 18]))
     flags = draw(st.sampled_from([SYN, ACK, SYN | ACK])) if protocol == TCP else 0
     began, node = draw(begins), draw(nodes)
+    ways = draw(st.sampled_from([(1,), (1, -1), (-1, 1)]))
     return [
         (
-            packet(protocol, end(POD_A, 40000 + number), server, flags, 9, 9),
-            began + number * MS,
+            packet(
+                protocol,
+                end(POD_A, 40000 + number) if way > 0 else server,
+                server if way > 0 else end(POD_A, 40000 + number),
+                flags,
+                9,
+                9,
+            ),
+            began + number * MS + after,
             0,
             node,
         )
         for number in range(many)
+        for after, way in enumerate(ways)
     ]
 
 
@@ -295,4 +311,5 @@ def traffic(draw: st.DrawFn) -> Traffic:
         dumps=draw(dumps()),
         cluster=draw(st.integers(0, len(SNAPSHOTS) - 1)),
         names=draw(st.sampled_from([("a.pcap", "b.pcap"), ("b.pcap", "a.pcap")])),
+        ranges=draw(st.sampled_from([{}, {"a": TUNED}, {"a": TUNED, "b": range(32768, 61000)}])),
     )

@@ -12,7 +12,14 @@ from otterize_pcap.errors import ClusterError
 
 PCAP_NAME = re.compile(r"(?:calls|acks|first|dns|headers|full)\.pcap[0-9]{0,3}\Z")
 NODE_FILES = frozenset(
-    {"conntrack-start", "conntrack-end", "addresses", "conntrack-timeouts", "tcpdump-stats"}
+    {
+        "conntrack-start",
+        "conntrack-end",
+        "addresses",
+        "conntrack-timeouts",
+        "ip_local_port_range",
+        "tcpdump-stats",
+    }
 )
 SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?\Z")

@@ -33,6 +33,8 @@ def record(lab: Lab) -> None:
 def push_and_answer(lab: Lab, *, flush_first: bool) -> None:
     """The whole of it, with the tables flushed before the capture or while it runs."""
     lab.look_from_all_sides()
+    # A namespace tracks nothing before it has rules.
+    lab.program_services()
     bus_port, hub_port, feed_port, quiet_port = (
         lab.plan.port(port) for port in (4222, 4223, 9777, 9778)
     )

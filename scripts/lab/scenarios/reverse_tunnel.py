@@ -24,6 +24,8 @@ _ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
 def record(lab: Lab) -> None:
     """Open everything, then let the servers ask."""
     lab.look_from_all_sides()
+    # A namespace tracks nothing before it has rules.
+    lab.program_services()
     port = {
         name: lab.plan.port(8131 + number)
         for number, name in enumerate(("hub", "relay", "", "gate", "door", "site"))

@@ -148,6 +148,8 @@ def test_calls_are_captured(
         assert f"inet {address}" in (saved / "addresses").read_text()
         timeouts = (saved / "conntrack-timeouts").read_text()
         assert "net.netfilter.nf_conntrack_udp_timeout = " in timeouts
+        # What every new network namespace has.
+        assert (saved / "ip_local_port_range").read_text().split() == ["32768", "60999"]
         packets = times(capture)
         assert packets == sorted(packets)
         # Payload of the first second only, inside the tunnel and out of it.
