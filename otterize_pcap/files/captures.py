@@ -77,8 +77,13 @@ def open_captures(
 
 def _asking_dns(options: ReadOptions, snapshot: Snapshot) -> ReadOptions:
     """How to read where only DNS tells which address a load balancer has (S50)."""
-    named = any(service.hostnames for service in snapshot.services)
-    return replace(options, collect_answers=True) if named else options
+    hosts = (host.split(".") for service in snapshot.services for host in service.hostnames)
+    # The second-level domain: load balancers of a cluster are of one cloud. To keep all of DNS
+    # took 30 s instead of 1 s of a capture with 660,000 messages.
+    labels = frozenset(
+        bytes((len(label),)) + label for parts in hosts if (label := parts[-2:][0].encode()[:63])
+    )
+    return replace(options, answers_about=labels) if labels else options
 
 
 def is_capture_directory(path: Path) -> bool:

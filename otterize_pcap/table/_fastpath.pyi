@@ -19,6 +19,7 @@ class FastTable:
         vxlan_ports: Iterable[int],
         geneve_ports: Iterable[int],
         collect_names: bool,
+        labels: tuple[bytes, ...] = (),
     ) -> None: ...
     def __len__(self) -> int: ...
     @property

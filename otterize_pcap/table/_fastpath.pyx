@@ -16,6 +16,7 @@ from libc.string cimport memcpy, memset
 from otterize_pcap.table._frames cimport set_key
 from otterize_pcap.table._handover cimport as_row, know_places, link_of
 from otterize_pcap.table._row cimport CPacket, CRow, Key, NO_CLIENT, address, be64
+from otterize_pcap.table._segments cimport MAX_LABELS, Label
 from otterize_pcap.table._rows cimport (
     CHUNK_ROWS, DONE, FULL, NO_MEMORY, Outcome, Slot, Table, add_packet, empty_table,
     free_chunk, hash_key, place_row, row_at
@@ -46,9 +47,12 @@ cdef class FastTable:
     """
 
     def __cinit__(
-        self, max_rows, bytes secret, vxlan_ports, geneve_ports, bint collect_names
+        self, max_rows, bytes secret, vxlan_ports, geneve_ports, bint collect_names,
+        tuple labels=()
     ):
         cdef const uint8_t *seed = secret
+        cdef bytes text
+        cdef Label *label
         if len(secret) != sizeof(self.decoding.table.secret):
             raise ValueError("the secret is 56 bytes")
         memcpy(self.decoding.table.secret, seed, sizeof(self.decoding.table.secret))
@@ -71,6 +75,12 @@ cdef class FastTable:
         self.path_tunnels = [()]
         know_places(&self.decoding.places, vxlan_ports, geneve_ports)
         self.decoding.places.collect_names = collect_names
+        # The labels of names that alone are wanted; where there are many, all names are.
+        for text in labels if len(labels) <= MAX_LABELS else ():
+            label = &self.decoding.places.label[self.decoding.places.labels]
+            memcpy(label.text, <const uint8_t *>text, len(text))
+            label.length = <uint32_t>len(text)
+            self.decoding.places.labels += 1
 
     def __dealloc__(self):
         cdef uint64_t chunk

@@ -3,7 +3,7 @@
 
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp
+from libc.string cimport memchr, memcmp
 
 from otterize_pcap.table._links cimport ACCEPTED, DECLINED, Verdict
 from otterize_pcap.table._numbers cimport CLIENT, SERVER, SYN, TCP_TIMESTAMP
@@ -23,11 +23,22 @@ cdef struct Network:
     uint64_t high_mask
     uint64_t low_mask
 
+cdef enum:
+    MAX_LABELS = 8
+
+# One label of a domain name as DNS writes it, its length first.
+cdef struct Label:
+    uint8_t text[64]
+    uint32_t length
+
 # What is known of ports and addresses before a segment is looked at. `use` is by port.
 cdef struct Places:
     Network private_network[MAX_NETWORKS]
     int private_networks
     bint collect_names
+    # Where there are any, of all names only those in DNS that have one of them are collected.
+    Label label[MAX_LABELS]
+    int labels
     uint8_t use[65536]
 
 
@@ -109,12 +120,35 @@ cdef inline Verdict decode_tcp(
         packet.timestamp = tcp_timestamp(data + 20, data + header, &packet.has_timestamp)
     packet.hint = tcp_hint(data + header, end - data - header)
     # `name_payloads.NamePayloads.wants` them, or perhaps does.
-    if places.collect_names and end - data > <ptrdiff_t>header:
+    if places.labels:
+        if (places.use[be16(data)] | places.use[be16(data + 2)]) & PORT_DNS:
+            return DECLINED
+    elif places.collect_names and end - data > <ptrdiff_t>header:
         if (packet.hint == CLIENT
                 or (places.use[be16(data)] | places.use[be16(data + 2)]) & PORT_DNS
                 or not is_private(places, target_high, target_low)):
             return DECLINED
     return ACCEPTED
+
+
+cdef inline bint has_label(
+    const Places *places, const uint8_t *data, const uint8_t *end
+) noexcept nogil:
+    """Whether one of the labels is in a message, however its names are compressed."""
+    cdef const Label *label
+    cdef const uint8_t *at
+    cdef int number
+    for number in range(places.labels):
+        label = &places.label[number]
+        at = data
+        while end - at >= <ptrdiff_t>label.length:
+            at = <const uint8_t *>memchr(at, label.text[0], end - at - label.length + 1)
+            if at == NULL:
+                break
+            if memcmp(at, label.text, label.length) == 0:
+                return True
+            at += 1
+    return False
 
 
 cdef inline Verdict decode_udp(
@@ -125,7 +159,7 @@ cdef inline Verdict decode_udp(
     packet.has_timestamp = 0
     packet.hint = 0
     if (places.use[be16(data)] | places.use[be16(data + 2)]) & PORT_DNS:
-        if places.collect_names:
+        if places.collect_names and (places.labels == 0 or has_label(places, data, end)):
             return DECLINED
         if end - data >= 11:
             packet.hint = SERVER if data[10] & 0x80 else CLIENT

@@ -64,7 +64,7 @@ class ReadOptions:
 
     `max_connections` bounds the table, `threads` how many run at once; `fast` allows the compiled
     path. `collect_names` keeps payloads that name servers: DNS, TLS ClientHello, HTTP/1 requests;
-    `collect_answers` keeps DNS alone.
+    `answers_about` keeps, of DNS alone, what has one of these labels, each as DNS writes it.
     """
 
     vxlan_ports: frozenset[int] = VXLAN_PORTS
@@ -73,7 +73,7 @@ class ReadOptions:
     fast: bool = True
     threads: int = 1
     collect_names: bool = False
-    collect_answers: bool = False
+    answers_about: frozenset[bytes] = frozenset()
 
 
 def new_table(options: ReadOptions, secret: bytes) -> Table:
@@ -85,7 +85,8 @@ def new_table(options: ReadOptions, secret: bytes) -> Table:
         secret,
         options.vxlan_ports,
         options.geneve_ports,
-        options.collect_names or options.collect_answers,
+        options.collect_names or bool(options.answers_about),
+        () if options.collect_names else tuple(sorted(options.answers_about)),
     )
 
 
@@ -106,8 +107,8 @@ class Chunk:
         self.decoder = Decoder(TunnelPorts(options.vxlan_ports, options.geneve_ports))
         self.part = part
         self._names = (
-            NamePayloads(only_dns=not options.collect_names)
-            if options.collect_names or options.collect_answers
+            NamePayloads(() if options.collect_names else options.answers_about)
+            if options.collect_names or options.answers_about
             else None
         )
         self._begin = begin

@@ -3,6 +3,8 @@
 A ClientHello may go on in the next segments; those are kept as far as its record reaches.
 """
 
+from collections.abc import Collection
+
 from otterize_pcap.addresses import is_private
 from otterize_pcap.packets.packet import CLIENT, Packet
 from otterize_pcap.packets.ports import DNS_PORTS
@@ -13,10 +15,14 @@ MAX_UNFINISHED = 4096
 
 
 class NamePayloads:
-    """Decides packet by packet, in file order; of DNS alone, in any order."""
+    """Decides packet by packet, in file order.
 
-    def __init__(self, *, only_dns: bool = False) -> None:
-        self._only_dns = only_dns
+    With `labels` only DNS is wanted that has one of them, in any order: a label is written out at
+    least once, however a message's names are compressed (RFC 1035, 4.1.4).
+    """
+
+    def __init__(self, labels: Collection[bytes] = ()) -> None:
+        self._labels = labels
         self._ends: dict[tuple[bytes, int, bytes, int], int] = {}
 
     def wants(self, packet: Packet, content: bytes) -> bool:
@@ -24,8 +30,8 @@ class NamePayloads:
         if packet.protocol not in (TCP, UDP):
             return False
         if DNS_PORTS & {packet.source_port, packet.destination_port}:
-            return True
-        if self._only_dns or packet.protocol == UDP or is_private(packet.destination):
+            return not self._labels or any(label in content for label in self._labels)
+        if self._labels or packet.protocol == UDP or is_private(packet.destination):
             return False
         return self._begins(packet, content) or self._goes_on(packet, content)
 

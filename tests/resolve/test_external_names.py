@@ -152,3 +152,16 @@ def test_dns_is_read_where_a_load_balancer_has_only_a_name(threads: int) -> None
     assert edges(graph) == {"buyer -> orders:8080", "partner -> orders:8080"}
     assert fates(graph)[HIDDEN_EXTERNAL] == 1
     assert fates(graph)[SHOWN] == 2
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["compiled", "readable"])
+def test_only_messages_with_a_wanted_label_are_kept(fast: bool) -> None:
+    """S50: a capture can hold hundreds of thousands of answers about other names."""
+    path = FIXTURES / "names-dns"
+    (everything,) = open_captures([path], None, ReadOptions(collect_names=True))
+    label = b"\x02mq"
+    wanted = [entry for entry in everything.payloads if label in entry[2].content]
+    assert 0 < len(wanted) < len(everything.payloads)
+    (found,) = open_captures([path], None, ReadOptions(fast=fast, answers_about=frozenset({label})))
+    assert list(found.payloads) == wanted
+    assert found.files == everything.files
