@@ -39,7 +39,7 @@ RULE_TEXTS: dict[str, str] = {
     "S20b": "both initial sequence numbers are the same",
     "S20c": "the client's initial sequence number and TCP timestamp are the same",
     Rule.HANDSHAKE: "the handshake: the client sent the SYN",
-    Rule.CONNTRACK: "conntrack's original direction, as it was when the connection began",
+    Rule.CONNTRACK: "conntrack's original direction",
     Rule.DECLARED_PORT: "only the server's port is declared as served",
     Rule.ANSWERED_ELSEWHERE: "the server answered a handshake elsewhere in the capture",
     Rule.PAYLOAD: "what the payload says",

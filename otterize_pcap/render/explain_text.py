@@ -15,7 +15,7 @@ from otterize_pcap.explain import (
 from otterize_pcap.graph.naming import printable
 
 MORE_RECORDINGS = 4
-CONTRADICTED = "those that tell disagree, or are not plausible"
+CONTRADICTED = "the rules that spoke disagree, or are not plausible"
 
 
 def render_explanation(explanation: Explanation) -> str:
