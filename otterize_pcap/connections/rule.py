@@ -43,7 +43,7 @@ class Rule(StrEnum):
 _PRECEDENCE = {rule: place for place, rule in enumerate(Rule)}
 _TEXTS = {
     Rule.HANDSHAKE: "the handshake: the client sent the SYN",
-    Rule.CONNTRACK: "conntrack's original direction, as it was when the connection began",
+    Rule.CONNTRACK: "conntrack's original direction",
     Rule.DECLARED_PORT: "only the server's port is declared as served",
     Rule.ANSWERED_ELSEWHERE: "the server answered a handshake elsewhere in the capture",
     Rule.PAYLOAD: "what the payload says",

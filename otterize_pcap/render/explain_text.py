@@ -14,7 +14,7 @@ from otterize_pcap.explanation import (
 from otterize_pcap.graph.naming import printable
 
 MORE_RECORDINGS = 4
-CONTRADICTED = "those that tell disagree, or are not plausible"
+CONTRADICTED = "the rules that spoke disagree, or are not plausible"
 
 JOINED_BY = {
     "S20": "a Service leads from one to the other, and the client's endpoint is the same",
