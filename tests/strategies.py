@@ -26,7 +26,16 @@ laws = settings(max_examples=50, deadline=None)
 HOSTILE = ("on", "null", "1_000", "12:30", "7763114e68", "a_b", "a-b", "~", "é", "x\ny", '"', "{}")
 NAMES = st.sampled_from(("api", "web", "db", *HOSTILE))
 NAMESPACES = st.sampled_from(("shop", "prod", "on", "1e3"))
-KINDS = st.sampled_from(("Deployment", "StatefulSet", "CronJob"))
+# Kinds, with the API groups of custom resources: one reads like a core kind.
+KINDS = st.sampled_from(
+    (
+        ("Deployment", ""),
+        ("StatefulSet", ""),
+        ("CronJob", ""),
+        ("Rollout", "argoproj.io"),
+        ("Service", "serving.knative.dev"),
+    )
+)
 TIMES = st.integers(0, 2**62)
 COUNTS = st.integers(0, 2**40)
 WORDS = st.sampled_from(("established", "refused", "S30", "S36", "x"))
@@ -45,7 +54,12 @@ FATES = st.dictionaries(FATE_TEXTS | st.text(max_size=5), COUNTS).map(
 )
 TALLIES = st.dictionaries(WORDS, COUNTS).map(lambda counts: tuple(sorted(counts.items())))
 
-workloads = st.builds(Workload, NAMES, NAMESPACES, KINDS)
+workloads = st.builds(
+    lambda name, namespace, kind: Workload(name, namespace, kind[0], group=kind[1]),
+    NAMES,
+    NAMESPACES,
+    KINDS,
+)
 externals = st.one_of(
     st.builds(External, st.sampled_from(("example.com", "*.example.com", "x.org"))),
     st.builds(External, st.sampled_from(("192.0.2.1", "2001:db8::1")), st.just(True)),

@@ -125,7 +125,7 @@ class Identities:
 
     def _walk(self, pod: Pod, owner: OwnerReference) -> _Found:
         """Owner references upwards; an owner that is absent ends the walk (S2, S3)."""
-        group, nearest = "", self._owner is NamedBy.NEAREST
+        group, nearest = "", self._owner == NamedBy.NEAREST
         for _ in range(MAX_OWNERS):
             group, owners = self._owners_of(owner, pod.namespace)
             if owners is None:

@@ -142,9 +142,8 @@ def held(graph: ServiceGraph, version: IntentsVersion) -> ServiceGraph:
         client, server = call.client, call.server
         if isinstance(server, External) and not version.internet:
             continue
-        if not version.kinds:
-            client = replace(client, kind="")
-            server = replace(server, kind="") if isinstance(server, Workload) else server
+        client = shown(client, version)
+        server = shown(server, version) if isinstance(server, Workload) else server
         calls.setdefault((client, server), []).append(call)
     merged = []
     for (client, server), same in calls.items():
@@ -164,6 +163,13 @@ def held(graph: ServiceGraph, version: IntentsVersion) -> ServiceGraph:
         declared = tuple(declared_use(*port) for port in sorted(ports))
         merged.append(Call(client, server, status, declared))
     return ServiceGraph(tuple(sorted(merged, key=call_order)))
+
+
+def shown(workload: Workload, version: IntentsVersion) -> Workload:
+    """Kinds where the version has them; a group where the kind alone would read as core (S7)."""
+    if not version.kinds:
+        return replace(workload, kind="", group="")
+    return workload if workload.kind == "Service" else replace(workload, group="")
 
 
 def written(call: Call) -> tuple[str, str]:
