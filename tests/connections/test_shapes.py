@@ -145,7 +145,7 @@ def test_compiled_shapes_change_no_graph(found: Traffic) -> None:
 
 
 def scenarios() -> list[Path]:
-    """Every recorded capture with a snapshot of its own, all of whose servers are told by address."""
+    """Every recorded capture with a snapshot of its own and servers that addresses tell."""
     apart = {"load-balancer-name"}
     return sorted(
         path.parent
