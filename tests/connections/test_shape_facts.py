@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from otterize_pcap.connections.port_ranges import ABOVE, BELOW, INSIDE, SYSTEM
 from otterize_pcap.connections.shapes import (
     HINT_SHIFT,
+    SENDER,
     EndFact,
     FlowFact,
     SideFact,
@@ -18,7 +20,9 @@ from tests.connections.shape_examples import EXAMPLES
 from tests.connections.test_shapes import grouped
 
 Mutant = Callable[[bytes], bytes]
-END, FLOW, SIGHTING = 4, 12, 5
+END, FLOW, SIGHTING = 5, 12, 5
+# An end's `PortFacts`: the zone in two bits, then a bit for each zone that was called from.
+PORTS, ZONE, FIRST_SHOWN = 4, 3, 4
 
 
 def sections(shape: bytes) -> dict[str, range]:
@@ -63,6 +67,19 @@ def all_alike(*offsets: int) -> Mutant:
     return mutant
 
 
+def zone_as(zone: int, other: int) -> Mutant:
+    """Ports of one zone as if they were of another one."""
+
+    def mutant(shape: bytes) -> bytes:
+        changed = bytearray(shape)
+        for begin in sections(shape)["ends"]:
+            if changed[begin + PORTS] & ZONE == zone:
+                changed[begin + PORTS] ^= zone ^ other
+        return bytes(changed)
+
+    return mutant
+
+
 def another_protocol(shape: bytes) -> bytes:
     """A shape of UDP as TCP's, and any other as UDP's."""
     return bytes([TCP if shape[0] == UDP else UDP]) + shape[1:]
@@ -86,9 +103,16 @@ MUTANTS: dict[str, Mutant] = {
     "class of port": without("ends", (1,)),
     "place of port": without("ends", (2,)),
     **{f"EndFact.{fact.name}": without("ends", (3,), fact.value) for fact in EndFact},
+    "port below the range": zone_as(BELOW, INSIDE),
+    "port inside the range": zone_as(INSIDE, BELOW),
+    "port above the range": zone_as(ABOVE, INSIDE),
+    "port of the system": zone_as(SYSTEM, BELOW),
+    "called from below the range": without("ends", (PORTS,), FIRST_SHOWN << BELOW),
+    "called from inside the range": without("ends", (PORTS,), FIRST_SHOWN << INSIDE),
+    "called from above the range": without("ends", (PORTS,), FIRST_SHOWN << ABOVE),
     "leads": without_leads,
     "client's side": without("flows", (2,), 3, 2),
-    "first sender": without("flows", (2,), 3 << 4, 1 << 4),
+    "first sender": without("flows", (2,), SENDER, 1 << 4),
     **{f"FlowFact.{fact.name}": without("flows", (2,), fact.value) for fact in FlowFact},
     "client ISN": without("flows", (3,)),
     "client ISNs differ": all_alike(3),
