@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from otterize_pcap.render.list_text import render_list
     from otterize_pcap.resolve.build_graph import Inclusion
     from otterize_pcap.resolve.capture import Capture
+    from otterize_pcap.resolve.identity import NamedBy
     from otterize_pcap.resolve.map_capture import Rules, graph_capture, merge_graphs
     from otterize_pcap.table.chunk import ReadOptions
 
@@ -68,6 +69,7 @@ _HOMES = {
     "GraphDiff": "compare.diff",
     "GraphFormatError": "errors",
     "HiddenCall": "graph.service_graph",
+    "NamedBy": "resolve.identity",
     "Inclusion": "resolve.build_graph",
     "InputError": "errors",
     "IntentsForm": "render.client_intents",
@@ -116,6 +118,7 @@ __all__ = [
     "InputError",
     "IntentsForm",
     "IntentsVersion",
+    "NamedBy",
     "NodeCoverage",
     "NodeStatus",
     "NotSeen",

@@ -135,11 +135,17 @@ def _directions(line: str) -> Iterator[Tuple5]:
             yield values["src"], values["dst"], words[2].upper(), *ports
 
 
+def truth_of(directory: Path) -> Json:
+    """The truth.json of a fixture, or of a recording made just now."""
+    truth: Json = read_json(directory / "truth.json")
+    return truth
+
+
 class Snapshot:
     """Whose an address is, by the labels that the lab puts on everything it makes."""
 
     def __init__(self, directory: Path) -> None:
-        files = snapshot_files(TRUTHS[directory], directory) or [directory / "snapshot.json"]
+        files = snapshot_files(truth_of(directory), directory) or [directory / "snapshot.json"]
         self.documents = [read_json(path) for path in files]
         self.items: list[Json] = [item for each in self.documents for item in each["items"]]
 
@@ -227,7 +233,7 @@ def _names(metadata: Json) -> set[str]:
 
 def made(directory: Path) -> list[Json]:
     """The calls of a scenario, between its controllers where an owner above merges them."""
-    truth = TRUTHS[directory]
+    truth = truth_of(directory)
     edges: list[Json] = truth.get("nearest", truth["edges"])
     return edges
 
