@@ -1,6 +1,8 @@
 """Capture directories and pcap files → `Capture`: packets, snapshot and what nodes knew."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from otterize_pcap.capture_dir import (
@@ -8,6 +10,7 @@ from otterize_pcap.capture_dir import (
     decode_manifest,
     manifest_path,
     node_dir,
+    nodes_dir,
     pcap_dir,
     snapshot_path,
 )
@@ -27,13 +30,16 @@ from otterize_pcap.files.pcap_files import (
 from otterize_pcap.files.snapshot_files import load_snapshot
 from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
 from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.packets.closed_tunnels import ClosedTunnels
 from otterize_pcap.resolve.map_capture import Capture
+from otterize_pcap.resolve.tunnel_ends import TunnelEnds
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.chunk import ReadOptions
 from otterize_pcap.table.read import CaptureCounts, CaptureTable
 from otterize_pcap.timestamps import SECOND_NS, parse_time
 
 MAX_CONNTRACK_BYTES = 64 << 20
+MAX_CACHED_ENDS = 1 << 16
 
 
 def open_captures(
@@ -68,7 +74,8 @@ def open_captures(
         raise UsageError(message)
     captures = [_open_directory(path, given, options, watch) for path in directories]
     if files and given is not None:
-        captures.append(_capture(None, None, given, read_nodes(files, {}, options, watch)))
+        reading = _reading(options, given, frozenset())
+        captures.append(_capture(None, None, given, read_nodes(files, {}, reading, watch)))
     return captures
 
 
@@ -98,8 +105,22 @@ def _open_directory(
     if not files and (manifest is None or _any_captured(manifest)):
         message = f"{path}: no .pcap files in this directory; is it a capture directory?"
         raise CaptureError(message)
-    tables = read_nodes(files, nodes_by_file(path, manifest), options, watch)
+    reading = _reading(options, snapshot, _local_addresses(path))
+    tables = read_nodes(files, nodes_by_file(path, manifest), reading, watch)
     return _capture(path, manifest, snapshot, tables)
+
+
+def _reading(options: ReadOptions, snapshot: Snapshot, local: Collection[bytes]) -> ReadOptions:
+    """The options with the tunnels that this snapshot and these nodes' addresses open."""
+    ends = TunnelEnds(snapshot, local, options.tunnel_endpoints)
+    return replace(options, opens=lru_cache(MAX_CACHED_ENDS)(ends.opens))
+
+
+def _local_addresses(path: Path) -> frozenset[bytes]:
+    """What all nodes of a capture directory said of their own addresses."""
+    return frozenset(
+        address for folder in sorted(nodes_dir(path).glob("*")) for address in _addresses(folder)
+    )
 
 
 def _capture(
@@ -109,7 +130,9 @@ def _capture(
     tables: Sequence[tuple[str, CaptureTable]],
 ) -> Capture:
     skipped: dict[str, int] = {}
+    closed = ClosedTunnels()
     for _, table in tables:
+        closed.append(table.counts.closed)
         for reason, packets in table.counts.skipped.items():
             skipped[reason] = skipped.get(reason, 0) + packets
     nodes: dict[bytes, frozenset[str]] = {}
@@ -119,7 +142,11 @@ def _capture(
         for address in _addresses(folder):
             nodes[address] = nodes.get(address, frozenset()) | {node}
         dumps += _dumps(folder, node, manifest, table.counts)
+    if closed.claims:
+        for _, table in tables:
+            table.table.disown(None if closed.is_full else closed.claims)
     return Capture(
+        closed=closed.packets,
         recordings=[
             Recording(table.files, node, TableRows(table.table), table.counts.first_ns, table.table)
             for node, table in tables

@@ -18,7 +18,9 @@ from otterize_pcap.graph.service_graph import (
     ServiceGraph,
     Workload,
 )
+from otterize_pcap.packets.closed_tunnels import FORGED
 from otterize_pcap.packets.packet import Tunnel
+from otterize_pcap.resolve.any_clock import AnyClockResolver
 from otterize_pcap.resolve.blind_spots import with_workloads
 from otterize_pcap.resolve.build_graph import (
     Inclusion,
@@ -29,7 +31,7 @@ from otterize_pcap.resolve.build_graph import (
 from otterize_pcap.resolve.external_names import name_outside
 from otterize_pcap.resolve.identity import ANNOTATIONS, Identities
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
-from otterize_pcap.resolve.notes import notes_of
+from otterize_pcap.resolve.notes import clock_notes, snapshot_notes
 from otterize_pcap.resolve.resolve import (
     DEFAULT_SLACK_NS,
     GroupResolution,
@@ -40,13 +42,12 @@ from otterize_pcap.resolve.resolve import (
 )
 from otterize_pcap.resolve.service_routes import ServiceRoutes
 from otterize_pcap.resolve.stands import StandResolver
+from otterize_pcap.resolve.tunnel_ends import TunnelEnds
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.capture_counts import Payload
 
-# Tunnels that any process can imitate by sending a UDP datagram (S25).
 AGELESS = Fate(FateKind.UNRESOLVED, "known to conntrack only, without its age")
-FORGED = "inside a tunnel that a pod made"
-UDP_TUNNELS = frozenset({"vxlan", "vxlan-gpe", "geneve", "gtp"})
+IN_FORGED = "inside a tunnel, but sent by a pod as well: forged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Capture:
     `files` and `coverage_nodes` say what was read and which nodes were captured; `skipped` counts
     packets without a connection, by reason. `payloads` are what names are read from, each with its
     node and file. `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's,
-    where measured.
+    where measured. `closed` counts the packets of tunnels that were left closed (S25).
     """
 
     recordings: Sequence[Recording]
@@ -69,6 +70,7 @@ class Capture:
     skipped: Mapping[str, int] = field(default_factory=dict)
     payloads: Sequence[tuple[str, str, Payload]] = ()
     clocks_ahead: Mapping[str, int] = field(default_factory=dict)
+    closed: Mapping[Tunnel, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +102,12 @@ class CaptureLookup:
             annotation=rules.annotation,
             image_name_for_jobs=rules.image_name_for_jobs,
         )
-        self.resolver = Resolver(
-            capture.snapshot, self.identities, self.routes, self.nodes, rules.slack_ns
-        )
         self.cluster_dns = cluster_dns_ports(capture.snapshot, self.identities)
+
+    def resolver(self, other_readings: Sequence[int] = ()) -> Resolver:
+        """What resolves ends by the clock chosen, and by others that may be right (S12)."""
+        asked = (self.snapshot, self.identities, self.routes, self.nodes, self.rules.slack_ns)
+        return AnyClockResolver(*asked, other_readings) if other_readings else Resolver(*asked)
 
     def names(self, offsets: Mapping[str, int]) -> Names:
         """What the capture's payloads name, by corrected time."""
@@ -112,18 +116,10 @@ class CaptureLookup:
             for node, file, payload in self.capture.payloads
         )
 
-    def in_pod(self, address: bytes) -> bool:
-        """Whether an address is, or at another time was, a pod's, also of one that nobody saw."""
-        if address in self.snapshot.tenures:
-            return True
-        return address not in self.nodes and self.snapshot.is_pod_range(address)
-
-    def believes(self, tunnels: tuple[Tunnel, ...]) -> bool:
-        """Whether no pod put into a tunnel what came through it: that could be made up (S25)."""
-        return not any(
-            tunnel.kind in UDP_TUNNELS and (self.in_pod(tunnel.low) or self.in_pod(tunnel.high))
-            for tunnel in tunnels
-        )
+    @staticmethod
+    def believes(tunnels: tuple[Tunnel, ...]) -> bool:
+        """Whether no pod sent a copy of what came through a tunnel (S25)."""
+        return FORGED not in tunnels
 
 
 class MappedCapture:
@@ -142,24 +138,25 @@ class MappedCapture:
             self._lookup.believes,
         )
         self.offsets: Mapping[str, int] = self._found.offsets
+        self._resolver = self._lookup.resolver(self._found.other_readings)
         self.cluster_dns: Mapping[Workload, frozenset[int]] = self._lookup.cluster_dns
 
     @cached_property
     def groups(self) -> list[GroupResolution]:
         """The groups of connections, with what becomes of each."""
-        resolve = StandResolver(self._lookup.resolver).resolve
+        resolve = StandResolver(self._resolver).resolve
         return [resolve(group) for group in self._found.groups]
 
     @cached_property
     def odd(self) -> list[Resolution]:
         """What becomes of each connection that is in no group."""
-        return [self._named(self._lookup.resolver.resolve(each)) for each in self._found.odd]
+        return [self._named(self._resolver.resolve(each)) for each in self._found.odd]
 
     @cached_property
     def lookups(self) -> tuple[Lookup, ...]:
         """Every answer of DNS to a pod about a Service."""
         names = self._lookup.names(self.offsets)
-        return tuple(find_lookups(names, self._lookup.snapshot, self._lookup.resolver))
+        return tuple(find_lookups(names, self._lookup.snapshot, self._resolver))
 
     @property
     def shapes(self) -> int:
@@ -195,7 +192,7 @@ class MappedCapture:
             fates[AGELESS] += self._found.ageless
         skipped = Counter(capture.skipped)
         if self._found.left_out_packets:
-            skipped[FORGED] += self._found.left_out_packets
+            skipped[IN_FORGED] += self._found.left_out_packets
         coverage = Coverage(
             files=capture.files,
             nodes=with_workloads(
@@ -203,9 +200,18 @@ class MappedCapture:
             ),
             connections=tuple(sorted(fates.items())),
             skipped=tuple(sorted(skipped.items())),
-            notes=tuple(notes_of(lookup.snapshot, capture.files, self.offsets, rules.slack_ns)),
+            notes=tuple(self._notes()),
         )
         return ServiceGraph(calls, coverage, hidden)
+
+    def _notes(self) -> Iterator[str]:
+        """What a reader must know to trust the graph."""
+        lookup, capture = self._lookup, self._lookup.capture
+        yield from clock_notes(self.offsets, self._found.other_readings)
+        yield from snapshot_notes(lookup.snapshot, capture.files, lookup.rules.slack_ns)
+        ends = TunnelEnds(lookup.snapshot, capture.nodes)
+        opened = any(any(each.table.paths) for each in capture.recordings if each.table is not None)
+        yield from ends.notes(capture.closed, opened=opened)
 
     def _counted(self) -> list[Resolution | GroupResolution]:
         """All connections, in groups as far as a group says all of them."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from otterize_pcap.connections.clocks import measure_offsets
+from otterize_pcap.connections.clocks import measure_differences, other_readings, relative_offsets
 from otterize_pcap.connections.connect import connect
 from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
 from otterize_pcap.connections.sightings import sightings_of
@@ -35,10 +35,13 @@ def calls_one_by_one(capture: Capture, rules: Rules) -> Calls:
     shown = {(row.protocol, row.low, row.high) for each in recordings for row in each.rows}
     dumps = [dump for dump in capture.dumps if dump.entries]
     recordings += tracked_recordings(dumps, shown.__contains__)
-    offsets = measure_offsets(recordings, capture.clocks_ahead)
+    differences = measure_differences(recordings)
+    nodes = sorted({recording.node for recording in recordings})
+    offsets = relative_offsets(differences, nodes, capture.clocks_ahead)
+    resolver = lookup.resolver(other_readings(differences, nodes, capture.clocks_ahead))
     connections = connect(recordings, lookup.routes, sightings_of(dumps, offsets), offsets)
     calls, fates, hidden = build_calls(
-        map(lookup.resolver.resolve, connections), rules.inclusion, lookup.cluster_dns
+        map(resolver.resolve, connections), rules.inclusion, lookup.cluster_dns
     )
     if ageless := count_ageless(dumps, shown.__contains__):
         fates[AGELESS] += ageless
