@@ -198,6 +198,12 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         bool,
         typer.Option("--image-name-for-jobs", help="Name Jobs without a CronJob by their image."),
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Go on where a capture and a snapshot do not belong together."
+        ),
+    ] = False,
     vxlan_port: VxlanPorts = None,
     tunnel_endpoints: TunnelEndpoints = None,
     threads: Threads = None,
@@ -234,6 +240,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         annotation=workload_annotation,
         image_name_for_jobs=image_name_for_jobs,
         inclusion=inclusion,
+        force=force,
     )
     selection = Selection(
         snapshots=tuple(snapshot or ()),

@@ -21,6 +21,7 @@ from otterize_pcap.graph.service_graph import (
 from otterize_pcap.packets.closed_tunnels import FORGED
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.resolve.any_clock import AnyClockResolver
+from otterize_pcap.resolve.belonging import refuse_strangers
 from otterize_pcap.resolve.blind_spots import with_workloads
 from otterize_pcap.resolve.build_graph import (
     Inclusion,
@@ -75,12 +76,16 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The options that change how a capture is understood; the defaults are the rules' own."""
+    """The options that change how a capture is understood; the defaults are the rules' own.
+
+    `force` goes on where a capture and a snapshot do not belong together (S13).
+    """
 
     slack_ns: int = DEFAULT_SLACK_NS
     annotation: str = ANNOTATIONS[0]
     image_name_for_jobs: bool = False
     inclusion: Inclusion = field(default_factory=Inclusion)
+    force: bool = False
 
 
 DEFAULT_RULES = Rules()
@@ -125,11 +130,17 @@ class CaptureLookup:
 class MappedCapture:
     """Every connection of a capture with what became of it, and the graph they make.
 
+    Raises `MismatchError` where capture and snapshot do not belong together (S13).
+
     Connections that resolve alike are groups; `select` looks at each one of those asked for.
     """
 
     def __init__(self, capture: Capture, rules: Rules) -> None:
         self._lookup = CaptureLookup(capture, rules)
+        if not rules.force:
+            refuse_strangers(
+                capture.recordings, capture.coverage_nodes, capture.snapshot, self._lookup.nodes
+            )
         self._found = GroupedConnections(
             capture.recordings,
             self._lookup.routes,
