@@ -1,0 +1,103 @@
+"""What could have been a call and was not counted, and what to do about it."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from otterize_pcap.graph.fate import Fate, FateKind
+
+NEVER_CALLS = frozenset({"not IP", "ICMP", "not TCP, UDP or SCTP"})
+"""Reasons for which a packet is no part of a connection; only `-v` counts these."""
+
+CUT_OFF = "cut off in "
+_PACKETS: tuple[tuple[str, str, str], ...] = (
+    (
+        CUT_OFF,
+        "cut off by the capture's snaplen before they say whose they are",
+        "record more of each (tcpdump -s 0, otterize capture --snaplen)",
+    ),
+    (
+        "malformed ",
+        "malformed",
+        "-v says which; the capture may be damaged",
+    ),
+    (
+        "encrypted tunnel",
+        "in encrypted tunnels between nodes (WireGuard, ESP)",
+        "record the pods' interfaces too (-i any)",
+    ),
+    (
+        "fragment without its first",
+        "later fragments of which the first was not recorded",
+        "record without a filter on ports",
+    ),
+    (
+        "link type ",
+        "of a link type that is not supported",
+        "record with tcpdump -i any, or on an Ethernet interface",
+    ),
+    (
+        "nested too deeply",
+        "nested too deeply in tunnels",
+        "record inside of the outer ones",
+    ),
+    (
+        "inside a tunnel that was left closed",
+        "inside tunnels that were left closed",
+        "--tunnel-endpoints opens those that are not pods'",
+    ),
+)
+"""How a reason begins, what is said of it, and what to do."""
+
+_CONNECTIONS: tuple[tuple[FateKind, str, str], ...] = (
+    (
+        FateKind.AMBIGUOUS,
+        "",
+        "`otterize explain` names whom it may have been; a watch while capturing would tell",
+    ),
+    (
+        FateKind.UNDIRECTED,
+        "",
+        "record from before they begin, or with conntrack (otterize capture saves it)",
+    ),
+    (
+        FateKind.UNRESOLVED,
+        "no pod had the address",
+        "take the snapshot while capturing (otterize capture does)",
+    ),
+    (
+        FateKind.UNRESOLVED,
+        "unknown private address",
+        "take the snapshot while capturing, with nodes; or it is outside of the cluster",
+    ),
+)
+"""A kind of fate, how its reason begins, and what to do."""
+
+
+def packet_lines(skipped: Iterable[tuple[str, int]]) -> Iterator[str]:
+    """A line for each reason for which packets that may be of calls were left out."""
+    found: Counter[tuple[str, str]] = Counter()
+    for reason, packets in skipped:
+        if packets and reason not in NEVER_CALLS:
+            found[_said(reason)] += packets
+    for (what, advice), packets in found.items():
+        yield f"{packets} packets were {what}" + (f": {advice}" if advice else "")
+
+
+def connection_lines(fates: Sequence[tuple[Fate, int]]) -> Iterator[str]:
+    """What would have told what became of connections that are not resolved."""
+    for kind, beginning, advice in _CONNECTIONS:
+        found = [
+            (fate, count)
+            for fate, count in fates
+            if count and fate.kind is kind and fate.reason.startswith(beginning)
+        ]
+        if found:
+            name = found[0][0].reason if kind is FateKind.UNRESOLVED else kind.value
+            yield f"{sum(count for _, count in found)} {name}: {advice}"
+
+
+def _said(reason: str) -> tuple[str, str]:
+    for beginning, what, advice in _PACKETS:
+        if reason.startswith(beginning):
+            return what, advice
+    return f"left out: {reason}", ""
