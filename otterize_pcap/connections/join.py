@@ -173,13 +173,14 @@ def _is_relayed(sent: Flow, other: Flow, services: Services) -> bool:
     times = min(sent.first_ns, other.first_ns), max(sent.last_ns, other.last_ns)
     if client == _client(other)[0] or not services.held_by_pod(client, *times):
         return False
-    led = services.backends(called, sent.protocol, *times)
-    if reached == called or reached in led:
+    if reached == called or reached in services.backends(called, sent.protocol, *times):
         return False
-    if led or services.held_by_pod(called[0], *times):
-        return True
-    # A node's port may lead to any pod but the one that called; nothing else leads to none.
-    return reached[0] == client or not services.held_by_pod(reached[0], *times)
+    # A node's port may lead to any pod but the one that called; what is a pod's leads nowhere.
+    return (
+        services.held_by_pod(called[0], *times)
+        or reached[0] == client
+        or not services.held_by_pod(reached[0], *times)
+    )
 
 
 def _by_client_number(flow: Flow, same: list[Flow], services: Services) -> None:

@@ -72,18 +72,27 @@ def _strangers(
     """Recordings of nodes that are not the snapshot's, where others beside them are.
 
     A file that somebody named otherwise shows the address of a node (by its tunnels, by kubelet's
-    probes), and nothing of a pod that was not recorded on the pod's own node as well.
+    probes) or a connection that a node's file shows too, and nothing of a pod that was not recorded
+    on the pod's own node as well.
     """
     homes = {each.node: each for each in recordings if each.node in known}
     for recording in recordings if homes else ():
         if recording.node in known or not recording.files:
             continue
         shown = _shown(recording)
-        if any(address in snapshot.tenures for address in shown) and (
-            not any(address in nodes for address in shown)
-            or _is_elsewhere(recording, homes, snapshot)
-        ):
+        if not any(address in snapshot.tenures for address in shown):
+            continue
+        is_alone = not any(address in nodes for address in shown) and not any(
+            _share(recording, home) for home in homes.values()
+        )
+        if is_alone or _is_elsewhere(recording, homes, snapshot):
             yield recording
+
+
+def _share(one: Recording, other: Recording) -> bool:
+    """Whether a connection is in two recordings."""
+    tuples = {_key(row) for row in islice(one.rows, SAMPLE)}
+    return any(_key(row) in tuples for row in other.rows)
 
 
 def _is_elsewhere(recording: Recording, homes: Mapping[str, Recording], snapshot: Snapshot) -> bool:

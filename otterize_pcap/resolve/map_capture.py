@@ -43,6 +43,7 @@ from otterize_pcap.resolve.resolve import (
 )
 from otterize_pcap.resolve.service_routes import ServiceRoutes
 from otterize_pcap.resolve.stands import StandResolver
+from otterize_pcap.resolve.tunnel_answers import TunnelAnswers
 from otterize_pcap.resolve.tunnel_ends import TunnelEnds
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.capture_counts import Payload
@@ -155,13 +156,25 @@ class MappedCapture:
     @cached_property
     def groups(self) -> list[GroupResolution]:
         """The groups of connections, with what becomes of each."""
-        resolve = StandResolver(self._resolver).resolve
-        return [resolve(group) for group in self._found.groups]
+        return [self._answers.judge(each) for each in self._of_groups]
 
     @cached_property
     def odd(self) -> list[Resolution]:
         """What becomes of each connection that is in no group."""
+        return [self._answers.judge(each) for each in self._of_odd]
+
+    @cached_property
+    def _of_groups(self) -> list[GroupResolution]:
+        resolve = StandResolver(self._resolver).resolve
+        return [resolve(group) for group in self._found.groups]
+
+    @cached_property
+    def _of_odd(self) -> list[Resolution]:
         return [self._named(self._resolver.resolve(each)) for each in self._found.odd]
+
+    @cached_property
+    def _answers(self) -> TunnelAnswers:
+        return TunnelAnswers(self._lookup.capture.closed, (*self._of_groups, *self._of_odd))
 
     @cached_property
     def lookups(self) -> tuple[Lookup, ...]:

@@ -73,3 +73,15 @@ def test_address_that_a_pod_waited_for() -> None:
     found = mapped(CASES / "static-slowvolume" / "capture")
     assert edges(found) == {"fresh -> source:7000"}
     assert fates(found) == {SHOWN: 1, AMBIGUOUS: 4}
+
+
+def test_relay_in_a_load_balancers_pod() -> None:
+    """S20: k3s ServiceLB relays by NAT inside the pod; it calls the backend, not itself."""
+    found = mapped(CASES / "k3s-servicelb" / "capture")
+    assert edges(found) == {"svclb-traefik -> traefik:8000"}
+
+
+def test_clocks_apart_without_a_manifest() -> None:
+    """S12: by one of two clocks 15 s apart an address was another pod's: no edge of either."""
+    found = mapped(CASES / "clock-two-nodes" / "capture")
+    assert "one -> probe:7000" not in edges(found)

@@ -27,6 +27,7 @@ from tests.cluster_builder import (
     edges,
     fates,
     mapped,
+    node,
     pod,
     recording,
     service,
@@ -247,6 +248,7 @@ def test_clocks_that_nothing_tells_right_from_wrong(first: str) -> None:
         pod("old", one, finished=4, phase="Succeeded"),
         pod("new", one, start=8),
         pod("same", other),
+        node("z", "192.168.0.3"),
     )
     both = call(f"{other}:1", "10.1.0.9:80", 0)
     late = [(packet, at + 6, interface) for packet, at, interface in both]
@@ -260,7 +262,7 @@ def test_clocks_that_nothing_tells_right_from_wrong(first: str) -> None:
 
 def test_most_clocks_are_right() -> None:
     """S12: a third node that agrees with one of two says which is right."""
-    known = snapshot(SERVER, pod("client", "10.1.0.1", start=8))
+    known = snapshot(SERVER, pod("client", "10.1.0.1", start=8), node("c", "192.168.0.3"))
     both = call("10.1.0.1:1", "10.1.0.9:80", 10.5)
     early = [(packet, at - 6, interface) for packet, at, interface in both]
     names = ("a", "b", "c")

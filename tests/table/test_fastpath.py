@@ -2,6 +2,7 @@
 
 import io
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,11 +108,14 @@ class Chunked(io.RawIOBase):
 
 
 def assert_same(content: bytes, block: int = records.BLOCK_SIZE) -> None:
-    """Both paths say the same of a capture, names collected or not."""
-    for collect in (False, True):
-        assert outcome(content, ReadOptions(collect_names=collect), block) == outcome(
-            content, ReadOptions(collect_names=collect, fast=False)
-        )
+    """Both paths say the same of a capture, names collected or not, some tunnels closed or none."""
+    for options in (
+        ReadOptions(),
+        ReadOptions(collect_names=True),
+        ReadOptions(opens=lambda one, other: bool((one[15] + other[15]) & 1)),
+        ReadOptions(opens=lambda *_: False),
+    ):
+        assert outcome(content, options, block) == outcome(content, replace(options, fast=False))
 
 
 @settings(max_examples=400)
