@@ -48,29 +48,23 @@ _PACKETS: tuple[tuple[str, str, str], ...] = (
 )
 """How a reason begins, what is said of it, and what to do."""
 
-_CONNECTIONS: tuple[tuple[FateKind, str, str], ...] = (
+_WATCH = "otterize capture watches who has which address meanwhile"
+_CONNECTIONS: tuple[tuple[FateKind, str, str, str], ...] = (
     (
         FateKind.AMBIGUOUS,
         "",
-        "`otterize explain` names whom it may have been; a watch while capturing would tell",
+        "`otterize explain` names whom it may have been",
+        _WATCH,
     ),
     (
         FateKind.UNDIRECTED,
         "",
         "record from before they begin, or with conntrack (otterize capture saves it)",
+        "",
     ),
-    (
-        FateKind.UNRESOLVED,
-        "no pod had the address",
-        "take the snapshot while capturing (otterize capture does)",
-    ),
-    (
-        FateKind.UNRESOLVED,
-        "unknown private address",
-        "take the snapshot while capturing, with nodes; or it is outside of the cluster",
-    ),
+    (FateKind.UNRESOLVED, "no pod had the address", "", _WATCH),
 )
-"""A kind of fate, how its reason begins, and what to do."""
+"""A kind of fate, how its reason begins, what to do, and what to do where there was no watch."""
 
 
 def packet_lines(skipped: Iterable[tuple[str, int]]) -> Iterator[str]:
@@ -83,15 +77,16 @@ def packet_lines(skipped: Iterable[tuple[str, int]]) -> Iterator[str]:
         yield f"{packets} packets were {what}" + (f": {advice}" if advice else "")
 
 
-def connection_lines(fates: Sequence[tuple[Fate, int]]) -> Iterator[str]:
+def connection_lines(fates: Sequence[tuple[Fate, int]], *, watched: bool) -> Iterator[str]:
     """What would have told what became of connections that are not resolved."""
-    for kind, beginning, advice in _CONNECTIONS:
+    for kind, beginning, always, unwatched in _CONNECTIONS:
         found = [
             (fate, count)
             for fate, count in fates
             if count and fate.kind is kind and fate.reason.startswith(beginning)
         ]
-        if found:
+        advice = "; ".join(filter(None, (always, "" if watched else unwatched)))
+        if found and advice:
             name = found[0][0].reason if kind is FateKind.UNRESOLVED else kind.value
             yield f"{sum(count for _, count in found)} {name}: {advice}"
 

@@ -6,6 +6,7 @@ from otterize_pcap.cli.left_out import connection_lines, packet_lines
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import Coverage, FileCoverage
 from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.resolve.notes import SINGLE_POINT
 from otterize_pcap.timestamps import SECOND_NS, format_time
 
 MALFORMED = "malformed"
@@ -83,7 +84,8 @@ def _connection_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
         yield f"  hidden: {_listed(hidden)}"
     if others and not verbose:
         yield f"  not resolved: {_listed(others)}"
-    yield from (f"  {line}" for line in connection_lines(others))
+    watched = not any(note.startswith(SINGLE_POINT) for note in coverage.notes)
+    yield from (f"  {line}" for line in connection_lines(others, watched=watched))
 
 
 def _sum(counts: Iterable[tuple[Fate, int]]) -> int:

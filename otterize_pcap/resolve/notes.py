@@ -7,6 +7,8 @@ from otterize_pcap.intervals import Interval
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.timestamps import SECOND_NS, format_time
 
+SINGLE_POINT = "snapshot is a single point in time"
+
 # For so long what a snapshot without a watch says is taken to be still, or already, so.
 FRESH_NS = 600 * SECOND_NS
 
@@ -37,7 +39,7 @@ def snapshot_notes(
     if begun is None or ended is None:
         taken = snapshot.taken_ns
         yield (
-            "snapshot is a single point in time"
+            SINGLE_POINT
             + (f" ({format_time(taken)})" if taken is not None else "")
             + ": pods that came or went unseen are missing from it, and names can be wrong where "
             "an address changed hands"
