@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from otterize_pcap.graph.fate import Fate, FateKind
+from otterize_pcap.graph.service_graph import Coverage
+from otterize_pcap.resolve.tunnel_ends import LEFT_CLOSED
 
 NEVER_CALLS = frozenset({"not IP", "ICMP", "not TCP, UDP or SCTP"})
 """Reasons for which a packet is no part of a connection; only `-v` counts these."""
@@ -75,6 +77,12 @@ def packet_lines(skipped: Iterable[tuple[str, int]]) -> Iterator[str]:
             found[_said(reason)] += packets
     for (what, advice), packets in found.items():
         yield f"{packets} packets were {what}" + (f": {advice}" if advice else "")
+
+
+def unseen_lines(coverage: Coverage) -> Iterator[str]:
+    """What may have hidden packets from the mapper: left out, or inside closed tunnels."""
+    yield from packet_lines(coverage.skipped)
+    yield from (note for note in coverage.notes if LEFT_CLOSED in note)
 
 
 def connection_lines(fates: Sequence[tuple[Fate, int]], *, watched: bool) -> Iterator[str]:

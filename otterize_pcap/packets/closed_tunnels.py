@@ -13,7 +13,7 @@ from otterize_pcap.packets.packet import Packet, Tunnel
 Claim = tuple[int, tuple[bytes, int], tuple[bytes, int]]
 """Protocol and both endpoints of a packet inside, the lower one first."""
 
-MAX_NOTED = 1 << 20
+MAX_NOTED = 1 << 18
 """Tunnels, and claims, that are kept apart: who sends that many means to fill memory."""
 
 FORGED = Tunnel("closed", bytes(16), bytes(16))
@@ -24,13 +24,12 @@ FORGED = Tunnel("closed", bytes(16), bytes(16))
 class ClosedTunnels:
     """The tunnels of one reading that were left closed.
 
-    `packets` counts them by tunnel, `others` those of tunnels that there was no room for. `claims`
-    are the 5-tuples inside; `is_full` says that there were more.
+    `packets` counts them by tunnel, as far as there is room. `claims` are the 5-tuples inside;
+    `is_full` says that there were more.
     """
 
     packets: Counter[Tunnel] = field(default_factory=Counter)
     claims: set[Claim] = field(default_factory=set)
-    others: int = 0
     is_full: bool = False
 
     def note(self, tunnel: Tunnel, inside: Packet | None) -> None:
@@ -47,14 +46,11 @@ class ClosedTunnels:
             self._count(tunnel, packets)
         for claim in later.claims:
             self._claim(claim)
-        self.others += later.others
         self.is_full |= later.is_full
 
     def _count(self, tunnel: Tunnel, packets: int) -> None:
         if tunnel in self.packets or len(self.packets) < MAX_NOTED:
             self.packets[tunnel] += packets
-        else:
-            self.others += packets
 
     def _claim(self, claim: Claim) -> None:
         if len(self.claims) < MAX_NOTED:

@@ -12,6 +12,7 @@ from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.snapshot.snapshot import Snapshot
 
 MAX_LISTED = 3
+LEFT_CLOSED = "were left closed"
 NO_NODES = (
     "the snapshot has no Node: tunnels were opened between all addresses that no pod had "
     "(take nodes into the snapshot)"
@@ -61,13 +62,13 @@ class TunnelEnds:
             (pods if is_pods else unknown)[ends] += packets
         if pods:
             yield (
-                f"{pods.total()} packets look like a tunnel's with a pod at its end, and were left "
-                f"closed (UDP counts as a call): {_listed(pods)}"
+                f"{pods.total()} packets look like a tunnel's with a pod at its end, and "
+                f"{LEFT_CLOSED} (UDP counts as a call): {_listed(pods)}"
             )
         if unknown:
             closing = sorted({end for pair in unknown for end in pair if not self.trusts(end)})
             yield (
-                f"{unknown.total()} packets of tunnels were left closed, as their ends are not "
+                f"{unknown.total()} packets of tunnels {LEFT_CLOSED}, as their ends are not "
                 f"known to be nodes: {_listed(unknown)}; to open them: {_options(closing)}"
             )
         if opened and not self.knows_nodes:

@@ -92,3 +92,22 @@ def test_range_of_tunnel_endpoints_is_checked(otterize: Otterize) -> None:
     result = otterize("intents", "list", FIXTURES / "two-nodes", "--tunnel-endpoints", "here")
     assert result.returncode == 2
     assert "--tunnel-endpoints here" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("fixture", "ends", "said"),
+    [
+        ("snaplen-40", ("web", "api"), "cut off by the capture's snaplen"),
+        (
+            "cases/tunnel-endpoint-in-podcidr/capture",
+            ("a", "b"),
+            "--tunnel-endpoints 10.0.0.211/32",
+        ),
+    ],
+)
+def test_explain_says_what_may_have_hidden_a_call(
+    fixture: str, ends: tuple[str, str], said: str, otterize: Otterize
+) -> None:
+    """S25: where no connection of the two was seen, `explain` names what could not be looked into."""
+    result = otterize("explain", *ends, FIXTURES / fixture)
+    assert said in result.stdout
