@@ -108,6 +108,6 @@ def test_range_of_tunnel_endpoints_is_checked(otterize: Otterize) -> None:
 def test_explain_says_what_may_have_hidden_a_call(
     fixture: str, ends: tuple[str, str], said: str, otterize: Otterize
 ) -> None:
-    """S25: where no connection of the two was seen, `explain` names what could not be looked into."""
+    """S25: where no connection of the two was seen, `explain` names what was not looked into."""
     result = otterize("explain", *ends, FIXTURES / fixture)
     assert said in result.stdout
