@@ -1,6 +1,7 @@
 """S20 to S24: one connection in many recordings, and what Services stand for."""
 
 import itertools
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -310,12 +311,12 @@ def test_relay_by_nat_inside_a_pod_makes_two_connections(
 ) -> None:
     """S20: a leg that ends at a pod and one that begins there are two, whatever their numbers."""
     known = snapshot(*PODS[:3], RELAY, RELAYED)
-    numbers = {"isn": 7, "answer": 9}
-    into = call(f"{comes_from}:40000", "10.1.0.5:80", 0, **numbers) if with_entry else []
-    at_node = call(f"{comes_from}:40000", f"{NODE_A}:80", 0.0001, **numbers)
+    leg = partial(call, isn=7, answer=9)
+    into = leg(f"{comes_from}:40000", "10.1.0.5:80", 0) if with_entry else []
+    at_node = leg(f"{comes_from}:40000", f"{NODE_A}:80", 0.0001)
     out = [
-        *call("10.1.0.5:40000", "10.96.0.2:80", 0.0002, **numbers),
-        *call("10.1.0.5:40000", f"{ONE}:8080", 0.0003, **numbers),
+        *leg("10.1.0.5:40000", "10.96.0.2:80", 0.0002),
+        *leg("10.1.0.5:40000", f"{ONE}:8080", 0.0003),
     ]
     found = mapped(known, [*into, *at_node, *out])
     assert edges(found) == {"relay -> one:8080"} | (entered if with_entry else set())
@@ -324,13 +325,13 @@ def test_relay_by_nat_inside_a_pod_makes_two_connections(
 def test_relay_to_outside_makes_two_connections() -> None:
     """S20, S50: an egress pod's way out, masqueraded once more by the node, is its own call."""
     known = snapshot(*PODS[:3], RELAY)
-    numbers = {"isn": 7, "answer": 9}
+    leg = partial(call, isn=7, answer=9)
     found = mapped(
         known,
         [
-            *call(f"{CLIENT}:40000", "10.1.0.5:80", 0, **numbers),
-            *call("10.1.0.5:40000", f"{OUTSIDE}:443", 0.0001, **numbers),
-            *call(f"{NODE_A}:40001", f"{OUTSIDE}:443", 0.0002, **numbers),
+            *leg(f"{CLIENT}:40000", "10.1.0.5:80", 0),
+            *leg("10.1.0.5:40000", f"{OUTSIDE}:443", 0.0001),
+            *leg(f"{NODE_A}:40001", f"{OUTSIDE}:443", 0.0002),
         ],
         rules=Rules(inclusion=Inclusion(internet=True)),
     )

@@ -302,7 +302,7 @@ def test_paths_of_broken_packets_take_no_more_room_than_connections() -> None:
     table = read_module.read_capture(io.BytesIO(pcap(broken)), "x", options)
     assert len(table) == 0
     assert table.counts.skipped == {"malformed IPv4": 99}
-    assert len(table.table.paths) == 1 + 5  # type: ignore[attr-defined] # the compiled table
+    assert len(table.table.paths) == 1 + 5
     whole = [in_tunnel(number, ipv4(udp(1, 2), 17)) for number in range(1, 7)]
     with pytest.raises(CaptureError, match="more than 5 connections"):
         read_module.read_capture(io.BytesIO(pcap(broken + whole)), "x", options)
