@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         CaptureError,
         GraphFormatError,
         InputError,
+        MismatchError,
         OtterizeError,
         SnapshotError,
         UnknownCaptureFormat,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from otterize_pcap.render.list_text import render_list
     from otterize_pcap.resolve.build_graph import Inclusion
     from otterize_pcap.resolve.capture import Capture
+    from otterize_pcap.resolve.identity import NamedBy
     from otterize_pcap.resolve.map_capture import Rules, graph_capture, merge_graphs
     from otterize_pcap.table.chunk import ReadOptions
 
@@ -72,6 +74,8 @@ _HOMES = {
     "InputError": "errors",
     "IntentsForm": "render.client_intents",
     "IntentsVersion": "intents.versions",
+    "MismatchError": "errors",
+    "NamedBy": "resolve.identity",
     "NodeCoverage": "graph.service_graph",
     "NodeStatus": "node_status",
     "NotSeen": "compare.diff",
@@ -116,6 +120,8 @@ __all__ = [
     "InputError",
     "IntentsForm",
     "IntentsVersion",
+    "MismatchError",
+    "NamedBy",
     "NodeCoverage",
     "NodeStatus",
     "NotSeen",

@@ -160,8 +160,8 @@ def test_only_messages_with_a_wanted_label_are_kept(fast: bool) -> None:
     path = FIXTURES / "names-dns"
     (everything,) = open_captures([path], None, ReadOptions(collect_names=True))
     label = b"\x02mq"
-    wanted = [entry for entry in everything.payloads if label in entry[2].content]
-    assert 0 < len(wanted) < len(everything.payloads)
+    wanted = [entry for entry in contents_of(everything).payloads if label in entry[2].content]
+    assert 0 < len(wanted) < len(contents_of(everything).payloads)
     (found,) = open_captures([path], None, ReadOptions(fast=fast, answers_about=frozenset({label})))
-    assert list(found.payloads) == wanted
+    assert list(contents_of(found).payloads) == wanted
     assert found.files == everything.files
