@@ -123,4 +123,9 @@ def pcap_dir(directory: Path) -> Path:
 
 def node_dir(directory: Path, node: str) -> Path:
     """Where a capture directory keeps what else was saved of one node."""
-    return directory / "node" / node
+    return nodes_dir(directory) / node
+
+
+def nodes_dir(directory: Path) -> Path:
+    """Where a capture directory keeps a folder for each node."""
+    return directory / "node"

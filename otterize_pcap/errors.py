@@ -7,6 +7,7 @@
     │  │  ├─ UnknownCaptureFormat
     │  │  └─ UnsupportedLinkType
     │  ├─ SnapshotError           a snapshot file or one of its objects
+    │  ├─ MismatchError           a capture and a snapshot of two clusters
     │  └─ GraphFormatError        ClientIntents or graph JSON
     ├─ ClusterError               the API server refused or a Job failed        exit 4
     ├─ PartialCaptureError        some nodes were not captured                  exit 5
@@ -48,6 +49,10 @@ class UnsupportedLinkType(CaptureError):  # noqa: N818
 
 class SnapshotError(InputError):
     """A snapshot file, or an object in it, could not be used."""
+
+
+class MismatchError(InputError):
+    """A capture and a snapshot do not belong together."""
 
 
 class GraphFormatError(InputError):

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from otterize_pcap.cli.inputs import open_captures
+from otterize_pcap.cli.left_out import unseen_lines
 from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit, notice
 from otterize_pcap.explain import Question, explain
@@ -77,4 +78,8 @@ def _explain(question: Question, capture: Capture, selection: Selection) -> Expl
     ):
         hint = "the options given filter it out"
         explanation = replace(explanation, is_edge=False, hints=(*explanation.hints, hint))
+    if not explanation.is_edge and not explanation.fates and mapped.graph.coverage is not None:
+        # Packets of the two may be among those that were not understood.
+        unseen = tuple(unseen_lines(mapped.graph.coverage))
+        explanation = replace(explanation, hints=(*explanation.hints, *unseen))
     return explanation

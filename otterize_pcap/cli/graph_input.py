@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from otterize_pcap.cli.inputs import open_captures
+from otterize_pcap.cli.left_out import packet_lines
 from otterize_pcap.cli.options import Reporting, Selection
 from otterize_pcap.cli.summary import is_damaged, summary_lines
 from otterize_pcap.cli.terminal import notice
@@ -46,6 +47,9 @@ def _why_empty(graph: ServiceGraph) -> str:
     if coverage is None or not sum(file.packets for file in coverage.files):
         return "the capture holds no packets"
     fates = dict(coverage.connections)
+    left_out = list(packet_lines(coverage.skipped))
+    if not fates and left_out:
+        return "; ".join(left_out)
     if not fates:
         return "no packet belongs to a TCP, UDP or SCTP connection"
     if any(count and fate.kind is FateKind.RESOLVED for fate, count in fates.items()):

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from otterize_pcap.addresses import AddressError, Network, parse_network
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.filters import GraphFilter, parse_server
 from otterize_pcap.resolve.build_graph import Inclusion
@@ -60,6 +61,14 @@ AsService = Annotated[
 VxlanPorts = Annotated[
     list[int] | None,
     typer.Option(metavar="PORT", help="Open VXLAN on this UDP port too (4789, 8472). Repeatable."),
+]
+TunnelEndpoints = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CIDR",
+        help="Open tunnels between addresses in this range, though not known to be nodes' (S25). "
+        "Repeatable.",
+    ),
 ]
 Threads = Annotated[
     int | None,
@@ -203,7 +212,14 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
             help="Name pods without a stable owner by this label. Repeatable; the first counts.",
         ),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Go on where a capture and a snapshot do not belong together."
+        ),
+    ] = False,
     vxlan_port: VxlanPorts = None,
+    tunnel_endpoints: TunnelEndpoints = None,
     threads: Threads = None,
     max_connections: MaxConnections = None,
     quiet: Annotated[
@@ -240,6 +256,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         owner=owner,
         workload_labels=tuple(workload_label or ()),
         inclusion=inclusion,
+        force=force,
     )
     selection = Selection(
         snapshots=tuple(snapshot or ()),
@@ -248,6 +265,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         reading=replace(
             reading_options(vxlan_port, threads, max_connections),
             collect_names=internet or include_lookups,
+            tunnel_endpoints=tuple(map(_network, tunnel_endpoints or ())),
         ),
     )
     return selection, Reporting(quiet, verbose, strict)
@@ -292,6 +310,14 @@ def comma_separated(values: list[str] | None) -> frozenset[str]:
     return frozenset(
         entry.strip() for value in values or () for entry in value.split(",") if entry.strip()
     )
+
+
+def _network(text: str) -> Network:
+    try:
+        return parse_network(text)
+    except AddressError as error:
+        message = f"--tunnel-endpoints {text}: {error}; expected a range such as 192.168.77.0/24"
+        raise UsageError(message) from error
 
 
 def _label(text: str) -> tuple[str, str]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
+from otterize_pcap.cli.left_out import connection_lines, packet_lines
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import Coverage, FileCoverage
 from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.resolve.notes import SINGLE_POINT
 from otterize_pcap.timestamps import SECOND_NS, format_time
 
 MALFORMED = "malformed"
@@ -42,9 +44,11 @@ def _packet_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
     dropped = sum(file.dropped or 0 for file in coverage.files)
     if dropped:
         yield f"  {dropped} packets were dropped while capturing; calls may be missing"
-    skipped = [(reason, count) for reason, count in coverage.skipped if count]
-    if skipped and verbose:
-        yield from (f"  {count} packets skipped: {reason}" for reason, count in skipped)
+    if verbose:
+        yield from (
+            f"  {count} packets skipped: {reason}" for reason, count in coverage.skipped if count
+        )
+    yield from (f"  {line}" for line in packet_lines(coverage.skipped))
     for node in coverage.nodes:
         if node.status is not NodeStatus.CAPTURED:
             yield f"  node {node.name} was not captured ({node.status}: {node.reason or 'unknown'})"
@@ -76,11 +80,12 @@ def _connection_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
     if verbose:
         for fate, count in (*hidden, *others):
             yield f"  {count} {fate}"
-        return
-    if hidden:
+    elif hidden:
         yield f"  hidden: {_listed(hidden)}"
-    if others:
+    if others and not verbose:
         yield f"  not resolved: {_listed(others)}"
+    watched = not any(note.startswith(SINGLE_POINT) for note in coverage.notes)
+    yield from (f"  {line}" for line in connection_lines(others, watched=watched))
 
 
 def _sum(counts: Iterable[tuple[Fate, int]]) -> int:

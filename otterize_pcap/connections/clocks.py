@@ -1,7 +1,7 @@
 """Node clocks: how far apart they were, measured by handshakes that two nodes recorded (S12)."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from otterize_pcap.connections.legs import Recording
 from otterize_pcap.timestamps import SECOND_NS
@@ -22,8 +22,14 @@ def measure_offsets(
     reference; of equals, that of the node whose name sorts first. Where `ahead` tells, in ns, that
     it is off from the API server's clock by seconds, that one is the reference.
     """
-    seen: dict[tuple[int, int, int], dict[str, int]] = defaultdict(dict)
     recordings = list(recordings)
+    nodes = sorted({recording.node for recording in recordings})
+    return relative_offsets(measure_differences(recordings), nodes, ahead)
+
+
+def measure_differences(recordings: Sequence[Recording]) -> dict[tuple[str, str], int]:
+    """How much later, in ns, the second node's clock showed handshakes: the median of a pair."""
+    seen: dict[tuple[int, int, int], dict[str, int]] = defaultdict(dict)
     several = len({recording.node for recording in recordings}) > 1
     for recording in recordings if several else ():
         node = recording.node
@@ -42,11 +48,7 @@ def measure_offsets(
         for index, node in enumerate(nodes):
             for other in nodes[index + 1 :]:
                 differences[node, other].append(times[other] - times[node])
-    return relative_offsets(
-        {pair: median_low(found) for pair, found in differences.items()},
-        sorted({recording.node for recording in recordings}),
-        ahead,
-    )
+    return {pair: median_low(found) for pair, found in differences.items()}
 
 
 def relative_offsets(
@@ -59,11 +61,46 @@ def relative_offsets(
     `ahead` is by how much, in ns, nodes were measured to be ahead of the API server. That is too
     coarse to compare two nodes, but tells a group that is off as a whole, or which half of two is.
     """
+    offsets: dict[str, int] = {}
+    for group in _groups(differences, nodes):
+        reference = _reference(group, ahead or {})
+        for node, offset in group.items():
+            if abs(offset - reference) >= NOTABLE_NS:
+                offsets[node] = offset - reference
+    return offsets
+
+
+def other_readings(
+    differences: Mapping[tuple[str, str], int],
+    nodes: Iterable[str],
+    ahead: Mapping[str, int] | None = None,
+) -> tuple[int, ...]:
+    """By how much, in ns, times would be later by other clocks that may as well be right.
+
+    Of two clocks that disagree one is wrong, and where nothing was measured (`ahead`) and no third
+    node takes sides, nothing says which. The arguments are those of `relative_offsets`.
+    """
+    shifts: set[int] = set()
+    for group in _groups(differences, nodes):
+        if not any(node in (ahead or {}) for node in group):
+            reference = _shared(group)
+            most = _agreeing(group, reference)
+            shifts.update(
+                clock - reference
+                for clock in group.values()
+                if abs(clock - reference) >= NOTABLE_NS and _agreeing(group, clock) == most
+            )
+    return tuple(sorted(shifts))
+
+
+def _groups(
+    differences: Mapping[tuple[str, str], int], nodes: Iterable[str]
+) -> Iterator[dict[str, int]]:
+    """Groups of nodes that share handshakes, each node with its clock by the first one's."""
     near: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for (one, other), difference in sorted(differences.items()):
         near[one].append((other, difference))
         near[other].append((one, -difference))
-    offsets: dict[str, int] = {}
     grouped: set[str] = set()
     for start in nodes:
         if start in grouped:
@@ -77,11 +114,7 @@ def relative_offsets(
                     group[other] = group[node] + difference
                     queue.append(other)
         grouped.update(group)
-        reference = _reference(group, ahead or {})
-        for node, offset in group.items():
-            if abs(offset - reference) >= NOTABLE_NS:
-                offsets[node] = offset - reference
-    return offsets
+        yield group
 
 
 def median_low(times: Sequence[int]) -> int:
@@ -103,7 +136,9 @@ def _reference(group: Mapping[str, int], ahead: Mapping[str, int]) -> int:
 
 def _shared(group: Mapping[str, int]) -> int:
     """The clock that most nodes of a group agree on."""
-    return max(
-        (group[node] for node in sorted(group)),
-        key=lambda clock: sum(abs(other - clock) < NOTABLE_NS for other in group.values()),
-    )
+    return max((group[node] for node in sorted(group)), key=lambda clock: _agreeing(group, clock))
+
+
+def _agreeing(group: Mapping[str, int], clock: int) -> int:
+    """How many nodes of a group have a clock, give or take the way between them."""
+    return sum(abs(other - clock) < NOTABLE_NS for other in group.values())

@@ -9,16 +9,16 @@ import os
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from otterize_pcap.connections.clocks import median_low, relative_offsets
+from otterize_pcap.connections.any_clock import AnyClock, CapturedSnapshot
+from otterize_pcap.connections.clocks import median_low, other_readings, relative_offsets
 from otterize_pcap.connections.components import Components
-from otterize_pcap.connections.connect import CapturedServices, Connection, connect
+from otterize_pcap.connections.connect import Connection, connect
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.conntrack_flows import related_sightings
 from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
 from otterize_pcap.connections.evidence import Known, conntrack_originals
-from otterize_pcap.connections.facts import SnapshotFacts
 from otterize_pcap.connections.legs import Flow, Leg, Recording
 from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.connections.port_ranges import Ranges, decoded
@@ -36,10 +36,6 @@ if FAST_PATH:
     from otterize_pcap.table._fastpath import FastTable
 
 SECRET_BYTES = 56
-
-
-class CapturedSnapshot(SnapshotFacts, CapturedServices, Protocol):
-    """All that connections ask of a snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +127,7 @@ class GroupedConnections:
         listed: bool = False,
         ranges: Ranges | None = None,
     ) -> None:
-        self._snapshot = snapshot
+        self._snapshot: CapturedSnapshot = snapshot
         self._ranges = ranges or {}
         self._listed = listed
         self._components = _components_of([each.table for each in recordings], believed)
@@ -146,7 +142,9 @@ class GroupedConnections:
                 table.append_row(row)
             self._components.add_table(table)  # type: ignore[arg-type] # of the same kind
             self._recordings.append(tracked)
-        self.offsets = self._measured_offsets(ahead)
+        self.offsets, self.other_readings = self._measured_offsets(ahead)
+        if self.other_readings:
+            self._snapshot = AnyClock(snapshot, self.other_readings)
         self._sightings = related_sightings(
             sightings_of(dumps, self.offsets), lambda ends: shows(*ends)
         )
@@ -154,17 +152,19 @@ class GroupedConnections:
         self._verdicts = Verdicts()
         self._join()
 
-    def _measured_offsets(self, ahead: Mapping[str, int] | None) -> dict[str, int]:
+    def _measured_offsets(
+        self, ahead: Mapping[str, int] | None
+    ) -> tuple[dict[str, int], tuple[int, ...]]:
+        """How far each clock was off, and by how much times would be later by another (S12)."""
         nodes = sorted({recording.node for recording in self._recordings})
         places = [nodes.index(recording.node) for recording in self._recordings]
-        differences = self._components.clock_differences(places)
-        return relative_offsets(
-            {
-                (nodes[one], nodes[other]): median_low(found)
-                for (one, other), found in differences.items()
-            },
-            nodes,
-            ahead,
+        differences = {
+            (nodes[one], nodes[other]): median_low(found)
+            for (one, other), found in self._components.clock_differences(places).items()
+        }
+        return (
+            relative_offsets(differences, nodes, ahead),
+            other_readings(differences, nodes, ahead),
         )
 
     def _join(self) -> None:

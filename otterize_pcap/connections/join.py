@@ -146,9 +146,11 @@ def _could_be_one(one: Flow, other: Flow, services: Services) -> bool:
     """Whether NAT could lie between two flows: it never turns one pod into another.
 
     Sequence numbers can be chosen, so that two pods could make theirs equal to those of two others
-    that they overheard.
+    that they overheard; and a pod that relays by NAT inside leaves them alone (`_is_relayed`).
     """
     first_ns, last_ns = min(one.first_ns, other.first_ns), max(one.last_ns, other.last_ns)
+    if _is_relayed(one, other, services) or _is_relayed(other, one, services):
+        return False
     return all(
         here == there
         or not services.held_by_pod(here, first_ns, last_ns)
@@ -157,6 +159,27 @@ def _could_be_one(one: Flow, other: Flow, services: Services) -> bool:
             (_client(one)[0], _client(other)[0]),
             (_server(one)[0], _server(other)[0]),
         )
+    )
+
+
+def _is_relayed(sent: Flow, other: Flow, services: Services) -> bool:
+    """Whether a flow that a pod began is no leg of another's: that one came into the pod, say.
+
+    Behind the pod NAT takes its address from it (masquerading) and leads where the Service or the
+    node that it called leads. A flow between others that did anything else is another connection.
+    """
+    (client, _), called = _client(sent), _server(sent)
+    reached = _server(other)
+    times = min(sent.first_ns, other.first_ns), max(sent.last_ns, other.last_ns)
+    if client == _client(other)[0] or not services.held_by_pod(client, *times):
+        return False
+    if reached == called or reached in services.backends(called, sent.protocol, *times):
+        return False
+    # A node's port may lead to any pod but the one that called; what is a pod's leads nowhere.
+    return (
+        services.held_by_pod(called[0], *times)
+        or reached[0] == client
+        or not services.held_by_pod(reached[0], *times)
     )
 
 

@@ -1,7 +1,8 @@
 """Capture directories and pcap files → `Capture`: packets, snapshot and what nodes knew."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from otterize_pcap.capture_dir import (
@@ -9,6 +10,7 @@ from otterize_pcap.capture_dir import (
     decode_manifest,
     manifest_path,
     node_dir,
+    nodes_dir,
     pcap_dir,
     snapshot_path,
 )
@@ -29,13 +31,16 @@ from otterize_pcap.files.pcap_files import (
 from otterize_pcap.files.snapshot_files import load_snapshot
 from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
 from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.packets.closed_tunnels import ClosedTunnels
 from otterize_pcap.resolve.capture import Capture, CaptureContents
+from otterize_pcap.resolve.tunnel_ends import TunnelEnds
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.chunk import ReadOptions
 from otterize_pcap.table.read import CaptureCounts, CaptureTable
 from otterize_pcap.timestamps import SECOND_NS, parse_time
 
 MAX_CONNTRACK_BYTES = 64 << 20
+MAX_CACHED_ENDS = 1 << 16
 
 
 def open_captures(
@@ -70,8 +75,8 @@ def open_captures(
         raise UsageError(message)
     captures = [_open_directory(path, given, options, watch) for path in directories]
     if files and given is not None:
-        tables = read_nodes(files, {}, _asking_dns(options, given), watch)
-        captures.append(_capture(None, None, given, tables))
+        reading = _reading(options, given, frozenset())
+        captures.append(_capture(None, None, given, read_nodes(files, {}, reading, watch)))
     return captures
 
 
@@ -112,9 +117,24 @@ def _open_directory(
     if not files and (manifest is None or _any_captured(manifest)):
         message = f"{path}: no .pcap files in this directory; is it a capture directory?"
         raise CaptureError(message)
-    options = _asking_dns(options, snapshot)
-    tables = read_nodes(files, nodes_by_file(path, manifest), options, watch)
+    reading = _reading(options, snapshot, _local_addresses(path))
+    tables = read_nodes(files, nodes_by_file(path, manifest), reading, watch)
     return _capture(path, manifest, snapshot, tables)
+
+
+def _reading(options: ReadOptions, snapshot: Snapshot, local: Collection[bytes]) -> ReadOptions:
+    """The options with the tunnels that this snapshot and these nodes' addresses open, and DNS."""
+    ends = TunnelEnds(snapshot, local, options.tunnel_endpoints)
+    return replace(_asking_dns(options, snapshot), opens=lru_cache(MAX_CACHED_ENDS)(ends.opens))
+
+
+def _local_addresses(path: Path) -> frozenset[bytes]:
+    """What all nodes of a capture directory said of their own addresses."""
+    return frozenset(
+        address
+        for folder in sorted(nodes_dir(path).glob("*"))
+        for address in parse_node_addresses(_addresses(folder))
+    )
 
 
 def _capture(
@@ -124,7 +144,9 @@ def _capture(
     tables: Sequence[tuple[str, CaptureTable]],
 ) -> Capture:
     skipped: dict[str, int] = {}
+    closed = ClosedTunnels()
     for _, table in tables:
+        closed.append(table.counts.closed)
         for reason, packets in table.counts.skipped.items():
             skipped[reason] = skipped.get(reason, 0) + packets
     nodes: dict[bytes, frozenset[str]] = {}
@@ -140,9 +162,13 @@ def _capture(
         dumps += _dumps(folder, node, manifest, table.counts)
         if (ports := _port_range(folder)) is not None:
             port_ranges[node] = ports
+    if closed.claims:
+        for _, table in tables:
+            table.table.disown(None if closed.is_full else closed.claims)
     known = nodes.keys() | snapshot.nodes.keys()
     inside = {network for saved in routes for network in parse_inside_networks(saved, known)}
     contents = CaptureContents(
+        closed=closed.packets,
         recordings=[
             Recording(
                 table.files,

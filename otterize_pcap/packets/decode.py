@@ -5,14 +5,17 @@ without one, or with one that cannot be trusted, is `Skipped` with the reason, n
 `_fastpath` decodes the common frames to the same packets and leaves the rest to this module.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
+from otterize_pcap.packets.closed_tunnels import ClosedTunnels
 from otterize_pcap.packets.fragments import FirstFragment, FragmentKey, FragmentMemory
 from otterize_pcap.packets.headers import UndecodableError
 from otterize_pcap.packets.icmp import quoted_packet
 from otterize_pcap.packets.link_layer import open_link
 from otterize_pcap.packets.network import IpHeader, parse_ip
 from otterize_pcap.packets.packet import (
+    CLOSED,
     ENCRYPTED,
     ICMP,
     NOT_TRANSPORT,
@@ -23,9 +26,20 @@ from otterize_pcap.packets.packet import (
     Tunnel,
 )
 from otterize_pcap.packets.ports import TunnelPorts
-from otterize_pcap.packets.protocols import ESP, ICMP_V4, ICMP_V6, SCTP, TCP, UDP
+from otterize_pcap.packets.protocols import (
+    ESP,
+    GRE,
+    ICMP_V4,
+    ICMP_V6,
+    IP6IP,
+    IPIP,
+    SCTP,
+    TCP,
+    UDP,
+)
 from otterize_pcap.packets.transport import Segment, parse_segment
 from otterize_pcap.packets.tunnels import (
+    OuterEnds,
     open_ip_tunnel,
     open_udp_tunnel,
     refuse_encrypted,
@@ -35,6 +49,7 @@ from otterize_pcap.records.stream import Record
 __all__ = ["Decoded", "Decoder", "Packet", "Skipped", "Tunnel"]
 
 MAX_TUNNELS = 8
+IP_TUNNELS = frozenset({IPIP, IP6IP, GRE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +66,24 @@ class Decoded:
 
 
 class Decoder:
-    """Decodes the records of one file in order; only IP fragments need memory."""
+    """Decodes the records of one file in order; only IP fragments need memory.
 
-    def __init__(self, ports: TunnelPorts) -> None:
+    Args:
+        ports: Where tunnels are looked for.
+        opens: Whether a tunnel between two outer addresses is opened (S25); None opens all.
+        closed: Where tunnels that were left closed are noted.
+    """
+
+    def __init__(
+        self,
+        ports: TunnelPorts,
+        opens: OuterEnds | None = None,
+        closed: ClosedTunnels | None = None,
+    ) -> None:
         self.fragments = FragmentMemory()
+        self.closed = ClosedTunnels() if closed is None else closed
         self._ports = ports
+        self._opens = opens
 
     def decode(self, record: Record) -> Decoded | Skipped:
         """Decode one frame; its link type must be one that `link_layer` knows."""
@@ -77,25 +105,55 @@ class Decoder:
             if header.fragment_id is not None and header.fragment_offset:
                 key = _fragment_key(header, header.fragment_id, tunnels)
                 return self._later_fragment(key, header, number), b""
-            opened = open_ip_tunnel(header.protocol, header.payload)
+            opened = self._open_ip(header, number) if header.protocol in IP_TUNNELS else None
             segment = None
             if opened is None and header.protocol in (TCP, UDP, SCTP):
                 segment = parse_segment(header.protocol, header.payload, header.payload_length)
-                if header.protocol == UDP:
-                    opened = self._open_udp(segment)
+                if header.protocol == UDP and self._ports.may_hold(
+                    segment.source_port, segment.destination_port
+                ):
+                    opened = self._open_udp(header, segment, number)
             if opened is None:
                 return self._innermost(header, segment, tunnels, number)
             if len(tunnels) == MAX_TUNNELS:
                 raise UndecodableError(TOO_DEEP)
             kind, packet = opened
-            low, high = sorted((header.source, header.destination))
-            tunnels += (Tunnel(kind, low, high),)
+            tunnels += (_tunnel(kind, header),)
 
-    def _open_udp(self, segment: Segment) -> tuple[str, bytes] | None:
-        refuse_encrypted({segment.source_port, segment.destination_port}, segment.payload)
-        return open_udp_tunnel(
-            self._ports, segment.source_port, segment.destination_port, segment.payload
-        )
+    def _open_ip(self, header: IpHeader, number: int) -> tuple[str, bytes] | None:
+        if self._is_open(header):
+            return open_ip_tunnel(header.protocol, header.payload)
+        self._leave_closed(header, open_ip_tunnel(header.protocol, header.payload), number)
+        raise UndecodableError(CLOSED)
+
+    def _open_udp(
+        self, header: IpHeader, segment: Segment, number: int
+    ) -> tuple[str, bytes] | None:
+        """Open a tunnel in UDP; between others than nodes it is a datagram like any other."""
+        ports = segment.source_port, segment.destination_port
+        if self._is_open(header):
+            refuse_encrypted(set(ports), segment.payload)
+            return open_udp_tunnel(self._ports, *ports, segment.payload)
+        with suppress(UndecodableError):
+            self._leave_closed(
+                header, open_udp_tunnel(self._ports, *ports, segment.payload), number
+            )
+        return None
+
+    def _is_open(self, header: IpHeader) -> bool:
+        return self._opens is None or self._opens(header.source, header.destination)
+
+    def _leave_closed(
+        self, header: IpHeader, opened: tuple[str, bytes] | None, number: int
+    ) -> None:
+        """Note a tunnel that is not opened, and what is inside of it all the same."""
+        if opened is None:
+            return
+        kind, packet = opened
+        inside = None
+        with suppress(UndecodableError):
+            inside, _ = Decoder(self._ports)._open(packet, 0, number)
+        self.closed.note(_tunnel(kind, header), inside)
 
     def _innermost(
         self,
@@ -158,7 +216,11 @@ class Decoder:
             raise UndecodableError(ICMP)
         source_port = int.from_bytes(header.payload[:2])
         destination_port = int.from_bytes(header.payload[2:4])
-        if header.protocol == UDP and self._ports.carries(destination_port):
+        if (
+            header.protocol == UDP
+            and self._ports.carries(destination_port)
+            and self._is_open(header)
+        ):
             raise UndecodableError(ICMP)
         return Packet(
             protocol=header.protocol,
@@ -170,6 +232,11 @@ class Decoder:
             tunnels=tunnels,
             unreachable=True,
         )
+
+
+def _tunnel(kind: str, header: IpHeader) -> Tunnel:
+    low, high = sorted((header.source, header.destination))
+    return Tunnel(kind, low, high)
 
 
 def _fragment_key(header: IpHeader, fragment_id: int, tunnels: tuple[Tunnel, ...]) -> FragmentKey:

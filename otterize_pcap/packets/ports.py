@@ -22,6 +22,11 @@ class TunnelPorts:
     vxlan: frozenset[int] = VXLAN_PORTS
     geneve: frozenset[int] = GENEVE_PORTS
 
+    def may_hold(self, source_port: int, destination_port: int) -> bool:
+        """Whether a datagram may hold another packet, or be encrypted, by its ports."""
+        ports = self.vxlan | self.geneve | GUESSED_PORTS
+        return source_port in ports or destination_port in ports
+
     def carries(self, destination_port: int) -> bool:
         """Whether datagrams to this port hold other packets."""
         return destination_port in self.vxlan | self.geneve | {VXLAN_GPE_PORT}

@@ -4,6 +4,8 @@ Each opener yields the tunnel's kind and the inner IP packet. A UDP packet on a 
 does not hold that tunnel's header is a packet like any other.
 """
 
+from collections.abc import Callable
+
 from otterize_pcap.packets.headers import GreHeader, UndecodableError, parse_header, too_short
 from otterize_pcap.packets.link_layer import (
     IPV4,
@@ -20,6 +22,9 @@ from otterize_pcap.packets.ports import (
     TunnelPorts,
 )
 from otterize_pcap.packets.protocols import GRE, IP6IP, IPIP
+
+OuterEnds = Callable[[bytes, bytes], bool]
+"""Says of two outer addresses (16 bytes each) whether a tunnel between them is opened (S25)."""
 
 ERSPAN_1_2, ERSPAN_3 = 0x88BE, 0x22EB
 

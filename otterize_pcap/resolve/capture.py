@@ -7,6 +7,7 @@ from otterize_pcap.addresses import Network
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.legs import Recording
 from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
+from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.capture_counts import Payload
 
@@ -20,7 +21,8 @@ class CaptureContents:
     `files` and `coverage_nodes` say what was read and which nodes were captured; `skipped` counts
     packets without a connection, by reason. `payloads` are what names are read from, each with its
     node and file. `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's,
-    where measured. `port_ranges` are the ephemeral ports that nodes saved, by node.
+    where measured. `port_ranges` are the ephemeral ports that nodes saved, by node. `closed`
+    counts the packets of tunnels that were left closed (S25).
     """
 
     recordings: Sequence[Recording]
@@ -34,6 +36,7 @@ class CaptureContents:
     clocks_ahead: Mapping[str, int] = field(default_factory=dict)
     inside: tuple[Network, ...] = ()
     port_ranges: Mapping[str, range] = field(default_factory=dict)
+    closed: Mapping[Tunnel, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,10 @@ from otterize_pcap.graph.service_graph import (
     ServiceGraph,
     Workload,
 )
+from otterize_pcap.packets.closed_tunnels import FORGED
 from otterize_pcap.packets.packet import Tunnel
+from otterize_pcap.resolve.any_clock import AnyClockResolver
+from otterize_pcap.resolve.belonging import refuse_strangers
 from otterize_pcap.resolve.blind_spots import with_workloads
 from otterize_pcap.resolve.build_graph import (
     Inclusion,
@@ -28,7 +31,7 @@ from otterize_pcap.resolve.external_names import ExternalNames
 from otterize_pcap.resolve.identity import ANNOTATIONS, Identities, NamedBy, held_by_workloads
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
 from otterize_pcap.resolve.naming_notes import inferred_names, merged_notes
-from otterize_pcap.resolve.notes import notes_of
+from otterize_pcap.resolve.notes import clock_notes, snapshot_notes
 from otterize_pcap.resolve.resolve import (
     DEFAULT_SLACK_NS,
     GroupResolution,
@@ -39,17 +42,20 @@ from otterize_pcap.resolve.resolve import (
 )
 from otterize_pcap.resolve.service_routes import ServiceRoutes
 from otterize_pcap.resolve.stands import StandResolver
+from otterize_pcap.resolve.tunnel_answers import TunnelAnswers
+from otterize_pcap.resolve.tunnel_ends import TunnelEnds
 from otterize_pcap.snapshot.snapshot import Snapshot
 
-# Tunnels that any process can imitate by sending a UDP datagram (S25).
 AGELESS = Fate(FateKind.UNRESOLVED, "known to conntrack only, without its age")
-FORGED = "inside a tunnel that a pod made"
-UDP_TUNNELS = frozenset({"vxlan", "vxlan-gpe", "geneve", "gtp"})
+IN_FORGED = "inside a tunnel, but sent by a pod as well: forged"
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The options that change how a capture is understood; the defaults are the rules' own."""
+    """The options that change how a capture is understood; the defaults are the rules' own.
+
+    `force` goes on where a capture and a snapshot do not belong together (S13).
+    """
 
     slack_ns: int = DEFAULT_SLACK_NS
     annotation: str = ANNOTATIONS[0]
@@ -57,6 +63,7 @@ class Rules:
     inclusion: Inclusion = field(default_factory=Inclusion)
     owner: NamedBy = NamedBy.ROOT
     workload_labels: tuple[str, ...] = ()
+    force: bool = False
 
 
 def identities_under(rules: Rules, snapshot: Snapshot) -> Identities:
@@ -85,15 +92,19 @@ class CaptureLookup:
         self.nodes = {**contents.nodes, **own}
         self.routes = ServiceRoutes(self.snapshot, self.nodes, rules.slack_ns)
         self.identities = identities_under(rules, self.snapshot)
-        self.resolver = Resolver(
+        self.cluster_dns = cluster_dns_ports(self.snapshot, self.identities)
+
+    def resolver(self, other_readings: Sequence[int] = ()) -> Resolver:
+        """What resolves ends by the clock chosen, and by others that may be right (S12)."""
+        asked = (
             self.snapshot,
             self.identities,
             self.routes,
             self.nodes,
-            rules.slack_ns,
-            contents.inside,
+            self.rules.slack_ns,
+            self.contents.inside,
         )
-        self.cluster_dns = cluster_dns_ports(self.snapshot, self.identities)
+        return AnyClockResolver(*asked, other_readings) if other_readings else Resolver(*asked)
 
     def names(self, offsets: Mapping[str, int]) -> Names:
         """What the capture's payloads name, by corrected time."""
@@ -120,22 +131,16 @@ class CaptureLookup:
         }
         return {address: ports for address, ports in found.items() if ports is not None}
 
-    def in_pod(self, address: bytes) -> bool:
-        """Whether an address is, or at another time was, a pod's, also of one that nobody saw."""
-        if address in self.snapshot.tenures:
-            return True
-        return address not in self.nodes and self.snapshot.is_pod_range(address)
-
-    def believes(self, tunnels: tuple[Tunnel, ...]) -> bool:
-        """Whether no pod put into a tunnel what came through it: that could be made up (S25)."""
-        return not any(
-            tunnel.kind in UDP_TUNNELS and (self.in_pod(tunnel.low) or self.in_pod(tunnel.high))
-            for tunnel in tunnels
-        )
+    @staticmethod
+    def believes(tunnels: tuple[Tunnel, ...]) -> bool:
+        """Whether no pod sent a copy of what came through a tunnel (S25)."""
+        return FORGED not in tunnels
 
 
 class MappedCapture:
     """Every connection of a capture with what became of it, and the graph they make.
+
+    Raises `MismatchError` where capture and snapshot do not belong together (S13).
 
     Connections that resolve alike are groups; `select` looks at each one of those asked for.
     """
@@ -143,6 +148,13 @@ class MappedCapture:
     def __init__(self, capture: Capture, rules: Rules) -> None:
         self._lookup = CaptureLookup(capture, rules)
         contents = self._lookup.contents
+        if not rules.force:
+            refuse_strangers(
+                contents.recordings,
+                contents.coverage_nodes,
+                contents.snapshot,
+                self._lookup.nodes,
+            )
         self._found = GroupedConnections(
             contents.recordings,
             self._lookup.routes,
@@ -152,25 +164,38 @@ class MappedCapture:
             ranges=self._lookup.port_ranges(),
         )
         self.offsets: Mapping[str, int] = self._found.offsets
+        self._resolver = self._lookup.resolver(self._found.other_readings)
         self.cluster_dns: Mapping[Workload, frozenset[int]] = self._lookup.cluster_dns
         self.inclusion = rules.inclusion
 
     @cached_property
     def groups(self) -> list[GroupResolution]:
         """The groups of connections, with what becomes of each."""
-        resolve = StandResolver(self._lookup.resolver).resolve
-        return [resolve(group) for group in self._found.groups]
+        return [self._answers.judge(each) for each in self._of_groups]
 
     @cached_property
     def odd(self) -> list[Resolution]:
         """What becomes of each connection that is in no group."""
-        return [self._named(self._lookup.resolver.resolve(each)) for each in self._found.odd]
+        return [self._answers.judge(each) for each in self._of_odd]
+
+    @cached_property
+    def _of_groups(self) -> list[GroupResolution]:
+        resolve = StandResolver(self._resolver).resolve
+        return [resolve(group) for group in self._found.groups]
+
+    @cached_property
+    def _of_odd(self) -> list[Resolution]:
+        return [self._named(self._resolver.resolve(each)) for each in self._found.odd]
+
+    @cached_property
+    def _answers(self) -> TunnelAnswers:
+        return TunnelAnswers(self._lookup.contents.closed, (*self._of_groups, *self._of_odd))
 
     @cached_property
     def lookups(self) -> tuple[Lookup, ...]:
         """Every answer of DNS to a pod about a Service."""
         names = self._lookup.names(self.offsets)
-        return tuple(find_lookups(names, self._lookup.snapshot, self._lookup.resolver))
+        return tuple(find_lookups(names, self._lookup.snapshot, self._resolver))
 
     @cached_property
     def held(self) -> Mapping[bytes, frozenset[Workload]]:
@@ -219,7 +244,7 @@ class MappedCapture:
             fates[AGELESS] += self._found.ageless
         skipped = Counter(contents.skipped)
         if self._found.left_out_packets:
-            skipped[FORGED] += self._found.left_out_packets
+            skipped[IN_FORGED] += self._found.left_out_packets
         coverage = Coverage(
             files=contents.files,
             nodes=with_workloads(
@@ -227,12 +252,20 @@ class MappedCapture:
             ),
             connections=tuple(sorted(fates.items())),
             skipped=tuple(sorted(skipped.items())),
-            notes=(
-                *notes_of(lookup.snapshot, contents.files, self.offsets, rules.slack_ns),
-                *merged_notes(lookup.identities, calls),
-            ),
+            notes=(*self._notes(), *merged_notes(lookup.identities, calls)),
         )
         return ServiceGraph(calls, coverage, hidden, inferred_names(lookup.identities, calls))
+
+    def _notes(self) -> Iterator[str]:
+        """What a reader must know to trust the graph."""
+        lookup, contents = self._lookup, self._lookup.contents
+        yield from clock_notes(self.offsets, self._found.other_readings)
+        yield from snapshot_notes(lookup.snapshot, contents.files, lookup.rules.slack_ns)
+        ends = TunnelEnds(lookup.snapshot, contents.nodes)
+        opened = any(
+            any(each.table.paths) for each in contents.recordings if each.table is not None
+        )
+        yield from ends.notes(contents.closed, opened=opened)
 
     def _counted(self) -> list[Resolution | GroupResolution]:
         """All connections, in groups as far as a group says all of them."""
@@ -245,7 +278,7 @@ class MappedCapture:
     @cached_property
     def _names(self) -> ExternalNames:
         lookup = self._lookup
-        return ExternalNames(lookup.snapshot, lookup.names(self.offsets), lookup.resolver)
+        return ExternalNames(lookup.snapshot, lookup.names(self.offsets), self._resolver)
 
     @cached_property
     def _has_balancers(self) -> bool:

@@ -1,25 +1,37 @@
 """What a reader of a graph must know to trust it: clocks, and what the snapshot cannot say."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from otterize_pcap.graph.service_graph import FileCoverage
 from otterize_pcap.intervals import Interval
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.timestamps import SECOND_NS, format_time
 
+SINGLE_POINT = "snapshot is a single point in time"
+
 # For so long what a snapshot without a watch says is taken to be still, or already, so.
 FRESH_NS = 600 * SECOND_NS
 
 
-def notes_of(
-    snapshot: Snapshot,
-    files: Iterable[FileCoverage],
-    offsets: Mapping[str, int],
-    slack_ns: int,
+def clock_notes(offsets: Mapping[str, int], other_readings: Sequence[int]) -> Iterator[str]:
+    """How far nodes' clocks were apart, and whether anything says which was right (S12)."""
+    if not other_readings:
+        for node, offset in sorted(offsets.items()):
+            yield f"clock of {node} was {offset / SECOND_NS:+.3f} s off; corrected"
+        return
+    apart = ", ".join(
+        f"{node} {offset / SECOND_NS:+.3f} s" for node, offset in sorted(offsets.items())
+    )
+    yield (
+        f"clocks disagree ({apart}, by the others), and nothing says which is right: what would be "
+        "another pod's by one of them is ambiguous (`otterize capture` measures clocks)"
+    )
+
+
+def snapshot_notes(
+    snapshot: Snapshot, files: Iterable[FileCoverage], slack_ns: int
 ) -> Iterator[str]:
-    """What a reader must know to trust the result: clocks, and what the snapshot cannot say."""
-    for node, offset in sorted(offsets.items()):
-        yield f"clock of {node} was {offset / SECOND_NS:+.3f} s off; corrected"
+    """What the snapshot cannot say of the packets' time (S13)."""
     times = [(file.first_ns, file.last_ns) for file in files]
     first = min((first for first, _ in times if first is not None), default=None)
     last = max((last for _, last in times if last is not None), default=None)
@@ -27,9 +39,10 @@ def notes_of(
     if begun is None or ended is None:
         taken = snapshot.taken_ns
         yield (
-            "snapshot is a single point in time"
+            SINGLE_POINT
             + (f" ({format_time(taken)})" if taken is not None else "")
-            + ": pods that came or went unseen are missing from it"
+            + ": pods that came or went unseen are missing from it, and names can be wrong where "
+            "an address changed hands"
         )
         begun = ended = taken
         slack_ns += FRESH_NS

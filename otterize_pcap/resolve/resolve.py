@@ -5,7 +5,7 @@ reason; nothing is guessed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from otterize_pcap.addresses import (
@@ -103,6 +103,8 @@ GroupResolution = Resolved[ConnectionGroup] | Unresolved[ConnectionGroup]
 
 def of_one(resolution: GroupResolution, connection: Connection) -> Resolution:
     """What becomes of one connection of a group."""
+    if connection.outcome != resolution.connection.outcome:
+        connection = replace(connection, outcome=resolution.connection.outcome)
     if isinstance(resolution, Unresolved):
         return Unresolved(
             connection,

@@ -13,6 +13,7 @@ cdef class FastTable:
     cdef dict path_numbers
     cdef list path_tunnels
     cdef public uint64_t max_rows
+    cdef object opens
 
     cdef _walk(
         self, Walk *walk, const uint8_t[::1] buffer, ptrdiff_t start, ptrdiff_t end,

@@ -26,6 +26,7 @@ from otterize_pcap.table._walk cimport (
     MAX_INTERFACES, Walk, look_ahead, move_path, note_time, walk_buffer
 )
 
+from otterize_pcap.packets.closed_tunnels import FORGED
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.table.rows import too_many_connections
 
@@ -37,7 +38,9 @@ AT_STOP = 1
 DECLINE = 2
 """The next record is the caller's."""
 
-TUNNEL_KINDS = ("vxlan", "geneve", "ipip", "ip6ip", "vxlan-gpe", "gre", "nvgre", "erspan")
+TUNNEL_KINDS = (
+    "vxlan", "geneve", "ipip", "ip6ip", "vxlan-gpe", "gre", "nvgre", "erspan", FORGED.kind
+)
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(TUNNEL_KINDS)}
 
 cdef class FastTable:
@@ -48,7 +51,7 @@ cdef class FastTable:
 
     def __cinit__(
         self, max_rows, bytes secret, vxlan_ports, geneve_ports, bint collect_names,
-        tuple labels=()
+        tuple labels=(), opens=None
     ):
         cdef const uint8_t *seed = secret
         cdef bytes text
@@ -71,6 +74,7 @@ cdef class FastTable:
                 or self.decoding.paths.slots == NULL or self.decoding.paths.keys == NULL
                 or self.decoding.paths.unknown == NULL):
             raise MemoryError
+        self.opens = opens
         self.path_numbers = {(): 0}
         self.path_tunnels = [()]
         know_places(&self.decoding.places, vxlan_ports, geneve_ports)
@@ -184,6 +188,9 @@ cdef class FastTable:
             TUNNEL_KINDS[key.word[4] & 0xFF], address(key.word[0], key.word[1]),
             address(key.word[2], key.word[3])
         )
+        # What is not opened (S25) is left to the reference, packet by packet.
+        if self.opens is not None and not self.opens(tunnel.low, tunnel.high):
+            return False
         self._path((*self.path_tunnels[key.word[4] >> 8], tunnel))
         return True
 
@@ -296,6 +303,19 @@ cdef class FastTable:
         made.number, made.part = row.number, row.part
         made.first_sender = row.first_sender
         self._check(place_row(&self.decoding.table, &made))
+
+    def disown(self, claims):
+        """Mark rows inside tunnels as forged: those claimed, or all where `claims` is None."""
+        cdef uint64_t index
+        cdef uint64_t forged = self._path((FORGED,))
+        cdef CRow *row
+        for index in range(self.decoding.table.rows):
+            row = row_at(&self.decoding.table, index)
+            if (row.key.word[4] >> 8) & 0xFFFFFF == 0:
+                continue
+            found = self._as_row(row)
+            if claims is None or (found.protocol, found.low, found.high) in claims:
+                row.key.word[4] = (row.key.word[4] & ~<uint64_t>0xFFFFFF00) | forged << 8
 
     def shift_numbers(self, uint64_t offset):
         """Move packet numbers on, once it is known how many packets came before."""

@@ -111,7 +111,8 @@ cdef inline Verdict open_udp(
     else:
         return DECLINED
     if verdict != ACCEPTED:
-        return verdict
+        # Whether what holds no IP packet is a tunnel at all, its ends tell (S25): the caller's.
+        return DECLINED
     return enter(&decoding.table, &decoding.paths, path, tunnels, kind, ends)
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from otterize_pcap.packets.closed_tunnels import ClosedTunnels
 from otterize_pcap.packets.packet import Packet
 
 MAX_PAYLOAD_BYTES = 64 << 20
@@ -18,7 +19,7 @@ class CaptureCounts:
     `declined` is how many the compiled path left to the reference. `truncated` counts the bytes
     of cut-off last records; `damage` says where reading had to stop early, a line a file.
     `dropped` is what the capture itself says was lost (pcapng), None where it says nothing.
-    `payloads_left_out` counts what there was no room for.
+    `payloads_left_out` counts what there was no room for. `closed` are tunnels left closed (S25).
     """
 
     packets: int = 0
@@ -31,6 +32,7 @@ class CaptureCounts:
     damage: tuple[str, ...] = ()
     dropped: int | None = None
     payloads_left_out: int = 0
+    closed: ClosedTunnels = field(default_factory=ClosedTunnels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class RunningCounts:
     payloads: list[Payload] = field(default_factory=list)
     payload_bytes: int = 0
     payloads_left_out: int = 0
+    closed: ClosedTunnels = field(default_factory=ClosedTunnels)
 
     def note_time(self, time_ns: int) -> None:
         """Widen the span of times seen."""
@@ -89,3 +92,4 @@ class RunningCounts:
             moved = replace(payload, number=payload.number + numbers) if numbers else payload
             self.keep(moved)
         self.payloads_left_out += later.payloads_left_out
+        self.closed.append(later.closed)

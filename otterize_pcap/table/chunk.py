@@ -7,15 +7,18 @@ it declines; that one is decoded by the reference and goes into the same table.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Protocol
 
+from otterize_pcap.addresses import Network
+from otterize_pcap.packets.closed_tunnels import Claim
 from otterize_pcap.packets.decode import Decoded, Decoder
 from otterize_pcap.packets.link_layer import LINK_TYPES
-from otterize_pcap.packets.packet import ICMP, NOT_IP, Packet
+from otterize_pcap.packets.packet import ICMP, NOT_IP, Packet, Tunnel
 from otterize_pcap.packets.ports import GENEVE_PORTS, VXLAN_PORTS, TunnelPorts
+from otterize_pcap.packets.tunnels import OuterEnds
 from otterize_pcap.records.containers import OpenCapture
 from otterize_pcap.records.pcap import PcapReader
 from otterize_pcap.records.pcapng import PcapngReader
@@ -51,8 +54,15 @@ class Table(Protocol):
     def concat(self, later: Any) -> None:  # noqa: ANN401 - Self, which a Protocol cannot say
         """Append the table, of the same kind, of what follows; `later` is used up."""
 
+    def disown(self, claims: Container[Claim] | None) -> None:
+        """Mark rows inside tunnels as forged: those claimed, or all where `claims` is None."""
+
     def shift_numbers(self, offset: int) -> None:
         """Move packet numbers on, once it is known how many packets came before."""
+
+    @property
+    def paths(self) -> Sequence[tuple[Tunnel, ...]]:
+        """The tunnel paths that packets came through."""
 
     def rows(self) -> Iterator[Row]:
         """The rows, in the order in which their first packets came."""
@@ -65,6 +75,8 @@ class ReadOptions:
     `max_connections` bounds the table, `threads` how many run at once; `fast` allows the compiled
     path. `collect_names` keeps payloads that name servers: DNS, TLS ClientHello, HTTP/1 requests;
     `answers_about` keeps, of DNS alone, what has one of these labels, each as DNS writes it.
+    `opens` says which tunnels are opened (S25), None all; `tunnel_endpoints` are ranges whose
+    addresses somebody says are ends of tunnels that may be.
     """
 
     vxlan_ports: frozenset[int] = VXLAN_PORTS
@@ -74,6 +86,8 @@ class ReadOptions:
     threads: int = 1
     collect_names: bool = False
     answers_about: frozenset[bytes] = frozenset()
+    opens: OuterEnds | None = None
+    tunnel_endpoints: tuple[Network, ...] = ()
 
 
 def new_table(options: ReadOptions, secret: bytes) -> Table:
@@ -87,6 +101,7 @@ def new_table(options: ReadOptions, secret: bytes) -> Table:
         options.geneve_ports,
         options.collect_names or bool(options.answers_about),
         () if options.collect_names else tuple(sorted(options.answers_about)),
+        options.opens,
     )
 
 
@@ -104,7 +119,9 @@ class Chunk:
         self.capture = capture
         self.table = table
         self.tally = RunningCounts()
-        self.decoder = Decoder(TunnelPorts(options.vxlan_ports, options.geneve_ports))
+        self.decoder = Decoder(
+            TunnelPorts(options.vxlan_ports, options.geneve_ports), options.opens, self.tally.closed
+        )
         self.part = part
         self._names = (
             NamePayloads(() if options.collect_names else options.answers_about)
@@ -140,6 +157,7 @@ class Chunk:
         self.tally.append(later.tally, numbers)
         later.decoder.fragments.take_over(self.decoder.fragments, numbers)
         self.decoder = later.decoder
+        self.decoder.closed = self.tally.closed
         later.capture.reader.take_over(self.capture.reader)
         self.capture = later.capture
 

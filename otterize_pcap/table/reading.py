@@ -86,6 +86,7 @@ class Reading:
             damage=tuple(self._damage),
             dropped=self._dropped,
             payloads_left_out=tally.payloads_left_out,
+            closed=tally.closed,
         )
 
 

@@ -16,10 +16,11 @@ is why every field below is a sum, a minimum, a maximum, or a first or last in f
 The compiled `_fastpath` keeps the same rows; tests hold the two equal.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from otterize_pcap.errors import CaptureError
+from otterize_pcap.packets.closed_tunnels import FORGED, Claim
 from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.packets.protocols import ACK, RST, SYN, UDP
 
@@ -154,6 +155,11 @@ class ConnectionTable:
     def __len__(self) -> int:
         return len(self._rows)
 
+    @property
+    def paths(self) -> Sequence[tuple[Tunnel, ...]]:
+        """The tunnel paths that packets came through."""
+        return list(dict.fromkeys(row.tunnels for row in self._rows))
+
     def rows(self) -> Iterator[Row]:
         """The rows, in the order in which their first packets came."""
         return iter(self._rows)
@@ -167,6 +173,12 @@ class ConnectionTable:
     def append_row(self, row: Row) -> None:
         """Add a row that shows no packet: what conntrack alone knows (S46)."""
         self._place(row)
+
+    def disown(self, claims: Container[Claim] | None) -> None:
+        """Mark rows inside tunnels as forged: those claimed, or all where `claims` is None."""
+        for row in self._rows:
+            if row.tunnels and (claims is None or (row.protocol, row.low, row.high) in claims):
+                row.tunnels = (FORGED,)
 
     def shift_numbers(self, offset: int) -> None:
         """Move packet numbers on, once it is known how many packets came before."""

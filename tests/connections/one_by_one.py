@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from otterize_pcap.connections.clocks import measure_offsets
+from otterize_pcap.connections.clocks import measure_differences, other_readings, relative_offsets
 from otterize_pcap.connections.component_index import RowIndex
 from otterize_pcap.connections.connect import Connection, connect
 from otterize_pcap.connections.conntrack import Dump
@@ -24,6 +24,7 @@ from otterize_pcap.graph.service_graph import Call, HiddenCall
 from otterize_pcap.resolve.build_graph import build_calls
 from otterize_pcap.resolve.capture import Capture, contents_of
 from otterize_pcap.resolve.map_capture import AGELESS, CaptureLookup, Rules
+from otterize_pcap.resolve.tunnel_answers import TunnelAnswers
 from otterize_pcap.table.rows import Endpoint
 
 
@@ -40,8 +41,12 @@ def calls_one_by_one(capture: Capture, rules: Rules) -> Calls:
     """The calls of connections that were looked at one by one."""
     lookup = CaptureLookup(capture, rules)
     connections = connections_one_by_one(capture, rules)
+    recordings = _with_tracked(capture, lookup)
+    resolver = lookup.resolver(other_readings(*_clocks(recordings, lookup)))
+    resolutions = [resolver.resolve(connection) for connection in connections]
+    answers = TunnelAnswers(lookup.contents.closed, resolutions)
     calls, fates, hidden = build_calls(
-        map(lookup.resolver.resolve, connections), rules.inclusion, lookup.cluster_dns
+        map(answers.judge, resolutions), rules.inclusion, lookup.cluster_dns
     )
     if ageless := count_ageless(_dumps(capture), _shown(_believed(lookup)).__contains__):
         fates[AGELESS] += ageless
@@ -51,12 +56,25 @@ def calls_one_by_one(capture: Capture, rules: Rules) -> Calls:
 def connections_one_by_one(capture: Capture, rules: Rules) -> list[Connection]:
     """Every row joined and directed on its own: no component, no shape, no group."""
     lookup = CaptureLookup(capture, rules)
-    recordings = _believed(lookup)
-    recordings += tracked_recordings(_dumps(capture), _shown(recordings).__contains__)
-    offsets = measure_offsets(recordings, lookup.contents.clocks_ahead)
+    recordings = _with_tracked(capture, lookup)
+    offsets = relative_offsets(*_clocks(recordings, lookup))
     sightings = sightings_of(_dumps(capture), offsets)
     surveyed = partial(survey, recordings, lookup.routes, lookup.port_ranges(), offsets)
     return connect(recordings, lookup.routes, sightings, offsets, surveyed)
+
+
+def _with_tracked(capture: Capture, lookup: CaptureLookup) -> list[Recording]:
+    """What packets show, and what conntrack alone knows."""
+    recordings = _believed(lookup)
+    return recordings + tracked_recordings(_dumps(capture), _shown(recordings).__contains__)
+
+
+def _clocks(
+    recordings: Sequence[Recording], lookup: CaptureLookup
+) -> tuple[dict[tuple[str, str], int], list[str], Mapping[str, int]]:
+    """Measured differences, nodes, and what was measured against the API server's clock."""
+    nodes = sorted({recording.node for recording in recordings})
+    return measure_differences(recordings), nodes, lookup.contents.clocks_ahead
 
 
 def _believed(lookup: CaptureLookup) -> list[Recording]:

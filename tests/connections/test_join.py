@@ -1,6 +1,7 @@
 """S20 to S24: one connection in many recordings, and what Services stand for."""
 
 import itertools
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -295,6 +296,48 @@ def test_terminating_proxy_makes_two_connections() -> None:
     assert edges(mapped(cluster(), seen)) == {"client -> other:80", "other -> one:8080"}
 
 
+RELAYED = service("t", "10.96.0.2", 80, target=8080, selector={"app": "s"})
+RELAY = pod("relay", "10.1.0.5", ports=[80])
+
+
+@pytest.mark.parametrize("with_entry", [True, False], ids=["where it enters", "entering unseen"])
+@pytest.mark.parametrize(
+    ("comes_from", "entered"),
+    [(OUTSIDE, set()), (CLIENT, {"client -> relay:80"}), (NODE_B, set())],
+    ids=["from outside", "from a pod", "masqueraded"],
+)
+def test_relay_by_nat_inside_a_pod_makes_two_connections(
+    comes_from: str, entered: set[str], with_entry: bool
+) -> None:
+    """S20: a leg that ends at a pod and one that begins there are two, whatever their numbers."""
+    known = snapshot(*PODS[:3], RELAY, RELAYED)
+    leg = partial(call, isn=7, answer=9)
+    into = leg(f"{comes_from}:40000", "10.1.0.5:80", 0) if with_entry else []
+    at_node = leg(f"{comes_from}:40000", f"{NODE_A}:80", 0.0001)
+    out = [
+        *leg("10.1.0.5:40000", "10.96.0.2:80", 0.0002),
+        *leg("10.1.0.5:40000", f"{ONE}:8080", 0.0003),
+    ]
+    found = mapped(known, [*into, *at_node, *out])
+    assert edges(found) == {"relay -> one:8080"} | (entered if with_entry else set())
+
+
+def test_relay_to_outside_makes_two_connections() -> None:
+    """S20, S50: an egress pod's way out, masqueraded once more by the node, is its own call."""
+    known = snapshot(*PODS[:3], RELAY)
+    leg = partial(call, isn=7, answer=9)
+    found = mapped(
+        known,
+        [
+            *leg(f"{CLIENT}:40000", "10.1.0.5:80", 0),
+            *leg("10.1.0.5:40000", f"{OUTSIDE}:443", 0.0001),
+            *leg(f"{NODE_A}:40001", f"{OUTSIDE}:443", 0.0002),
+        ],
+        rules=Rules(inclusion=Inclusion(internet=True)),
+    )
+    assert edges(found) == {"client -> relay:80", f"relay -> {OUTSIDE}:443"}
+
+
 def test_port_reuse_stays_two() -> None:
     """S20: one client port used twice within the capture makes two connections."""
     seen = [*call(f"{CLIENT}:5", f"{ONE}:8080", 0), *call(f"{CLIENT}:5", f"{ONE}:8080", 5)]
@@ -428,7 +471,9 @@ def test_order_and_place_change_nothing(order: list[int], places: list[int]) -> 
         for place, name in enumerate("abc")
         if (legs := [LEGS[number] for number in order if places[number] == place])
     ]
-    one = mapped(node_port(), *nodes)
-    other = mapped(node_port(), *nodes[::-1])
+    # A pod's packets on another node alone are another cluster's (S13); here that does not matter.
+    rules = Rules(force=True)
+    one = mapped(node_port(), *nodes, rules=rules)
+    other = mapped(node_port(), *nodes[::-1], rules=rules)
     assert one.graph.calls == other.graph.calls
     assert edges(one) == {"client -> two:8080", "other -> one:8080", "client -> one:8080"}

@@ -234,7 +234,7 @@ def _names(metadata: Json) -> set[str]:
 def made(directory: Path) -> list[Json]:
     """The calls of a scenario, between its controllers where an owner above merges them."""
     truth = truth_of(directory)
-    edges: list[Json] = truth.get("nearest", truth["edges"])
+    edges: list[Json] = truth["nearest"] if "nearest" in truth else truth["edges"]
     return edges
 
 

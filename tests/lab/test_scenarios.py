@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from otterize_pcap.addresses import parse_network
+from otterize_pcap.cli.summary import summary_lines
 from otterize_pcap.compare.diff import diff_graphs
 from otterize_pcap.errors import OtterizeError
 from otterize_pcap.files.captures import open_captures
@@ -341,6 +343,34 @@ def test_uplink_alone_shows_no_false_edge(scenario: Path, conntrack: bool, tmp_p
     view = "uplink" if conntrack else "uplink+no-conntrack"
     assert found >= true_edges(scenario, *words) & known_edges(scenario, view)
     assert found <= bearable_edges(scenario, view)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [path for path in SCENARIOS if "opensWith" in truth(path)],
+    ids=lambda path: path.name,
+)
+def test_closed_tunnels_are_named_and_opened(scenario: Path, tmp_path: Path) -> None:
+    """S25: the summary names what was left closed; the option shows every call inside."""
+    closed = map_capture(uplink_capture(scenario, tmp_path, conntrack=False)).graph
+    assert closed.coverage is not None
+    option, *ranges = truth(scenario)["opensWith"]
+    assert any("left closed" in note and option in note for note in closed.coverage.notes)
+    options = ReadOptions(tunnel_endpoints=tuple(map(parse_network, ranges)))
+    (capture,) = open_captures([tmp_path / "uplink"], None, options)
+    assert edges(map_capture(capture).graph) == true_edges(scenario, "yes")
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [path for path in SCENARIOS if "summary" in truth(path)],
+    ids=lambda path: path.name,
+)
+def test_summary_says_it_without_being_asked(scenario: Path) -> None:
+    """What could have been a call and was not counted stands in the summary, with its reason."""
+    coverage = mapped(scenario).graph.coverage
+    assert coverage is not None
+    assert truth(scenario)["summary"] in "\n".join(summary_lines(coverage, verbose=False))
 
 
 @each_scenario

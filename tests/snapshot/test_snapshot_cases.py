@@ -110,3 +110,15 @@ def test_database_outside_behind_a_service(name: str) -> None:
     (capture,) = open_captures([CASES / "service-to-outside-lost" / name], None, ReadOptions())
     found = map_capture(capture, Rules(inclusion=Inclusion(internet=True)))
     assert edges(found) == {"web -> 52.1.2.3:5432"}
+
+
+def test_relay_in_a_load_balancers_pod() -> None:
+    """S20: k3s ServiceLB relays by NAT inside the pod; it calls the backend, not itself."""
+    found = mapped(CASES / "k3s-servicelb" / "capture")
+    assert edges(found) == {"svclb-traefik -> traefik:8000"}
+
+
+def test_clocks_apart_without_a_manifest() -> None:
+    """S12: by one of two clocks 15 s apart an address was another pod's: no edge of either."""
+    found = mapped(CASES / "clock-two-nodes" / "capture")
+    assert "one -> probe:7000" not in edges(found)

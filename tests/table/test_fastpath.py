@@ -2,6 +2,7 @@
 
 import io
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,11 +108,14 @@ class Chunked(io.RawIOBase):
 
 
 def assert_same(content: bytes, block: int = records.BLOCK_SIZE) -> None:
-    """Both paths say the same of a capture, names collected or not."""
-    for collect in (False, True):
-        assert outcome(content, ReadOptions(collect_names=collect), block) == outcome(
-            content, ReadOptions(collect_names=collect, fast=False)
-        )
+    """Both paths say the same of a capture, names collected or not, some tunnels closed or none."""
+    for options in (
+        ReadOptions(),
+        ReadOptions(collect_names=True),
+        ReadOptions(opens=lambda one, other: bool((one[15] + other[15]) & 1)),
+        ReadOptions(opens=lambda *_: False),
+    ):
+        assert outcome(content, options, block) == outcome(content, replace(options, fast=False))
 
 
 @settings(max_examples=400)
@@ -298,7 +302,7 @@ def test_paths_of_broken_packets_take_no_more_room_than_connections() -> None:
     table = read_module.read_capture(io.BytesIO(pcap(broken)), "x", options)
     assert len(table) == 0
     assert table.counts.skipped == {"malformed IPv4": 99}
-    assert len(table.table.paths) == 1 + 5  # type: ignore[attr-defined] # the compiled table
+    assert len(table.table.paths) == 1 + 5
     whole = [in_tunnel(number, ipv4(udp(1, 2), 17)) for number in range(1, 7)]
     with pytest.raises(CaptureError, match="more than 5 connections"):
         read_module.read_capture(io.BytesIO(pcap(broken + whole)), "x", options)

@@ -1,0 +1,106 @@
+"""What could have been a call and was not counted, and what to do about it."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from otterize_pcap.graph.fate import Fate, FateKind
+from otterize_pcap.graph.service_graph import Coverage
+from otterize_pcap.resolve.tunnel_ends import LEFT_CLOSED
+
+NEVER_CALLS = frozenset({"not IP", "ICMP", "not TCP, UDP or SCTP"})
+"""Reasons for which a packet is no part of a connection; only `-v` counts these."""
+
+CUT_OFF = "cut off in "
+_PACKETS: tuple[tuple[str, str, str], ...] = (
+    (
+        CUT_OFF,
+        "cut off by the capture's snaplen before they say whose they are",
+        "record more of each (tcpdump -s 0, otterize capture --snaplen)",
+    ),
+    (
+        "malformed ",
+        "malformed",
+        "-v says which; the capture may be damaged",
+    ),
+    (
+        "encrypted tunnel",
+        "in encrypted tunnels between nodes (WireGuard, ESP)",
+        "record the pods' interfaces too (-i any)",
+    ),
+    (
+        "fragment without its first",
+        "later fragments of which the first was not recorded",
+        "record without a filter on ports",
+    ),
+    (
+        "link type ",
+        "of a link type that is not supported",
+        "record with tcpdump -i any, or on an Ethernet interface",
+    ),
+    (
+        "nested too deeply",
+        "nested too deeply in tunnels",
+        "record inside of the outer ones",
+    ),
+    (
+        "inside a tunnel that was left closed",
+        "inside tunnels that were left closed",
+        "--tunnel-endpoints opens those that are not pods'",
+    ),
+)
+"""How a reason begins, what is said of it, and what to do."""
+
+_WATCH = "otterize capture watches who has which address meanwhile"
+_CONNECTIONS: tuple[tuple[FateKind, str, str, str], ...] = (
+    (
+        FateKind.AMBIGUOUS,
+        "",
+        "`otterize explain` names whom it may have been",
+        _WATCH,
+    ),
+    (
+        FateKind.UNDIRECTED,
+        "",
+        "record from before they begin, or with conntrack (otterize capture saves it)",
+        "",
+    ),
+    (FateKind.UNRESOLVED, "no pod had the address", "", _WATCH),
+)
+"""A kind of fate, how its reason begins, what to do, and what to do where there was no watch."""
+
+
+def packet_lines(skipped: Iterable[tuple[str, int]]) -> Iterator[str]:
+    """A line for each reason for which packets that may be of calls were left out."""
+    found: Counter[tuple[str, str]] = Counter()
+    for reason, packets in skipped:
+        if packets and reason not in NEVER_CALLS:
+            found[_said(reason)] += packets
+    for (what, advice), packets in found.items():
+        yield f"{packets} packets were {what}" + (f": {advice}" if advice else "")
+
+
+def unseen_lines(coverage: Coverage) -> Iterator[str]:
+    """What may have hidden packets from the mapper: left out, or inside closed tunnels."""
+    yield from packet_lines(coverage.skipped)
+    yield from (note for note in coverage.notes if LEFT_CLOSED in note)
+
+
+def connection_lines(fates: Sequence[tuple[Fate, int]], *, watched: bool) -> Iterator[str]:
+    """What would have told what became of connections that are not resolved."""
+    for kind, beginning, always, unwatched in _CONNECTIONS:
+        found = [
+            (fate, count)
+            for fate, count in fates
+            if count and fate.kind is kind and fate.reason.startswith(beginning)
+        ]
+        advice = "; ".join(filter(None, (always, "" if watched else unwatched)))
+        if found and advice:
+            name = found[0][0].reason if kind is FateKind.UNRESOLVED else kind.value
+            yield f"{sum(count for _, count in found)} {name}: {advice}"
+
+
+def _said(reason: str) -> tuple[str, str]:
+    for beginning, what, advice in _PACKETS:
+        if reason.startswith(beginning):
+            return what, advice
+    return f"left out: {reason}", ""
