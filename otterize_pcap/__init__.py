@@ -70,7 +70,6 @@ _HOMES = {
     "GraphDiff": "compare.diff",
     "GraphFormatError": "errors",
     "HiddenCall": "graph.service_graph",
-    "NamedBy": "resolve.identity",
     "Inclusion": "resolve.build_graph",
     "InputError": "errors",
     "IntentsForm": "render.client_intents",

@@ -60,7 +60,9 @@ RECORDINGS = sorted(path.parent for path in FIXTURES.glob("*/truth.json"))
 REFUSED = [
     path for path in RECORDINGS if "refused" in json.loads((path / "truth.json").read_text())
 ]
-SCENARIOS = [path for path in RECORDINGS if path not in REFUSED]
+# What is not right yet, and why; docs/accuracy.md says so as well.
+NOT_YET: dict[str, str] = json.loads((FIXTURES / "not-yet.json").read_text(encoding="utf-8"))
+SCENARIOS = [path for path in RECORDINGS if path not in REFUSED and path.name not in NOT_YET]
 each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.name)
 PCAP_HEADER = 24
 
@@ -496,3 +498,12 @@ def test_image_names_of_jobs() -> None:
     clients = {call.client.name for call in graph.calls}
     assert entry["clientImageName"] in clients
     assert entry["client"]["name"] not in clients
+
+
+@pytest.mark.parametrize("name", NOT_YET)
+def test_scenario_that_is_not_right_yet(name: str) -> None:
+    """What is missing is said; once the scenario is right, it has to leave the list."""
+    scenario = FIXTURES / name
+    found, expected = edges(mapped(scenario).graph), known_edges(scenario)
+    assert found != expected, f"{name} is right now: take it out of fixtures/not-yet.json"
+    pytest.skip(f"{name}: {NOT_YET[name]}")
