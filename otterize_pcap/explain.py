@@ -25,6 +25,7 @@ from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.intervals import OPEN
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.build_graph import fate_of
+from otterize_pcap.resolve.identity import Identities, held_by_workloads
 from otterize_pcap.resolve.lookups import Lookup
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.resolve.resolve import (
@@ -35,6 +36,8 @@ from otterize_pcap.resolve.resolve import (
     Resolved,
     Unresolved,
 )
+from otterize_pcap.resolve.service_routes import API_SERVER as API_SERVER_NAME
+from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.timestamps import format_time
 
 Held = Mapping[bytes, Collection[Workload]]
@@ -76,6 +79,36 @@ def explain(question: Question, mapped: MappedCapture) -> Explanation:
         looked_up=len(lookups),
         lookups=tuple(map(_explained_lookup, lookups[: question.most])),
     )
+
+
+def asked_services(
+    question: Question, snapshot: Snapshot, identities: Identities
+) -> frozenset[str] | None:
+    """The names of the Services that may stand for the server asked about (S42).
+
+    None where it is no workload that the snapshot knows: any name in the packets may be its own.
+    To keep them all took minutes where a capture has a million lookups.
+    """
+    held = held_by_workloads(snapshot, identities)
+    asked = {
+        address
+        for address, holders in held.items()
+        if any(_matches(one, question.server) for one in holders)
+    }
+    is_api_server = _matches(API_SERVER, question.server)
+    if not asked and not is_api_server:
+        return None
+    names = frozenset(
+        service.name
+        for service in snapshot.services
+        if any(
+            # Who holds an address that no pod has is told later: a node's, a hostNetwork pod's.
+            backend.address in asked or backend.address not in held
+            for backends in service.backends.values()
+            for backend in backends
+        )
+    )
+    return names | {API_SERVER_NAME[1]} if is_api_server else names
 
 
 def _is_shown(fate: Fate) -> bool:

@@ -10,13 +10,14 @@ from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.left_out import unseen_lines
 from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, selects
 from otterize_pcap.cli.terminal import emit, notice
-from otterize_pcap.explain import Question, explain
+from otterize_pcap.explain import Question, asked_services, explain
 from otterize_pcap.explanation import Explanation
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.render.explain_text import render_explanation, render_explanation_json
 from otterize_pcap.resolve.capture import Capture
-from otterize_pcap.resolve.map_capture import map_capture
+from otterize_pcap.resolve.map_capture import identities_under, map_capture
+from otterize_pcap.snapshot.snapshot import Snapshot
 
 
 class ExplainFormat(StrEnum):
@@ -56,8 +57,11 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
     Example: otterize explain checkout kafka my-capture/
     """
     question = Question(caller, called, most)
-    reading = replace(selection.reading, collect_names=True)
-    for capture in open_captures(captures, selection.snapshots, reading):
+
+    def asked(snapshot: Snapshot) -> frozenset[str] | None:
+        return asked_services(question, snapshot, identities_under(selection.rules, snapshot))
+
+    for capture in open_captures(captures, selection.snapshots, selection.reading, asked):
         explanation = _explain(question, capture, selection)
         if format_ == ExplainFormat.JSON:
             emit(render_explanation_json(explanation), output)

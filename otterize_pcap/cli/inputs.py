@@ -17,12 +17,15 @@ SLOW_BYTES = 1 << 20
 
 
 def open_captures(
-    arguments: Sequence[Path] | None, snapshots: Sequence[Path] | None, options: ReadOptions
+    arguments: Sequence[Path] | None,
+    snapshots: Sequence[Path] | None,
+    options: ReadOptions,
+    asked: captures.ServicesAsked = captures.no_service,
 ) -> list[Capture]:
     """Read every capture that the arguments name; see `files.captures.open_captures`."""
     watch = _Watch()
     return captures.open_captures(
-        list(arguments or [newest_capture()]), snapshots, options, watch.recording
+        list(arguments or [newest_capture()]), snapshots, options, watch.recording, asked
     )
 
 

@@ -1,6 +1,6 @@
 """Capture directories and pcap files → `Capture`: packets, snapshot and what nodes knew."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -42,12 +42,20 @@ from otterize_pcap.timestamps import SECOND_NS, parse_time
 MAX_CONNTRACK_BYTES = 64 << 20
 MAX_CACHED_ENDS = 1 << 16
 
+ServicesAsked = Callable[[Snapshot], frozenset[str] | None]
+
+
+def no_service(_: Snapshot) -> frozenset[str]:
+    """Nobody asks who looked a Service up."""
+    return frozenset()
+
 
 def open_captures(
     paths: Sequence[Path],
     snapshots: Sequence[Path] | None = None,
     options: ReadOptions = ReadOptions(),
     watch: Watch = unwatched,
+    asked: ServicesAsked = no_service,
 ) -> list[Capture]:
     """Read every capture that the paths name.
 
@@ -59,6 +67,8 @@ def open_captures(
         snapshots: Snapshot files, or directories of them, that are one snapshot together.
         options: How to read.
         watch: Told of each recording before it is read.
+        asked: The names of the Services whose DNS answers are kept, of a snapshot; None keeps all
+            names.
 
     Raises:
         InputError: A file is missing, unreadable or not what it should be.
@@ -73,20 +83,24 @@ def open_captures(
             "pods,services,endpointslices,nodes,replicasets,... -A -o json` prints)"
         )
         raise UsageError(message)
-    captures = [_open_directory(path, given, options, watch) for path in directories]
+    captures = [_open_directory(path, given, options, watch, asked) for path in directories]
     if files and given is not None:
-        reading = _reading(options, given, frozenset())
+        reading = _reading(options, given, frozenset(), asked)
         captures.append(_capture(None, None, given, read_nodes(files, {}, reading, watch)))
     return captures
 
 
-def _asking_dns(options: ReadOptions, snapshot: Snapshot) -> ReadOptions:
-    """How to read where only DNS tells which address a load balancer has (S50)."""
+def _asking_dns(options: ReadOptions, snapshot: Snapshot, asked: ServicesAsked) -> ReadOptions:
+    """How to read where DNS alone tells which address a load balancer has (S50), or who asked."""
+    names = asked(snapshot)
+    if names is None:
+        return replace(options, collect_names=True)
     hosts = (host.split(".") for service in snapshot.services for host in service.hostnames)
     # The second-level domain: load balancers of a cluster are of one cloud. To keep all of DNS
     # took 30 s instead of 1 s of a capture with 660,000 messages.
+    wanted = names.union(parts[-2:][0] for parts in hosts)
     labels = frozenset(
-        bytes((len(label),)) + label for parts in hosts if (label := parts[-2:][0].encode()[:63])
+        bytes((len(label),)) + label for name in wanted if (label := name.encode()[:63])
     )
     return replace(options, answers_about=labels) if labels else options
 
@@ -102,7 +116,11 @@ def is_capture_directory(path: Path) -> bool:
 
 
 def _open_directory(
-    path: Path, given: Snapshot | None, options: ReadOptions, watch: Watch
+    path: Path,
+    given: Snapshot | None,
+    options: ReadOptions,
+    watch: Watch,
+    asked: ServicesAsked,
 ) -> Capture:
     manifest = None
     if manifest_path(path).exists():
@@ -117,15 +135,18 @@ def _open_directory(
     if not files and (manifest is None or _any_captured(manifest)):
         message = f"{path}: no .pcap files in this directory; is it a capture directory?"
         raise CaptureError(message)
-    reading = _reading(options, snapshot, _local_addresses(path))
+    reading = _reading(options, snapshot, _local_addresses(path), asked)
     tables = read_nodes(files, nodes_by_file(path, manifest), reading, watch)
     return _capture(path, manifest, snapshot, tables)
 
 
-def _reading(options: ReadOptions, snapshot: Snapshot, local: Collection[bytes]) -> ReadOptions:
+def _reading(
+    options: ReadOptions, snapshot: Snapshot, local: Collection[bytes], asked: ServicesAsked
+) -> ReadOptions:
     """The options with the tunnels that this snapshot and these nodes' addresses open, and DNS."""
     ends = TunnelEnds(snapshot, local, options.tunnel_endpoints)
-    return replace(_asking_dns(options, snapshot), opens=lru_cache(MAX_CACHED_ENDS)(ends.opens))
+    reading = _asking_dns(options, snapshot, asked)
+    return replace(reading, opens=lru_cache(MAX_CACHED_ENDS)(ends.opens))
 
 
 def _local_addresses(path: Path) -> frozenset[bytes]:

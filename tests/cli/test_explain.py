@@ -7,6 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from otterize_pcap.explain import Question, asked_services, explain
+from otterize_pcap.files.captures import open_captures
+from otterize_pcap.resolve.map_capture import (
+    DEFAULT_RULES,
+    MappedCapture,
+    identities_under,
+    map_capture,
+)
+from otterize_pcap.snapshot.snapshot import Snapshot
 from tests.conftest import FIXTURES, ROOT, Otterize
 
 Golden = Callable[[str, str], None]
@@ -45,6 +54,31 @@ def test_explanation_as_json(otterize: Otterize) -> None:
     assert first["services"] == ["orders.app"]
     assert first["client"]["pod"].startswith("app/gateway-")
     assert first["recorded"][0]["file"] == str(path / "pcap" / "node-a.pcap")
+
+
+def mapped_for(path: Path, server: str | None) -> MappedCapture:
+    """A capture read with all names, or with those alone that tell who looked a server up."""
+
+    def asked(snapshot: Snapshot) -> frozenset[str] | None:
+        if server is None:
+            return None
+        question = Question("", server)
+        return asked_services(question, snapshot, identities_under(DEFAULT_RULES, snapshot))
+
+    (capture,) = open_captures([path], asked=asked)
+    return map_capture(capture)
+
+
+@pytest.mark.parametrize("scenario", ["outside", "node-local-dns", "names-dns", "two-nodes"])
+def test_names_of_others_tell_nothing(scenario: str) -> None:
+    """S42: an explanation is the same with all names that packets have and with the server's."""
+    every = mapped_for(FIXTURES / scenario, None)
+    clients = {one.name for holders in every.held.values() for one in holders}
+    for server in [*sorted(clients), "kubernetes", "nobody"]:
+        found = mapped_for(FIXTURES / scenario, server)
+        for client in sorted(clients):
+            question = Question(client, server)
+            assert explain(question, found) == explain(question, every)
 
 
 def test_lookup_is_an_edge_where_asked_for(otterize: Otterize) -> None:
