@@ -24,7 +24,7 @@ def open_captures(
 ) -> list[Capture]:
     """Read every capture that the arguments name; see `files.captures.open_captures`."""
     watch = _Watch()
-    return captures.open_captures(
+    return captures.open_asked(
         list(arguments or [newest_capture()]), snapshots, options, watch.recording, asked
     )
 

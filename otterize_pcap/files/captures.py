@@ -55,7 +55,6 @@ def open_captures(
     snapshots: Sequence[Path] | None = None,
     options: ReadOptions = ReadOptions(),
     watch: Watch = unwatched,
-    asked: ServicesAsked = no_service,
 ) -> list[Capture]:
     """Read every capture that the paths name.
 
@@ -67,12 +66,24 @@ def open_captures(
         snapshots: Snapshot files, or directories of them, that are one snapshot together.
         options: How to read.
         watch: Told of each recording before it is read.
-        asked: The names of the Services whose DNS answers are kept, of a snapshot; None keeps all
-            names.
 
     Raises:
         InputError: A file is missing, unreadable or not what it should be.
         UsageError: Pcap files without a snapshot.
+    """
+    return open_asked(paths, snapshots, options, watch, no_service)
+
+
+def open_asked(
+    paths: Sequence[Path],
+    snapshots: Sequence[Path] | None,
+    options: ReadOptions,
+    watch: Watch,
+    asked: ServicesAsked,
+) -> list[Capture]:
+    """As `open_captures`, and keep the DNS answers that tell who looked some Services up.
+
+    `asked` gives the names of these, of a capture's snapshot; None keeps all names.
     """
     given = load_snapshot(snapshots) if snapshots else None
     directories = [path for path in paths if path != STDIN and path.is_dir()]

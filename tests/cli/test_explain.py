@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.explain import Question, asked_services, explain
-from otterize_pcap.files.captures import open_captures
+from otterize_pcap.files.captures import open_asked
+from otterize_pcap.files.pcap_files import unwatched
 from otterize_pcap.resolve.map_capture import (
     DEFAULT_RULES,
     MappedCapture,
@@ -16,6 +17,7 @@ from otterize_pcap.resolve.map_capture import (
     map_capture,
 )
 from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.table.chunk import ReadOptions
 from tests.conftest import FIXTURES, ROOT, Otterize
 
 Golden = Callable[[str, str], None]
@@ -65,7 +67,7 @@ def mapped_for(path: Path, server: str | None) -> MappedCapture:
         question = Question("", server)
         return asked_services(question, snapshot, identities_under(DEFAULT_RULES, snapshot))
 
-    (capture,) = open_captures([path], asked=asked)
+    (capture,) = open_asked([path], None, ReadOptions(), unwatched, asked)
     return map_capture(capture)
 
 
