@@ -111,7 +111,7 @@ def _asking_dns(options: ReadOptions, snapshot: Snapshot, asked: ServicesAsked) 
     # took 30 s instead of 1 s of a capture with 660,000 messages.
     wanted = names.union(parts[-2:][0] for parts in hosts)
     labels = frozenset(
-        bytes((len(label),)) + label for name in wanted if (label := name.encode()[:63])
+        bytes((len(label),)) + label for name in wanted if (label := name.lower().encode()[:63])
     )
     return replace(options, answers_about=labels) if labels else options
 

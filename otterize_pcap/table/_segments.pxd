@@ -26,7 +26,7 @@ cdef struct Network:
 cdef enum:
     MAX_LABELS = 8
 
-# One label of a domain name as DNS writes it, its length first.
+# One label of a domain name as DNS writes it, its length first, in lower case.
 cdef struct Label:
     uint8_t text[64]
     uint32_t length
@@ -131,6 +131,19 @@ cdef inline Verdict decode_tcp(
     return ACCEPTED
 
 
+cdef inline bint is_label(const uint8_t *at, const Label *label) noexcept nogil:
+    """Whether what begins with a label's length is that label, in any case (RFC 4343, 3)."""
+    cdef uint8_t one
+    cdef uint32_t i
+    for i in range(1, label.length):
+        one = at[i]
+        if 65 <= one <= 90:
+            one += 32
+        if one != label.text[i]:
+            return False
+    return True
+
+
 cdef inline bint has_label(
     const Places *places, const uint8_t *data, const uint8_t *end
 ) noexcept nogil:
@@ -145,7 +158,7 @@ cdef inline bint has_label(
             at = <const uint8_t *>memchr(at, label.text[0], end - at - label.length + 1)
             if at == NULL:
                 break
-            if memcmp(at, label.text, label.length) == 0:
+            if is_label(at, label):
                 return True
             at += 1
     return False

@@ -74,9 +74,9 @@ class ReadOptions:
 
     `max_connections` bounds the table, `threads` how many run at once; `fast` allows the compiled
     path. `collect_names` keeps payloads that name servers: DNS, TLS ClientHello, HTTP/1 requests;
-    `answers_about` keeps, of DNS alone, what has one of these labels, each as DNS writes it.
-    `opens` says which tunnels are opened (S25), None all; `tunnel_endpoints` are ranges whose
-    addresses somebody says are ends of tunnels that may be.
+    `answers_about` keeps, of DNS alone, what has one of these labels, each with its length before
+    it and in lower case. `opens` says which tunnels are opened (S25), None all; `tunnel_endpoints`
+    are ranges whose addresses somebody says are ends of tunnels that may be.
     """
 
     vxlan_ports: frozenset[int] = VXLAN_PORTS

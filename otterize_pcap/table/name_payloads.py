@@ -17,8 +17,9 @@ MAX_UNFINISHED = 4096
 class NamePayloads:
     """Decides packet by packet, in file order.
 
-    With `labels` only DNS is wanted that has one of them, in any order: a label is written out at
-    least once, however a message's names are compressed (RFC 1035, 4.1.4).
+    With `labels`, in lower case, only DNS is wanted that has one of them, in any order and case
+    (RFC 4343): a label is written out at least once, however a message's names are compressed
+    (RFC 1035, 4.1.4).
     """
 
     def __init__(self, labels: Collection[bytes] = ()) -> None:
@@ -30,7 +31,10 @@ class NamePayloads:
         if packet.protocol not in (TCP, UDP):
             return False
         if DNS_PORTS & {packet.source_port, packet.destination_port}:
-            return not self._labels or any(label in content for label in self._labels)
+            if not self._labels:
+                return True
+            lowered = content.lower()
+            return any(label in lowered for label in self._labels)
         if self._labels or packet.protocol == UDP or is_private(packet.destination):
             return False
         return self._begins(packet, content) or self._goes_on(packet, content)

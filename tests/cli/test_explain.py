@@ -4,8 +4,11 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from otterize_pcap.explain import Question, asked_services, explain
 from otterize_pcap.files.captures import open_asked
@@ -81,6 +84,20 @@ def test_names_of_others_tell_nothing(scenario: str) -> None:
         for client in sorted(clients):
             question = Question(client, server)
             assert explain(question, found) == explain(question, every)
+
+
+@given(st.lists(st.booleans(), min_size=9, max_size=9))
+def test_names_in_any_case_are_the_servers(upper: list[bool]) -> None:
+    """S42: DNS takes letters of either case for the same (RFC 4343), and some clients mix them."""
+    spelt = bytes(one - 32 * up for one, up in zip(b"inventory", upper, strict=True))
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "capture"
+        shutil.copytree(FIXTURES / "outside", copy)
+        for path in copy.glob("pcap/*.pcap"):
+            path.write_bytes(path.read_bytes().replace(b"\x09inventory", b"\x09" + spelt))
+        question = Question("shopper", "inventory")
+        found = explain(question, mapped_for(copy, "inventory"))
+        assert found.looked_up == explain(question, mapped_for(copy, None)).looked_up > 0
 
 
 def test_lookup_is_an_edge_where_asked_for(otterize: Otterize) -> None:

@@ -1,7 +1,9 @@
 """S50: which name an address outside goes by, and which Service is behind a load balancer's."""
 
+import shutil
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -165,3 +167,19 @@ def test_only_messages_with_a_wanted_label_are_kept(fast: bool) -> None:
     (found,) = open_captures([path], None, ReadOptions(fast=fast, answers_about=frozenset({label})))
     assert list(contents_of(found).payloads) == wanted
     assert found.files == everything.files
+
+
+@pytest.mark.parametrize("spelt", [b"\x02mq", b"\x02mQ", b"\x02Mq", b"\x02MQ"])
+@pytest.mark.parametrize("fast", [True, False], ids=["compiled", "readable"])
+def test_a_label_in_any_case_is_wanted(fast: bool, spelt: bytes, tmp_path: Path) -> None:
+    """S50: DNS takes letters of either case for the same (RFC 4343)."""
+    copy = tmp_path / "capture"
+    shutil.copytree(FIXTURES / "names-dns", copy)
+    for path in copy.glob("pcap/*.pcap"):
+        path.write_bytes(path.read_bytes().replace(b"\x02mq", spelt))
+    (everything,) = open_captures([copy], None, ReadOptions(collect_names=True))
+    wanted = [entry for entry in contents_of(everything).payloads if spelt in entry[2].content]
+    options = ReadOptions(fast=fast, answers_about=frozenset({b"\x02mq"}))
+    (found,) = open_captures([copy], None, options)
+    assert wanted
+    assert list(contents_of(found).payloads) == wanted
