@@ -262,8 +262,8 @@ def full_timeout(protocol: int) -> int:
 
 
 @st.composite
-def entries(draw: st.DrawFn) -> Entry:
-    """One tracked connection, most of them of a Service's client."""
+def entries(draw: st.DrawFn, line: int) -> Entry:
+    """One tracked connection on a line of a dump, most of them of a Service's client."""
     protocol = draw(st.sampled_from(PROTOCOLS))
     client, front, back = (draw(mostly_first(ends)) for ends in (CLIENTS, FRONTS, BACKS))
     usual = (client, front, back, draw(st.sampled_from([client, *MASQUERADED])))
@@ -282,8 +282,12 @@ def entries(draw: st.DrawFn) -> Entry:
         reply_to=ends[3],
         assured=draw(st.booleans()),
         replied=True,
-        line=draw(st.integers(1, 9)),
+        line=line,
     )
+
+
+# Entries come in the order of their lines, with others between them that are not read.
+LINES = st.sets(st.integers(1, 9), max_size=4)
 
 
 @st.composite
@@ -293,7 +297,7 @@ def dumps(draw: st.DrawFn) -> tuple[Dump, ...]:
         Dump(
             "ab"[draw(nodes)],
             START + draw(st.integers(0, 100)) * SECOND,
-            tuple(draw(st.lists(entries(), max_size=4))),
+            tuple(draw(entries(line)) for line in sorted(draw(LINES))),
             timeouts=draw(st.sampled_from([{}, TIMEOUTS, TIMEOUTS])),
             where=f"dump{number}",
         )
