@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from otterize_pcap.cluster.capture.run import CaptureOrder, CaptureResult
 
 INTERRUPTED = 130
-LONGEST_S = 24 * 3600
 SMALLEST_BYTES = 1024 * 1024
 INTERFACE = re.compile(r"[A-Za-z0-9_.][-A-Za-z0-9_.:@]{0,14}\Z")
 
@@ -112,9 +111,6 @@ def _check_request(request: CaptureRequest) -> None:
 
     if request.profile not in PROFILES:
         message = f"--profile {request.profile!r} is none of {', '.join(PROFILES)}"
-        raise UsageError(message)
-    if request.seconds > LONGEST_S:
-        message = f"--duration is longer than {LONGEST_S // 3600}h; capture in pieces"
         raise UsageError(message)
     if request.max_bytes < SMALLEST_BYTES:
         message = "--max-size is smaller than 1Mi, which ends a capture at once"

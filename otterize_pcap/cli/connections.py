@@ -11,7 +11,12 @@ from typing import Annotated
 import typer
 
 from otterize_pcap.cli.inputs import read_recordings
-from otterize_pcap.cli.options import MaxConnections, Threads, VxlanPorts, reading_options
+from otterize_pcap.cli.reading_options import (
+    MaxConnections,
+    Threads,
+    VxlanPorts,
+    reading_options,
+)
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.connections.facts import NoSnapshot
 from otterize_pcap.connections.grouped import GroupedConnections

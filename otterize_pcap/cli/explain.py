@@ -19,6 +19,9 @@ from otterize_pcap.resolve.capture import Capture
 from otterize_pcap.resolve.map_capture import identities_under, map_capture
 from otterize_pcap.snapshot.snapshot import Snapshot
 
+MOST = 1_000_000
+"""More connections than anybody reads."""
+
 
 class ExplainFormat(StrEnum):
     """How an explanation is written."""
@@ -45,7 +48,7 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
     ],
     captures: Captures = None,
     most: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Show at most so many connections.")
+        int, typer.Option(min=0, max=MOST, metavar="N", help="Show at most so many connections.")
     ] = 10,
     format_: Annotated[
         ExplainFormat, typer.Option("--format", help="The form: text or json.")

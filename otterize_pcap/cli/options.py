@@ -4,16 +4,23 @@
 `reporting: Reporting`, and the command line shows the options that fill them.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import Parameter, Signature, signature
+from math import isnan
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from otterize_pcap.addresses import AddressError, Network, parse_network
+from otterize_pcap.cli.reading_options import (
+    MaxConnections,
+    Threads,
+    TunnelEndpoints,
+    VxlanPorts,
+    parse_endpoints,
+    reading_options,
+)
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.filters import GraphFilter, parse_server
 from otterize_pcap.resolve.build_graph import Inclusion
@@ -42,6 +49,9 @@ class Reporting:
     strict: bool = False
 
 
+MAX_SLACK_S = 3600
+"""What is longer says nothing of who had an address."""
+
 Output = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="FILE", help="Write to a file instead of stdout."),
@@ -57,56 +67,6 @@ AsService = Annotated[
         help="Name the Service that a call went through instead of the workload behind it.",
     ),
 ]
-
-VxlanPorts = Annotated[
-    list[int] | None,
-    typer.Option(metavar="PORT", help="Open VXLAN on this UDP port too (4789, 8472). Repeatable."),
-]
-TunnelEndpoints = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="CIDR",
-        help="Open tunnels between addresses in this range, though not known to be nodes' (S25). "
-        "Repeatable.",
-    ),
-]
-Threads = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        min=1,
-        help="Threads that read captures. Default: one a processor.",
-        show_default=False,
-    ),
-]
-MaxConnections = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        min=1,
-        help="Give up, with an error, beyond so many connections. Default: 20,000,000.",
-        show_default=False,
-    ),
-]
-
-
-def reading_options(
-    vxlan_ports: Sequence[int] | None, threads: int | None, max_connections: int | None
-) -> ReadOptions:
-    """How captures are read, by the options given."""
-    default = ReadOptions()
-    return ReadOptions(
-        vxlan_ports=default.vxlan_ports | frozenset(vxlan_ports or ()),
-        threads=threads or _processors(),
-        max_connections=max_connections or default.max_connections,
-    )
-
-
-def _processors() -> int:
-    """How many this process may use; macOS and Windows do not tell, only how many there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by name
@@ -188,6 +148,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         typer.Option(
             metavar="SECONDS",
             min=0,
+            max=MAX_SLACK_S,
             help="How far the times of packets and of pods may disagree.",
         ),
     ] = 2.0,
@@ -250,7 +211,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         exclude_services=comma_separated(exclude_services),
     )
     rules = Rules(
-        slack_ns=int(time_slack * SECOND_NS),
+        slack_ns=_slack_ns(time_slack),
         annotation=workload_annotation,
         image_name_for_jobs=image_name_for_jobs,
         owner=owner,
@@ -265,7 +226,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         reading=replace(
             reading_options(vxlan_port, threads, max_connections),
             collect_names=internet or include_lookups,
-            tunnel_endpoints=tuple(map(_network, tunnel_endpoints or ())),
+            tunnel_endpoints=parse_endpoints(tunnel_endpoints),
         ),
     )
     return selection, Reporting(quiet, verbose, strict)
@@ -312,12 +273,11 @@ def comma_separated(values: list[str] | None) -> frozenset[str]:
     )
 
 
-def _network(text: str) -> Network:
-    try:
-        return parse_network(text)
-    except AddressError as error:
-        message = f"--tunnel-endpoints {text}: {error}; expected a range such as 192.168.77.0/24"
-        raise UsageError(message) from error
+def _slack_ns(seconds: float) -> int:
+    if isnan(seconds):  # no bound is above or below it
+        message = "--time-slack nan: expected seconds, for example 2.5"
+        raise UsageError(message)
+    return int(seconds * SECOND_NS)
 
 
 def _label(text: str) -> tuple[str, str]:

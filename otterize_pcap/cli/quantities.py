@@ -4,8 +4,10 @@ import re
 
 from otterize_pcap.errors import UsageError
 
-DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s?)?\Z")
-SIZE = re.compile(r"([0-9]+)(|k|M|G|Ki|Mi|Gi)\Z")
+DURATION = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s?)?\Z")
+SIZE = re.compile(r"([0-9]{1,15})(|k|M|G|Ki|Mi|Gi)\Z")
+LONGEST_S = 24 * 3600
+LARGEST_BYTES = 1 << 40
 UNITS = {
     "": 1,
     "k": 1000,
@@ -18,15 +20,18 @@ UNITS = {
 
 
 def parse_duration(text: str, option: str) -> int:
-    """Whole seconds of a duration, at least one.
+    """Whole seconds of a duration, from one to a day's.
 
     Raises:
-        UsageError: It is no duration; `option` names what it was given for.
+        UsageError: It is no duration, or longer; `option` names what it was given for.
     """
     found = DURATION.match(text)
     if found is not None:
         hours, minutes, seconds = (int(part or 0) for part in found.groups())
         total = hours * 3600 + minutes * 60 + seconds
+        if total > LONGEST_S:
+            message = f"{option} is longer than {LONGEST_S // 3600}h; give a shorter time"
+            raise UsageError(message)
         if total > 0:
             return total
     message = f"{option} {text!r} is no duration; write it as 60s, 5m or 1h30m"
@@ -34,16 +39,20 @@ def parse_duration(text: str, option: str) -> int:
 
 
 def parse_size(text: str, option: str) -> int:
-    """Bytes of a size in the units of Kubernetes quantities.
+    """Bytes of a size in the units of Kubernetes quantities, at most 1Ti.
 
     Raises:
-        UsageError: It is no size; `option` names what it was given for.
+        UsageError: It is no size, or larger; `option` names what it was given for.
     """
     found = SIZE.match(text)
     if found is None or int(found.group(1)) == 0:
         message = f"{option} {text!r} is no size; write it as 100Mi or 2Gi"
         raise UsageError(message)
-    return int(found.group(1)) * UNITS[found.group(2)]
+    size = int(found.group(1)) * UNITS[found.group(2)]
+    if size > LARGEST_BYTES:
+        message = f"{option} is larger than {LARGEST_BYTES >> 30}Gi; give a smaller size"
+        raise UsageError(message)
+    return size
 
 
 def split_list(values: list[str] | None) -> tuple[str, ...]:

@@ -1,0 +1,89 @@
+"""Options that say how captures are read, for commands with a snapshot and without."""
+
+import os
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from otterize_pcap.addresses import AddressError, Network, parse_network
+from otterize_pcap.errors import UsageError
+from otterize_pcap.table.read import ReadOptions
+
+MAX_THREADS = 1024
+MOST_CONNECTIONS = 1_000_000_000
+"""More rows than any memory holds."""
+
+VxlanPorts = Annotated[
+    list[int] | None,
+    typer.Option(
+        metavar="PORT",
+        min=1,
+        max=65535,
+        help="Open VXLAN on this UDP port too (4789, 8472). Repeatable.",
+    ),
+]
+TunnelEndpoints = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CIDR",
+        help="Open tunnels between addresses in this range, though not known to be nodes' (S25). "
+        "Repeatable.",
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=MAX_THREADS,
+        help="Threads that read captures. Default: one a processor.",
+        show_default=False,
+    ),
+]
+MaxConnections = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=MOST_CONNECTIONS,
+        help="Give up, with an error, beyond so many connections. Default: 20,000,000.",
+        show_default=False,
+    ),
+]
+
+
+def reading_options(
+    vxlan_ports: Sequence[int] | None, threads: int | None, max_connections: int | None
+) -> ReadOptions:
+    """How captures are read, by the options given."""
+    default = ReadOptions()
+    return ReadOptions(
+        vxlan_ports=default.vxlan_ports | frozenset(vxlan_ports or ()),
+        threads=threads or _processors(),
+        max_connections=max_connections or default.max_connections,
+    )
+
+
+def _processors() -> int:
+    """How many this process may use; macOS and Windows do not tell, only how many there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def parse_endpoints(ranges: Sequence[str] | None) -> tuple[Network, ...]:
+    """The ranges of `--tunnel-endpoints`.
+
+    Raises:
+        UsageError: One is no range of addresses.
+    """
+    return tuple(map(_network, ranges or ()))
+
+
+def _network(text: str) -> Network:
+    try:
+        return parse_network(text)
+    except AddressError as error:
+        message = f"--tunnel-endpoints {text}: {error}; expected a range such as 192.168.77.0/24"
+        raise UsageError(message) from error

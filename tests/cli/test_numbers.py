@@ -1,0 +1,68 @@
+"""Options that take numbers: what is none, or out of bounds, is a usage error and nothing else."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otterize_pcap.cli.app import command_line
+from otterize_pcap.cli.quantities import parse_duration, parse_size
+from otterize_pcap.compare.thresholds import parse_share
+from otterize_pcap.errors import UsageError
+from tests.conftest import Otterize
+from tests.strategies import laws
+
+NONSENSE = ("nan", "inf", "-inf", "-1", "1e9999", "9" * 30, "9" * 5000, "", "1_0", "0x10")
+NUMBERS = ("int", "float")
+
+
+def numeric_options(name: str, command: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+    """Every option of a command and those below it that takes a number; Typer's own types."""
+    for option in command.params:
+        if option.type.name.startswith(NUMBERS):
+            yield f"{name} {option.opts[-1]}", option.type
+    for key, below in getattr(command, "commands", {}).items():
+        yield from numeric_options(f"{name} {key}", below)
+
+
+OPTIONS = dict(numeric_options("otterize", typer.main.get_command(command_line())))
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_number_has_bounds(option: str) -> None:
+    """A number that overflows what it is kept in is refused before anything is read."""
+    least, most = OPTIONS[option].min, OPTIONS[option].max
+    assert least < most
+
+
+@pytest.mark.parametrize(
+    "option", ["--vxlan-port", "--time-slack", "--threads", "--max-connections", "--most"]
+)
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "9" * 30])
+def test_no_number_is_a_usage_error(option: str, value: str, otterize: Otterize) -> None:
+    """Exit code 2 and a sentence that names the option, before any input is opened."""
+    done = otterize("explain", "a", "b", "absent", f"{option}={value}")
+    assert done.returncode == 2
+    assert option in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("value", ["99999", "0", "65536"])
+def test_port_out_of_range_is_a_usage_error(value: str, otterize: Otterize) -> None:
+    """UDP ports are numbers from 1 to 65535."""
+    assert otterize("intents", "list", "absent", "--vxlan-port", value).returncode == 2
+
+
+@laws
+@given(st.sampled_from(NONSENSE) | st.text(max_size=8))
+def test_texts_that_say_a_number_are_read_or_refused(text: str) -> None:
+    """Durations, sizes and shares: within their bounds, or a usage error."""
+    for parse, most in ((parse_duration, 24 * 3600), (parse_size, 1 << 40)):
+        with suppress(UsageError):
+            assert 0 < parse(text, "--option") <= most
+    with suppress(UsageError):
+        assert 0 <= parse_share(text) <= 1
