@@ -173,6 +173,14 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
             help="Name pods without a stable owner by this label. Repeatable; the first counts.",
         ),
     ] = None,
+    cluster_dns: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAMESPACE/NAME",
+            help="Take this Service for the cluster's DNS, which is known without only in "
+            "kube-system and openshift-dns (S45). Repeatable.",
+        ),
+    ] = None,
     force: Annotated[
         bool,
         typer.Option(
@@ -216,6 +224,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         image_name_for_jobs=image_name_for_jobs,
         owner=owner,
         workload_labels=tuple(workload_label or ()),
+        cluster_dns=tuple(map(_service, cluster_dns or ())),
         inclusion=inclusion,
         force=force,
     )
@@ -286,3 +295,11 @@ def _label(text: str) -> tuple[str, str]:
         message = f"--exclude-labels {text}: expected KEY=VALUE, for example app=canary"
         raise UsageError(message)
     return key, value
+
+
+def _service(text: str) -> tuple[str, str]:
+    namespace, _, name = text.partition("/")
+    if not namespace or not name or "/" in name:
+        message = f"--cluster-dns {text}: expected NAMESPACE/NAME, for example dns/coredns"
+        raise UsageError(message)
+    return namespace, name

@@ -9,6 +9,7 @@ cdef enum:
     # What the legs of one handshake's flow show together.
     ACKNOWLEDGED_BOTH = 3
     ANSWERED = 4
+    ASKED = 8
 
 # What binds one leg: `until` is the place of a later leg that it must stay together with, `before`
 # the one before it of its 5-tuple. Where a flow begins, its earliest and latest leg and what it
@@ -42,4 +43,4 @@ cdef class Cuts:
         self, const CLeg *legs, uint32_t begin, uint32_t end, uint32_t *starts
     ) noexcept nogil
     cdef void _add(self, const CLeg *legs, uint32_t start, uint32_t place) noexcept nogil
-    cdef void _bind_flow(self, uint32_t start) noexcept nogil
+    cdef void _bind_flow(self, uint32_t start, bint may_turn) noexcept nogil

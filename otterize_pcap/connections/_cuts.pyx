@@ -68,6 +68,10 @@ cdef class Cuts:
         cdef uint32_t *starts = self.starts
         cdef uint32_t count = self._collect_starts(legs, begin, end, starts)
         cdef uint32_t i, place, begun = 0, before = NO_LEG
+        # Where one side alone was ever a client, no SYN-ACK can turn a connection round.
+        cdef bint may_turn = False
+        for i in range(1, count):
+            may_turn |= legs[starts[i]].row.client != legs[starts[0]].row.client
         for i in range(begin, end):
             if self.handshake[i].client != NO_CLIENT:
                 continue
@@ -77,11 +81,13 @@ cdef class Cuts:
                 begun += 1
             if begun:
                 self._add(legs, starts[begun - 1], place)
-            elif before != NO_LEG:
-                self.bound[before].until = place
+            else:
+                may_turn = True
+                if before != NO_LEG:
+                    self.bound[before].until = place
             before = place
         for i in range(count):
-            self._bind_flow(starts[i])
+            self._bind_flow(starts[i], may_turn)
 
     cdef uint32_t _collect_starts(
         self, const CLeg *legs, uint32_t begin, uint32_t end, uint32_t *starts
@@ -107,18 +113,23 @@ cdef class Cuts:
         cdef CBound *flow = &self.bound[start]
         cdef int side
         flow.first, flow.last = min(flow.first, place), max(flow.last, place)
-        if legs[place].row.client != NO_CLIENT and legs[place].row.has_server_isn:
-            flow.shows |= ANSWERED
+        if legs[place].row.client != NO_CLIENT:
+            if legs[place].row.has_server_isn:
+                flow.shows |= ANSWERED
+            if legs[place].row.sides[legs[place].row.client].syns:
+                flow.shows |= ASKED
         for side in range(2):
             if legs[place].row.sides[side].has & HAS_ACK:
                 flow.shows |= 1 << side
 
-    cdef void _bind_flow(self, uint32_t start) noexcept nogil:
-        """Bind a flow's legs, and to what was before it where it lacks an answer."""
+    cdef void _bind_flow(self, uint32_t start, bint may_turn) noexcept nogil:
+        """Bind a flow's legs, and to what was before it where it lacks an answer or a question."""
         cdef const CBound *flow = &self.bound[start]
         cdef uint32_t first = flow.first, before = self.bound[first].before
         self.bound[first].until = max(self.bound[first].until, flow.last)
-        if flow.shows == ACKNOWLEDGED_BOTH and before != NO_LEG:
+        if before != NO_LEG and (
+                (flow.shows & ~ASKED) == ACKNOWLEDGED_BOTH or (
+                    may_turn and not flow.shows & ASKED)):
             self.bound[before].until = max(self.bound[before].until, first)
 
 

@@ -117,6 +117,18 @@ class Flow:
         """
         if self.client is None or self.server_isn is not None:
             return False
+        return self.went_both_ways
+
+    @property
+    def lacks_question(self) -> bool:
+        """Whether it began with a SYN-ACK that answers no SYN that was recorded."""
+        return self.client is not None and not any(
+            leg.row.sides[self.client].syns for leg in self.legs
+        )
+
+    @property
+    def went_both_ways(self) -> bool:
+        """Whether both sides acknowledged something."""
         return all(
             any(leg.row.sides[side].ack_first is not None for leg in self.legs) for side in (0, 1)
         )
@@ -238,15 +250,25 @@ def _split(legs: list[Leg]) -> list[Flow]:
 
 
 def _without_strays(flows: list[Flow]) -> list[Flow]:
-    """Give what follows a SYN into a connection that was there already to that connection."""
+    """Give what follows a handshake's segment within another connection to that connection.
+
+    A SYN into a connection that was there already begins none (RFC 9293 3.10.7.4). Neither does a
+    SYN-ACK without a SYN that turns one round: only who means to be taken for the server sends it.
+    """
     kept: list[Flow] = []
     for flow in flows:
-        if kept and flow.lacks_answer:
+        if kept and (flow.lacks_answer or _is_turned_round(kept[-1], flow)):
             for leg in flow.legs:
                 kept[-1].add(leg)
         else:
             kept.append(flow)
     return kept
+
+
+def _is_turned_round(before: Flow, flow: Flow) -> bool:
+    if not flow.lacks_question:
+        return False
+    return before.went_both_ways if before.client is None else before.client != flow.client
 
 
 def _same_run(flow: Flow, leg: Leg) -> bool:

@@ -2,8 +2,8 @@
 
 Endpoints are used again, so that one component can hold many connections in turn. Between two
 pauses longer than any rule looks across lies a *piece*. But a run belongs to the handshake before
-it however long ago that was, and a SYN into a connection that was there already to that connection
-(`legs.collect_flows`): such legs bind what lies between them.
+it however long ago that was, and a SYN, or a SYN-ACK that nobody asked for, into a connection that
+was there already to that connection (`legs.collect_flows`): such legs bind what lies between them.
 """
 
 from bisect import bisect_right
@@ -68,6 +68,7 @@ def _bind(legs: Sequence[PieceLeg], places: list[int], until: list[int]) -> None
         if row.client is not None:
             begun.setdefault((row.client, row.client_isn), []).append(place)
     flows = list(begun.values())
+    may_turn = len({client for client, _ in begun}) > 1
     starts = [legs[found[0]].first_ns for found in flows]
     for place in places:
         if legs[place].row.client is not None:
@@ -75,12 +76,15 @@ def _bind(legs: Sequence[PieceLeg], places: list[int], until: list[int]) -> None
         begun_before = bisect_right(starts, legs[place].first_ns + SLACK_NS)
         if begun_before:
             flows[begun_before - 1].append(place)
-        elif place in before:
+            continue
+        may_turn = True
+        if place in before:
             until[before[place]] = place
     for found in flows:
         first, last = min(found), max(found)
         until[first] = max(until[first], last)
-        if first in before and _lacks_answer([legs[place].row for place in found]):
+        rows = [legs[place].row for place in found]
+        if first in before and (_lacks_answer(rows) or (may_turn and _lacks_question(rows))):
             until[before[first]] = max(until[before[first]], first)
 
 
@@ -89,3 +93,8 @@ def _lacks_answer(rows: Sequence[Row]) -> bool:
     return all(row.server_isn is None for row in rows) and all(
         any(row.sides[side].ack_first is not None for row in rows) for side in (0, 1)
     )
+
+
+def _lacks_question(rows: Sequence[Row]) -> bool:
+    """`Flow.lacks_question` of such rows."""
+    return not any(row.client is not None and row.sides[row.client].syns for row in rows)

@@ -1,10 +1,9 @@
 """Resolved connections → service graph: calls with ports, counts and evidence (S41 to S51)."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from otterize_pcap.addresses import NODE_LOCAL_DNS
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.grouped import ConnectionGroup
 from otterize_pcap.connections.outcome import ESTABLISHED as CONNECTED
@@ -23,15 +22,15 @@ from otterize_pcap.graph.service_graph import (
     call_order,
 )
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES, UDP
-from otterize_pcap.resolve.identity import Identities
+from otterize_pcap.resolve.cluster_dns import ClusterDns
 from otterize_pcap.resolve.resolve import (
+    AnyResolved,
     GroupResolution,
     Party,
     Resolution,
     Resolved,
     Unresolved,
 )
-from otterize_pcap.snapshot.snapshot import Snapshot
 
 SHOWN = Fate(FateKind.RESOLVED)
 HIDDEN_DNS = Fate(FateKind.HIDDEN, "call to the cluster's DNS")
@@ -41,9 +40,6 @@ HIDDEN_ONE_WAY = Fate(FateKind.HIDDEN, "one-way UDP")
 HIDDEN_LABEL = Fate(FateKind.HIDDEN, "excluded label")
 HIDDEN_CLIENT = Fate(FateKind.HIDDEN, "client not selected")
 HIDDEN_NAMESPACE = Fate(FateKind.HIDDEN, "excluded namespace")
-
-DNS_NAMES = ("kube-dns", "dns-default")
-DNS_PORT = 53
 
 NO_VALUE = "no_value"
 
@@ -85,7 +81,7 @@ class _Tally:
     services: set[str] = field(default_factory=set)
     evidence: Evidence | None = None
 
-    def add(self, resolved: "AnyResolved") -> None:
+    def add(self, resolved: AnyResolved) -> None:
         """Count one connection, or a group of them by what it says of all."""
         found = resolved.connection
         connections = count_of(found)
@@ -162,11 +158,11 @@ Tallies = dict[tuple[Workload, Server], dict[tuple[str, int], _Tally]]
 def build_calls(
     resolutions: Iterable[Resolution | GroupResolution],
     inclusion: Inclusion,
-    cluster_dns: Mapping[Workload, frozenset[int]],
+    cluster_dns: ClusterDns,
 ) -> tuple[tuple[Call, ...], Counter[Fate], tuple[HiddenCall, ...]]:
     """The calls, sorted (S61), how many connections each fate had, and what is hidden and why.
 
-    `cluster_dns` are the workloads behind the cluster's DNS Service with their DNS ports (S45).
+    `cluster_dns` knows the cluster's DNS (S45).
     """
     tallies: Tallies = {}
     fates: Counter[Fate] = Counter()
@@ -186,9 +182,6 @@ def build_calls(
 
 def _hidden_order(call: HiddenCall) -> tuple[str, ...]:
     return (*call_order(call), str(call.fate), *call.services)
-
-
-AnyResolved = Resolved[Connection] | Resolved[ConnectionGroup]
 
 
 def _tally_of(tallies: Tallies, resolved: AnyResolved, label: str) -> _Tally:
@@ -231,7 +224,7 @@ def _calls(tallies: Tallies) -> tuple[Call, ...]:
 def fate_of(
     resolution: Resolution | GroupResolution,
     inclusion: Inclusion,
-    cluster_dns: Mapping[Workload, frozenset[int]],
+    cluster_dns: ClusterDns,
 ) -> Fate:
     """What becomes of a connection: shown, hidden and why, or why it is not resolved."""
     if isinstance(resolution, Unresolved):
@@ -241,7 +234,7 @@ def fate_of(
         one_way = connection.protocol == UDP and connection.outcome == "unanswered"
         if not (inclusion.attempts or (one_way and inclusion.one_way_udp)):
             return HIDDEN_ONE_WAY if one_way else Fate(FateKind.HIDDEN, connection.outcome)
-    if _is_cluster_dns(resolution, cluster_dns):
+    if cluster_dns.is_called(resolution):
         if not inclusion.cluster_dns:
             return HIDDEN_DNS
     elif isinstance(server, External):
@@ -250,16 +243,6 @@ def fate_of(
     elif not inclusion.self_calls and server.workload == resolution.client.workload:
         return HIDDEN_SELF
     return _excluded(resolution, inclusion) or SHOWN
-
-
-def _is_cluster_dns(
-    resolution: AnyResolved, cluster_dns: Mapping[Workload, frozenset[int]]
-) -> bool:
-    """Whether a server is the cluster's DNS, or a node's own cache of it (S45)."""
-    if (resolution.port, resolution.connection.servers[-1][0]) == (DNS_PORT, NODE_LOCAL_DNS):
-        return True
-    server = resolution.server
-    return isinstance(server, Party) and resolution.port in cluster_dns.get(server.workload, ())
 
 
 def _excluded(resolved: AnyResolved, inclusion: Inclusion) -> Fate | None:
@@ -276,19 +259,3 @@ def _excluded(resolved: AnyResolved, inclusion: Inclusion) -> Fate | None:
         if any(labels.get(key) == value for key, value in inclusion.exclude_labels):
             return HIDDEN_LABEL
     return None
-
-
-def cluster_dns_ports(snapshot: Snapshot, identities: Identities) -> dict[Workload, frozenset[int]]:
-    """The workloads behind the cluster's DNS Service, each with its DNS ports (S45)."""
-    found: dict[Workload, set[int]] = {}
-    for service in snapshot.services:
-        if service.labels.get("k8s-app") != "kube-dns" and service.name not in DNS_NAMES:
-            continue
-        for (_, port), backends in service.backends.items():
-            for backend in backends if port == DNS_PORT else ():
-                on_host = (one for held in snapshot.host_pods.values() for one in held)
-                named = (one for one in on_host if backend.pod == (one.pod.namespace, one.pod.name))
-                for tenure in (*snapshot.tenures.get(backend.address, ()), *named):
-                    ports = found.setdefault(identities.of(tenure.pod).workload, {DNS_PORT})
-                    ports.add(backend.port or port)
-    return {workload: frozenset(ports) for workload, ports in found.items()}

@@ -23,10 +23,10 @@ from otterize_pcap.resolve.blind_spots import with_workloads
 from otterize_pcap.resolve.build_graph import (
     Inclusion,
     build_calls,
-    cluster_dns_ports,
     merge_calls,
 )
 from otterize_pcap.resolve.capture import Capture, contents_of
+from otterize_pcap.resolve.cluster_dns import ClusterDns, ServiceName
 from otterize_pcap.resolve.external_names import ExternalNames
 from otterize_pcap.resolve.identity import ANNOTATIONS, Identities, NamedBy, held_by_workloads
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
@@ -54,6 +54,7 @@ IN_FORGED = "inside a tunnel, but sent by a pod as well: forged"
 class Rules:
     """The options that change how a capture is understood; the defaults are the rules' own.
 
+    `cluster_dns` are Services, (namespace, name), that are the cluster's DNS as well (S45).
     `force` goes on where a capture and a snapshot do not belong together (S13).
     """
 
@@ -63,6 +64,7 @@ class Rules:
     inclusion: Inclusion = field(default_factory=Inclusion)
     owner: NamedBy = NamedBy.ROOT
     workload_labels: tuple[str, ...] = ()
+    cluster_dns: tuple[ServiceName, ...] = ()
     force: bool = False
 
 
@@ -92,7 +94,7 @@ class CaptureLookup:
         self.nodes = {**contents.nodes, **own}
         self.routes = ServiceRoutes(self.snapshot, self.nodes, rules.slack_ns)
         self.identities = identities_under(rules, self.snapshot)
-        self.cluster_dns = cluster_dns_ports(self.snapshot, self.identities)
+        self.cluster_dns = ClusterDns(self.snapshot, self.identities, rules.cluster_dns)
 
     def resolver(self, other_readings: Sequence[int] = ()) -> Resolver:
         """What resolves ends by the clock chosen, and by others that may be right (S12)."""
@@ -165,7 +167,7 @@ class MappedCapture:
         )
         self.offsets: Mapping[str, int] = self._found.offsets
         self._resolver = self._lookup.resolver(self._found.other_readings)
-        self.cluster_dns: Mapping[Workload, frozenset[int]] = self._lookup.cluster_dns
+        self.cluster_dns: ClusterDns = self._lookup.cluster_dns
         self.inclusion = rules.inclusion
 
     @cached_property

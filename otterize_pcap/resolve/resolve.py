@@ -100,6 +100,9 @@ Resolution = Resolved[Connection] | Unresolved[Connection]
 GroupResolution = Resolved[ConnectionGroup] | Unresolved[ConnectionGroup]
 """What becomes of each connection of a group."""
 
+AnyResolved = Resolved[Connection] | Resolved[ConnectionGroup]
+"""A connection, or a group of them, with both ends known."""
+
 
 def of_one(resolution: GroupResolution, connection: Connection) -> Resolution:
     """What becomes of one connection of a group."""

@@ -1,5 +1,8 @@
 """S40 to S46: did the call happen, and which calls are shown."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from otterize_pcap.graph.fate import Fate, FateKind
@@ -141,26 +144,103 @@ def test_refused_datagram() -> None:
     assert fates(mapped(KNOWN, seen)) == {Fate(FateKind.HIDDEN, "refused"): 1}
 
 
+def dns_service(name: str, namespace: str, **more: object) -> Json:
+    """A Service in front of the pods `server`."""
+    made: dict[str, Any] = {"selector": {"app": "server"}, **more}
+    return service(name, DNS, 53, namespace=namespace, **made)
+
+
+DNS = "10.96.0.10"
+LABELLED = {"labels": {"k8s-app": "kube-dns"}}
+
+
 @pytest.mark.parametrize(
-    "made",
+    ("made", "hidden"),
     [
-        service(
-            "dns", "10.96.0.10", 53, labels={"k8s-app": "kube-dns"}, selector={"app": "server"}
-        ),
-        service("kube-dns", "10.96.0.10", 53, selector={"app": "server"}),
-        service("dns-default", "10.96.0.10", 53, selector={"app": "server"}),
+        pytest.param(dns_service("dns", "kube-system", **LABELLED), True, id="label"),
+        pytest.param(dns_service("kube-dns", "kube-system"), True, id="kube-dns"),
+        pytest.param(dns_service("dns-default", "openshift-dns"), True, id="dns-default"),
+        pytest.param(dns_service("x", "kube-system", protocol="UDP"), True, id="by its port"),
+        pytest.param(dns_service("x", "kube-system"), False, id="TCP alone"),
+        pytest.param(dns_service("x", "given"), True, id="given"),
+        pytest.param(dns_service("kube-dns", "app"), False, id="a tenant's name"),
+        pytest.param(dns_service("dns-default", "app"), False, id="a tenant's other name"),
+        pytest.param(dns_service("dns", "app", **LABELLED), False, id="a tenant's label"),
     ],
-    ids=["label", "kube-dns", "dns-default"],
 )
-def test_cluster_dns_is_hidden(made: Json) -> None:
-    """S45: calls to the cluster's DNS are counted and hidden; its other ports are calls."""
-    known = snapshot(pod("client", CLIENT), pod("server", SERVER), made)
+def test_cluster_dns_is_hidden(made: Json, hidden: bool) -> None:
+    """S45: calls to the cluster's DNS are counted and hidden; its other ports are calls.
+
+    A tenant's Service that only looks like it hides nothing.
+    """
+    namespace = made["metadata"]["namespace"]
+    known = snapshot(pod("client", CLIENT), pod("server", SERVER, namespace=namespace), made)
     seen = [*call(f"{CLIENT}:1", f"{SERVER}:53"), *call(f"{CLIENT}:2", f"{SERVER}:9153")]
+    given = Rules(cluster_dns=(("given", "x"),))
+    found = mapped(known, seen, rules=given)
+    shown = {edge.partition(":")[2] for edge in edges(found)}
+    assert shown == ({"9153"} if hidden else {"53", "9153"})
+    assert fates(found).get(HIDDEN_DNS, 0) == hidden
+    included = replace(given, inclusion=Inclusion(cluster_dns=True))
+    assert len(edges(mapped(known, seen, rules=included))) == 2
+
+
+def test_whoever_answers_for_the_cluster_dns_is_it() -> None:
+    """S45: a node's cache answers at the Service's address (Cilium's local redirect)."""
+    known = snapshot(
+        pod("client", CLIENT),
+        pod("server", SERVER, namespace="kube-system"),
+        pod("cache", "10.1.0.8", namespace="kube-system", ports=[53]),
+        dns_service("kube-dns", "kube-system"),
+    )
+    port = f"{CLIENT}:40000"
+    seen = [
+        (packet(*ends, flags, seq, ack), at + leg / 1000, leg)
+        for leg, server in enumerate((f"{DNS}:53", "10.1.0.8:53"), 1)
+        for ends, flags, seq, ack, at in (
+            ((port, server), SYN, 7, 0, 0.0),
+            ((server, port), SYN | ACK, 9, 8, 0.01),
+            ((port, server), ACK, 8, 10, 0.02),
+        )
+    ]
     found = mapped(known, seen)
-    assert edges(found) == {"client -> server:9153"}
-    assert fates(found)[HIDDEN_DNS] == 1
-    rules = Rules(inclusion=Inclusion(cluster_dns=True))
-    assert len(edges(mapped(known, seen, rules=rules))) == 2
+    assert not edges(found)
+    assert fates(found) == {HIDDEN_DNS: 1}
+
+
+@pytest.mark.parametrize("flags", [SYN | ACK, RST, RST | ACK], ids=["SYN-ACK", "RST", "RST-ACK"])
+@pytest.mark.parametrize("sender", [(A, B), (B, A)], ids=["client", "server"])
+@pytest.mark.parametrize("after", [-5.0, -0.01, 0.0005, 0.0015, 0.0025, 0.3, 9.0])
+def test_forged_segment_hides_and_turns_no_call(
+    flags: int, sender: tuple[str, str], after: float
+) -> None:
+    """S30, S40: a segment that no TCP would take changes nothing of the call that it is in.
+
+    Its numbers are outside any window; the peer's TCP drops it (RFC 9293 3.10.7).
+    """
+    whole = [
+        SYN_,
+        SYN_ACK,
+        FINAL_ACK,
+        (packet(A, B, PSH | ACK, 8, 10), 0.2, 1),
+        (packet(B, A, PSH | ACK, 10, 20), 0.4, 1),
+        (packet(A, B, FIN | ACK, 20, 20), 10.0, 1),
+    ]
+    forged = (packet(*sender, flags, 1 << 30, 3 << 29), after, 1)
+    seen = sorted([*whole, forged], key=lambda each: each[1])
+    assert edges(mapped(KNOWN, seen)) == {"client -> server:80"}
+
+
+def test_forged_syn_ack_turns_no_connection_in_the_middle() -> None:
+    """S30: also where the recording began after the call did."""
+    seen = [
+        (packet(A, B, PSH | ACK, 8, 10), 0.0, 1),
+        (packet(B, A, PSH | ACK, 10, 20), 0.1, 1),
+        (packet(A, B, SYN | ACK, 1 << 30, 5), 5.0, 1),
+        (packet(A, B, PSH | ACK, 20, 20), 6.0, 1),
+        (packet(B, A, PSH | ACK, 20, 30), 6.1, 1),
+    ]
+    assert edges(mapped(KNOWN, seen)) == {"client -> server:80"}
 
 
 SILENT = recording(call("10.1.0.7:1", "10.1.0.8:2"))

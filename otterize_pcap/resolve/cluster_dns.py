@@ -1,0 +1,84 @@
+"""Which calls are to the cluster's own DNS (S45)."""
+
+from collections.abc import Iterator
+
+from otterize_pcap.addresses import NODE_LOCAL_DNS
+from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES
+from otterize_pcap.resolve.identity import Identities
+from otterize_pcap.resolve.resolve import AnyResolved, Party
+from otterize_pcap.snapshot.snapshot import Backend, Service, Snapshot, Tenure
+
+DNS_PORT = 53
+NAMES = ("kube-dns", "dns-default")
+NAMESPACES = ("kube-system", "openshift-dns")
+"""Where clusters keep their DNS. Elsewhere its name and label are anybody's to take."""
+
+ServiceName = tuple[str, str]
+"""Namespace and name."""
+
+
+class ClusterDns:
+    """Knows the cluster's DNS Services, their addresses, and the workloads behind them.
+
+    Args:
+        snapshot: The Services.
+        identities: Who the pods behind them are.
+        given: Services that somebody says are the cluster's DNS (`--cluster-dns`).
+    """
+
+    def __init__(
+        self, snapshot: Snapshot, identities: Identities, given: tuple[ServiceName, ...] = ()
+    ) -> None:
+        found = {service for service in snapshot.services if _is_dns(service, given)}
+        self._listening = {
+            key
+            for key, listeners in snapshot.listeners.items()
+            if key[2] == DNS_PORT and any(each.service in found for each in listeners)
+        }
+        self._ports: dict[Workload, set[int]] = {}
+        for service in found:
+            for (_, port), backends in service.backends.items():
+                for backend in backends if port == DNS_PORT else ():
+                    for tenure in _held(snapshot, backend):
+                        workload = identities.of(tenure.pod).workload
+                        ports = self._ports.setdefault(workload, {DNS_PORT})
+                        ports.add(backend.port or port)
+
+    def is_called(self, resolved: AnyResolved) -> bool:
+        """Whether a connection is to the cluster's DNS, or to a node's own cache of it.
+
+        A cache answers at the Service's address (node-local DNS, Cilium's local redirect): what
+        was sent there is asked of the cluster's DNS, whoever answers.
+        """
+        connection = resolved.connection
+        protocol = PROTOCOL_NAMES[connection.protocol]
+        if (resolved.port, connection.servers[-1][0]) == (DNS_PORT, NODE_LOCAL_DNS):
+            return True
+        if any(
+            (address, protocol, port) in self._listening for address, port in connection.servers
+        ):
+            return True
+        server = resolved.server
+        return isinstance(server, Party) and resolved.port in self._ports.get(server.workload, ())
+
+
+def _is_dns(service: Service, given: tuple[ServiceName, ...]) -> bool:
+    if (service.namespace, service.name) in given:
+        return True
+    if service.namespace not in NAMESPACES:
+        return False
+    return (
+        service.name in NAMES
+        or service.labels.get("k8s-app") == "kube-dns"
+        or ("UDP", DNS_PORT) in ((port.protocol, port.port) for port in service.ports)
+    )
+
+
+def _held(snapshot: Snapshot, backend: Backend) -> Iterator[Tenure]:
+    """The pods at a backend's address, those on the host's network by name."""
+    yield from snapshot.tenures.get(backend.address, ())
+    for held in snapshot.host_pods.values():
+        for tenure in held:
+            if backend.pod == (tenure.pod.namespace, tenure.pod.name):
+                yield tenure

@@ -1,0 +1,12 @@
+"""Captures of `fixtures/cases` that somebody made to hide a call, or to make one up."""
+
+from tests.conftest import FIXTURES, Otterize
+
+CASES = FIXTURES / "cases"
+
+
+def test_tenants_service_named_as_the_cluster_dns_hides_nothing(otterize: Otterize) -> None:
+    """S45: a call through a Service that is named kube-dns in a tenant's namespace is a call."""
+    case = CASES / "service-named-kube-dns-hides"
+    done = otterize("intents", "list", case / "x.pcap", "--snapshot", case / "s.json")
+    assert done.stdout == "a calls:\n  - drop.tenant\n"
