@@ -1,5 +1,6 @@
 """`otterize check CAPTURE… --allow intents.yaml`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -7,15 +8,16 @@ import typer
 
 from otterize_pcap.cli.comparing import (
     DIFFERENT,
+    AllowEmpty,
     ComparisonFormat,
     ExitZero,
     Format,
     Ignore,
     MaxUnresolved,
     RequireNode,
+    read_gate,
     read_ignore_rules,
     render_findings,
-    require_coverage,
 )
 from otterize_pcap.cli.document_input import read_allowed, read_observed, read_places
 from otterize_pcap.cli.graph_input import report
@@ -54,29 +56,32 @@ def check(  # noqa: PLR0913 - one parameter an option, all passed by name
     ignore: Ignore = None,
     max_unresolved: MaxUnresolved = None,
     require_node: RequireNode = None,
+    allow_empty: AllowEmpty = False,
     exit_zero: ExitZero = False,
     output: Output = None,
 ) -> None:
     """Check that every observed call is declared.
 
-    Exits 0 where all are and 1 where one is not.
+    Exits 0 where all are, 1 where one is not, and 6 where there is too little to tell.
 
     Example: otterize check my-capture/ --allow intents.yaml --unused
     """
+    gate = read_gate(max_unresolved, require_node, allow_empty=allow_empty, exit_zero=exit_zero)
     rules = read_ignore_rules(ignore)
     observed = read_observed(captures, selection)
     declared = read_allowed(allow, selection)
     result = check_graph(observed, declared, rules)
+    unmet = gate.unmet((observed,))
     match format_:
         case ComparisonFormat.TEXT:
             emit(render_check(result, unused=unused), output)
         case ComparisonFormat.JSON:
-            emit(render_check_json(result), output)
+            emit(render_check_json(result, unmet), output)
         case _:
             found = check_findings(result, read_places(allow), unused=unused)
-            emit(render_findings(found, format_), output)
+            emit(render_findings(replace(found, unmet=unmet), format_), output)
     report(observed, reporting)
     report_names([observed, declared], reporting)
-    require_coverage((observed,), max_unresolved, require_node)
+    gate.close((observed,))
     if result.violations and not exit_zero:
         raise typer.Exit(DIFFERENT)

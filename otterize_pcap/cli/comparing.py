@@ -1,16 +1,24 @@
 """What `diff` and `check` share: formats, the ignore file, and coverage thresholds."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from otterize_pcap.cli.graph_input import why_empty
 from otterize_pcap.cli.options import comma_separated
+from otterize_pcap.cli.terminal import notice
 from otterize_pcap.compare.findings import FindingList
 from otterize_pcap.compare.ignore_rules import IgnoreRule, parse_ignore_rules
-from otterize_pcap.compare.thresholds import Thresholds, parse_share, unmet_thresholds
+from otterize_pcap.compare.thresholds import (
+    Thresholds,
+    parse_share,
+    ungrounded,
+    unmet_thresholds,
+)
 from otterize_pcap.errors import CoverageError, UsageError
 from otterize_pcap.files.opening import read_bytes
 from otterize_pcap.graph.service_graph import ServiceGraph
@@ -69,6 +77,64 @@ RequireNode = Annotated[
         help="Fail (exit 6) where this node was not captured. Repeatable, or a list.",
     ),
 ]
+AllowEmpty = Annotated[
+    bool,
+    typer.Option(
+        "--allow-empty", help="Accept a comparison that rests on no connection (else exit 6)."
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What must have been seen for a comparison to mean anything."""
+
+    thresholds: Thresholds
+    allow_empty: bool = False
+    exit_zero: bool = False
+
+    def unmet(self, sides: Sequence[ServiceGraph]) -> tuple[str, ...]:
+        """Why too little was seen, of captures and documents in the order of their time."""
+        return (*self._empty(sides), *self._below(sides))
+
+    def close(self, sides: Sequence[ServiceGraph]) -> None:
+        """Fail where too little was seen; the result is printed all the same.
+
+        Raises:
+            CoverageError: A threshold is not met, or the comparison rests on nothing.
+        """
+        empty, below = self._empty(sides), self._below(sides)
+        if empty and self.exit_zero:
+            notice(f"note: {'; '.join(empty)}")
+            empty = ()
+        if empty or below:
+            raise CoverageError("; ".join((*empty, *below)))
+
+    def _empty(self, sides: Sequence[ServiceGraph]) -> tuple[str, ...]:
+        side = None if self.allow_empty else ungrounded(sides)
+        if side is None:
+            return ()
+        return (
+            f"the comparison rests on no connection: {why_empty(side)}; --allow-empty accepts that",
+        )
+
+    def _below(self, sides: Sequence[ServiceGraph]) -> tuple[str, ...]:
+        coverages = (side.coverage for side in sides if side.coverage is not None)
+        return tuple(
+            line for coverage in coverages for line in unmet_thresholds(coverage, self.thresholds)
+        )
+
+
+def read_gate(
+    max_unresolved: str | None, nodes: list[str] | None, *, allow_empty: bool, exit_zero: bool
+) -> Gate:
+    """The gate that a command was given, before it reads anything.
+
+    Raises:
+        UsageError: The share is none.
+    """
+    share = None if max_unresolved is None else parse_share(max_unresolved)
+    return Gate(Thresholds(share, comma_separated(nodes)), allow_empty, exit_zero)
 
 
 def read_ignore_rules(path: Path | None) -> tuple[IgnoreRule, ...]:
@@ -80,23 +146,6 @@ def read_ignore_rules(path: Path | None) -> tuple[IgnoreRule, ...]:
     except UnicodeDecodeError as error:
         message = f"{path}: not a text file; expected CLIENT -> SERVER on each line"
         raise UsageError(message) from error
-
-
-def require_coverage(
-    graphs: Iterable[ServiceGraph], max_unresolved: str | None, nodes: list[str] | None
-) -> None:
-    """Hold the captures among these graphs against the thresholds that were given.
-
-    Raises:
-        CoverageError: One is not met; the result is printed all the same.
-    """
-    thresholds = Thresholds(
-        None if max_unresolved is None else parse_share(max_unresolved), comma_separated(nodes)
-    )
-    coverages = [graph.coverage for graph in graphs if graph.coverage is not None]
-    unmet = [line for coverage in coverages for line in unmet_thresholds(coverage, thresholds)]
-    if unmet:
-        raise CoverageError("; ".join(unmet))
 
 
 def render_findings(found: FindingList, form: ComparisonFormat) -> str:

@@ -1,5 +1,6 @@
 """`otterize diff OLD NEW`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -7,15 +8,16 @@ import typer
 
 from otterize_pcap.cli.comparing import (
     DIFFERENT,
+    AllowEmpty,
     ComparisonFormat,
     ExitZero,
     Format,
     Ignore,
     MaxUnresolved,
     RequireNode,
+    read_gate,
     read_ignore_rules,
     render_findings,
-    require_coverage,
 )
 from otterize_pcap.cli.document_input import read_either, read_places
 from otterize_pcap.cli.graph_input import report
@@ -50,28 +52,32 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by nam
     ignore: Ignore = None,
     max_unresolved: MaxUnresolved = None,
     require_node: RequireNode = None,
+    allow_empty: AllowEmpty = False,
     exit_zero: ExitZero = False,
     output: Output = None,
 ) -> None:
     """Show which calls were added (+), removed (-) or changed (~).
 
-    Exits 0 where nothing differs and 1 where something does.
+    Exits 0 where nothing differs, 1 where something does, and 6 where there is too little to tell.
 
     Example: otterize diff monday.json tuesday-capture/
     """
+    gate = read_gate(max_unresolved, require_node, allow_empty=allow_empty, exit_zero=exit_zero)
     rules = read_ignore_rules(ignore)
     before, after = read_either(old, selection), read_either(new, selection)
     found = without_ignored(diff_graphs(before, after), rules)
+    unmet = gate.unmet((before, after))
     match format_:
         case ComparisonFormat.TEXT:
             color = output is None and wants_color()
             emit(render_diff(found, color=color, changes_only=changes_only), output)
         case ComparisonFormat.JSON:
-            emit(render_diff_json(found), output)
+            emit(render_diff_json(found, unmet), output)
         case _:
-            emit(render_findings(diff_findings(found, read_places([new])), format_), output)
+            findings = replace(diff_findings(found, read_places([new])), unmet=unmet)
+            emit(render_findings(findings, format_), output)
     _report(before, after, found, reporting)
-    require_coverage((before, after), max_unresolved, require_node)
+    gate.close((before, after))
     if not found.is_empty and not exit_zero:
         raise typer.Exit(DIFFERENT)
 

@@ -35,16 +35,18 @@ def report(graph: ServiceGraph, reporting: Reporting) -> None:
         for line in summary_lines(coverage, verbose=reporting.verbose):
             notice(line)
     if not graph.calls:
-        notice(f"No connections found. ({_why_empty(graph)})")
+        notice(f"No connections found. ({why_empty(graph)})")
     if reporting.strict and is_damaged(coverage):
         message = "--strict: damaged files or malformed packets; run with -v to see which"
         raise CoverageError(message)
 
 
-def _why_empty(graph: ServiceGraph) -> str:
+def why_empty(graph: ServiceGraph) -> str:
     """Why there is nothing to show (S63)."""
     coverage = graph.coverage
-    if coverage is None or not sum(file.packets for file in coverage.files):
+    if coverage is None:
+        return "nothing is declared, or all of it was filtered out by the options given"
+    if not sum(file.packets for file in coverage.files):
         return "the capture holds no packets"
     fates = dict(coverage.connections)
     left_out = list(packet_lines(coverage.skipped))

@@ -50,7 +50,8 @@ class FindingList:
     """All that one run found.
 
     `title` is the command, `rules` all that it knows. `passed` are calls with nothing to say but
-    that they `are`.
+    that they `are`. `unmet` says why too little was seen to conclude anything; empty where enough
+    was.
     """
 
     title: str
@@ -58,6 +59,7 @@ class FindingList:
     are: str
     findings: tuple[Finding, ...] = ()
     passed: tuple[Call, ...] = ()
+    unmet: tuple[str, ...] = ()
 
 
 def diff_findings(diff: GraphDiff, places: Places = NOWHERE) -> FindingList:

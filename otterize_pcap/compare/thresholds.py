@@ -1,13 +1,17 @@
-"""How good a capture must be before conclusions are drawn from it."""
+"""How good a capture must be before conclusions are drawn from it.
+
+Whatever is asked, a comparison that rests on no connection concludes nothing (S65).
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from otterize_pcap.errors import UsageError
-from otterize_pcap.graph.fate import FateKind
-from otterize_pcap.graph.service_graph import Coverage
+from otterize_pcap.graph.fate import Fate, FateKind
+from otterize_pcap.graph.service_graph import Coverage, ServiceGraph, Use
 from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.resolve.resolve import NODE_CLIENT
 
 NO_CALL = frozenset((FateKind.NOT_A_CALL, FateKind.EXTERNAL_CLIENT))
 KNOWN = frozenset((FateKind.RESOLVED, FateKind.HIDDEN))
@@ -49,9 +53,35 @@ def unmet_thresholds(coverage: Coverage, thresholds: Thresholds) -> Iterator[str
         yield f"node {node} was not captured"
 
 
+def ungrounded(sides: Sequence[ServiceGraph]) -> ServiceGraph | None:
+    """The first side, later states first, that leaves nothing to conclude from; None without one.
+
+    That is a capture without a connection that became a call, whether nothing was recorded,
+    nothing resolved or all filtered out. Documents have no connections: one that declares nothing
+    is a statement, unless no side has a call.
+    """
+    for side in reversed(sides):
+        if side.coverage is not None and not any(use.connections for use in _uses(side)):
+            return side
+    return None if any(side.calls for side in sides) else sides[-1]
+
+
+def _uses(graph: ServiceGraph) -> Iterator[Use]:
+    return (use for call in graph.calls for use in call.uses)
+
+
+def could_be_call(fate: Fate) -> bool:
+    """Whether a connection of this fate may be a workload's call.
+
+    What comes from a node's own address is a probe of its kubelet, or was seen before masquerading
+    as well (S14).
+    """
+    return fate.kind not in NO_CALL and fate != NODE_CLIENT
+
+
 def unresolved_share(coverage: Coverage) -> float:
     """The share of connections, of those that could be calls, whose ends are not known."""
-    calls = [(fate.kind, count) for fate, count in coverage.connections if fate.kind not in NO_CALL]
+    calls = [(fate.kind, count) for fate, count in coverage.connections if could_be_call(fate)]
     known = sum(count for kind, count in calls if kind in KNOWN)
     total = sum(count for _, count in calls)
     return (total - known) / total if total else 0.0

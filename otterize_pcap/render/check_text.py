@@ -18,6 +18,8 @@ def render_check(result: CheckResult, *, unused: bool = False) -> str:
     parts = []
     if violations:
         parts.append(_part("Not declared", violations))
+    elif not result.allowed and not result.ignored:
+        parts.append("No observed call was there to check.\n")
     else:
         parts.append(f"All observed calls are declared ({len(result.allowed)}).\n")
     if result.ignored:

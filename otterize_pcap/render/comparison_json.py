@@ -34,7 +34,10 @@ class RemarkEntry(msgspec.Struct, frozen=True):
 
 
 class DiffDocument(msgspec.Struct, frozen=True, rename="camel"):
-    """What separates two graphs; calls that were not seen are no difference."""
+    """What separates two graphs; calls that were not seen are no difference.
+
+    `unmet` says why too little was seen to conclude anything.
+    """
 
     format: Literal["otterize-diff"]
     version: Version
@@ -44,10 +47,11 @@ class DiffDocument(msgspec.Struct, frozen=True, rename="camel"):
     changed: tuple[ChangeEntry, ...]
     not_seen: tuple[RemarkEntry, ...]
     unchanged: tuple[CallEntry, ...]
+    unmet: tuple[str, ...]
 
 
 class CheckDocument(msgspec.Struct, frozen=True, rename="camel"):
-    """What a check found."""
+    """What a check found; `unmet` says why too little was seen to conclude anything."""
 
     format: Literal["otterize-check"]
     version: Version
@@ -57,9 +61,10 @@ class CheckDocument(msgspec.Struct, frozen=True, rename="camel"):
     ignored: tuple[CallEntry, ...]
     unused: tuple[CallEntry, ...]
     not_seen: tuple[RemarkEntry, ...]
+    unmet: tuple[str, ...]
 
 
-def render_diff_json(diff: GraphDiff) -> str:
+def render_diff_json(diff: GraphDiff, unmet: tuple[str, ...] = ()) -> str:
     """A diff as indented JSON with a final newline."""
     return _indented(
         DiffDocument(
@@ -74,17 +79,18 @@ def render_diff_json(diff: GraphDiff) -> str:
             ),
             not_seen=_remarks(diff.not_seen),
             unchanged=_entries(diff.unchanged),
+            unmet=unmet,
         )
     )
 
 
-def render_check_json(result: CheckResult) -> str:
+def render_check_json(result: CheckResult, unmet: tuple[str, ...] = ()) -> str:
     """A check as indented JSON with a final newline."""
     return _indented(
         CheckDocument(
             format="otterize-check",
             version=1,
-            passed=not result.violations,
+            passed=not (result.violations or unmet),
             violations=tuple(
                 RemarkEntry(call_entry(entry.call), (entry.reason,)) for entry in result.violations
             ),
@@ -92,6 +98,7 @@ def render_check_json(result: CheckResult) -> str:
             ignored=_entries(result.ignored),
             unused=_entries(result.unused),
             not_seen=_remarks(result.not_seen),
+            unmet=unmet,
         )
     )
 

@@ -16,8 +16,9 @@ KEPT = 10
 
 
 def render_annotations(found: FindingList) -> str:
-    """At most ten annotations of each level."""
-    lines = [
+    """Why it proves nothing, then at most ten annotations of each level."""
+    lines = [f"::error title=Too little was seen::{_message(why)}" for why in found.unmet]
+    lines += [
         line for level in COMMANDS for line in _annotations(of_level(found.findings, level), level)
     ]
     return "".join(f"{line}\n" for line in lines)

@@ -1,7 +1,7 @@
 """Findings as JUnit XML, which CI systems show as tests.
 
 Every call is a test case, its client the class: errors are failures, warnings and notes are
-skipped, and calls with nothing to say have passed.
+skipped, and calls with nothing to say have passed. Too little seen is a failed case of its own.
 """
 
 from html import escape
@@ -14,21 +14,32 @@ from otterize_pcap.render.sentence import finding_sentence
 
 def render_junit(found: FindingList) -> str:
     """One test suite with a case for each call."""
-    failed = len(of_level(found.findings, ERROR))
-    total = len(found.findings) + len(found.passed)
+    errors = len(of_level(found.findings, ERROR))
+    total = len(found.findings) + len(found.passed) + len(found.unmet)
     counts = (
-        f'tests="{total}" failures="{failed}" errors="0" skipped="{len(found.findings) - failed}"'
+        f'tests="{total}" failures="{errors + len(found.unmet)}" errors="0" '
+        f'skipped="{len(found.findings) - errors}"'
     )
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<testsuites name="{found.title}" {counts}>',
         f'  <testsuite name="{found.title}" {counts}>',
+        *(line for reason in found.unmet for line in _unmet_case(found.title, reason)),
         *(line for finding in found.findings for line in _case(finding)),
         *(f"    <testcase {_names(call)}/>" for call in found.passed),
         "  </testsuite>",
         "</testsuites>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _unmet_case(title: str, reason: str) -> list[str]:
+    said = escape(printable(reason))
+    return [
+        f'    <testcase classname="{title}" name="sees enough">',
+        f'      <failure type="coverage" message="{said}"/>',
+        "    </testcase>",
+    ]
 
 
 def _case(finding: Finding) -> list[str]:

@@ -17,10 +17,11 @@ PLAIN = re.compile(r"[A-Za-z0-9._:/-]+")
 
 
 def render_markdown(found: FindingList) -> str:
-    """A heading, a count, and a table of the findings."""
+    """A heading, a count, why it proves nothing, and a table of the findings."""
     errors = len(of_level(found.findings, ERROR))
     passed = f"{_count(len(found.passed), 'call')} {found.are}"
     head = f"### {found.title}\n\n**{_count(errors, 'finding')}**, {passed}.\n"
+    head += "".join(f"\n**Too little was seen:** {_escaped(why)}\n" for why in found.unmet)
     if not found.findings:
         return head
     lines = ["", "| | Client | Server | Ports | |", "|---|---|---|---|---|"]

@@ -6,6 +6,7 @@ fingerprint of both ends keeps a result the same from run to run.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -31,12 +32,17 @@ def render_sarif(found: FindingList) -> str:
     driver = {"name": "otterize", "version": __version__, "rules": rules}
     order = {rule.name: index for index, rule in enumerate(found.rules)}
     results = [_result(finding, order[finding.rule.name]) for finding in found.findings]
-    log = {
-        "$schema": SCHEMA,
-        "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "results": results}],
-    }
+    run: dict[str, Any] = {"tool": {"driver": driver}, "results": results}
+    if found.unmet:
+        run["invocations"] = [_failed(found.unmet)]
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
+
+
+def _failed(reasons: Iterable[str]) -> dict[str, Any]:
+    """The run as one that concluded nothing."""
+    notifications = [{"level": "error", "message": {"text": reason}} for reason in reasons]
+    return {"executionSuccessful": False, "toolExecutionNotifications": notifications}
 
 
 def _result(finding: Finding, index: int) -> dict[str, Any]:

@@ -211,12 +211,12 @@ def test_text_lists_each_kind_of_finding() -> None:
 COUNTED = replace(
     WHOLE,
     connections=(
-        (AMBIGUOUS, 1),
+        (AMBIGUOUS, 5),
         (EXTERNAL_CLIENT, 50),
         (HIDDEN_EXTERNAL, 5),
         (NOT_A_CALL, 70),
         (SHOWN, 90),
-        (NODE_CLIENT, 4),
+        (NODE_CLIENT, 400),
     ),
 )
 

@@ -162,7 +162,7 @@ EMPTY = {
         render_markdown(diff_findings(GraphDiff())),
         "### otterize diff\n\n**0 findings**, 0 calls unchanged.\n",
     ),
-    "check": (render_check(CheckResult()), "All observed calls are declared (0).\n"),
+    "check": (render_check(CheckResult()), "No observed call was there to check.\n"),
 }
 
 
