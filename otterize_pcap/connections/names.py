@@ -1,31 +1,33 @@
 """Payloads → names: which addresses a client was told by DNS, and whom it named to TLS (S50).
 
-Input: the payloads that reading kept. DNS answers (RFC 1035, 3596) come over UDP or, with a length
-before each message (RFC 7766), TCP; server names are in a ClientHello's extension (RFC 6066, 3),
+Input: the payloads that reading kept. DNS (RFC 1035, 3596) comes over UDP or, with a length before
+each message (RFC 7766), TCP; server names are in a ClientHello's extension (RFC 6066, 3),
 which may be split over segments and records. What does not parse names nothing.
 """
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from otterize_pcap.addresses import MAPPED
-from otterize_pcap.packets.headers import (
-    ClientHello,
-    DnsMessage,
-    UndecodableError,
-    parse_header,
+from otterize_pcap.connections.dns_answers import (
+    Answer,
+    Asked,
+    Leads,
+    Place,
+    Told,
+    Vouches,
+    answers_asked_for,
+    read_message,
 )
+from otterize_pcap.packets.headers import ClientHello, UndecodableError, parse_header
 from otterize_pcap.packets.ports import DNS_PORTS
-from otterize_pcap.packets.protocols import UDP
+from otterize_pcap.packets.protocols import TCP, UDP
 from otterize_pcap.table.capture_counts import Payload
 from otterize_pcap.table.rows import Endpoint
 
-A, CNAME, AAAA = 1, 5, 28
-RESPONSE, NO_ERROR = 1, 0
 HANDSHAKE_RECORD, CLIENT_HELLO, SERVER_NAME, HOST_NAME = 22, 1, 0, 0
-MAX_CHAIN = 16
+MAX_NAMES = 16
+"""Names of one address, as one client knew it, that are kept apart."""
 
 Stream = tuple[Endpoint, Endpoint]
 
@@ -43,22 +45,10 @@ class RecordedPayload:
         """When it was sent, with the clock's offset removed."""
         return self.payload.time_ns - self.offset_ns
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One DNS answer: what `client` (16 bytes) was told of `name`, and when (ns).
-
-    `packet` of `file` is where it begins. `aliases` are the names behind `name`, by CNAME after
-    CNAME.
-    """
-
-    client: bytes
-    name: str
-    addresses: tuple[bytes, ...]
-    time_ns: int
-    file: str
-    packet: int
-    aliases: tuple[str, ...] = ()
+    @property
+    def place(self) -> Place:
+        """Where it was recorded."""
+        return Place(self.time_ns, self.file, self.payload.number)
 
 
 @dataclass(slots=True)
@@ -66,22 +56,21 @@ class Names:
     """What names a capture holds, by who was told them and when.
 
     `answers` are in order of time. `told` maps (client, address) to the times and the names, the
-    one asked for first, under which the client was given that address; `server_names` maps a TLS
-    connection's (client, server) endpoints to the times and names of its ClientHellos.
+    one asked for first, under which the client was given that address, each once; `server_names`
+    maps a TLS connection's (client, server) endpoints to the times and names of its ClientHellos.
     """
 
     answers: list[Answer] = field(default_factory=list)
     told: dict[tuple[bytes, bytes], list[tuple[int, tuple[str, ...]]]] = field(default_factory=dict)
     server_names: dict[Stream, list[tuple[int, str]]] = field(default_factory=dict)
 
-    def from_dns(self, client: bytes, address: bytes, time_ns: int) -> tuple[str, ...]:
-        """The names under which a client was last given an address, at or before a time.
+    def from_dns(self, client: bytes, address: bytes, time_ns: int) -> tuple[tuple[str, ...], ...]:
+        """All names under which a client was given an address, at or before a time.
 
-        First the one that it asked for, then those that CNAMEs led to, in their order.
+        Of each first the one that it asked for, then those that CNAMEs led to, in their order.
         """
         told = self.told.get((client, address), [])
-        place = bisect_right(told, time_ns, key=lambda entry: entry[0])
-        return told[place - 1][1] if place else ()
+        return tuple(chain for since_ns, chain in told if since_ns <= time_ns)
 
     def from_tls(self, stream: Stream, first_ns: int, last_ns: int) -> str | None:
         """The server name of a connection between two endpoints within a time."""
@@ -90,42 +79,66 @@ class Names:
                 return name
         return None
 
+    def tell(self, answer: Answer) -> None:
+        """Take in what a client was told; answers come in order of time."""
+        chain = (answer.name, *answer.aliases)
+        for address in answer.addresses:
+            told = self.told.setdefault((answer.client, address), [])
+            # So many names tell as little as more of them.
+            if len(told) < MAX_NAMES and all(chain != known for _, known in told):
+                told.append((answer.time_ns, chain))
 
-def read_names(payloads: Iterable[RecordedPayload]) -> Names:
-    """All names in some payloads."""
+
+def no_service(_protocol: int, _asked: Endpoint, _answered: Endpoint) -> bool:
+    """Nothing is known of Services."""
+    return False
+
+
+def nobody(_address: bytes) -> bool:
+    """Whoever answers, the question must be there."""
+    return False
+
+
+def read_names(
+    payloads: Iterable[RecordedPayload], leads: Leads = no_service, vouches: Vouches = nobody
+) -> Names:
+    """All names in some payloads.
+
+    Args:
+        payloads: What was kept, in any order.
+        leads: Whether a Service leads from where was asked to where the answer came from.
+        vouches: Whether an address's answers count without the question.
+    """
     names = Names()
+    messages: list[Asked | Told | None] = []
     segments: dict[Stream, list[RecordedPayload]] = defaultdict(list)
     for recorded in payloads:
         packet = recorded.payload.packet
-        if packet.protocol == UDP:
-            names.answers += _answer(recorded.payload.content, packet.destination, recorded)
-            continue
         source = (packet.source, packet.source_port)
-        destination = (packet.destination, packet.destination_port)
-        segments[source, destination].append(recorded)
+        target = (packet.destination, packet.destination_port)
+        if packet.protocol == UDP:
+            content = recorded.payload.content
+            messages.append(read_message(content, UDP, source, target, recorded.place))
+        else:
+            segments[source, target].append(recorded)
     for stream, found in segments.items():
-        (source, destination) = stream
+        (source, target) = stream
         for content, begun in _runs(found):
-            if source[1] in DNS_PORTS:
-                for message in _messages(content):
-                    names.answers += _answer(message, destination[0], begun)
-            else:
-                name = _server_name(content)
-                if name:
-                    names.server_names.setdefault(stream, []).append((begun.time_ns, name))
-    names.answers.sort(
-        key=lambda answer: (
-            answer.time_ns,
-            answer.client,
-            answer.name,
-            answer.file,
-            answer.packet,
-        )
+            if DNS_PORTS & {source[1], target[1]}:
+                messages += (
+                    read_message(message, TCP, source, target, begun.place)
+                    for message in _messages(content)
+                )
+            elif name := _server_name(content):
+                names.server_names.setdefault(stream, []).append((begun.time_ns, name))
+    names.answers = answers_asked_for(
+        (message for message in messages if isinstance(message, Asked)),
+        (message for message in messages if isinstance(message, Told)),
+        leads,
+        vouches,
     )
     for answer in names.answers:
-        for address in answer.addresses:
-            told = names.told.setdefault((answer.client, address), [])
-            told.append((answer.time_ns, (answer.name, *answer.aliases)))
+        names.tell(answer)
     return names
 
 
@@ -167,39 +180,6 @@ def _messages(content: bytes) -> Iterator[bytes]:
             return
         yield content[at + 2 : at + 2 + length]
         at += 2 + length
-
-
-def _answer(content: bytes, client: bytes, recorded: RecordedPayload) -> list[Answer]:
-    """What one DNS message says, where it is a response without error."""
-    try:
-        message = parse_header(DnsMessage, content, "DNS")
-    except UndecodableError:
-        return []
-    if message.qr != RESPONSE or message.rcode != NO_ERROR or len(message.qd) != 1:
-        return []
-    asked = message.qd[0].name.lower().rstrip(".")
-    aliases = {asked: None}
-    for _ in range(MAX_CHAIN):
-        more = [
-            rr.cname.lower().rstrip(".")
-            for rr in message.an
-            if rr.type == CNAME and rr.name.lower().rstrip(".") in aliases
-        ]
-        if aliases.keys() >= set(more):
-            break
-        aliases.update(dict.fromkeys(more))
-    addresses = []
-    for rr in message.an:
-        if rr.name.lower().rstrip(".") not in aliases:
-            continue
-        if rr.type == A and len(rr.rdata) == 4:
-            addresses.append(MAPPED + bytes(rr.rdata))
-        elif rr.type == AAAA and len(rr.rdata) == 16:
-            addresses.append(bytes(rr.rdata))
-    if not asked or not addresses:
-        return []
-    where = (recorded.time_ns, recorded.file, recorded.payload.number)
-    return [Answer(client, asked, tuple(addresses), *where, tuple(aliases)[1:])]
 
 
 def _server_name(content: bytes) -> str | None:

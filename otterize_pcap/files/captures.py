@@ -97,7 +97,8 @@ def open_asked(
     captures = [_open_directory(path, given, options, watch, asked) for path in directories]
     if files and given is not None:
         reading = _reading(options, given, frozenset(), asked)
-        captures.append(_capture(None, None, given, read_nodes(files, {}, reading, watch)))
+        tables = read_nodes(files, {}, reading, watch)
+        captures.append(_capture(None, None, given, tables, asks_kept=reading.collect_names))
     return captures
 
 
@@ -148,7 +149,7 @@ def _open_directory(
         raise CaptureError(message)
     reading = _reading(options, snapshot, _local_addresses(path), asked)
     tables = read_nodes(files, nodes_by_file(path, manifest), reading, watch)
-    return _capture(path, manifest, snapshot, tables)
+    return _capture(path, manifest, snapshot, tables, asks_kept=reading.collect_names)
 
 
 def _reading(
@@ -174,6 +175,8 @@ def _capture(
     manifest: Manifest | None,
     snapshot: Snapshot,
     tables: Sequence[tuple[str, CaptureTable]],
+    *,
+    asks_kept: bool,
 ) -> Capture:
     skipped: dict[str, int] = {}
     closed = ClosedTunnels()
@@ -218,6 +221,7 @@ def _capture(
         files=tuple(_file_coverage(node, table, manifest) for node, table in tables),
         coverage_nodes=_node_coverage(manifest),
         skipped=skipped,
+        asks_kept=asks_kept,
         payloads=[
             (node, table.files[payload.part], payload)
             for node, table in tables

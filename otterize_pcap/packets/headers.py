@@ -147,6 +147,7 @@ class DnsQuestion:
     """RFC 1035, 4.1.2."""
 
     name: str
+    type: int
 
 
 class DnsRecord:
@@ -159,8 +160,9 @@ class DnsRecord:
 
 
 class DnsMessage:
-    """RFC 1035, 4.1: 1 where it is a response, response code, questions, answers."""
+    """RFC 1035, 4.1: identification, 1 where a response, response code, questions, answers."""
 
+    id: int
     qr: int
     rcode: int
     qd: list[DnsQuestion]

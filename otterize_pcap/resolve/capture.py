@@ -21,7 +21,8 @@ class CaptureContents:
     `files` and `coverage_nodes` say what was read and which nodes were captured; `skipped` counts
     packets without a connection, by reason. `payloads` are what names are read from, each with its
     node and file. `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's,
-    where measured. `port_ranges` are the ephemeral ports that nodes saved, by node. `closed`
+    where measured. `asks_kept` says that all of DNS is among the payloads, questions too.
+    `port_ranges` are the ephemeral ports that nodes saved, by node. `closed`
     counts the packets of tunnels that were left closed (S25).
     """
 
@@ -33,6 +34,7 @@ class CaptureContents:
     coverage_nodes: tuple[NodeCoverage, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
     payloads: Sequence[tuple[str, str, Payload]] = ()
+    asks_kept: bool = False
     clocks_ahead: Mapping[str, int] = field(default_factory=dict)
     inside: tuple[Network, ...] = ()
     port_ranges: Mapping[str, range] = field(default_factory=dict)

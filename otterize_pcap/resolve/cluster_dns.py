@@ -36,14 +36,20 @@ class ClusterDns:
             for key, listeners in snapshot.listeners.items()
             if key[2] == DNS_PORT and any(each.service in found for each in listeners)
         }
+        self._addresses = {key[0] for key in self._listening} | {NODE_LOCAL_DNS}
         self._ports: dict[Workload, set[int]] = {}
         for service in found:
             for (_, port), backends in service.backends.items():
                 for backend in backends if port == DNS_PORT else ():
+                    self._addresses.add(backend.address)
                     for tenure in _held(snapshot, backend):
                         workload = identities.of(tenure.pod).workload
                         ports = self._ports.setdefault(workload, {DNS_PORT})
                         ports.add(backend.port or port)
+
+    def answers_from(self, address: bytes) -> bool:
+        """Whether the cluster's DNS has an address."""
+        return address in self._addresses
 
     def is_called(self, resolved: AnyResolved) -> bool:
         """Whether a connection is to the cluster's DNS, or to a node's own cache of it.

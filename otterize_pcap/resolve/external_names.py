@@ -43,18 +43,19 @@ class ExternalNames:
         return resolution
 
     def named(self, resolution: Resolution) -> Resolution:
-        """The same with an external server by name, where a name is known.
+        """The same with an external server by name, where one name is known and no other.
 
         By what DNS told this client's pod, at any of its addresses, before the connection began;
-        else by its TLS ClientHello.
+        by its TLS ClientHello where DNS said nothing, or several names.
         """
         if not isinstance(resolution, Resolved) or not isinstance(resolution.server, External):
             return resolution
-        for chain in self._told(resolution):
-            name = next((name for name in chain if not self._is_of_cluster(name)), None)
-            if name:
-                return replace(resolution, server=External(name))
-        name = self._greeted(resolution.connection)
+        told = (
+            next((name for name in chain if not self._is_of_cluster(name)), None)
+            for chain in self._told(resolution)
+        )
+        names = {name for name in told if name}
+        name = names.pop() if len(names) == 1 else self._greeted(resolution.connection)
         return replace(resolution, server=External(name)) if name else resolution
 
     def _told(self, resolution: Resolved[Connection]) -> Iterator[tuple[str, ...]]:
@@ -64,9 +65,7 @@ class ExternalNames:
         asking.update(dict.fromkeys(pod.addresses if pod else ()))
         for server, _ in connection.servers:
             for client in asking:
-                chain = self._names.from_dns(client, server, connection.first_ns)
-                if chain:
-                    yield chain
+                yield from self._names.from_dns(client, server, connection.first_ns)
 
     def _greeted(self, connection: Connection) -> str | None:
         """The name that a TLS ClientHello said."""

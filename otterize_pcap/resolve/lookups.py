@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from otterize_pcap.connections.names import Answer, Names
+from otterize_pcap.connections.dns_answers import Answer
+from otterize_pcap.connections.names import Names
 from otterize_pcap.graph.service_graph import LOOKUP, Call, Workload, call_order
 from otterize_pcap.resolve.resolve import API_SERVER, Party, Resolver
 from otterize_pcap.resolve.service_routes import API_SERVER as API_SERVER_NAME

@@ -45,6 +45,7 @@ from otterize_pcap.resolve.stands import StandResolver
 from otterize_pcap.resolve.tunnel_answers import TunnelAnswers
 from otterize_pcap.resolve.tunnel_ends import TunnelEnds
 from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.table.rows import Endpoint
 
 AGELESS = Fate(FateKind.UNRESOLVED, "known to conntrack only, without its age")
 IN_FORGED = "inside a tunnel, but sent by a pod as well: forged"
@@ -110,10 +111,27 @@ class CaptureLookup:
 
     def names(self, offsets: Mapping[str, int]) -> Names:
         """What the capture's payloads name, by corrected time."""
-        return read_names(
+        recorded = [
             RecordedPayload(payload, file, offsets.get(node, 0))
             for node, file, payload in self.contents.payloads
-        )
+        ]
+        return read_names(recorded, self._leads, self._vouches)
+
+    def _leads(self, protocol: int, asked: Endpoint, answered: Endpoint) -> bool:
+        """Whether what is asked at one endpoint may be answered from another: a Service's."""
+        return any((lead[0], lead[1]) == answered for lead in self.routes.leads(protocol, asked))
+
+    def _vouches(self, address: bytes) -> bool:
+        """Whether no pod but the cluster's DNS can send from an address.
+
+        Asked where reading kept too little of DNS to show the questions. Masquerading gives pods a
+        node's address.
+        """
+        if self.contents.asks_kept:
+            return False
+        if self.cluster_dns.answers_from(address):
+            return True
+        return address not in self.snapshot.tenures and address not in self.nodes
 
     def port_ranges(self) -> dict[bytes, range]:
         """The ephemeral ports of nodes' and pods' addresses, as far as nodes saved them (S35).

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otterize_pcap.explain import Question, asked_services, explain
@@ -86,6 +86,7 @@ def test_names_of_others_tell_nothing(scenario: str) -> None:
             assert explain(question, found) == explain(question, every)
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=9, max_size=9))
 def test_names_in_any_case_are_the_servers(upper: list[bool]) -> None:
     """S42: DNS takes letters of either case for the same (RFC 4343), and some clients mix them."""

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otterize_pcap.addresses import parse_address
-from otterize_pcap.connections.names import Names, RecordedPayload, read_names
+from otterize_pcap.connections.names import MAX_NAMES, Names, RecordedPayload, read_names
 from otterize_pcap.packets.packet import Packet
 from otterize_pcap.table.capture_counts import Payload
 from otterize_pcap.table.name_payloads import NamePayloads
+from otterize_pcap.timestamps import SECOND_NS
 from tests.conftest import FIXTURES, Otterize
 
 CLIENT, RESOLVER, SERVER = map(parse_address, ("10.0.0.1", "10.0.0.53", "203.0.113.5"))
@@ -28,16 +29,38 @@ def record(owner: str, kind: int, content: bytes) -> bytes:
     return name(owner) + struct.pack(">HHIH", kind, 1, 60, len(content)) + content
 
 
-def response(asked: str, records: list[bytes], flags: int = 0x8180) -> bytes:
+def response(asked: str, records: list[bytes], flags: int = 0x8180, number: int = 1) -> bytes:
     """A DNS response to one question."""
-    head = struct.pack(">HHHHHH", 1, flags, 1, len(records), 0, 0)
+    head = struct.pack(">HHHHHH", number, flags, 1, len(records), 0, 0)
     return head + name(asked) + struct.pack(">HH", 1, 1) + b"".join(records)
 
 
-def udp(content: bytes, time_ns: int = 0, offset_ns: int = 0) -> RecordedPayload:
+def query(asked: str, number: int = 1) -> bytes:
+    """A DNS question."""
+    return response(asked, [], 0x0100, number)
+
+
+def udp(
+    content: bytes,
+    time_ns: int = 0,
+    offset_ns: int = 0,
+    source: bytes = RESOLVER,
+    port: int = 40000,
+) -> RecordedPayload:
     """A datagram from the resolver to the client."""
-    payload = Payload(Packet(17, RESOLVER, CLIENT, 53, 40000, 100), time_ns, 1, content)
+    payload = Payload(Packet(17, source, CLIENT, 53, port, 100), time_ns, 1, content)
     return RecordedPayload(payload, "a.pcap", offset_ns)
+
+
+def ask(content: bytes, time_ns: int = 0, offset_ns: int = 0) -> RecordedPayload:
+    """A datagram from the client to the resolver."""
+    payload = Payload(Packet(17, CLIENT, RESOLVER, 40000, 53, 100), time_ns, 1, content)
+    return RecordedPayload(payload, "a.pcap", offset_ns)
+
+
+def a_record(host: str, address: bytes = SERVER, number: int = 1) -> bytes:
+    """A response that gives a name one address."""
+    return response(host, [record(host, 1, address[12:])], number=number)
 
 
 def tcp(content: bytes, seq: int, *, to_server: bool, time_ns: int = 0) -> RecordedPayload:
@@ -102,31 +125,104 @@ ADDRESS = SERVER[12:]
 )
 def test_dns_answers(message: bytes, expected: tuple[str, ...]) -> None:
     """S50: an address has the name that was asked for, and then those of the chain of aliases."""
-    names = read_names([udp(message, 5)])
-    assert names.from_dns(CLIENT, SERVER, 5) == expected
+    asked = [ask(query(host), 4) for host in ("A.example", "a.example")]
+    names = read_names([*asked, udp(message, 5)])
+    assert names.from_dns(CLIENT, SERVER, 5) == ((expected,) if expected else ())
 
 
 def test_answers_count_from_their_time_on() -> None:
-    """S50: an answer names no connection that began before it, and the last one counts."""
+    """S50: an answer names no connection that began before it, and every later one."""
+    early, late = a_record("early.example"), a_record("late.example", number=2)
     payloads = [
-        udp(response(host, [record(host, 1, ADDRESS)]), time_ns)
-        for host, time_ns in (("late.example", 20), ("early.example", 10))
+        udp(late, 20),
+        udp(early, 10),
+        ask(query("late.example", 2), 19),
+        ask(query("early.example"), 9),
     ]
     names = read_names(payloads)
     assert [names.from_dns(CLIENT, SERVER, time_ns) for time_ns in (9, 10, 19, 20)] == [
         (),
-        ("early.example",),
-        ("early.example",),
-        ("late.example",),
+        (("early.example",),),
+        (("early.example",),),
+        (("early.example",), ("late.example",)),
     ]
     assert names.from_dns(RESOLVER, SERVER, 30) == ()
 
 
 def test_clock_offsets_apply_to_answers() -> None:
     """S12: an answer recorded by a clock that is ahead is moved back."""
-    message = response("a.example", [record("a.example", 1, ADDRESS)])
-    names = read_names([udp(message, 100, 90)])
-    assert names.from_dns(CLIENT, SERVER, 10) == ("a.example",)
+    names = read_names([ask(query("a.example"), 95, 90), udp(a_record("a.example"), 100, 90)])
+    assert names.from_dns(CLIENT, SERVER, 10) == (("a.example",),)
+
+
+ONE, AAAA = (name("a.example") + struct.pack(">HH", kind, 1) for kind in (1, 28))
+FORGER = parse_address("10.0.0.66")
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        pytest.param(udp(a_record("evil.example"), 5), id="another name"),
+        pytest.param(udp(a_record("a.example", number=2), 5), id="another identification"),
+        pytest.param(udp(a_record("a.example"), 5, port=40001), id="another port"),
+        pytest.param(udp(a_record("a.example"), 5, source=FORGER), id="another resolver"),
+        pytest.param(udp(a_record("a.example"), 31 * SECOND_NS), id="too late"),
+        pytest.param(udp(a_record("a.example"), -2 * SECOND_NS), id="before the question"),
+        pytest.param(udp(a_record("a.example").replace(ONE, AAAA, 1), 5), id="another type"),
+    ],
+)
+def test_answer_that_nobody_asked_for_names_nothing(forged: RecordedPayload) -> None:
+    """S50: one datagram must not rename another's call, so each answer needs its question."""
+    names = read_names([ask(query("a.example")), forged])
+    assert names.from_dns(CLIENT, SERVER, 40 * SECOND_NS) == ()
+    assert names.answers == []
+
+
+def test_service_answers_for_whom_it_leads_to() -> None:
+    """S50: asked at a Service's address, answered by its pod, where no leg shows the way back."""
+    asked = [ask(query("a.example")), udp(a_record("a.example"), 5, source=FORGER)]
+    names = read_names(asked, lambda *way: way == (17, (RESOLVER, 53), (FORGER, 53)))
+    assert names.from_dns(CLIENT, SERVER, 5) == (("a.example",),)
+
+
+def test_disputed_answer_names_nothing() -> None:
+    """S50: two answers to one question that say different things, and neither is believed."""
+    other = parse_address("203.0.113.66")
+    disputed = [
+        ask(query("a.example")),
+        udp(a_record("a.example"), 5),
+        udp(a_record("a.example", other), 6),
+    ]
+    names = read_names(disputed)
+    assert (names.from_dns(CLIENT, SERVER, 9), names.from_dns(CLIENT, other, 9)) == ((), ())
+
+
+def test_question_asked_again_has_another_answer() -> None:
+    """S50: a resolver that turns its addresses round answers each time as it likes."""
+    other = parse_address("203.0.113.66")
+    asked = [
+        ask(query("a.example")),
+        udp(a_record("a.example"), 5),
+        udp(a_record("a.example"), 6),
+        ask(query("a.example"), 5 * SECOND_NS),
+        udp(a_record("a.example", other), 6 * SECOND_NS),
+    ]
+    names = read_names(asked)
+    told = names.from_dns(CLIENT, SERVER, 9), names.from_dns(CLIENT, other, 9 * SECOND_NS)
+    assert told == ((("a.example",),), (("a.example",),))
+
+
+def test_names_of_one_address_are_bounded() -> None:
+    """A client that asks for a million names of one address makes nobody slow."""
+    asked = [
+        payload
+        for number in range(100)
+        for payload in (
+            ask(query(f"{number}.example", number)),
+            udp(a_record(f"{number}.example", number=number)),
+        )
+    ]
+    assert len(read_names(asked).from_dns(CLIENT, SERVER, 0)) == MAX_NAMES
 
 
 def cuts(content: bytes) -> st.SearchStrategy[list[int]]:
@@ -153,7 +249,12 @@ def test_dns_over_tcp(places: list[int], start: int, order: object) -> None:
     ]
     segments += segments[:2]
     order.shuffle(segments)  # type: ignore[attr-defined] # Hypothesis types it as object
-    assert read_names(segments).from_dns(CLIENT, SERVER, 0) == ("a.example",)
+    questions = [query("first.example"), query("a.example")]
+    content = b"".join(struct.pack(">H", len(one)) + one for one in questions)
+    asked = Payload(Packet(6, CLIENT, RESOLVER, 40000, 53, 100, seq=7), 0, 1, content)
+    told = read_names([*segments, RecordedPayload(asked, "a.pcap")])
+    assert told.from_dns(CLIENT, SERVER, 0) == (("a.example",),)
+    assert read_names(segments).from_dns(CLIENT, SERVER, 0) == ()
 
 
 HELLO = hello("api.example")

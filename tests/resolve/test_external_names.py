@@ -18,6 +18,7 @@ from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.capture_counts import Payload
 from otterize_pcap.table.read import ReadOptions
 from tests.cluster_builder import (
+    NODE_A,
     OUTSIDE,
     START,
     Json,
@@ -29,9 +30,13 @@ from tests.cluster_builder import (
     service,
     snapshot,
 )
+from tests.cluster_builder import (
+    node as made_node,
+)
 from tests.conftest import FIXTURES
 from tests.connections.test_names import name, record, response
 
+FORGER = "10.1.0.66"
 WEB, RESOLVER, VIP = "10.1.0.1", "10.96.0.10", "10.96.0.1"
 A, CNAME = 1, 5
 BALANCER = "k8s-shop-1234.elb.example"
@@ -78,6 +83,14 @@ def test_a_cluster_name_is_no_internet_domain(chain: list[str], expected: str) -
     """S50: what only this cluster knows is never exported; the name behind it is."""
     found = mapped(snapshot(pod("web", WEB)), told(*chain), rules=INTERNET)
     assert edges(found) == {f"web -> {expected}:443"}
+
+
+def test_an_address_of_several_names_has_none() -> None:
+    """S50: whoever owns the second name may have given it that address to be allowed with it."""
+    found = mapped(
+        snapshot(pod("web", WEB)), told("api.example"), told("evil.example"), rules=INTERNET
+    )
+    assert edges(found) == {f"web -> {OUTSIDE}:443"}
 
 
 @pytest.mark.parametrize("case", ["autopath", "externalname"])
@@ -133,6 +146,19 @@ def test_address_that_no_answer_gave_to_a_load_balancer(
     """S50: an address outside stays outside."""
     found = mapped(balanced(pod("orders", "10.1.0.2")), *answers, port=port)
     assert (edges(found), fates(found)) == (set(), {HIDDEN_EXTERNAL: 1})
+
+
+@pytest.mark.parametrize("sender", [FORGER, NODE_A])
+def test_pods_answer_makes_no_load_balancer(sender: str) -> None:
+    """S50: where questions are not kept, only the cluster's DNS and who is outside is believed.
+
+    A pod's answer names nothing, nor does what it sent through a node's address.
+    """
+    node, file, payload = told(BALANCER)
+    packet = replace(payload.packet, source=parse_address(sender))
+    known = balanced(pod("orders", "10.1.0.2"), pod("forger", FORGER), made_node("a", NODE_A))
+    forged = mapped(known, (node, file, replace(payload, packet=packet)))
+    assert (edges(forged), fates(forged)) == (set(), {HIDDEN_EXTERNAL: 1})
 
 
 def test_load_balancer_before_two_workloads() -> None:

@@ -1,0 +1,194 @@
+"""DNS messages → the answers to what each client asked itself (S50).
+
+An answer counts where the same client asked that question: same identification, ports, name, type
+and resolver (RFC 5452, 9.1). What nobody asked for, a pod may have sent to rename another's calls.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from otterize_pcap.addresses import MAPPED
+from otterize_pcap.packets.headers import DnsMessage, UndecodableError, parse_header
+from otterize_pcap.table.rows import Endpoint
+from otterize_pcap.timestamps import SECOND_NS
+
+A, CNAME, AAAA = 1, 5, 28
+RESPONSE, NO_ERROR = 1, 0
+MAX_CHAIN = 16
+SAME_QUESTION_NS = SECOND_NS
+"""Within this time a question is the same, recorded several times; after it, asked again."""
+PATIENCE_NS = 30 * SECOND_NS
+"""An answer that comes later answers nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One DNS answer: what `client` (16 bytes) was told of `name`, and when (ns).
+
+    `packet` of `file` is where it begins. `aliases` are the names behind `name`, by CNAME after
+    CNAME.
+    """
+
+    client: bytes
+    name: str
+    addresses: tuple[bytes, ...]
+    time_ns: int
+    file: str
+    packet: int
+    aliases: tuple[str, ...] = ()
+
+
+class Question(NamedTuple):
+    """What tells one question from others: who asked, and how its answer must look."""
+
+    protocol: int
+    client: Endpoint
+    identification: int
+    name: str
+    kind: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question on its way to a resolver, and when (ns)."""
+
+    question: Question
+    resolver: Endpoint
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer with the question it claims to be for, and the resolver it came from."""
+
+    question: Question
+    resolver: Endpoint
+    answer: Answer
+
+
+Leads = Callable[[int, Endpoint, Endpoint], bool]
+"""Says of a protocol and two endpoints whether a Service leads from the first to the second."""
+
+Vouches = Callable[[bytes], bool]
+"""Says whether what comes from an address is believed where questions were not kept."""
+
+
+class Place(NamedTuple):
+    """Where a message was recorded: corrected time (ns), file and packet number."""
+
+    time_ns: int
+    file: str
+    packet: int
+
+
+def read_message(
+    content: bytes, protocol: int, source: Endpoint, target: Endpoint, place: Place
+) -> Asked | Told | None:
+    """A question or an answer without error; None where a message is neither."""
+    try:
+        message = parse_header(DnsMessage, content, "DNS")
+    except UndecodableError:
+        return None
+    if len(message.qd) != 1:
+        return None
+    asked = message.qd[0].name.lower().rstrip(".")
+    identification, kind = message.id, message.qd[0].type
+    if message.qr != RESPONSE:
+        question = Question(protocol, source, identification, asked, kind)
+        return Asked(question, target, place.time_ns)
+    if message.rcode != NO_ERROR:
+        return None
+    answer = _answer(message, asked, target[0], place)
+    if answer is None:
+        return None
+    return Told(Question(protocol, target, identification, asked, kind), source, answer)
+
+
+def answers_asked_for(
+    asked: Iterable[Asked], told: Iterable[Told], leads: Leads, vouches: Vouches
+) -> list[Answer]:
+    """The answers that count, by time: to a question of the client's, and undisputed.
+
+    Of several answers to one question the first counts and the same again; where another says
+    something else, none does: one of them is made up, and which, nobody can tell.
+    """
+    rounds = _rounds(asked)
+    by_round: dict[tuple[Question, int], list[Answer]] = defaultdict(list)
+    for one in sorted(told, key=lambda entry: _order(entry.answer)):
+        began_ns = _answered_round(one, rounds, leads)
+        if began_ns is None and vouches(one.resolver[0]):
+            began_ns = one.answer.time_ns // PATIENCE_NS * PATIENCE_NS
+        if began_ns is not None:
+            by_round[one.question, began_ns].append(one.answer)
+    agreed = (answers for answers in by_round.values() if len({*map(_content, answers)}) == 1)
+    return sorted((answer for answers in agreed for answer in answers), key=_order)
+
+
+def _order(answer: Answer) -> tuple[int, bytes, str, str, int]:
+    return (answer.time_ns, answer.client, answer.name, answer.file, answer.packet)
+
+
+def _content(answer: Answer) -> tuple[frozenset[bytes], tuple[str, ...]]:
+    return frozenset(answer.addresses), answer.aliases
+
+
+def _rounds(asked: Iterable[Asked]) -> dict[Question, list[tuple[int, int, set[Endpoint]]]]:
+    """When each question was asked, first and last time of a round, and of whom."""
+    rounds: dict[Question, list[tuple[int, int, set[Endpoint]]]] = {}
+    for one in sorted(asked, key=lambda entry: entry.time_ns):
+        of_question = rounds.setdefault(one.question, [])
+        if of_question and one.time_ns <= of_question[-1][1] + SAME_QUESTION_NS:
+            began_ns, _, resolvers = of_question[-1]
+            of_question[-1] = (began_ns, one.time_ns, resolvers | {one.resolver})
+        else:
+            of_question.append((one.time_ns, one.time_ns, {one.resolver}))
+    return rounds
+
+
+def _answered_round(
+    one: Told, rounds: dict[Question, list[tuple[int, int, set[Endpoint]]]], leads: Leads
+) -> int | None:
+    """When the question began to be asked that an answer is for, None where it was not asked."""
+    time_ns = one.answer.time_ns
+    for began_ns, last_ns, resolvers in reversed(rounds.get(one.question, ())):
+        # Node clocks may differ by a little after their offsets were removed.
+        if began_ns > time_ns + SAME_QUESTION_NS:
+            continue
+        if time_ns > last_ns + PATIENCE_NS:
+            return None
+        if one.resolver in resolvers or any(
+            leads(one.question.protocol, resolver, one.resolver) for resolver in sorted(resolvers)
+        ):
+            return began_ns
+    return None
+
+
+def _answer(message: DnsMessage, asked: str, client: bytes, place: Place) -> Answer | None:
+    """What a response says of the name asked for: its aliases in order, and their addresses."""
+    aliases = {asked: None}
+    for _ in range(MAX_CHAIN):
+        more = [
+            rr.cname.lower().rstrip(".")
+            for rr in message.an
+            if rr.type == CNAME and rr.name.lower().rstrip(".") in aliases
+        ]
+        if aliases.keys() >= set(more):
+            break
+        aliases.update(dict.fromkeys(more))
+    addresses = tuple(_addresses(message, aliases.keys()))
+    if not asked or not addresses:
+        return None
+    return Answer(client, asked, addresses, *place, tuple(aliases)[1:])
+
+
+def _addresses(message: DnsMessage, names: Iterable[str]) -> Iterator[bytes]:
+    wanted = frozenset(names)
+    for rr in message.an:
+        if rr.name.lower().rstrip(".") not in wanted:
+            continue
+        if rr.type == A and len(rr.rdata) == 4:
+            yield MAPPED + bytes(rr.rdata)
+        elif rr.type == AAAA and len(rr.rdata) == 16:
+            yield bytes(rr.rdata)
