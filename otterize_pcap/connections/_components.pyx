@@ -7,56 +7,34 @@ cost C about a second this way, and Python as many steps as there are shapes and
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, qsort, realloc
 
 from otterize_pcap.connections._answers cimport Answers
+from otterize_pcap.connections._client_isns cimport ClientIsns
 from otterize_pcap.connections._clocks cimport ClockDifferences
+from otterize_pcap.connections._component_legs cimport ComponentLegs
+from otterize_pcap.connections._endpoint cimport CEnd, bare_row, packed_end
 from otterize_pcap.connections._ends cimport KnownEnds
 from otterize_pcap.connections._groups cimport Groups
-from otterize_pcap.connections._index cimport (
-    AHEAD,
-    NOTHING,
-    RowIndex,
-    protocol_of,
-)
+from otterize_pcap.connections._index cimport AHEAD, NOTHING, RowIndex
 from otterize_pcap.connections._leg cimport CLeg
-from otterize_pcap.connections._pieces cimport (
-    CEnd,
-    Pieces,
-    bare_row,
-    compare_ends,
-    end_of,
-    packed_end,
-)
+from otterize_pcap.connections._listing cimport Listing
+from otterize_pcap.connections._odd_rows cimport OddRows
+from otterize_pcap.connections._pieces cimport Pieces
 from otterize_pcap.connections._services cimport ServiceUnion
 from otterize_pcap.connections._shapes cimport END_FACTS_SHIFT, ShapeWriter
+from otterize_pcap.connections._sightings cimport Sightings
 from otterize_pcap.connections._sums cimport CTotals, LegSums
+from otterize_pcap.connections._table_times cimport TableTimes
 from otterize_pcap.connections._verdicts cimport OTHERS, CJudged, CVerdict, Verdicts
 from otterize_pcap.table._fastpath cimport FastTable
 from otterize_pcap.table._row cimport CRow
 from otterize_pcap.table._row cimport address as address_bytes
 
-from otterize_pcap.connections.listed import ListedConnection
-
-# `ListedConnection._make` without its check of the length.
-new_tuple = tuple.__new__
-
-# One connection of a listing: what is written of it, and by what it is sorted.
-cdef struct CListed:
-    CTotals totals
-    CEnd client
-    CEnd server
-    uint32_t class_
-    uint32_t table
-    uint64_t number
-    uint32_t rank
-    uint32_t path
-
 
 cdef class Components:
     """The components of one capture's tables.
 
-    Call `clock_differences`, `join` and `count`, in this order; after that the results can be read in any order.
+    Call `clock_differences`, `join` and `count`, in this order; then the results can be read.
 
     Args:
         tables: `FastTable`s, which must stay as they are.
@@ -65,6 +43,9 @@ cdef class Components:
     """
 
     cdef RowIndex index
+    cdef ClientIsns isns
+    cdef TableTimes times
+    cdef ComponentLegs component
     cdef Pieces pieces
     cdef Answers answers
     cdef KnownEnds known
@@ -75,24 +56,18 @@ cdef class Components:
     cdef object believed
     cdef object limits
     cdef uint64_t secret
-    cdef uint32_t *odd
-    cdef uint64_t odd_count
-    cdef uint64_t odd_room
-    cdef CListed *listed
-    cdef uint64_t listed_count
-    cdef uint64_t listed_room
+    cdef OddRows odd
+    cdef Listing listed
 
     def __cinit__(self, list tables, believed, limits):
         self.index = RowIndex()
         self.believed = believed
         self.limits = limits
         self.sums = LegSums()
+        self.odd = OddRows(self.index)
+        self.listed = Listing(self.index)
         for table in tables:
             self.add_table(table)
-
-    def __dealloc__(self):
-        free(self.odd)
-        free(self.listed)
 
     def add_table(self, FastTable table):
         """Add a table, before anything is joined."""
@@ -107,7 +82,7 @@ cdef class Components:
 
     def is_crowded(self, uint32_t protocol, uint32_t isn):
         """Whether more 5-tuples show a client ISN than one connection can have."""
-        return self.index.is_crowded(protocol, isn, self.limits.many)
+        return self.isns.is_crowded(protocol, isn)
 
     @property
     def left_out_packets(self):
@@ -131,7 +106,7 @@ cdef class Components:
         Returns:
             {(lower node, higher node): ns}, a difference for each handshake that both recorded.
         """
-        self.index.unite_by_isn(self.limits.many)
+        self.isns = ClientIsns(self.index, self.limits.many)
         self.index.chain_components()
         try:
             return ClockDifferences(self.index, nodes).all()
@@ -154,12 +129,15 @@ cdef class Components:
         """
         self.secret = int.from_bytes(secret[32:40], "little")
         self.answers = Answers(snapshot, secret)
-        self.pieces = Pieces(self.index, offsets, began, ranks, self.limits)
-        self.pieces.add_sightings(sightings)
+        self.times = TableTimes(offsets, began, ranks, self.limits.datagram_gap_ns)
+        self.component = ComponentLegs(
+            self.index, self.times, Sightings(self.index, sightings), self.limits)
+        self.pieces = Pieces(self.component)
         ServiceUnion(self.index, self.answers, self.secret)
         self.index.chain_components()
-        self.known = KnownEnds(self.index, self.answers, self.pieces, self.limits, ranges)
-        self.shape = ShapeWriter(self.pieces, self.answers, self.known, self.limits)
+        self.known = KnownEnds(self.index, self.answers, self.times, self.limits, ranges)
+        self.shape = ShapeWriter(
+            self.pieces, self.answers, self.known, self.isns, self.limits)
         self.groups = Groups(self.answers, self.secret)
 
     def count(self, judge, bint list_them=False):
@@ -169,90 +147,46 @@ cdef class Components:
             judge: Gives the connections of a shape; see `Verdicts`.
             list_them: Whether to note each connection, for `listing`.
         """
-        cdef uint32_t root, begin, end
+        cdef uint32_t root, begin, end, at, group
         cdef const CVerdict *verdict
         cdef CJudged *judged
         cdef CTotals totals
-        cdef uint32_t at, group
         self.verdicts = Verdicts(judge, self.secret)
         for root in range(self.index.tuples):
             self.index.fetch(root + AHEAD)
             if self.index.parent[root] != root:
                 continue
-            if not self.pieces.gather(root):
-                self._add_odd_component(root)
+            if not self.component.gather(root):
+                self.odd.add_component(root)
                 continue
             begin = 0
-            while begin < self.pieces.gathered_count:
-                end = self.pieces.piece_end(begin)
-                if not (self.pieces.take(begin, end) and self.shape.write()):
-                    self._add_odd(begin, end)
-                else:
-                    verdict = self.verdicts.of(self.shape.out, self.shape.length)
-                    for at in range(verdict.first, verdict.first + verdict.count):
-                        judged = &self.verdicts.judged[at]
-                        self.sums.add_up(
-                            self.pieces.leg, self.pieces.legs, judged.side, &totals)
-                        group = self.groups.group_of(
-                            judged, self.pieces.protocol, self.pieces.end, self.shape.numbers,
-                            &totals)
-                        self.groups.count(group, &totals)
-                        if list_them:
-                            self._list(judged, &totals)
+            while begin < self.component.count:
+                end = self.component.piece_end(begin)
+                verdict = self._verdict(begin, end)
+                if verdict == NULL:
+                    self.odd.add(self.component.leg + begin, end - begin)
                 begin = end
+                for at in range(verdict.count if verdict else 0):
+                    judged = &self.verdicts.judged[verdict.first + at]
+                    group = self._add_up(judged, &totals)
+                    self.groups.count(group, &totals)
+                    if list_them:
+                        self.listed.note(judged, self.pieces.end, &totals)
 
-    cdef int _add_odd(self, uint32_t begin, uint32_t end) except -1:
-        cdef uint32_t *odd
-        cdef uint32_t i
-        if self.odd_count + end - begin > self.odd_room:
-            odd = <uint32_t *>realloc(
-                self.odd, (2 * self.odd_room + end - begin) * sizeof(uint32_t))
-            if odd == NULL:
-                raise MemoryError
-            self.odd, self.odd_room = odd, 2 * self.odd_room + end - begin
-        for i in range(begin, end):
-            self.odd[self.odd_count] = self.pieces.gathered[i].number
-            self.odd_count += 1
-        return 0
+    cdef const CVerdict *_verdict(self, uint32_t begin, uint32_t end) except? NULL:
+        """What is said of some legs of the component at hand; NULL where they have no shape.
 
-    cdef int _add_odd_component(self, uint32_t root) except -1:
-        """Leave every row of a component that is too large to gather."""
-        cdef uint32_t number = root, at
-        cdef uint32_t *odd
-        while True:
-            at = self.index.newest[number]
-            while at:
-                if self.odd_count == self.odd_room:
-                    odd = <uint32_t *>realloc(
-                        self.odd, (2 * self.odd_room + 64) * sizeof(uint32_t))
-                    if odd == NULL:
-                        raise MemoryError
-                    self.odd, self.odd_room = odd, 2 * self.odd_room + 64
-                self.odd[self.odd_count] = at - 1
-                self.odd_count += 1
-                at = self.index.next_in_tuple[at - 1]
-            if self.index.next_in_component[number] == 0:
-                return 0
-            number = self.index.next_in_component[number] - 1
+        They are the piece at hand then.
+        """
+        if not (self.pieces.take(begin, end) and self.shape.write()):
+            return NULL
+        return self.verdicts.of(self.shape.out, self.shape.length)
 
-    cdef int _list(self, const CJudged *judged, const CTotals *totals) except -1:
-        cdef CListed *listed
-        if self.listed_count == self.listed_room:
-            listed = <CListed *>realloc(
-                self.listed, (2 * self.listed_room + 1024) * sizeof(CListed))
-            if listed == NULL:
-                raise MemoryError
-            self.listed, self.listed_room = listed, 2 * self.listed_room + 1024
-        listed = &self.listed[self.listed_count]
-        listed.totals = totals[0]
-        listed.class_ = judged.class_
-        listed.client = self.pieces.end[judged.client[0]]
-        listed.server = self.pieces.end[judged.server[judged.servers - 1]]
-        listed.table, listed.rank = totals.first.table, totals.first.rank
-        listed.number = totals.first.row.number
-        listed.path = (totals.first.row.key.word[4] >> 8) & 0xFFFFFF
-        self.listed_count += 1
-        return 0
+    cdef uint32_t _add_up(self, const CJudged *judged, CTotals *totals) except? 0xFFFFFFFF:
+        """The group of one connection of the piece at hand, and its totals."""
+        self.sums.add_up(self.pieces.leg, self.pieces.legs, judged.side, totals)
+        return self.groups.group_of(
+            judged, self.pieces.protocol, self.pieces.end, self.shape.numbers, totals)
 
     def shapes(self):
         """How many shapes were met."""
@@ -260,15 +194,11 @@ cdef class Components:
 
     def odd_rows(self, uint32_t table):
         """The rows of one table that have no shape, to be looked at as they are."""
-        cdef uint64_t at
-        cdef FastTable rows = self.index.tables[table]
-        for at in range(self.odd_count):
-            if self.index.table_of(self.odd[at]) == table:
-                yield rows._as_row(self.index.row(self.odd[at]))
+        return self.odd.of(table)
 
     def has_odd_rows(self):
         """Whether there is any."""
-        return self.odd_count > 0
+        return self.odd.count > 0
 
     def facts(self, uint32_t protocol, endpoint):
         """`EndFact`s of an endpoint, without the snapshot's, and its encoded `PortFacts`."""
@@ -285,7 +215,7 @@ cdef class Components:
         bare_row(&row, protocol, &ends[0], &ends[1])
         at = self.index.newest[self.index.find(&row)]
         while at:
-            time_ns = self.index.row(at - 1).first_ns - self.pieces.offsets[
+            time_ns = self.index.row(at - 1).first_ns - self.times.offsets[
                 self.index.table_of(at - 1)]
             first_ns = min(first_ns, time_ns)
             at = self.index.next_in_tuple[at - 1]
@@ -311,58 +241,48 @@ cdef class Components:
             bytes, syns, legs as (table, `Row`, first_ns, last_ns)).
         """
         cdef const uint8_t[::1] flags = wanted
-        cdef uint32_t root, begin, end, at, group, i
+        cdef uint32_t root, begin, end, at, group
         cdef const CVerdict *verdict
         cdef CJudged *judged
         cdef CTotals totals
-        cdef CLeg *leg
-        cdef FastTable rows
-        cdef list legs
         for root in range(self.index.tuples):
-            if self.index.parent[root] != root or not self.pieces.gather(root):
+            if self.index.parent[root] != root or not self.component.gather(root):
                 continue
             begin = 0
-            while begin < self.pieces.gathered_count:
-                end = self.pieces.piece_end(begin)
-                if self.pieces.take(begin, end) and self.shape.write():
-                    verdict = self.verdicts.of(self.shape.out, self.shape.length)
-                    found = []
-                    for at in range(verdict.first, verdict.first + verdict.count):
-                        judged = &self.verdicts.judged[at]
-                        self.sums.add_up(
-                            self.pieces.leg, self.pieces.legs, judged.side, &totals)
-                        group = self.groups.group_of(
-                            judged, self.pieces.protocol, self.pieces.end, self.shape.numbers,
-                            &totals)
-                        if not flags[group]:
-                            continue
-                        legs = []
-                        for i in range(self.pieces.legs):
-                            leg = &self.pieces.leg[i]
-                            if judged.side[leg.place] != OTHERS:
-                                rows = self.index.tables[leg.table]
-                                legs.append((
-                                    leg.table, rows._as_row(leg.row), leg.first_ns, leg.last_ns))
-                        found.append((
-                            group,
-                            self._ends(judged.client, judged.clients),
-                            self._ends(judged.server, judged.servers),
-                            totals.first_ns, totals.last_ns,
-                            tuple([
-                                (totals.sent[i].first_ns, totals.sent[i].last_ns)
-                                for i in range(2)]),
-                            (totals.packets[0], totals.packets[1]),
-                            (totals.bytes[0], totals.bytes[1]), totals.syns, legs,
-                        ))
-                    # What is at hand changes while the caller looks at what it was given.
-                    yield from found
+            while begin < self.component.count:
+                end = self.component.piece_end(begin)
+                verdict = self._verdict(begin, end)
                 begin = end
-                if not self._gather_again(root):
+                found = []
+                for at in range(verdict.count if verdict else 0):
+                    judged = &self.verdicts.judged[verdict.first + at]
+                    group = self._add_up(judged, &totals)
+                    if flags[group]:
+                        found.append((group, *self._described(judged, &totals)))
+                # What is at hand changes while the caller looks at what it was given.
+                yield from found
+                if self.component.root != root and not self.component.gather(root):
                     break
 
-    cdef bint _gather_again(self, uint32_t root) except *:
-        """Have a component at hand that a generator's caller may have put another one in place of."""
-        return self.pieces.root == root or self.pieces.gather(root)
+    cdef tuple _described(self, const CJudged *judged, const CTotals *totals):
+        """What `connections` gives of one connection of the piece at hand, but for its group."""
+        cdef uint32_t i
+        cdef const CLeg *leg
+        cdef FastTable rows
+        cdef list legs = []
+        for i in range(self.pieces.legs):
+            leg = &self.pieces.leg[i]
+            if judged.side[leg.place] != OTHERS:
+                rows = self.index.tables[leg.table]
+                legs.append((leg.table, rows._as_row(leg.row), leg.first_ns, leg.last_ns))
+        return (
+            self._ends(judged.client, judged.clients),
+            self._ends(judged.server, judged.servers),
+            totals.first_ns, totals.last_ns,
+            tuple([(totals.sent[i].first_ns, totals.sent[i].last_ns) for i in range(2)]),
+            (totals.packets[0], totals.packets[1]),
+            (totals.bytes[0], totals.bytes[1]), totals.syns, legs,
+        )
 
     cdef tuple _ends(self, const uint8_t *places, int count):
         cdef list ends = []
@@ -374,54 +294,5 @@ cdef class Components:
         return tuple(ends)
 
     def listing(self, list kinds, list files):
-        """All connections of `count(…, list_them=True)` by time, file and packet.
-
-        Args:
-            kinds: (protocol, rule, outcome) of each class.
-            files: The files by their ranks.
-        """
-        cdef uint64_t at
-        cdef CListed *listed
-        cdef dict addresses = {}, tunnels = {}
-        cdef tuple kind
-        qsort(self.listed, self.listed_count, sizeof(CListed), by_time)
-        for at in range(self.listed_count):
-            listed = &self.listed[at]
-            kind = kinds[listed.class_]
-            path = tunnels.get((listed.table, listed.path))
-            if path is None:
-                path = tuple([tunnel.kind for tunnel in self.path(listed.table, listed.path)])
-                tunnels[listed.table, listed.path] = path
-            yield new_tuple(ListedConnection, (
-                kind[0],
-                (interned(addresses, &listed.client), listed.client.port),
-                (interned(addresses, &listed.server), listed.server.port),
-                kind[1], kind[2], listed.totals.syns,
-                (listed.totals.packets[0], listed.totals.packets[1]),
-                (listed.totals.bytes[0], listed.totals.bytes[1]),
-                listed.totals.first_ns, listed.totals.last_ns, path, files[listed.rank],
-                listed.number,
-            ))
-
-
-cdef bytes interned(dict known, const CEnd *end):
-    """The bytes of an address, one object however often it comes."""
-    cdef tuple key = (end.high, end.low)
-    found = known.get(key)
-    if found is None:
-        found = known[key] = address_bytes(end.high, end.low)
-    return found
-
-
-cdef int by_time(const void *one, const void *other) noexcept nogil:
-    cdef const CListed *a = <const CListed *>one
-    cdef const CListed *b = <const CListed *>other
-    cdef int order
-    if a.totals.first_ns != b.totals.first_ns:
-        return -1 if a.totals.first_ns < b.totals.first_ns else 1
-    if a.rank != b.rank:
-        return -1 if a.rank < b.rank else 1
-    if a.number != b.number:
-        return -1 if a.number < b.number else 1
-    order = compare_ends(&a.client, &b.client)
-    return order if order else compare_ends(&a.server, &b.server)
+        """`Listing.by_time` of `count(…, list_them=True)`."""
+        return self.listed.by_time(kinds, files)

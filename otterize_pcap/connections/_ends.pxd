@@ -3,8 +3,9 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from otterize_pcap.connections._answers cimport Answers
+from otterize_pcap.connections._endpoint cimport CEnd
 from otterize_pcap.connections._index cimport RowIndex
-from otterize_pcap.connections._pieces cimport CEnd, Pieces
+from otterize_pcap.connections._table_times cimport TableTimes
 
 cdef enum:
     # As `shapes.EndFact` names them, one place lower.
@@ -39,7 +40,7 @@ cdef struct KnownEnd:
 
 cdef class KnownEnds:
     cdef RowIndex index
-    cdef Pieces pieces
+    cdef TableTimes times
     cdef Answers answers
     cdef KnownEnd *slots
     cdef int bits

@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from otterize_pcap.connections._answers cimport Answers
+from otterize_pcap.connections._endpoint cimport CEnd, compare_ends, end_of, packed_end
 from otterize_pcap.connections._index cimport (
     AHEAD,
     HAS_HANDSHAKE,
@@ -20,7 +21,7 @@ from otterize_pcap.connections._index cimport (
     RowIndex,
     protocol_of,
 )
-from otterize_pcap.connections._pieces cimport CEnd, Pieces, compare_ends, end_of, packed_end
+from otterize_pcap.connections._table_times cimport TableTimes
 from otterize_pcap.table._row cimport NO_CLIENT, UDP, CRow, Key
 from otterize_pcap.table._rows cimport hash_key
 
@@ -35,16 +36,16 @@ cdef class KnownEnds:
     Args:
         index: All rows.
         answers: What the snapshot says: a Service's address calls nobody.
-        pieces: Knows the times of tables.
+        times: What times of a table's rows mean.
         limits: `shapes.Limits`.
         ranges: The ephemeral ports that nodes saved, by address.
     """
 
-    def __cinit__(self, RowIndex index, Answers answers, Pieces pieces, limits, ranges):
+    def __cinit__(self, RowIndex index, Answers answers, TableTimes times, limits, ranges):
         cdef uint32_t number
         cdef CEnd end
         cdef KnownEnd *address
-        self.index, self.answers, self.pieces = index, answers, pieces
+        self.index, self.answers, self.times = index, answers, times
         self.well_known = limits.well_known
         self.usual_first, self.usual_last = limits.usual_ports.start, limits.usual_ports.stop - 1
         self.bits = 8
@@ -145,13 +146,13 @@ cdef class KnownEnds:
         while at:
             row = self.index.row(at - 1)
             table = self.index.table_of(at - 1)
-            time_ns = row.first_ns - self.pieces.offsets[table]
-            rank = self.pieces.ranks[table][row.part]
+            time_ns = row.first_ns - self.times.offsets[table]
+            rank = self.times.ranks[table][row.part]
             # The chain goes from the newest to the oldest, which of equal ones is the first.
             if first == NULL or time_ns < first_ns or (time_ns == first_ns and (
                     rank < first_rank or (rank == first_rank and row.number <= first.number))):
                 first, first_ns, first_rank = row, time_ns, rank
-                settled_ns = self.pieces.settled[table]
+                settled_ns = self.times.settled[table]
             for side in range(2):
                 sent[side] |= row.sides[side].packets > 0
             at = self.index.next_in_tuple[at - 1]

@@ -3,8 +3,9 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from otterize_pcap.connections._answers cimport Answers
+from otterize_pcap.connections._endpoint cimport CEnd
 from otterize_pcap.connections._keys cimport Keys
-from otterize_pcap.connections._pieces cimport CEnd, MAX_ENDS
+from otterize_pcap.connections._pieces cimport MAX_ENDS
 from otterize_pcap.connections._sums cimport CSpan, CTotals
 from otterize_pcap.connections._verdicts cimport CJudged
 

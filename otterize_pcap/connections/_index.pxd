@@ -23,14 +23,6 @@ cdef struct TupleSlot:
     uint32_t tag
     uint32_t number
 
-# `first` and `latest` are 5-tuples that show the ISN; `tuples` counts them, 0 in an empty slot.
-cdef struct IsnSlot:
-    uint32_t isn
-    uint32_t first
-    uint32_t latest
-    uint8_t protocol
-    uint8_t tuples
-
 
 cdef extern from *:
     """
@@ -78,9 +70,6 @@ cdef class RowIndex:
     cdef uint32_t tuple_room
     cdef TupleSlot *slots
     cdef int slot_bits
-    cdef IsnSlot *isns
-    cdef int isn_bits
-    cdef uint64_t isn_count
     cdef public uint64_t left_out_packets
 
     cdef inline CRow *row(self, uint32_t number) noexcept nogil:
@@ -125,10 +114,5 @@ cdef class RowIndex:
     cdef int _grow(self) except -1 nogil
     cdef uint32_t find(self, const CRow *row) noexcept nogil
     cdef int64_t add_bare(self, const CRow *row) except -1
-    cdef int unite_by_isn(self, uint32_t many) except -1
-    cdef int _unite_isns(self, uint32_t number, uint32_t many) except -1 nogil
-    cdef IsnSlot *isn_slot(self, uint32_t protocol, uint32_t isn) noexcept nogil
-    cdef int _grow_isns(self) except -1 nogil
-    cdef bint is_crowded(self, uint32_t protocol, uint32_t isn, uint32_t many) noexcept nogil
     cdef int chain_components(self) except -1 nogil
     cdef void unchain_components(self) noexcept nogil

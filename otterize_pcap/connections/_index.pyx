@@ -64,7 +64,6 @@ cdef class RowIndex:
         free(self.parent)
         free(self.next_in_component)
         free(self.slots)
-        free(self.isns)
 
     cdef add(self, added, left_out):
         """Add the rows of a `FastTable`, but for those of the tunnel paths with the numbers `left_out` (S25).
@@ -256,77 +255,6 @@ cdef class RowIndex:
         self.bares += 1
         slot[0] = self.tuples
         return number
-
-    cdef int unite_by_isn(self, uint32_t many) except -1:
-        """Unite the 5-tuples of each client ISN; one that more than `many` have was made up."""
-        cdef uint32_t number
-        if self.isns == NULL:
-            self.isn_bits = 10
-            self.isns = <IsnSlot *>calloc(<size_t>1 << self.isn_bits, sizeof(IsnSlot))
-            if self.isns == NULL:
-                raise MemoryError
-            with nogil:
-                for number in range(self.tuples):
-                    self.fetch(number + AHEAD)
-                    self._unite_isns(number, many)
-        return 0
-
-    cdef int _unite_isns(self, uint32_t number, uint32_t many) except -1 nogil:
-        """Count, up to 255, the 5-tuples of each ISN of a 5-tuple, and unite them while few."""
-        cdef uint32_t at = self.newest[number]
-        cdef CRow *row
-        cdef IsnSlot *slot
-        if not self.flags[number] & HAS_HANDSHAKE:
-            return 0
-        while at:
-            row = self.row(at - 1)
-            at = self.next_in_tuple[at - 1]
-            if row.client == NO_CLIENT:
-                continue
-            if self.isn_count * 2 >= <uint64_t>1 << self.isn_bits:
-                self._grow_isns()
-            slot = self.isn_slot(protocol_of(row), row.client_isn)
-            if slot.tuples == 0:
-                self.isn_count += 1
-                slot.protocol, slot.isn = protocol_of(row), row.client_isn
-                slot.first, slot.tuples = number, 1
-            elif slot.latest != number:
-                if slot.tuples < 255:
-                    slot.tuples += 1
-                if slot.tuples <= many:
-                    self.unite(slot.first, number)
-            slot.latest = number
-        return 0
-
-    cdef IsnSlot *isn_slot(self, uint32_t protocol, uint32_t isn) noexcept nogil:
-        """The slot of a client ISN, or the empty one where it belongs."""
-        cdef uint64_t mask = (<uint64_t>1 << self.isn_bits) - 1, place
-        place = (((<uint64_t>protocol << 32 | isn) + self.hasher.secret[0])
-                 * self.hasher.secret[6]) >> (64 - self.isn_bits)
-        while self.isns[place].tuples != 0:
-            if self.isns[place].isn == isn and self.isns[place].protocol == protocol:
-                break
-            place = (place + 1) & mask
-        return &self.isns[place]
-
-    cdef int _grow_isns(self) except -1 nogil:
-        cdef IsnSlot *old = self.isns
-        cdef uint64_t index, size = <uint64_t>1 << self.isn_bits
-        self.isns = <IsnSlot *>calloc(size * 2, sizeof(IsnSlot))
-        if self.isns == NULL:
-            self.isns = old
-            with gil:
-                raise MemoryError
-        self.isn_bits += 1
-        for index in range(size):
-            if old[index].tuples:
-                self.isn_slot(old[index].protocol, old[index].isn)[0] = old[index]
-        free(old)
-        return 0
-
-    cdef bint is_crowded(self, uint32_t protocol, uint32_t isn, uint32_t many) noexcept nogil:
-        """Whether more than `many` 5-tuples show a client ISN."""
-        return self.isn_slot(protocol, isn).tuples > many
 
     cdef int chain_components(self) except -1 nogil:
         """Chain the 5-tuples of each component, the root first and then the newest first.

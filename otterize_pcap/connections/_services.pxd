@@ -3,8 +3,8 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from otterize_pcap.connections._answers cimport Answers, Leads
+from otterize_pcap.connections._endpoint cimport CEnd
 from otterize_pcap.connections._index cimport RowIndex
-from otterize_pcap.connections._pieces cimport CEnd
 from otterize_pcap.table._row cimport CRow
 
 cdef enum:

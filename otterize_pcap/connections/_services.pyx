@@ -9,6 +9,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from otterize_pcap.connections._answers cimport Answers, Leads
+from otterize_pcap.connections._endpoint cimport CEnd, bare_row, end_of
 from otterize_pcap.connections._index cimport (
     AHEAD,
     HAS_HANDSHAKE,
@@ -17,7 +18,6 @@ from otterize_pcap.connections._index cimport (
     RowIndex,
     protocol_of,
 )
-from otterize_pcap.connections._pieces cimport CEnd, bare_row, end_of
 from otterize_pcap.table._row cimport CRow
 
 

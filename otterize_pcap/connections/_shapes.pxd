@@ -3,8 +3,10 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from otterize_pcap.connections._answers cimport Answers
+from otterize_pcap.connections._client_isns cimport ClientIsns
+from otterize_pcap.connections._component_legs cimport ComponentLegs
 from otterize_pcap.connections._ends cimport KnownEnds
-from otterize_pcap.connections._pieces cimport CEnd, CFlow, MAX_ENDS, MAX_FLOWS, Pieces
+from otterize_pcap.connections._pieces cimport CFlow, MAX_ENDS, MAX_FLOWS, Pieces
 
 cdef enum:
     MAX_LEADS = 24
@@ -21,6 +23,8 @@ cdef enum:
 
 cdef class ShapeWriter:
     cdef Pieces pieces
+    cdef ComponentLegs component
+    cdef ClientIsns isns
     cdef Answers answers
     cdef KnownEnds known
     cdef uint32_t numbers[MAX_ENDS]

@@ -9,12 +9,9 @@ is odd where what the snapshot says of it changes within its time, or where a fa
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from otterize_pcap.connections._answers cimport CHANGES, YES, Answer, Leads, during
-from otterize_pcap.connections._pieces cimport (
-    CEnd,
-    CFlow,
-    CSighting,
-    compare_ends,
-)
+from otterize_pcap.connections._endpoint cimport CEnd, compare_ends
+from otterize_pcap.connections._pieces cimport CFlow
+from otterize_pcap.connections._sightings cimport CSighting
 from otterize_pcap.table._row cimport HAS_ACK, HAS_SEQ, NO_CLIENT, TCP, CSide
 
 cdef enum:
@@ -33,11 +30,13 @@ cdef class ShapeWriter:
         pieces: The pieces; one has been taken.
         answers: What the snapshot says.
         known: What the whole capture says.
+        isns: All client ISNs.
         limits: `shapes.Limits`.
     """
 
-    def __cinit__(self, Pieces pieces, Answers answers, KnownEnds known, limits):
-        self.pieces, self.answers, self.known = pieces, answers, known
+    def __cinit__(self, Pieces pieces, Answers answers, KnownEnds known, ClientIsns isns, limits):
+        self.pieces, self.answers, self.known, self.isns = pieces, answers, known, isns
+        self.component = pieces.component
         self.well_known = limits.well_known
 
     cdef bint write(self) except *:
@@ -255,8 +254,7 @@ cdef class ShapeWriter:
         if (flow.has_legs and place > 0 and self.pieces.sighted
                 and flow.first_ns == self.pieces.flow[place - 1].first_ns):
             facts |= BEGAN_WITH_LAST
-        if flow.client != NO_CLIENT and self.pieces.index.is_crowded(
-                self.pieces.protocol, flow.client_isn, self.pieces.limits.many):
+        if flow.client != NO_CLIENT and self.isns.is_crowded(self.pieces.protocol, flow.client_isn):
             facts |= IS_CROWDED
         self.put(flow.low)
         self.put(flow.high)
@@ -294,7 +292,7 @@ cdef class ShapeWriter:
         cdef CFlow *a = &self.pieces.flow[one]
         cdef CFlow *b = &self.pieces.flow[other]
         return (a.has_legs and b.has_legs
-                and a.first_ns - b.last_ns > self.pieces.patience())
+                and a.first_ns - b.last_ns > self.component.patience())
 
 
 cdef inline int side_at(const CFlow *flow, int end) noexcept:

@@ -7,9 +7,7 @@ has no shape is *odd* and looked at row by row, by the same rules (`connect`).
 
 import os
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 from otterize_pcap.connections.any_clock import AnyClock, CapturedSnapshot
 from otterize_pcap.connections.clocks import median_low, other_readings, relative_offsets
@@ -22,10 +20,10 @@ from otterize_pcap.connections.evidence import Known, conntrack_originals
 from otterize_pcap.connections.legs import Flow, Leg, Recording
 from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.connections.port_ranges import Ranges, decoded
-from otterize_pcap.connections.rule import Rule
 from otterize_pcap.connections.shapes import LIMITS, EndFact
 from otterize_pcap.connections.sightings import Sighting, sightings_of
-from otterize_pcap.connections.verdicts import ConnectionClass, Verdicts
+from otterize_pcap.connections.stands import ConnectionGroup, Stand
+from otterize_pcap.connections.verdicts import Verdicts
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table, new_table
@@ -36,71 +34,6 @@ if FAST_PATH:
     from otterize_pcap.table._fastpath import FastTable
 
 SECRET_BYTES = 56
-
-
-@dataclass(frozen=True, slots=True)
-class Stand:
-    """Who was asked for at one side of connections, at a time between two changes there.
-
-    `number` is its place in `GroupedConnections.stands`. `clients` and `servers` are endpoints,
-    from where the connections began to where they ended; one of the two is empty, and the ports of
-    clients are 0. The times, in ns, are those in which this side sent in one of the connections.
-    """
-
-    number: int
-    protocol: int
-    clients: tuple[Endpoint, ...]
-    servers: tuple[Endpoint, ...]
-    first_ns: int
-    last_ns: int
-
-
-class ConnectionGroup(NamedTuple):
-    """Connections of one class between two stands, counted; it resolves as each of them does.
-
-    `number` is its place in `GroupedConnections.groups`. `packets` and `bytes` are (to the server,
-    to the client), each connection by its fullest leg. Times are ns with clock offsets removed.
-    `file`, `packet` and `evidence_ns` show the earliest packet. (A named tuple, since a capture can
-    have a hundred thousand: a frozen dataclass takes seven times as long to make.)
-    """
-
-    number: int
-    kind: ConnectionClass
-    client: Stand
-    server: Stand
-    connections: int
-    packets: tuple[int, int]
-    bytes: tuple[int, int]
-    first_ns: int
-    last_ns: int
-    file: str
-    packet: int
-    evidence_ns: int
-
-    @property
-    def protocol(self) -> int:
-        """The IP protocol number."""
-        return self.kind.protocol
-
-    @property
-    def rule(self) -> Rule:
-        """The rule that decided the direction."""
-        return self.kind.rule
-
-    @property
-    def outcome(self) -> str:
-        """What came of each of them."""
-        return self.kind.outcome
-
-    @property
-    def clients(self) -> tuple[Endpoint, ...]:
-        """The clients' addresses from where the connections began to where they ended; no ports."""
-        return self.client.clients
-
-    @property
-    def servers(self) -> tuple[Endpoint, ...]:
-        """The servers' endpoints from where the connections began to where they ended."""
-        return self.server.servers
 
 
 class GroupedConnections:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from otterize_pcap.connections.connect import Connection
-from otterize_pcap.connections.grouped import ConnectionGroup
 from otterize_pcap.connections.outcome import ESTABLISHED as CONNECTED
+from otterize_pcap.connections.stands import ConnectionGroup
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import (
     ATTEMPTED,

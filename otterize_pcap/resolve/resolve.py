@@ -16,8 +16,8 @@ from otterize_pcap.addresses import (
     is_private,
 )
 from otterize_pcap.connections.connect import Connection
-from otterize_pcap.connections.grouped import ConnectionGroup
 from otterize_pcap.connections.rule import Rule
+from otterize_pcap.connections.stands import ConnectionGroup
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES

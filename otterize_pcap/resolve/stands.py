@@ -1,6 +1,6 @@
 """Groups of connections → resolutions: each side looked up once for as long as it stands."""
 
-from otterize_pcap.connections.grouped import ConnectionGroup
+from otterize_pcap.connections.stands import ConnectionGroup
 from otterize_pcap.resolve.resolve import (
     NOT_A_CALL,
     FoundServer,

@@ -1,0 +1,92 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
+"""Client ISNs → the 5-tuples that show them, united.
+
+The legs of a connection before and after NAT show the same client ISN: see `RowIndex` for what a
+component is.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+from otterize_pcap.connections._index cimport AHEAD, HAS_HANDSHAKE, RowIndex, protocol_of
+from otterize_pcap.table._row cimport NO_CLIENT, CRow
+
+
+cdef class ClientIsns:
+    """The client ISNs of all rows of an index; one that more than `many` 5-tuples have was made up.
+
+    The 5-tuples of each of the others are one component.
+    """
+
+    def __cinit__(self, RowIndex index, uint32_t many):
+        cdef uint32_t number
+        self.index, self.many = index, many
+        self.bits = 10
+        self.slots = <IsnSlot *>calloc(<size_t>1 << self.bits, sizeof(IsnSlot))
+        if self.slots == NULL:
+            raise MemoryError
+        with nogil:
+            for number in range(index.tuples):
+                index.fetch(number + AHEAD)
+                self._unite(number)
+
+    def __dealloc__(self):
+        free(self.slots)
+
+    cdef bint is_crowded(self, uint32_t protocol, uint32_t isn) noexcept nogil:
+        """Whether more 5-tuples show a client ISN than one connection can have."""
+        return self._slot(protocol, isn).tuples > self.many
+
+    cdef int _unite(self, uint32_t number) except -1 nogil:
+        """Count, up to 255, the 5-tuples of each ISN of a 5-tuple, and unite them while few."""
+        cdef uint32_t at = self.index.newest[number]
+        cdef CRow *row
+        cdef IsnSlot *slot
+        if not self.index.flags[number] & HAS_HANDSHAKE:
+            return 0
+        while at:
+            row = self.index.row(at - 1)
+            at = self.index.next_in_tuple[at - 1]
+            if row.client == NO_CLIENT:
+                continue
+            if self.count * 2 >= <uint64_t>1 << self.bits:
+                self._grow()
+            slot = self._slot(protocol_of(row), row.client_isn)
+            if slot.tuples == 0:
+                self.count += 1
+                slot.protocol, slot.isn = protocol_of(row), row.client_isn
+                slot.first, slot.tuples = number, 1
+            elif slot.latest != number:
+                if slot.tuples < 255:
+                    slot.tuples += 1
+                if slot.tuples <= self.many:
+                    self.index.unite(slot.first, number)
+            slot.latest = number
+        return 0
+
+    cdef IsnSlot *_slot(self, uint32_t protocol, uint32_t isn) noexcept nogil:
+        """The slot of a client ISN, or the empty one where it belongs."""
+        cdef uint64_t mask = (<uint64_t>1 << self.bits) - 1, place
+        place = (((<uint64_t>protocol << 32 | isn) + self.index.hasher.secret[0])
+                 * self.index.hasher.secret[6]) >> (64 - self.bits)
+        while self.slots[place].tuples != 0:
+            if self.slots[place].isn == isn and self.slots[place].protocol == protocol:
+                break
+            place = (place + 1) & mask
+        return &self.slots[place]
+
+    cdef int _grow(self) except -1 nogil:
+        cdef IsnSlot *old = self.slots
+        cdef uint64_t index, size = <uint64_t>1 << self.bits
+        self.slots = <IsnSlot *>calloc(size * 2, sizeof(IsnSlot))
+        if self.slots == NULL:
+            self.slots = old
+            with gil:
+                raise MemoryError
+        self.bits += 1
+        for index in range(size):
+            if old[index].tuples:
+                self._slot(old[index].protocol, old[index].isn)[0] = old[index]
+        free(old)
+        return 0
