@@ -17,6 +17,7 @@ class Inspection:
 
     `shared_addresses` are those that pods of several workloads held in turn, or at once.
     `generated_names` are workloads, as `name.namespace (kind)`, that go by another name next time.
+    `left_out` says which fields, objects and files could not be used, and why.
     """
 
     kinds: tuple[tuple[str, int], ...]
@@ -29,6 +30,7 @@ class Inspection:
     shared_addresses: tuple[str, ...]
     lacks: tuple[str, ...]
     generated_names: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def inspect_snapshot(snapshot: Snapshot) -> Inspection:
@@ -59,6 +61,7 @@ def inspect_snapshot(snapshot: Snapshot) -> Inspection:
             f"{workload.name}.{workload.namespace} ({workload.written_kind})"
             for workload in sorted(filter(has_generated_name, workloads))
         ),
+        left_out=snapshot.left_out,
     )
 
 
@@ -66,6 +69,8 @@ def _lacks(snapshot: Snapshot, identities: Identities) -> Iterator[str]:
     kinds = snapshot.kinds
     if not kinds.get("Pod"):
         yield "no Pods: nothing can be resolved"
+    elif unknown := sum(1 for pod in snapshot.pods if not (pod.addresses or pod.host_network)):
+        yield f"addresses of {unknown} of {len(snapshot.pods)} Pods, whose calls cannot be resolved"
     if not kinds.get("Service"):
         yield "no Services: calls through ClusterIPs are resolved only where NAT was recorded (S21)"
     elif not kinds.get("EndpointSlice") and not kinds.get("Endpoints"):

@@ -37,6 +37,12 @@ def json_reason(document: bytes, shape: Any) -> str:  # noqa: ANN401 - any type 
     return _shape_reason("$", value, shape)
 
 
+def expected(path: str, value: Any, shape: Any) -> str:  # noqa: ANN401 - any value and type
+    """That a value is not what it should be: of a type, or what a text names."""
+    named = shape if isinstance(shape, str) else _named(shape)
+    return f"{path} is {_shown(value)}; expected {named}"
+
+
 def unencodable(value: Any, path: str = "$") -> str:  # noqa: ANN401 - any value
     """The path to the innermost part of a value that JSON cannot express."""
     items: Iterator[tuple[str, Any]] = iter(())
@@ -73,7 +79,7 @@ def _shape_reason(path: str, value: Any, shape: Any) -> str:  # noqa: ANN401 - a
             return f"{below} is missing"
         if not _fits(part, part_shape):
             return _shape_reason(below, part, part_shape)
-    return f"{path} is {_shown(value)}; expected {_named(shape)}"
+    return expected(path, value, shape)
 
 
 def _fits(value: Any, shape: Any) -> bool:  # noqa: ANN401 - as above

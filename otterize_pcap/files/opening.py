@@ -7,7 +7,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from otterize_pcap.errors import CaptureError, InputError
-from otterize_pcap.snapshot.read_objects import DocumentText
+from otterize_pcap.snapshot.plain_text import DocumentText
 from otterize_pcap.system_errors import system_reason
 
 STDIN = Path("-")

@@ -1,31 +1,80 @@
 """Snapshot files → `Snapshot`."""
 
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 
-from otterize_pcap.errors import SnapshotError
-from otterize_pcap.files.opening import map_file, path_text
-from otterize_pcap.snapshot.read_objects import DocumentText
+from otterize_pcap.errors import InputError, SnapshotError
+from otterize_pcap.files.opening import STDIN, map_file, path_text
+from otterize_pcap.records.compression import Decompressed, compression_of
+from otterize_pcap.records.stream import Window
+from otterize_pcap.snapshot.plain_text import DocumentText
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
 
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".yaml", ".yml")
+COMPRESSED = (".gz", ".zst", ".lz4", ".xz", ".bz2")
+STEP = 1 << 20
+MAX_BYTES = 1 << 30
+"""The most that one file is decompressed to: snapshots of 40,000 pods have some 100 MB."""
+
 
 def load_snapshot(paths: Iterable[Path]) -> Snapshot:
-    """A snapshot out of files, or directories of them (`kubectl cluster-info dump`)."""
+    """A snapshot out of files, or directories of them (`kubectl cluster-info dump`).
 
-    def documents() -> Iterator[tuple[str, DocumentText]]:
-        for path in paths:
-            if path.is_dir():
-                inside = sorted(
-                    entry
-                    for entry in path.rglob("*")
-                    if entry.suffix in (".json", ".yaml", ".yml") and entry.is_file()
-                )
-                if not inside:
-                    message = f"{path}: no .json or .yaml file in this directory"
-                    raise SnapshotError(message)
-                yield from ((path_text(entry), map_file(entry)) for entry in inside)
-            else:
-                yield path_text(path), map_file(path)
+    Files may be compressed. What lies in a directory and is no snapshot is left out, with a note.
 
-    return parse_snapshot(documents())
+    Raises:
+        InputError: A file is missing or unreadable.
+        SnapshotError: A file is none, or there is no Pod or Service in any.
+    """
+    files: list[Path] = []
+    inside: set[str] = set()
+    for path in paths:
+        if path == STDIN or not path.is_dir():
+            files.append(path)
+            continue
+        found = sorted(entry for entry in path.rglob("*") if _is_named_so(entry))
+        if not found:
+            message = f"{path_text(path)}: no .json or .yaml file in this directory"
+            raise SnapshotError(message)
+        files += found
+        inside.update(map(path_text, found))
+    return parse_snapshot(_documents(files), inside)
+
+
+def _is_named_so(path: Path) -> bool:
+    """Whether a file in a directory may be part of a snapshot, by its name."""
+    named = path.with_suffix("") if path.suffix in COMPRESSED else path
+    return named.suffix in SUFFIXES and not path.name.startswith("._") and path.is_file()
+
+
+def _documents(files: Iterable[Path]) -> Iterator[tuple[str, DocumentText | InputError]]:
+    for path in files:
+        name = path_text(path)
+        try:
+            yield name, _plain(map_file(path), name)
+        except InputError as error:
+            yield name, error
+
+
+def _plain(document: DocumentText, name: str) -> DocumentText:
+    """A document, decompressed where it is compressed.
+
+    Raises:
+        InputError: It is damaged, longer than `MAX_BYTES`, or its decompressor is not installed.
+    """
+    compression = compression_of(document[:4])
+    if compression is None:
+        return document
+    plain = Decompressed(Window(BytesIO(document)), name, compression)
+    found = bytearray()
+    buffer = memoryview(bytearray(STEP))
+    while (count := plain.readinto(buffer)) > 0:
+        found += buffer[:count]
+        if len(found) > MAX_BYTES:
+            message = f"{name}: more than {MAX_BYTES >> 30} GiB when decompressed; unpack it first"
+            raise SnapshotError(message)
+    if plain.damage is not None:
+        raise SnapshotError(f"{plain.damage}; copy the file again")
+    return bytes(found)

@@ -25,6 +25,7 @@ def render_inspection(found: Inspection) -> str:
     if found.generated_names:
         names = printable(", ".join(found.generated_names))
         lines.append(f"generated  {names}: other names at every run (S3)")
+    lines += [f"left out   {printable(reason)}" for reason in found.left_out]
     lines += [f"lacks      {printable(lack)}" for lack in found.lacks]
     return "\n".join(lines) + "\n"
 

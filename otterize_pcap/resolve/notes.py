@@ -11,6 +11,7 @@ SINGLE_POINT = "snapshot is a single point in time"
 
 # For so long what a snapshot without a watch says is taken to be still, or already, so.
 FRESH_NS = 600 * SECOND_NS
+SHOWN_LEFT_OUT = 3
 
 
 def clock_notes(offsets: Mapping[str, int], other_readings: Sequence[int]) -> Iterator[str]:
@@ -28,10 +29,23 @@ def clock_notes(offsets: Mapping[str, int], other_readings: Sequence[int]) -> It
     )
 
 
+def left_out_notes(snapshot: Snapshot) -> Iterator[str]:
+    """What of the snapshot could not be used, and pods without any address."""
+    if snapshot.left_out:
+        shown = "; ".join(snapshot.left_out[:SHOWN_LEFT_OUT])
+        more = len(snapshot.left_out) - SHOWN_LEFT_OUT
+        rest = f"; and {more} more, see `otterize snapshot inspect`" if more > 0 else ""
+        yield f"left out of the snapshot: {shown}{rest}"
+    unknown = sum(1 for pod in snapshot.pods if not pod.addresses)
+    if unknown and unknown == len(snapshot.pods):
+        yield "no pod of the snapshot has an address: was its status left out?"
+
+
 def snapshot_notes(
     snapshot: Snapshot, files: Iterable[FileCoverage], slack_ns: int
 ) -> Iterator[str]:
-    """What the snapshot cannot say of the packets' time (S13)."""
+    """What the snapshot cannot say of the packets' time (S13), and what of it was left out."""
+    yield from left_out_notes(snapshot)
     times = [(file.first_ns, file.last_ns) for file in files]
     first = min((first for first, _ in times if first is not None), default=None)
     last = max((last for _, last in times if last is not None), default=None)

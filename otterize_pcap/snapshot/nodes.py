@@ -81,6 +81,6 @@ def pod_networks(states: ObjectStates, where: str) -> tuple[Network, ...]:
             try:
                 networks[parse_network(text)] = None
             except AddressError as error:
-                message = f"{where}: {describe(node)}: podCIDR: {error}; take the snapshot again"
+                message = f"{where}: {describe(node)}: podCIDR: {error}"
                 raise SnapshotError(message) from error
     return tuple(networks)

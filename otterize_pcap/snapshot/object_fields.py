@@ -1,4 +1,7 @@
-"""Fields of objects, understood: names, times and addresses, or an error that says where."""
+"""Fields of objects, understood: names, times and addresses, or an error that says where.
+
+Who reads a snapshot meets the errors and leaves such fields out (`odd_fields`).
+"""
 
 import re
 
@@ -35,7 +38,7 @@ def time_of(text: str, where: str, what: str) -> int:
     try:
         return parse_time(text)
     except TimeError as error:
-        message = f"{where}: {what}: {error}; take the snapshot again"
+        message = f"{where}: {what}: {error}"
         raise SnapshotError(message) from error
 
 
@@ -50,5 +53,5 @@ def address_of(text: str, where: str, what: str) -> bytes:
     try:
         return parse_address(LEADING_ZEROS.sub("", text))
     except AddressError as error:
-        message = f"{where}: {what}: {error}; take the snapshot again"
+        message = f"{where}: {what}: {error}"
         raise SnapshotError(message) from error

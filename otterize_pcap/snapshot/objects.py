@@ -228,8 +228,9 @@ class ServiceItem(Item, frozen=True, gc=False):
 
 
 class EndpointSliceItem(Item, frozen=True, gc=False):
-    """discovery.k8s.io/v1 EndpointSlice."""
+    """discovery.k8s.io/v1 EndpointSlice; one of type FQDN lists names."""
 
+    addressType: str = ""  # noqa: N815
     endpoints: tuple[Endpoint, ...] | None = None
     ports: tuple[EndpointPort, ...] | None = None
 
@@ -265,5 +266,13 @@ class Document(msgspec.Struct, frozen=True, gc=False):
 
     kind: str = ""
     apiVersion: str = ""  # noqa: N815
+    metadata: msgspec.Raw = msgspec.Raw()
     items: list[msgspec.Raw] | None = None
-    otterize: Watch | None = None
+    otterize: msgspec.Raw = msgspec.Raw()
+
+
+class WatchEvent(msgspec.Struct, frozen=True, gc=False):
+    """metav1.WatchEvent: the state of an object after something happened to it."""
+
+    type: str
+    object: msgspec.Raw

@@ -1,11 +1,12 @@
 """Snapshot documents → `Snapshot`: the objects' parts put together."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from otterize_pcap.api_groups import group_of, qualified_kind
-from otterize_pcap.errors import SnapshotError
-from otterize_pcap.intervals import Interval
+from otterize_pcap.errors import InputError, SnapshotError
+from otterize_pcap.intervals import ALWAYS, OPEN, Interval
 from otterize_pcap.snapshot.endpoints import EndpointsItem, with_mirrored
 from otterize_pcap.snapshot.kinds import KUBECTL
 from otterize_pcap.snapshot.nodes import node_addresses, pod_networks
@@ -13,12 +14,16 @@ from otterize_pcap.snapshot.object_fields import time_of
 from otterize_pcap.snapshot.objects import (
     EndpointSliceItem,
     Item,
+    NodeItem,
     OwnerReference,
     PodItem,
     ServiceItem,
     Watch,
 )
-from otterize_pcap.snapshot.read_objects import DocumentText, read_objects
+from otterize_pcap.snapshot.odd_fields import OddFields, sound_item, sound_watch
+from otterize_pcap.snapshot.plain_text import DocumentText
+from otterize_pcap.snapshot.pod_table import NO_NODES, at_nodes
+from otterize_pcap.snapshot.read_objects import Part, read_objects
 from otterize_pcap.snapshot.snapshot import Pod, Snapshot, Tenure
 from otterize_pcap.snapshot.states import ObjectStates
 from otterize_pcap.snapshot.stretches import observed_stretches
@@ -27,37 +32,81 @@ from otterize_pcap.snapshot.tenures import read_pod, tenures_of
 from otterize_pcap.snapshot.virtual_addresses import ServiceReader, slices_by_service
 
 
-def parse_snapshot(documents: Iterable[tuple[str, DocumentText]]) -> Snapshot:
-    """Read a snapshot out of one or more documents (name, bytes), JSON or YAML.
+def parse_snapshot(
+    documents: Iterable[tuple[str, DocumentText | InputError]], foreign: Container[str] = ()
+) -> Snapshot:
+    """Read a snapshot out of one or more documents (name, bytes), in any order.
+
+    Args:
+        documents: JSON, YAML or kubectl's tables; an error stands for one that could not be read.
+        foreign: Names of those that may hold something else, or nothing: files that lie in a
+            directory. They are left out then, with a note.
 
     Raises:
-        SnapshotError: A document or an object in it is broken, or none holds a Pod or Service.
+        SnapshotError: A document is broken, or none holds a Pod or Service.
     """
     names: list[str] = []
     states = ObjectStates()
     watches: list[Watch] = []
-    for number, (name, document) in enumerate(documents):
-        more, more_watches = read_objects(document, name)
-        names.append(name)
-        watches += more_watches
-        for item in more:
-            states.add(item, number)
+    odd = OddFields()
+    bare: list[tuple[PodItem, str | None]] = []
+    for name, document in documents:
+        try:
+            for part in _parts(document, name, odd):
+                watches += part.watches
+                for item in part.items:
+                    if part.is_table and isinstance(item, PodItem):
+                        bare.append((item, part.view))
+                    else:
+                        states.add(item, part.view)
+        except InputError as error:
+            if name not in foreign:
+                raise
+            odd.files.add(str(error).partition(";")[0])
+        else:
+            names.append(name)
+    _add_bare(bare, states, odd)
     where = ", ".join(names)
     kinds = states.counts()
     if "Pod" not in kinds and "Service" not in kinds:
         found = ", ".join(filter(None, kinds)) or "nothing"
+        found += "".join(f"; left out: {reason}" for reason in sorted(odd.fields | odd.files)[:1])
         message = f"{where}: no Pods or Services (found {found}); take it with `{KUBECTL}`"
         raise SnapshotError(message)
-    return _assemble(where, states, watches)
+    try:
+        return _assemble(where, states, watches, odd)
+    except SnapshotError:
+        # Some field is no address or time. To look at all of them first would take a third longer.
+        states.correct(lambda item: sound_item(item, odd))
+        watches = [sound_watch(watch, odd) for watch in watches]
+        return _assemble(where, states, watches, odd)
 
 
-def _assemble(where: str, states: ObjectStates, watches: list[Watch]) -> Snapshot:
+def _add_bare(
+    bare: Sequence[tuple[PodItem, str | None]], states: ObjectStates, odd: OddFields
+) -> None:
+    """Take in the pods of tables for people, which only nodes tell to be in their networks."""
+    nodes = [node for found in states.of_type(NodeItem, "") for node in found]
+    if bare and not nodes:
+        odd.files.add(NO_NODES)
+    for pod, (_, view) in zip(at_nodes([pod for pod, _ in bare], nodes), bare, strict=True):
+        states.add(pod, view)
+
+
+def _parts(document: DocumentText | InputError, name: str, odd: OddFields) -> list[Part]:
+    if isinstance(document, InputError):
+        raise document
+    return read_objects(document, name, odd)
+
+
+def _assemble(where: str, states: ObjectStates, watches: list[Watch], odd: OddFields) -> Snapshot:
     stretches = observed_stretches(watches, where)
     pods: list[Pod] = []
     held: list[tuple[bytes, Tenure]] = []
     for pod_states in states.of_type(PodItem, where):
         pods.append(read_pod(pod_states[-1], where))
-        held += tenures_of(pods[-1], pod_states, stretches, where)
+        own = tenures_of(pods[-1], pod_states, stretches, where)
+        held += _in_doubt(own) if pods[-1].uid in odd.doubtful else own
     tenures: dict[bytes, list[Tenure]] = defaultdict(list)
     host_pods: dict[str, list[Tenure]] = defaultdict(list)
     for address, tenure in held:
@@ -91,7 +140,14 @@ def _assemble(where: str, states: ObjectStates, watches: list[Watch]) -> Snapsho
         watch_start_ns=_first(where, (watch.watch_start for watch in watches)),
         watch_end_ns=_last(where, (watch.watch_end for watch in watches)),
         watches=_intervals(where, watches),
+        left_out=(*sorted(odd.fields), *sorted(odd.files)),
     )
+
+
+def _in_doubt(tenures: Iterable[tuple[bytes, Tenure]]) -> Iterator[tuple[bytes, Tenure]]:
+    """Holds of a pod that lost what says when it had its addresses: perhaps always."""
+    never = Interval(OPEN, OPEN)
+    return ((address, replace(held, interval=never, possible=ALWAYS)) for address, held in tenures)
 
 
 def _owners(

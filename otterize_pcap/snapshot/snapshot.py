@@ -107,6 +107,7 @@ class Snapshot:
     custom resource with its group (`qualified_kind`). `kinds` counts objects by `written_kind`.
     Times are nanoseconds; None where the snapshot does not say. `watches` are when each watch
     lasted, `watch_start_ns` and `watch_end_ns` the first one's beginning and the last one's end.
+    `left_out` say which fields, objects and files could not be used, and why.
     """
 
     where: str
@@ -125,6 +126,7 @@ class Snapshot:
     watch_start_ns: int | None = None
     watch_end_ns: int | None = None
     watches: tuple[Interval, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def watched(self, first_ns: int, last_ns: int) -> bool:
         """Whether one watch lasted over a whole time, so that every pod of it is known."""

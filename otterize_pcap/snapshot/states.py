@@ -4,7 +4,7 @@ Somebody who saves a cluster's objects before and after a capture has two states
 Both count, each for its time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -26,17 +26,19 @@ class ObjectStates:
         # Nearly all objects have one state; a snapshot can hold hundreds of thousands.
         self._first: dict[Key, Item] = {}
         self._more: dict[Key, list[Item]] = {}
-        # Pod's uid → the files that have it, namespace → the files with pods of it, a bit a file.
-        self._files: dict[str, int] = {}
+        # Pod's uid → the lists that have it, namespace → the lists with pods of it, a bit a list.
+        self._lists: dict[str, int] = {}
         self._namespaces: dict[str, int] = {}
+        self._views: dict[str, int] = {}
 
-    def add(self, item: Item, file: int) -> None:
-        """Take one state of an object in, out of the file with that number."""
+    def add(self, item: Item, view: str | None) -> None:
+        """Take one state of an object in, out of a list that goes by this name, if of any."""
         meta = item.metadata
-        if isinstance(item, PodItem):
+        if isinstance(item, PodItem) and view is not None:
+            bit = 1 << self._views.setdefault(view, len(self._views))
             namespace = meta.namespace or DEFAULT_NAMESPACE
-            self._files[uid_of(item)] = self._files.get(uid_of(item), 0) | 1 << file
-            self._namespaces[namespace] = self._namespaces.get(namespace, 0) | 1 << file
+            self._lists[uid_of(item)] = self._lists.get(uid_of(item), 0) | bit
+            self._namespaces[namespace] = self._namespaces.get(namespace, 0) | bit
         key = (_kind_of(item), meta.namespace or "", meta.name, meta.uid)
         known = self._first.setdefault(key, item)
         if known is not item and known != item:
@@ -45,9 +47,21 @@ class ObjectStates:
                 more.append(item)
 
     def outlived(self, pod: Pod, other: Pod) -> bool:
-        """Whether files with pods of a pod's namespace have another pod, and none has both."""
-        own, others = self._files[pod.uid], self._files[other.uid]
-        return not own & others and bool(others & self._namespaces[pod.namespace])
+        """Whether lists with pods of a pod's namespace have another pod, and none has both."""
+        own, others = self._lists.get(pod.uid, 0), self._lists.get(other.uid, 0)
+        return not own & others and bool(others & self._namespaces.get(pod.namespace, 0))
+
+    def correct(self, corrected: Callable[[Item], Item | None]) -> None:
+        """Replace every state by what is left of it; an object of which nothing is left goes."""
+        for key, first in list(self._first.items()):
+            states = [corrected(state) for state in (first, *self._more.pop(key, ()))]
+            known = list(filter(None, states))
+            if not known:
+                del self._first[key]
+                continue
+            self._first[key] = known[0]
+            if known[1:]:
+                self._more[key] = known[1:]
 
     def counts(self) -> dict[str, int]:
         """How many objects there are of each kind, sorted."""

@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from otterize_pcap.intervals import OPEN, Interval
+from otterize_pcap.intervals import ALWAYS, OPEN, Interval
 from otterize_pcap.snapshot.endpoints import SERVICE_NAME
 from otterize_pcap.snapshot.object_fields import address_of, describe, time_of
 from otterize_pcap.snapshot.objects import (
+    Endpoint,
     EndpointSliceItem,
     ServiceItem,
     ServicePort,
@@ -14,9 +15,6 @@ from otterize_pcap.snapshot.objects import (
 )
 from otterize_pcap.snapshot.snapshot import Backend, Listener, ServedPort, Service, Tenure
 from otterize_pcap.snapshot.stretches import Stretches
-
-# One for all: a snapshot can have hundreds of thousands of endpoints.
-ALWAYS = Interval(0, OPEN)
 
 Slices = Mapping[tuple[str, str], list[EndpointSliceItem]]
 
@@ -49,12 +47,15 @@ def _hostnames(states: Iterable[ServiceItem]) -> tuple[str, ...]:
 
 
 def slice_addresses(item: EndpointSliceItem) -> tuple[str, ...]:
-    """The addresses that an EndpointSlice lists, as text; one of type FQDN lists names."""
+    """The addresses that an EndpointSlice lists, as text."""
     return tuple(
-        dict.fromkeys(
-            text for endpoint in item.endpoints or () for text in endpoint.addresses if _is_ip(text)
-        )
+        dict.fromkeys(text for endpoint in _endpoints(item) for text in endpoint.addresses if text)
     )
+
+
+def _endpoints(item: EndpointSliceItem) -> tuple[Endpoint, ...]:
+    """The endpoints that are addresses; those of type FQDN are names."""
+    return () if item.addressType == "FQDN" else item.endpoints or ()
 
 
 def slices_by_service(items: Iterable[EndpointSliceItem]) -> Slices:
@@ -88,9 +89,12 @@ class ServiceReader:
         self._where = where
         self._slices = slices
         self._stretches = stretches
-        self._tenures: dict[str, list[tuple[bytes, Tenure]]] = defaultdict(list)
+        # By one of their labels: to hold each pod against each selector took 52 s of 6,000 pods
+        # and 2,000 Services.
+        self._labelled: dict[tuple[str, str, str], list[tuple[bytes, Tenure]]] = defaultdict(list)
         for address, tenure in tenures:
-            self._tenures[tenure.pod.namespace].append((address, tenure))
+            for label in tenure.pod.labels.items():
+                self._labelled[tenure.pod.namespace, *label].append((address, tenure))
 
     def add(self, states: Sequence[ServiceItem]) -> None:
         """Take one Service in, by its states, oldest first."""
@@ -192,10 +196,9 @@ class ServiceReader:
                 target.namespace or item.metadata.namespace or "default",
                 target.name,
             )
-            for endpoint in item.endpoints or ()
+            for endpoint in _endpoints(item)
             if (target := endpoint.targetRef) is not None and target.kind == "Pod"
-            for text in endpoint.addresses
-            if _is_ip(text)
+            for text in filter(None, endpoint.addresses)
         }
 
     def _selected_backends(
@@ -203,7 +206,10 @@ class ServiceReader:
     ) -> Iterator[tuple[ServedPort, Backend]]:
         if not spec.selector:
             return
-        for address, tenure in self._tenures[namespace]:
+        with_label = (
+            self._labelled.get((namespace, *label), []) for label in spec.selector.items()
+        )
+        for address, tenure in min(with_label, key=len):
             pod = tenure.pod
             if any(pod.labels.get(key) != value for key, value in spec.selector.items()):
                 continue
