@@ -15,6 +15,7 @@ from libc.string cimport memcpy, memset
 
 from otterize_pcap.table._frames cimport set_key
 from otterize_pcap.table._handover cimport as_row, know_places, link_of
+from otterize_pcap.table._naming cimport EXPECTED_BITS, Expected, stream_number
 from otterize_pcap.table._row cimport CPacket, CRow, Key, NO_CLIENT, address, be64
 from otterize_pcap.table._segments cimport MAX_LABELS, Label
 from otterize_pcap.table._rows cimport (
@@ -42,6 +43,16 @@ TUNNEL_KINDS = (
     "vxlan", "geneve", "ipip", "ip6ip", "vxlan-gpe", "gre", "nvgre", "erspan", FORGED.kind
 )
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(TUNNEL_KINDS)}
+
+
+cdef uint64_t _stream_number(tuple stream):
+    """`stream_number` of (source, its port, destination, its port)."""
+    cdef bytes source = stream[0], target = stream[2]
+    return stream_number(
+        be64(<const uint8_t *>source), be64(<const uint8_t *>source + 8),
+        be64(<const uint8_t *>target), be64(<const uint8_t *>target + 8),
+        <uint32_t>stream[1] << 16 | <uint32_t>stream[3])
+
 
 cdef class FastTable:
     """A connection table in C, with the interface of `ConnectionTable`.
@@ -96,6 +107,7 @@ cdef class FastTable:
         free(self.decoding.paths.slots)
         free(self.decoding.paths.keys)
         free(self.decoding.paths.unknown)
+        free(self.decoding.places.expected)
 
     def __len__(self):
         return self.decoding.table.rows
@@ -228,6 +240,27 @@ cdef class FastTable:
         taken.has_timestamp = packet.timestamp is not None
         taken.timestamp = packet.timestamp or 0
         self._check(add_packet(&self.decoding.table, &taken))
+
+    def expect(self, tuple stream, uint32_t end):
+        """Decline a stream's segments up to a sequence number: its ClientHello goes on there."""
+        cdef uint64_t number = _stream_number(stream)
+        cdef Expected *slot
+        if self.decoding.places.expected == NULL:
+            self.decoding.places.expected = <Expected *>calloc(1 << EXPECTED_BITS, sizeof(Expected))
+            if self.decoding.places.expected == NULL:
+                raise MemoryError
+        slot = &self.decoding.places.expected[number >> (64 - EXPECTED_BITS)]
+        slot.mixed |= slot.streams > 0
+        slot.streams += 1
+        slot.stream, slot.end = number, end
+
+    def forget(self, tuple stream):
+        """Expect no more of a stream that was expected once."""
+        cdef Expected *slot
+        slot = &self.decoding.places.expected[_stream_number(stream) >> (64 - EXPECTED_BITS)]
+        slot.streams -= 1
+        if slot.streams == 0:
+            slot.mixed = 0
 
     cdef uint64_t _path(self, tuple tunnels) except? 0:
         """The number of a tunnel path; from now on the hot path knows it."""

@@ -139,10 +139,10 @@ cdef inline Verdict decode_frame(
             verdict = open_udp(decoding, &data, end, &ip.ends, &path, &tunnels, &is_tunnel)
             if is_tunnel or verdict != ACCEPTED:
                 continue
-            verdict = decode_udp(&decoding.places, data, end, packet)
+            verdict = decode_udp(&decoding.places, data, end, &ip.ends, packet)
         elif ip.protocol == TCP:
             verdict = decode_tcp(&decoding.places, data, end, ip.length - ip.header,
-                                 ip.ends.target_high, ip.ends.target_low, packet)
+                                 &ip.ends, packet)
         elif ip.protocol == IPIP or ip.protocol == IP6IP:
             verdict = enter(&decoding.table, &decoding.paths, &path, &tunnels,
                             KIND_IPIP if ip.protocol == IPIP else KIND_IP6IP, &ip.ends)

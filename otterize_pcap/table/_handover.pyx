@@ -19,7 +19,7 @@ from otterize_pcap.addresses import PRIVATE
 from otterize_pcap.packets import link_layer, packet, protocols, transport
 from otterize_pcap.packets.ports import DNS_PORTS, GUESSED_PORTS
 from otterize_pcap.records import pcapng, stream
-from otterize_pcap.table import rows
+from otterize_pcap.table import name_payloads, rows
 from otterize_pcap.table.rows import Row, Side
 
 _LINKS = {
@@ -45,6 +45,7 @@ COPIES = {
         "NETLINK_HARDWARE": _numbers.NETLINK_HARDWARE,
     },
     transport: {"TCP_TIMESTAMP": _numbers.TCP_TIMESTAMP},
+    name_payloads: {"HANDSHAKE_RECORD": _numbers.HANDSHAKE_RECORD},
     stream: {"MAX_CAPTURED": _numbers.MAX_CAPTURED},
     pcapng: {
         "ENHANCED_PACKET": _numbers.ENHANCED_PACKET, "EPB_DROPCOUNT": _numbers.EPB_DROPCOUNT,

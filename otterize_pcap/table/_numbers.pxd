@@ -29,6 +29,8 @@ cdef enum:
     NETLINK_HARDWARE = 824
     # packets.transport
     TCP_TIMESTAMP = 8
+    # table.name_payloads
+    HANDSHAKE_RECORD = 22
     # records.stream
     MAX_CAPTURED = 262144
     # records.pcapng

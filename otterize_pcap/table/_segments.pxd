@@ -6,8 +6,10 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp
 
 from otterize_pcap.table._links cimport ACCEPTED, DECLINED, Verdict
-from otterize_pcap.table._numbers cimport CLIENT, SERVER, SYN, TCP_TIMESTAMP
+from otterize_pcap.table._naming cimport Expected, is_expected, is_not_a_call, stream_number
+from otterize_pcap.table._numbers cimport CLIENT, HANDSHAKE_RECORD, SERVER, SYN, TCP_TIMESTAMP
 from otterize_pcap.table._row cimport CPacket, be16, be32
+from otterize_pcap.table._tunnels cimport Ends
 
 cdef enum:
     PORT_VXLAN = 1
@@ -39,6 +41,8 @@ cdef struct Places:
     # Where there are any, of all names only those in DNS that have one of them are collected.
     Label label[MAX_LABELS]
     int labels
+    # NULL until there is one.
+    Expected *expected
     uint8_t use[65536]
 
 
@@ -102,9 +106,32 @@ cdef inline bint is_private(const Places *places, uint64_t high, uint64_t low) n
     return False
 
 
+cdef inline bint may_name(
+    const Places *places, const uint8_t *data, const uint8_t *payload, const uint8_t *end,
+    const Ends *ends, const CPacket *packet
+) noexcept nogil:
+    """Whether a TCP segment's payload may hold a name: `NamePayloads.wants` decides."""
+    cdef bint is_dns = (places.use[be16(data)] | places.use[be16(data + 2)]) & PORT_DNS
+    if end <= payload or is_not_a_call(ends.source_high, ends.source_low):
+        return False
+    if is_not_a_call(ends.target_high, ends.target_low):
+        return False
+    if is_dns or places.labels:
+        return is_dns
+    if is_private(places, ends.target_high, ends.target_low):
+        return False
+    if packet.hint == CLIENT and payload[0] == HANDSHAKE_RECORD:
+        return True
+    return places.expected != NULL and is_expected(
+        places.expected,
+        stream_number(ends.source_high, ends.source_low, ends.target_high, ends.target_low,
+                      be32(data)),
+        packet.seq)
+
+
 cdef inline Verdict decode_tcp(
     const Places *places, const uint8_t *data, const uint8_t *end, uint32_t length,
-    uint64_t target_high, uint64_t target_low, CPacket *packet
+    const Ends *ends, CPacket *packet
 ) noexcept nogil:
     cdef uint32_t header
     if end - data < 20:
@@ -119,15 +146,8 @@ cdef inline Verdict decode_tcp(
     if packet.flags & SYN:
         packet.timestamp = tcp_timestamp(data + 20, data + header, &packet.has_timestamp)
     packet.hint = tcp_hint(data + header, end - data - header)
-    # `name_payloads.NamePayloads.wants` them, or perhaps does.
-    if places.labels:
-        if (places.use[be16(data)] | places.use[be16(data + 2)]) & PORT_DNS:
-            return DECLINED
-    elif places.collect_names and end - data > <ptrdiff_t>header:
-        if (packet.hint == CLIENT
-                or (places.use[be16(data)] | places.use[be16(data + 2)]) & PORT_DNS
-                or not is_private(places, target_high, target_low)):
-            return DECLINED
+    if places.collect_names and may_name(places, data, data + header, end, ends, packet):
+        return DECLINED
     return ACCEPTED
 
 
@@ -165,15 +185,18 @@ cdef inline bint has_label(
 
 
 cdef inline Verdict decode_udp(
-    const Places *places, const uint8_t *data, const uint8_t *end, CPacket *packet
+    const Places *places, const uint8_t *data, const uint8_t *end, const Ends *ends,
+    CPacket *packet
 ) noexcept nogil:
     packet.flags = 0
     packet.seq = packet.ack = 0
     packet.has_timestamp = 0
     packet.hint = 0
     if (places.use[be16(data)] | places.use[be16(data + 2)]) & PORT_DNS:
-        if places.collect_names and (places.labels == 0 or has_label(places, data, end)):
-            return DECLINED
         if end - data >= 11:
             packet.hint = SERVER if data[10] & 0x80 else CLIENT
+        if (places.collect_names and (places.labels == 0 or has_label(places, data, end))
+                and not is_not_a_call(ends.source_high, ends.source_low)
+                and not is_not_a_call(ends.target_high, ends.target_low)):
+            return DECLINED
     return ACCEPTED

@@ -73,7 +73,7 @@ class ReadOptions:
     """How captures are read.
 
     `max_connections` bounds the table, `threads` how many run at once; `fast` allows the compiled
-    path. `collect_names` keeps payloads that name servers: DNS, TLS ClientHello, HTTP/1 requests;
+    path. `collect_names` keeps payloads that name servers: DNS and TLS ClientHellos;
     `answers_about` keeps, of DNS alone, what has one of these labels, each with its length before
     it and in lower case. `opens` says which tunnels are opened (S25), None all; `tunnel_endpoints`
     are ranges whose addresses somebody says are ends of tunnels that may be.
@@ -124,7 +124,10 @@ class Chunk:
         )
         self.part = part
         self._names = (
-            NamePayloads(() if options.collect_names else options.answers_about)
+            NamePayloads(
+                () if options.collect_names else options.answers_about,
+                table if FAST_PATH and isinstance(table, FastTable) else None,
+            )
             if options.collect_names or options.answers_about
             else None
         )
@@ -174,6 +177,8 @@ class Chunk:
                     yield
         self.tally.packets += reader.number - first
         self.tally.bytes = self.bytes_read
+        if self._names is not None:
+            self._names.end()
 
     def _run_fast(self, table: "FastTable") -> Iterator[None]:
         reader = self.capture.reader

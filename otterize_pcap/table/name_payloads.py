@@ -1,11 +1,12 @@
-"""Which payloads names are read from: DNS, and what clients say first to servers outside (S50).
+"""Which payloads names are read from: DNS, and ClientHellos to servers outside (S50).
 
 A ClientHello may go on in the next segments; those are kept as far as its record reaches.
 """
 
 from collections.abc import Collection
+from typing import Protocol
 
-from otterize_pcap.addresses import is_private
+from otterize_pcap.addresses import is_not_a_call, is_private
 from otterize_pcap.packets.packet import CLIENT, Packet
 from otterize_pcap.packets.ports import DNS_PORTS
 from otterize_pcap.packets.protocols import TCP, UDP
@@ -13,42 +14,81 @@ from otterize_pcap.packets.protocols import TCP, UDP
 HANDSHAKE_RECORD = 22
 MAX_UNFINISHED = 4096
 
+Stream = tuple[bytes, int, bytes, int]
+"""Source, its port, destination, its port."""
+
+
+class Expecting(Protocol):
+    """Who must hand over the segments of some streams, and of others need not."""
+
+    def expect(self, stream: Stream, end: int, /) -> None:
+        """A stream's ClientHello goes on up to a sequence number."""
+
+    def forget(self, stream: Stream, /) -> None:
+        """It is not waited for any longer."""
+
 
 class NamePayloads:
     """Decides packet by packet, in file order.
 
     With `labels`, in lower case, only DNS is wanted that has one of them, in any order and case
     (RFC 4343): a label is written out at least once, however a message's names are compressed
-    (RFC 1035, 4.1.4).
+    (RFC 1035, 4.1.4). Whoever is `expecting` is told of ClientHellos that go on.
     """
 
-    def __init__(self, labels: Collection[bytes] = ()) -> None:
+    def __init__(self, labels: Collection[bytes] = (), expecting: Expecting | None = None) -> None:
         self._labels = labels
-        self._ends: dict[tuple[bytes, int, bytes, int], int] = {}
+        self._expecting = expecting
+        self._ends: dict[Stream, int] = {}
 
     def wants(self, packet: Packet, content: bytes) -> bool:
-        """Whether to keep a packet's payload."""
+        """Whether to keep a packet's payload.
+
+        Addresses that are no calls (S15) need no names, nor do servers inside.
+        """
         if packet.protocol not in (TCP, UDP):
             return False
+        if is_not_a_call(packet.source) or is_not_a_call(packet.destination):
+            return False
         if DNS_PORTS & {packet.source_port, packet.destination_port}:
-            if not self._labels:
-                return True
-            lowered = content.lower()
-            return any(label in lowered for label in self._labels)
+            return self._has_label(content)
         if self._labels or packet.protocol == UDP or is_private(packet.destination):
             return False
         return self._begins(packet, content) or self._goes_on(packet, content)
 
+    def end(self) -> None:
+        """The file is over: nothing goes on."""
+        while self._ends:
+            self._forget(next(iter(self._ends)))
+
+    def _has_label(self, content: bytes) -> bool:
+        if not self._labels:
+            return True
+        lowered = content.lower()
+        return any(label in lowered for label in self._labels)
+
     def _begins(self, packet: Packet, content: bytes) -> bool:
-        if packet.hint != CLIENT:
+        if packet.hint != CLIENT or content[0] != HANDSHAKE_RECORD:
             return False
-        if content[0] == HANDSHAKE_RECORD and len(content) >= 5:
+        if len(content) >= 5:
             reach = 5 + int.from_bytes(content[3:5])
             if reach > len(content):
-                if len(self._ends) >= MAX_UNFINISHED:
-                    del self._ends[next(iter(self._ends))]
-                self._ends[_stream(packet)] = (packet.seq + reach) & 0xFFFFFFFF
+                self._expect(_stream(packet), (packet.seq + reach) & 0xFFFFFFFF)
         return True
+
+    def _expect(self, stream: Stream, end: int) -> None:
+        if stream in self._ends:
+            self._forget(stream)
+        elif len(self._ends) >= MAX_UNFINISHED:
+            self._forget(next(iter(self._ends)))
+        self._ends[stream] = end
+        if self._expecting is not None:
+            self._expecting.expect(stream, end)
+
+    def _forget(self, stream: Stream) -> None:
+        del self._ends[stream]
+        if self._expecting is not None:
+            self._expecting.forget(stream)
 
     def _goes_on(self, packet: Packet, content: bytes) -> bool:
         end = self._ends.get(_stream(packet))
@@ -58,5 +98,5 @@ class NamePayloads:
         return 0 < left < 1 << 16 and bool(content)
 
 
-def _stream(packet: Packet) -> tuple[bytes, int, bytes, int]:
+def _stream(packet: Packet) -> Stream:
     return (packet.source, packet.source_port, packet.destination, packet.destination_port)

@@ -553,6 +553,7 @@ def test_payloads_that_name_servers_are_kept(fast: bool) -> None:
         ethernet(ipv4(tcp(1000, 443, payload=b"end", seq=11), target="93.184.216.34")),
         ethernet(ipv4(tcp(1000, 443, payload=b"more", seq=14), target="93.184.216.34")),
         ethernet(ipv4(udp(1000, 123, b"time"), 17)),
+        ethernet(ipv4(udp(1000, 53, b"query"), 17, target="127.0.0.53")),
     ]
     table = read(pcap(frames), ReadOptions(fast=fast, collect_names=True))
     assert [(payload.number, payload.content) for payload in table.payloads] == [

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from otterize_pcap.addresses import PRIVATE, format_address
+from otterize_pcap.addresses import (
+    PRIVATE,
+    format_address,
+    is_not_a_call,
+    is_private,
+    parse_address,
+)
 from otterize_pcap.packets import link_layer
 from otterize_pcap.packets.ports import DNS_PORTS
 from otterize_pcap.records import link_names
@@ -57,9 +63,9 @@ def test_a_copy_that_drifted_is_not_used(name: str) -> None:
 
 
 def frame_to(address: bytes) -> bytes:
-    """A TCP segment with a payload that is no client's, to a port that is not DNS's."""
+    """A TCP segment with a ClientHello, to a port that is not DNS's."""
     target = format_address(address)
-    segment = tcp(1000, 9000, payload=b"payload")
+    segment = tcp(1000, 9000, payload=b"\x16\x03\x01\x00\x01\x01")
     return ethernet(ipv6(segment, target=target) if ":" in target else ipv4(segment, target=target))
 
 
@@ -75,13 +81,31 @@ def test_private_networks_are_handed_over(network: tuple[int, int]) -> None:
         assert declined(frame_to(address.to_bytes(16)), collect_names=True)
 
 
+NO_CALLS = (
+    "0.0.0.1 0.255.255.255 1.0.0.0 126.255.255.255 127.0.0.1 127.255.255.255 128.0.0.1 169.253.1.1",
+    "169.254.1.1 169.254.169.254 169.254.20.10 169.255.1.1 223.255.255.255 224.0.0.0",
+    "239.255.255.255 240.0.0.1 255.255.255.254 255.255.255.255 :: ::1 ::ff ::100 fe7f::1 fe80::1",
+    "febf::1 fec0::1 feff::1 ff02::1 2001:db8::1 fdff::1",
+)
+
+
+@compiled
+@pytest.mark.parametrize("address", " ".join(NO_CALLS).split())
+def test_addresses_that_are_no_calls_are_handed_over(address: str) -> None:
+    """S15, S50: what is between such addresses is no call, and needs no name."""
+    known = parse_address(address)
+    wanted = not is_not_a_call(known) and not is_private(known)
+    assert declined(frame_to(known), collect_names=True) == wanted
+
+
 @compiled
 @pytest.mark.parametrize("port", [52, 53, 54, 5352, 5353, 5354])
 def test_dns_ports_are_handed_over(port: int) -> None:
     """S50: DNS messages are read for their names, and only where names are collected."""
-    frame = ethernet(ipv4(udp(1000, port, bytes(12)), 17))
-    assert declined(frame, collect_names=True) == (port in DNS_PORTS)
-    assert not declined(frame)
+    for ports in ((1000, port), (port, 1000)):
+        frame = ethernet(ipv4(udp(*ports, bytes(12)), 17))
+        assert declined(frame, collect_names=True) == (port in DNS_PORTS)
+        assert not declined(frame)
 
 
 @compiled
