@@ -7,6 +7,7 @@ and resolver (RFC 5452, 9.1). What nobody asked for, a pod may have sent to rena
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from otterize_pcap.addresses import MAPPED
@@ -19,6 +20,9 @@ RESPONSE, NO_ERROR = 1, 0
 MAX_CHAIN = 16
 SAME_QUESTION_NS = SECOND_NS
 """Within this time a question is the same, recorded several times; after it, asked again."""
+IDENTIFICATION_BYTES = 2
+MOST_KEPT = 4096
+"""Contents of messages that are kept decoded."""
 PATIENCE_NS = 30 * SECOND_NS
 """An answer that comes later answers nothing."""
 
@@ -83,27 +87,54 @@ class Place(NamedTuple):
     packet: int
 
 
+class _Said(NamedTuple):
+    """A message without its identification; a question where `addresses` is None."""
+
+    name: str
+    kind: int
+    addresses: tuple[bytes, ...] | None = None
+    aliases: tuple[str, ...] = ()
+
+
 def read_message(
     content: bytes, protocol: int, source: Endpoint, target: Endpoint, place: Place
 ) -> Asked | Told | None:
     """A question or an answer without error; None where a message is neither."""
+    said = _said(content[IDENTIFICATION_BYTES:])
+    if said is None:
+        return None
+    identification = int.from_bytes(content[:IDENTIFICATION_BYTES])
+    if said.addresses is None:
+        question = Question(protocol, source, identification, said.name, said.kind)
+        return Asked(question, target, place.time_ns)
+    if not (said.name and said.addresses):
+        return None
+    answer = Answer(target[0], said.name, said.addresses, *place, said.aliases)
+    question = Question(protocol, target, identification, said.name, said.kind)
+    return Told(question, source, answer)
+
+
+@lru_cache(MOST_KEPT)
+def _said(content: bytes) -> _Said | None:
+    """What a message says but for its identification; None where that is nothing.
+
+    Pods ask the same again and again, and are told the same: 81,000 messages of a capture of 60
+    Services are 120 contents, and to decode one takes 60 µs.
+    """
     try:
-        message = parse_header(DnsMessage, content, "DNS")
+        message = parse_header(DnsMessage, bytes(IDENTIFICATION_BYTES) + content, "DNS")
     except UndecodableError:
         return None
     if len(message.qd) != 1:
         return None
-    asked = message.qd[0].name.lower().rstrip(".")
-    identification, kind = message.id, message.qd[0].type
+    asked, kind = message.qd[0].name.lower().rstrip("."), message.qd[0].type
     if message.qr != RESPONSE:
-        question = Question(protocol, source, identification, asked, kind)
-        return Asked(question, target, place.time_ns)
+        return _Said(asked, kind)
     if message.rcode != NO_ERROR:
         return None
-    answer = _answer(message, asked, target[0], place)
-    if answer is None:
-        return None
-    return Told(Question(protocol, target, identification, asked, kind), source, answer)
+    aliases = _aliases(message, asked)
+    addresses = tuple(_addresses(message, (asked, *aliases)))
+    return _Said(asked, kind, addresses, aliases)
 
 
 def answers_asked_for(
@@ -165,8 +196,8 @@ def _answered_round(
     return None
 
 
-def _answer(message: DnsMessage, asked: str, client: bytes, place: Place) -> Answer | None:
-    """What a response says of the name asked for: its aliases in order, and their addresses."""
+def _aliases(message: DnsMessage, asked: str) -> tuple[str, ...]:
+    """The names behind the one asked for, in the order of the CNAMEs that lead to them."""
     aliases = {asked: None}
     for _ in range(MAX_CHAIN):
         more = [
@@ -177,10 +208,7 @@ def _answer(message: DnsMessage, asked: str, client: bytes, place: Place) -> Ans
         if aliases.keys() >= set(more):
             break
         aliases.update(dict.fromkeys(more))
-    addresses = tuple(_addresses(message, aliases.keys()))
-    if not asked or not addresses:
-        return None
-    return Answer(client, asked, addresses, *place, tuple(aliases)[1:])
+    return tuple(aliases)[1:]
 
 
 def _addresses(message: DnsMessage, names: Iterable[str]) -> Iterator[bytes]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from otterize_pcap.connections.dns_answers import Answer
 from otterize_pcap.connections.names import Names
 from otterize_pcap.graph.service_graph import LOOKUP, Call, Workload, call_order
-from otterize_pcap.resolve.resolve import API_SERVER, Party, Resolver
+from otterize_pcap.resolve.holders import Holders
+from otterize_pcap.resolve.resolve import API_SERVER, Party
 from otterize_pcap.resolve.service_routes import API_SERVER as API_SERVER_NAME
 from otterize_pcap.snapshot.snapshot import Service, Snapshot
 
@@ -22,12 +23,12 @@ class Lookup:
     answer: Answer
 
 
-def find_lookups(names: Names, snapshot: Snapshot, resolver: Resolver) -> Iterator[Lookup]:
+def find_lookups(names: Names, snapshot: Snapshot, holders: Holders) -> Iterator[Lookup]:
     """Every answer to a pod about a Service with one workload behind it, by time."""
     services = {(service.namespace, service.name): service for service in snapshot.services}
     for answer in names.answers:
-        client = resolver.holder(answer.client, answer.time_ns, answer.time_ns)
-        server = _looked_up(answer, services, resolver)
+        client = holders.at(answer.client, answer.time_ns)
+        server = _looked_up(answer, services, holders)
         if isinstance(client, Party) and server is not None:
             yield Lookup(client, server, answer)
 
@@ -41,7 +42,7 @@ def add_lookups(calls: Iterable[Call], lookups: Iterable[Lookup]) -> tuple[Call,
     return tuple(sorted(found.values(), key=call_order))
 
 
-def _looked_up(answer: Answer, services: Services, resolver: Resolver) -> Workload | None:
+def _looked_up(answer: Answer, services: Services, holders: Holders) -> Workload | None:
     """The workload behind a Service's name, where all its backends are of one.
 
     The names of Services are `[…].<service>.<namespace>.svc.<cluster domain>` (Kubernetes
@@ -61,7 +62,7 @@ def _looked_up(answer: Answer, services: Services, resolver: Resolver) -> Worklo
             party.workload
             for backends in service.backends.values()
             for backend in backends
-            for party in [resolver.holder(backend.address, answer.time_ns, answer.time_ns)]
+            for party in [holders.at(backend.address, answer.time_ns)]
             if isinstance(party, Party)
         }
         return workloads.pop() if len(workloads) == 1 else None

@@ -28,6 +28,7 @@ from otterize_pcap.resolve.build_graph import (
 from otterize_pcap.resolve.capture import Capture, contents_of
 from otterize_pcap.resolve.cluster_dns import ClusterDns, ServiceName
 from otterize_pcap.resolve.external_names import ExternalNames
+from otterize_pcap.resolve.holders import Holders
 from otterize_pcap.resolve.identity import ANNOTATIONS, Identities, NamedBy, held_by_workloads
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
 from otterize_pcap.resolve.naming_notes import inferred_names, merged_notes
@@ -215,7 +216,8 @@ class MappedCapture:
     def lookups(self) -> tuple[Lookup, ...]:
         """Every answer of DNS to a pod about a Service."""
         names = self._lookup.names(self.offsets)
-        return tuple(find_lookups(names, self._lookup.snapshot, self._resolver))
+        holders = Holders(self._resolver.holder, self._lookup.routes.client_changes)
+        return tuple(find_lookups(names, self._lookup.snapshot, holders))
 
     @cached_property
     def held(self) -> Mapping[bytes, frozenset[Workload]]:
