@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         HiddenCall,
         NodeCoverage,
         ServiceGraph,
+        UndecidedCall,
         Use,
         Workload,
     )
@@ -83,6 +84,7 @@ _HOMES = {
     "ReadOptions": "table.chunk",
     "Rules": "resolve.map_capture",
     "ServiceGraph": "graph.service_graph",
+    "UndecidedCall": "graph.service_graph",
     "SnapshotError": "errors",
     "UnknownCaptureFormat": "errors",
     "UnsupportedLinkType": "errors",
@@ -130,6 +132,7 @@ __all__ = [
     "Rules",
     "ServiceGraph",
     "SnapshotError",
+    "UndecidedCall",
     "UnknownCaptureFormat",
     "UnsupportedLinkType",
     "UsageError",

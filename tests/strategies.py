@@ -14,6 +14,7 @@ from otterize_pcap.graph.service_graph import (
     FileCoverage,
     NodeCoverage,
     ServiceGraph,
+    UndecidedCall,
     Use,
     Workload,
     call_order,
@@ -89,6 +90,7 @@ calls = st.builds(
     status=st.sampled_from((ESTABLISHED, ATTEMPTED)),
     uses=use_lists,
 )
+ends = st.none() | st.lists(workloads | externals, min_size=1, max_size=2).map(tuple)
 coverages = st.builds(
     Coverage,
     files=st.lists(
@@ -118,6 +120,17 @@ coverages = st.builds(
     connections=FATES,
     skipped=TALLIES,
     notes=st.lists(st.text(max_size=5), max_size=2).map(tuple),
+    undecided=st.lists(
+        st.builds(
+            UndecidedCall,
+            FATE_TEXTS.map(parse_fate),
+            ends,
+            ends,
+            st.sampled_from(("", "TCP", "UDP")),
+            COUNTS,
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 
 

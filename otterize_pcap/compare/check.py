@@ -13,21 +13,18 @@ from ipaddress import ip_address, ip_network
 from otterize_pcap.compare.align_workloads import align_graphs
 from otterize_pcap.compare.diff import NotSeen, missed_calls
 from otterize_pcap.compare.ignore_rules import IgnoreRule, is_ignored
+from otterize_pcap.compare.seen_otherwise import HIDDEN_OUTSIDE, may_be_service
 from otterize_pcap.graph.service_graph import (
     Call,
     External,
-    HiddenCall,
     ServiceGraph,
     Use,
     Workload,
     call_order,
-    could_be,
 )
 from otterize_pcap.intents.declared_entries import CLOUD
-from otterize_pcap.resolve.build_graph import HIDDEN_EXTERNAL
 
 NOT_DECLARED = "not declared"
-HIDDEN_OUTSIDE = "calls out of the cluster were seen that are only shown with --internet"
 INVISIBLE = "a capture does not show which cloud resource or database a call is for"
 
 
@@ -101,29 +98,7 @@ def _is_meant(permit: Call, call: Call) -> bool:
     if isinstance(declared, External):
         return isinstance(server, External) and _covers(declared, server)
     service = f"{declared.name}.{declared.namespace}"
-    return _may_be_service(declared) and any(service in use.services for use in call.uses)
-
-
-def _is_hidden(permit: Call, seen: HiddenCall) -> bool:
-    """Whether a declared call could be one that was seen but is not shown."""
-    declared = permit.server
-    if isinstance(declared, External) or not could_be(permit.client, seen.client):
-        return False
-    return could_be(declared, seen.server) or (
-        _may_be_service(declared)
-        and any(_is_service(declared, service) for service in seen.services)
-    )
-
-
-def _may_be_service(declared: Workload) -> bool:
-    """Whether a name can be a Service's: a document may leave out the kind."""
-    return not declared.kind or declared.is_service
-
-
-def _is_service(declared: Workload, service: str) -> bool:
-    """Whether a Service, as `name.namespace`, is meant by a name that may lack its namespace."""
-    name, _, namespace = service.rpartition(".")
-    return declared.name == name and declared.namespace in ("", namespace)
+    return may_be_service(declared) and any(service in use.services for use in call.uses)
 
 
 def _covers(declared: External, server: External) -> bool:
@@ -151,21 +126,12 @@ def _permits_port(permits: Iterable[Call], use: Use) -> bool:
 
 def _missed(spare: Sequence[Call], observed: ServiceGraph) -> tuple[NotSeen, ...]:
     """Those of the spare permits whose calls the capture need not have shown."""
-    coverage = {entry.call: entry for entry in missed_calls(spare, None, observed.coverage)}
-    seen = dict(observed.coverage.connections) if observed.coverage else {}
+    known = {entry.call: entry for entry in missed_calls(spare, None, observed, in_vain=True)}
     missed = []
     for permit in spare:
-        reasons = coverage[permit].reasons if permit in coverage else ()
-        reasons += tuple(
-            sorted(
-                {f"seen, but {call.fate}" for call in observed.hidden if _is_hidden(permit, call)}
-            )
-        )
-        if isinstance(permit.server, External):
-            if permit.server.name.partition(":")[0] in CLOUD:
-                reasons = (*reasons, INVISIBLE)
-            elif seen.get(HIDDEN_EXTERNAL):
-                reasons = (*reasons, HIDDEN_OUTSIDE)
+        reasons = known[permit].reasons if permit in known else ()
+        if isinstance(permit.server, External) and permit.server.name.partition(":")[0] in CLOUD:
+            reasons = (*(one for one in reasons if one != HIDDEN_OUTSIDE), INVISIBLE)
         if reasons:
             missed.append(NotSeen(permit, reasons))
     return tuple(missed)

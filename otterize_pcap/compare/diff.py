@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from otterize_pcap.compare.align_workloads import align_graphs
 from otterize_pcap.compare.coverage_gaps import coverage_gaps, gaps_that_hide
 from otterize_pcap.compare.ignore_rules import IgnoreRule, is_ignored
+from otterize_pcap.compare.seen_otherwise import seen_otherwise
 from otterize_pcap.graph.service_graph import Call, Coverage, ServiceGraph, call_order
 from otterize_pcap.timestamps import SECOND_NS
 
@@ -62,7 +63,7 @@ def diff_graphs(old: ServiceGraph, new: ServiceGraph) -> GraphDiff:
     both = before.keys() & after.keys()
     changes = {key: reasons for key in both if (reasons := _differences(before[key], after[key]))}
     gone = _sorted(call for key, call in before.items() if key not in both)
-    missed = missed_calls(gone, old.coverage, new.coverage)
+    missed = missed_calls(gone, old.coverage, new)
     unknown = {(entry.call.client, entry.call.server) for entry in missed}
     return GraphDiff(
         added=_sorted(call for key, call in after.items() if key not in both),
@@ -90,16 +91,24 @@ def without_ignored(diff: GraphDiff, rules: Sequence[IgnoreRule]) -> GraphDiff:
 
 
 def missed_calls(
-    absent: Iterable[Call], old: Coverage | None, new: Coverage | None
+    absent: Iterable[Call], old: Coverage | None, new: ServiceGraph, *, in_vain: bool = False
 ) -> tuple[NotSeen, ...]:
-    """Those of the absent calls that the new coverage could not have shown, with the reasons.
+    """Those of the absent calls that the new capture need not have shown, with the reasons.
 
-    Without coverage, as in a document, absence is all there is to know.
+    Without coverage, as in a document, absence is all there is to know. `in_vain` counts as seen
+    what was never established.
     """
-    if new is None:
+    if new.coverage is None:
         return ()
-    gaps = coverage_gaps(new)
-    reasons = {call: (*gaps_that_hide(call, gaps), *_too_short(call, old, new)) for call in absent}
+    gaps = coverage_gaps(new.coverage)
+    reasons = {
+        call: (
+            *gaps_that_hide(call, gaps),
+            *_too_short(call, old, new.coverage),
+            *seen_otherwise(call, new, in_vain=in_vain),
+        )
+        for call in absent
+    }
     return tuple(NotSeen(call, why) for call, why in reasons.items() if why)
 
 

@@ -96,6 +96,16 @@ class NodeEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     workloads: tuple[WorkloadEntry, ...] | None = None
 
 
+class UndecidedEntry(msgspec.Struct, frozen=True):
+    """Connections that may be a call: who may have been at the ends, null for anybody."""
+
+    fate: str
+    clients: tuple[WorkloadEntry | ExternalEntry, ...] | None
+    servers: tuple[WorkloadEntry | ExternalEntry, ...] | None
+    protocol: str
+    connections: int
+
+
 class CoverageEntry(msgspec.Struct, frozen=True):
     """What the graph rests on: connections by what became of them, packets without one."""
 
@@ -104,6 +114,7 @@ class CoverageEntry(msgspec.Struct, frozen=True):
     connections: dict[str, int]
     skipped: dict[str, int]
     notes: tuple[str, ...]
+    undecided: tuple[UndecidedEntry, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class GraphDocument(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from otterize_pcap.graph.graph_entries import (
     FileEntry,
     GraphDocument,
     NodeEntry,
+    UndecidedEntry,
     UseEntry,
     WorkloadEntry,
 )
@@ -32,6 +33,7 @@ from otterize_pcap.graph.service_graph import (
     NodeCoverage,
     Server,
     ServiceGraph,
+    UndecidedCall,
     Use,
     Workload,
     call_order,
@@ -189,20 +191,32 @@ def _coverage_entry(coverage: Coverage) -> CoverageEntry:
         connections={str(fate): count for fate, count in coverage.connections},
         skipped=dict(coverage.skipped),
         notes=coverage.notes,
+        undecided=tuple(map(_undecided_entry, coverage.undecided)) or msgspec.UNSET,
     )
 
 
+def _undecided_entry(call: UndecidedCall) -> UndecidedEntry:
+    clients, servers = (
+        None if ends is None else tuple(map(server_entry, ends))
+        for ends in (call.clients, call.servers)
+    )
+    return UndecidedEntry(str(call.fate), clients, servers, call.protocol, call.connections)
+
+
 def _call(entry: CallEntry) -> Call:
-    server = entry.server
     return Call(
         client=_workload(entry.client),
-        server=_workload(server)
-        if isinstance(server, WorkloadEntry)
-        else External(server.name, server.is_address),
+        server=_server(entry.server),
         status=entry.status,
         uses=tuple(_use(use) for use in entry.uses),
         details=entry.details,
     )
+
+
+def _server(entry: WorkloadEntry | ExternalEntry) -> Server:
+    if isinstance(entry, WorkloadEntry):
+        return _workload(entry)
+    return External(entry.name, entry.is_address)
 
 
 def _workload(entry: WorkloadEntry) -> Workload:
@@ -262,4 +276,14 @@ def _coverage(entry: CoverageEntry) -> Coverage:
         ),
         skipped=tuple(sorted(entry.skipped.items())),
         notes=entry.notes,
+        undecided=tuple(map(_undecided, entry.undecided or ())),
     )
+
+
+def _undecided(entry: UndecidedEntry) -> UndecidedCall:
+    clients, servers = (
+        None if ends is None else tuple(map(_server, ends))
+        for ends in (entry.clients, entry.servers)
+    )
+    fate = parse_fate(entry.fate)
+    return UndecidedCall(fate, clients, servers, entry.protocol, entry.connections)

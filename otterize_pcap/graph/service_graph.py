@@ -143,11 +143,27 @@ class NodeCoverage:
 
 
 @dataclass(frozen=True, slots=True)
+class UndecidedCall:
+    """Connections that may be a call, of which an end or the direction is not known.
+
+    `clients` and `servers` are who the ends may have been, None for anybody; `fate` says why that
+    is all that is known. `protocol` is empty where it is not known.
+    """
+
+    fate: Fate
+    clients: tuple[Server, ...] | None
+    servers: tuple[Server, ...] | None
+    protocol: str
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """What a graph rests on, so that absence can be told from not having looked.
 
     `connections` counts connections by what became of them, in order of the fates' texts.
-    `skipped` counts packets that hold no connection, by reason.
+    `skipped` counts packets that hold no connection, by reason. `undecided` are the connections,
+    of those counted, that may be a call.
     """
 
     files: tuple[FileCoverage, ...] = ()
@@ -155,6 +171,7 @@ class Coverage:
     connections: tuple[tuple[Fate, int], ...] = ()
     skipped: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
+    undecided: tuple[UndecidedCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

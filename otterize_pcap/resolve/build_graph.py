@@ -40,6 +40,10 @@ HIDDEN_ONE_WAY = Fate(FateKind.HIDDEN, "one-way UDP")
 HIDDEN_LABEL = Fate(FateKind.HIDDEN, "excluded label")
 HIDDEN_CLIENT = Fate(FateKind.HIDDEN, "client not selected")
 HIDDEN_NAMESPACE = Fate(FateKind.HIDDEN, "excluded namespace")
+HIDDEN_BY_OPTION = frozenset(
+    (HIDDEN_DNS, HIDDEN_SELF, HIDDEN_LABEL, HIDDEN_CLIENT, HIDDEN_NAMESPACE)
+)
+"""Of calls between workloads that took place."""
 
 NO_VALUE = "no_value"
 

@@ -45,6 +45,7 @@ from otterize_pcap.resolve.service_routes import ServiceRoutes
 from otterize_pcap.resolve.stands import StandResolver
 from otterize_pcap.resolve.tunnel_answers import TunnelAnswers
 from otterize_pcap.resolve.tunnel_ends import TunnelEnds
+from otterize_pcap.resolve.undecided import find_undecided, merge_undecided, unknown_ends
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.rows import Endpoint
 
@@ -259,7 +260,8 @@ class MappedCapture:
     def graph(self) -> ServiceGraph:
         """The service graph."""
         lookup, contents, rules = self._lookup, self._lookup.contents, self._lookup.rules
-        calls, fates, hidden = build_calls(self._counted(), rules.inclusion, lookup.cluster_dns)
+        counted = self._counted()
+        calls, fates, hidden = build_calls(counted, rules.inclusion, lookup.cluster_dns)
         if rules.inclusion.lookups:
             calls = add_lookups(calls, self.lookups)
         if self._found.ageless:
@@ -275,6 +277,10 @@ class MappedCapture:
             connections=tuple(sorted(fates.items())),
             skipped=tuple(sorted(skipped.items())),
             notes=(*self._notes(), *merged_notes(lookup.identities, calls)),
+            undecided=(
+                *find_undecided(counted, attempts=rules.inclusion.attempts),
+                *unknown_ends(AGELESS, self._found.ageless),
+            ),
         )
         return ServiceGraph(calls, coverage, hidden, inferred_names(lookup.identities, calls))
 
@@ -356,6 +362,9 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
             connections=tuple(sorted(connections.items())),
             skipped=tuple(sorted(skipped.items())),
             notes=tuple(dict.fromkeys(note for coverage in coverages for note in coverage.notes)),
+            undecided=merge_undecided(
+                call for coverage in coverages for call in coverage.undecided
+            ),
         ),
         tuple(dict.fromkeys(call for graph in graphs for call in graph.hidden)),
         tuple(dict.fromkeys(entry for graph in graphs for entry in graph.inferred)),

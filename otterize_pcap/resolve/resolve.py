@@ -178,7 +178,9 @@ class Resolver:
         """The resolution of a call, or of a group of them, whose ends were looked up."""
         server, services, port = found
         if connection.rule is Rule.UNDIRECTED:
-            return Unresolved(connection, UNDIRECTED)
+            one = client if isinstance(client, Party) else None
+            other = None if isinstance(server, Unknown) else server
+            return Unresolved(connection, UNDIRECTED, client=one, server=other)
         if client == Unknown(NODE_CLIENT) and self._routes.calls_as_api_server(
             connection.clients[0][0], connection.protocol, connection.servers
         ):

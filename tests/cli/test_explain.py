@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from otterize_pcap.explain import Question, asked_services, explain
@@ -22,6 +22,7 @@ from otterize_pcap.resolve.map_capture import (
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.chunk import ReadOptions
 from tests.conftest import FIXTURES, ROOT, Otterize
+from tests.strategies import laws
 
 Golden = Callable[[str, str], None]
 
@@ -86,7 +87,7 @@ def test_names_of_others_tell_nothing(scenario: str) -> None:
             assert explain(question, found) == explain(question, every)
 
 
-@settings(deadline=None)
+@laws
 @given(st.lists(st.booleans(), min_size=9, max_size=9))
 def test_names_in_any_case_are_the_servers(upper: list[bool]) -> None:
     """S42: DNS takes letters of either case for the same (RFC 4343), and some clients mix them."""

@@ -6,8 +6,9 @@ from itertools import starmap
 import pytest
 from hypothesis import given
 
-from otterize_pcap.compare.check import HIDDEN_OUTSIDE, CheckResult, check_graph
+from otterize_pcap.compare.check import CheckResult, check_graph
 from otterize_pcap.compare.ignore_rules import parse_ignore_rules
+from otterize_pcap.compare.seen_otherwise import HIDDEN_OUTSIDE
 from otterize_pcap.compare.thresholds import Thresholds, parse_share, unmet_thresholds
 from otterize_pcap.errors import UsageError
 from otterize_pcap.files.captures import open_captures
