@@ -68,8 +68,8 @@ def check(  # noqa: PLR0913 - one parameter an option, all passed by name
     """
     gate = read_gate(max_unresolved, require_node, allow_empty=allow_empty, exit_zero=exit_zero)
     rules = read_ignore_rules(ignore)
-    observed = read_observed(captures, selection)
-    declared = read_allowed(allow, selection)
+    observed = read_observed(captures, selection, reporting)
+    declared = read_allowed(allow, selection, reporting)
     result = check_graph(observed, declared, rules)
     unmet = gate.unmet((observed,))
     match format_:

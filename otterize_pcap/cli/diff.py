@@ -64,7 +64,7 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by nam
     """
     gate = read_gate(max_unresolved, require_node, allow_empty=allow_empty, exit_zero=exit_zero)
     rules = read_ignore_rules(ignore)
-    before, after = read_either(old, selection), read_either(new, selection)
+    before, after = (read_either(side, selection, reporting) for side in (old, new))
     found = without_ignored(diff_graphs(before, after), rules)
     unmet = gate.unmet((before, after))
     match format_:

@@ -4,22 +4,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from otterize_pcap.cli.graph_input import read_graph
-from otterize_pcap.cli.options import Selection
+from otterize_pcap.cli.options import Reporting, Selection
+from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import InputError
 from otterize_pcap.files.captures import is_capture_directory
 from otterize_pcap.files.opening import STDIN, path_text, read_bytes
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.graph_format import decode_graph, is_graph_json
+from otterize_pcap.graph.naming import printable
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.intents.places import Places, declared_places
 from otterize_pcap.intents.read_intents import parse_intents
+from otterize_pcap.intents.sort_files import NOT_PARSED, NamedFile, SortedFiles, sort_files
 from otterize_pcap.system_errors import system_reason
 
 DOCUMENTS = (".yaml", ".yml", ".json")
 TEXT_START = 1024
+SILENT = Reporting(quiet=True)
 
 
-def read_either(path: Path, selection: Selection) -> ServiceGraph:
+def read_either(path: Path, selection: Selection, reporting: Reporting = SILENT) -> ServiceGraph:
     """The graph of an export (a file, or a directory of them), or of a capture.
 
     A directory is a capture where it holds a snapshot or pcap files, a file where it is no text.
@@ -28,29 +32,52 @@ def read_either(path: Path, selection: Selection) -> ServiceGraph:
         return read_graph([path], selection)
     if path.is_file() and not _is_text(path):
         return read_graph([path], selection)
-    return filter_graph(read_declared([path]), selection.wanted)
+    return filter_graph(read_declared([path], reporting), selection.wanted)
 
 
-def read_observed(paths: Sequence[Path] | None, selection: Selection) -> ServiceGraph:
+def read_observed(
+    paths: Sequence[Path] | None, selection: Selection, reporting: Reporting = SILENT
+) -> ServiceGraph:
     """The graph of captures, or of one export where that is all there is."""
     if paths is not None and len(paths) == 1 and paths[0] != STDIN:
-        return read_either(paths[0], selection)
+        return read_either(paths[0], selection, reporting)
     return read_graph(paths, selection)
 
 
-def read_allowed(paths: Sequence[Path], selection: Selection) -> ServiceGraph:
+def read_allowed(
+    paths: Sequence[Path], selection: Selection, reporting: Reporting = SILENT
+) -> ServiceGraph:
     """The graph of documents, or of whatever else a single path holds."""
     if len(paths) == 1:
-        return read_either(paths[0], selection)
-    return filter_graph(read_declared(paths), selection.wanted)
+        return read_either(paths[0], selection, reporting)
+    return filter_graph(read_declared(paths, reporting), selection.wanted)
 
 
-def read_declared(paths: Sequence[Path]) -> ServiceGraph:
-    """The graph that documents declare; each path is a file or a directory of them."""
-    documents = [document for path in paths for document in _documents(path)]
-    if len(documents) == 1 and is_graph_json(documents[0][1]):
-        return decode_graph(documents[0][1], documents[0][0])
-    return parse_intents(documents)
+def read_declared(paths: Sequence[Path], reporting: Reporting = SILENT) -> ServiceGraph:
+    """The graph that documents declare; each path is a file or a directory of them.
+
+    What is no ClientIntents is left out, and said to be.
+    """
+    files = [file for path in paths for file in _files(path)]
+    if len(files) == 1 and is_graph_json(files[0].content):
+        return decode_graph(files[0].content, files[0].name)
+    sorted_files = sort_files(files)
+    if not sorted_files.intents:
+        message = f"{', '.join(map(path_text, paths))}: no ClientIntents in this directory ("
+        message += f"found {_listed(sorted_files)}); name the one that declares calls"
+        raise InputError(message)
+    if sorted_files.left_out and not reporting.quiet:
+        notice(f"note: left out, since they declare no calls: {_listed(sorted_files)}")
+    if reporting.verbose:
+        for name in sorted_files.unparsed:
+            notice(f"  note: {printable(name)}: {NOT_PARSED}")
+    return parse_intents(sorted_files.intents)
+
+
+def _listed(found: SortedFiles) -> str:
+    """What was left out, the most frequent first."""
+    order = sorted(found.left_out.items(), key=lambda entry: (-entry[1], entry[0]))
+    return ", ".join(f"{count} {printable(kind)}" for kind, count in order)
 
 
 def read_places(paths: Sequence[Path]) -> Places:
@@ -65,21 +92,25 @@ def read_places(paths: Sequence[Path]) -> Places:
         return Places(first)
     if any(path.is_file() and not _is_text(path) for path in paths):
         return Places(first)
-    documents = [document for path in paths for document in _documents(path)]
-    if any(is_graph_json(content) for _, content in documents):
+    files = [file for path in paths for file in _files(path)]
+    if len(files) == 1 and is_graph_json(files[0].content):
         return Places(first)
+    documents = sort_files(files).intents
     return Places(documents[0][0], tuple(declared_places(documents)))
 
 
-def _documents(path: Path) -> Iterator[tuple[str, bytes]]:
+def _files(path: Path) -> Iterator[NamedFile]:
     if not path.is_dir():
-        yield path_text(path), read_bytes(path)
+        yield NamedFile(path_text(path), read_bytes(path))
         return
-    inside = sorted(entry for entry in path.rglob("*") if entry.suffix in DOCUMENTS)
+    inside = sorted(
+        entry for entry in path.rglob("*") if entry.suffix in DOCUMENTS and entry.is_file()
+    )
     if not inside:
         message = f"{path}: neither a capture directory nor a directory of exports"
         raise InputError(message)
-    yield from ((path_text(entry), read_bytes(entry)) for entry in inside)
+    for entry in inside:
+        yield NamedFile(path_text(entry), read_bytes(entry), in_folder=len(inside) > 1)
 
 
 def _is_text(path: Path) -> bool:

@@ -64,8 +64,8 @@ def graph(
 
     Example: otterize graph my-capture/ --format html -o calls.html
     """
-    now = read_observed(captures, selection)
-    before = None if since is None else read_either(since, selection)
+    now = read_observed(captures, selection, reporting)
+    before = None if since is None else read_either(since, selection, reporting)
     shown = through_services(now) if as_service else now
     if before is None:
         picture = picture_of_graph(shown)

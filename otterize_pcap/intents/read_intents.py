@@ -6,7 +6,7 @@ same, with `type`, `topics` or `kafkaTopics`, `resources` or `HTTPResources`) an
 CustomResourceDefinition, group k8s.otterize.com.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -78,19 +78,36 @@ def intents_of(content: bytes, name: str) -> Iterator[Document]:
     Raises:
         GraphFormatError: The file is broken, or has documents and none of them is ClientIntents.
     """
+    found = documents_of(content, name)
+    require_intents(found, name)
+    yield from (document for document in found if document.get("kind") == KIND)
+
+
+def documents_of(content: bytes, name: str) -> list[Document]:
+    """All objects of one file, whatever their kinds, out of lists, arrays and streams.
+
+    Raises:
+        GraphFormatError: The file is empty or broken.
+    """
     if not content.strip():
         message = f"{name}: empty; write it again with `otterize intents export`"
         raise GraphFormatError(message)
-    found = list(_flatten(_parse(content, name)))
-    intents = [document for document in found if document.get("kind") == KIND]
-    if found and not intents:
-        kinds = ", ".join(sorted({str(document.get("kind", "no kind")) for document in found}))
-        message = (
-            f"{name}: no ClientIntents (found {kinds}); "
-            "expected what `otterize intents export` writes"
-        )
-        raise GraphFormatError(message)
-    yield from intents
+    return list(_flatten(_parse(content, name)))
+
+
+def require_intents(found: Sequence[Document], name: str) -> None:
+    """Refuse a file of which no object is ClientIntents; one without objects declares nothing.
+
+    Raises:
+        GraphFormatError: It has objects of other kinds alone.
+    """
+    if not found or any(document.get("kind") == KIND for document in found):
+        return
+    kinds = ", ".join(sorted({str(document.get("kind", "no kind")) for document in found}))
+    message = (
+        f"{name}: no ClientIntents (found {kinds}); expected what `otterize intents export` writes"
+    )
+    raise GraphFormatError(message)
 
 
 def _parse(content: bytes, name: str) -> list[Any]:
