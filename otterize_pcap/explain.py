@@ -6,11 +6,11 @@ told one of the other.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from otterize_pcap.addresses import format_address, format_endpoint
+from otterize_pcap.asked_names import AskedName, find_asked
 from otterize_pcap.connections.legs import SLACK_NS, Leg
 from otterize_pcap.explanation import (
     End,
@@ -21,7 +21,7 @@ from otterize_pcap.explanation import (
 )
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.naming import full_name
-from otterize_pcap.graph.service_graph import External, Workload
+from otterize_pcap.graph.service_graph import Call, External, Workload
 from otterize_pcap.intervals import OPEN
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.build_graph import fate_of
@@ -41,6 +41,8 @@ from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.timestamps import format_time
 
 Held = Mapping[bytes, Collection[Workload]]
+SHOWN = str(Fate(FateKind.RESOLVED))
+NOTHING_RECORDED = "no connection between the two was recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +61,16 @@ def explain(question: Question, mapped: MappedCapture) -> Explanation:
         question: The pair, `name` or `name.namespace`; the server may be an external name too.
         mapped: Every connection with what became of it.
     """
-    inclusion, held = mapped.inclusion, mapped.held
+    inclusion = mapped.inclusion
+    pair = _Pair.of(question, mapped.snapshot, mapped.identities, mapped.held)
     fates: Counter[Fate] = Counter()
     speaking: list[tuple[Fate, Resolution]] = []
-    for resolution in mapped.select(lambda one: _speaks_of(one, question, held)):
+    for resolution in mapped.select(pair.is_spoken_of):
         fate = fate_of(resolution, inclusion, mapped.cluster_dns)
         fates[fate] += 1
         speaking.append((fate, resolution))
     speaking.sort(key=lambda entry: (not _is_shown(entry[0]), entry[1].connection.first_ns))
-    lookups = list(_once(lookup for lookup in mapped.lookups if _asks_for(lookup, question)))
+    lookups = list(_once(lookup for lookup in mapped.lookups if pair.is_looked_up(lookup)))
     is_edge = any(map(_is_shown, fates)) or (inclusion.lookups and bool(lookups))
     return Explanation(
         client=question.client,
@@ -75,10 +78,17 @@ def explain(question: Question, mapped: MappedCapture) -> Explanation:
         is_edge=is_edge,
         fates=tuple((str(fate), count) for fate, count in sorted(fates.items())),
         connections=tuple(_explained(*entry) for entry in speaking[: question.most]),
-        hints=() if is_edge else tuple(_hints(question, fates, held)),
+        hints=() if is_edge else tuple(_hints(pair, fates)),
         looked_up=len(lookups),
         lookups=tuple(map(_explained_lookup, lookups[: question.most])),
+        unknown=() if fates or lookups else tuple(one.text for one in pair.unknown),
     )
+
+
+def is_between(question: Question, mapped: MappedCapture, calls: Iterable[Call]) -> bool:
+    """Whether one of some calls is one of the pair."""
+    pair = _Pair.of(question, mapped.snapshot, mapped.identities, mapped.held)
+    return any(pair.is_call(call) for call in calls)
 
 
 def asked_services(
@@ -89,15 +99,12 @@ def asked_services(
     None where it is no workload that the snapshot knows: any name in the packets may be its own.
     To keep them all took minutes where a capture has a million lookups.
     """
+    server = find_asked(question.server, snapshot, identities)
     held = held_by_workloads(snapshot, identities)
-    asked = {
-        address
-        for address, holders in held.items()
-        if any(_matches(one, question.server) for one in holders)
-    }
-    is_api_server = _matches(API_SERVER, question.server)
-    if not asked and not is_api_server:
+    is_api_server = API_SERVER in server.workloads
+    if not server.addresses and not is_api_server:
         return None
+    asked = server.addresses
     names = frozenset(
         service.name
         for service in snapshot.services
@@ -113,12 +120,6 @@ def asked_services(
 
 def _is_shown(fate: Fate) -> bool:
     return fate.kind is FateKind.RESOLVED
-
-
-def _asks_for(lookup: Lookup, question: Question) -> bool:
-    return _matches(lookup.client.workload, question.client) and _matches(
-        lookup.server, question.server
-    )
 
 
 def _once(lookups: Iterable[Lookup]) -> Iterator[Lookup]:
@@ -144,43 +145,81 @@ def _explained_lookup(lookup: Lookup) -> ExplainedLookup:
     )
 
 
-def _matches(party: Workload | External, name: str) -> bool:
-    return name in (party.name, full_name(party))
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Whom the two names mean in one capture, and who held which address there."""
 
+    client: AskedName
+    server: AskedName
+    held: Held
 
-def _speaks_of(resolution: Resolution | GroupResolution, question: Question, held: Held) -> bool:
-    """Whether a connection is, or could be, one of the pair: one end surely, the other perhaps.
-
-    Where nothing tells client from server, it speaks of the pair either way round.
-    """
-    client = _says(resolution, "client", question.client, held)
-    server = _says(resolution, "server", question.server, held)
-    if isinstance(resolution, Unresolved) and resolution.fate.kind is FateKind.UNDIRECTED:
-        turned = (
-            _says(resolution, "server", question.client, held),
-            _says(resolution, "client", question.server, held),
+    @classmethod
+    def of(
+        cls, question: Question, snapshot: Snapshot, identities: Identities, held: Held
+    ) -> "_Pair":
+        client, server = (
+            find_asked(name, snapshot, identities) for name in (question.client, question.server)
         )
-        return turned == (True, True) or (client, server) == (True, True)
-    return client is not False and server is not False and (client or server) is True
+        return cls(client, server, held)
 
+    @property
+    def unknown(self) -> list[AskedName]:
+        """Names that mean nothing; a Service calls nobody."""
+        client = () if self.client.is_known and not self.client.services else (self.client,)
+        return [*client, *(() if self.server.is_known else (self.server,))]
 
-def _says(
-    resolution: Resolution | GroupResolution, side: str, name: str, held: Held
-) -> bool | None:
-    """Whether one end is the workload of a name; None where it could be."""
-    party = getattr(resolution, side)
-    if party is not None:
-        return _matches(party.workload if isinstance(party, Party) else party, name)
-    if isinstance(resolution, Unresolved) and resolution.side == side:
-        if resolution.candidates:
-            return any(_matches(one, name) for one in resolution.candidates)
-        if resolution.fate.kind is FateKind.EXTERNAL_CLIENT:
-            return False
-    ends = resolution.connection.clients if side == "client" else resolution.connection.servers
-    holders = {one for address, _ in ends for one in held.get(address, ())}
-    if not holders:
-        return None
-    return any(_matches(one, name) for one in holders)
+    def is_looked_up(self, lookup: Lookup) -> bool:
+        """Whether DNS told the one of the other."""
+        by = self.client.is_party(lookup.client)
+        if self.client.address is not None:
+            by = lookup.answer.client == self.client.address
+        return bool(by) and self.server.is_workload(lookup.server)
+
+    def is_call(self, call: Call) -> bool:
+        """Whether a call of the graph may be one of the two."""
+        through = {name for use in call.uses for name in use.services}
+        return _may_be(self.client, call.client) and (
+            _may_be(self.server, call.server) or not through.isdisjoint(self.server.services)
+        )
+
+    def is_spoken_of(self, resolution: Resolution | GroupResolution) -> bool:
+        """Whether a connection is, or could be, of the pair: one end surely, the other perhaps.
+
+        Where nothing tells client from server, it speaks of the pair either way round.
+        """
+        client = self._says(resolution, "client", self.client)
+        server = self._says(resolution, "server", self.server)
+        if isinstance(resolution, Unresolved) and resolution.fate.kind is FateKind.UNDIRECTED:
+            turned = (
+                self._says(resolution, "server", self.client),
+                self._says(resolution, "client", self.server),
+            )
+            return turned == (True, True) or (client, server) == (True, True)
+        return client is not False and server is not False and (client or server) is True
+
+    def _says(
+        self, resolution: Resolution | GroupResolution, side: str, asked: AskedName
+    ) -> bool | None:
+        """Whether one end is who was asked about; None where it could be."""
+        connection = resolution.connection
+        ends = connection.clients if side == "client" else connection.servers
+        if asked.address is not None:
+            return any(address == asked.address for address, _ in ends)
+        if asked.services:
+            through = resolution.services if isinstance(resolution, Resolved) else None
+            return None if through is None else bool(asked.services.intersection(through))
+        party = getattr(resolution, side)
+        if party is not None:
+            return asked.is_party(party)
+        if isinstance(resolution, Unresolved) and resolution.side == side:
+            if resolution.candidates:
+                return any(map(asked.is_workload, resolution.candidates))
+            if resolution.fate.kind is FateKind.EXTERNAL_CLIENT:
+                return False
+        if asked.pods:
+            return any(address in asked.addresses for address, _ in ends)
+        holders = {one for address, _ in ends for one in self.held.get(address, ())}
+        return any(map(asked.is_workload, holders)) if holders else None
 
 
 def _explained(fate: Fate, resolution: Resolution) -> ExplainedConnection:
@@ -232,14 +271,62 @@ def _end_of(party: Party) -> End:
     )
 
 
-def _hints(question: Question, fates: Mapping[Fate, int], held: Held) -> Iterable[str]:
+def _may_be(asked: AskedName, party: Workload | External) -> bool:
+    """Whether an end of a call may be who was asked about; nobody holds some addresses."""
+    return asked.is_workload(party) or (asked.address is not None and not asked.workloads)
+
+
+def _hints(pair: _Pair, fates: Mapping[Fate, int]) -> Iterable[str]:
     """What a person would look at next."""
-    workloads = {API_SERVER, *(one for holders in held.values() for one in holders)}
-    known = {name for one in workloads for name in (one.name, full_name(one))}
-    for name in (question.client, question.server):
-        if name not in known:
-            near = get_close_matches(name, known, n=3)
-            also = f"; did you mean {', '.join(sorted(near))}?" if near else ""
-            yield f"no workload {name} in the snapshot{also}"
+    yield from map(unknown_name, pair.unknown)
     if not fates:
-        yield "no connection between the two was recorded"
+        yield NOTHING_RECORDED
+
+
+def unknown_name(asked: AskedName) -> str:
+    """That a name means nothing, and what was perhaps meant."""
+    also = f"; did you mean {', '.join(asked.near)}?" if asked.near else ""
+    return f"{_no_workload(asked.text)}{also}"
+
+
+def _no_workload(name: str) -> str:
+    return f"no workload {name} in the snapshot"
+
+
+def merge_explanations(parts: Sequence[Explanation], most: int) -> Explanation:
+    """What several captures say of one pair, as one; at most so many connections, edges first."""
+    if len(parts) == 1:
+        return parts[0]
+    fates: Counter[str] = Counter()
+    for part in parts:
+        fates.update(dict(part.fates))
+    connections = sorted(
+        (one for part in parts for one in part.connections),
+        key=lambda one: (one.fate != SHOWN, one.first),
+    )
+    lookups = sorted((one for part in parts for one in part.lookups), key=lambda one: one.time)
+    is_edge = any(part.is_edge for part in parts)
+    unknown = tuple(name for name in parts[0].unknown if all(name in one.unknown for one in parts))
+    spoken_of = is_edge or fates or lookups
+    return Explanation(
+        client=parts[0].client,
+        server=parts[0].server,
+        is_edge=is_edge,
+        fates=tuple(sorted(fates.items())),
+        connections=tuple(connections[:most]),
+        hints=() if is_edge else tuple(_common_hints(parts, unknown, bool(fates))),
+        looked_up=sum(part.looked_up for part in parts),
+        lookups=tuple(lookups[:most]),
+        unknown=() if spoken_of else unknown,
+    )
+
+
+def _common_hints(
+    parts: Sequence[Explanation], unknown: Collection[str], recorded: bool
+) -> Iterator[str]:
+    """The hints of all parts that still hold of all together, each once."""
+    names = {name for part in parts for name in (part.client, part.server)} - set(unknown)
+    for hint in dict.fromkeys(hint for part in parts for hint in part.hints):
+        known = any(hint.partition(";")[0] == _no_workload(name) for name in names)
+        if not known and not (recorded and hint == NOTHING_RECORDED):
+            yield hint

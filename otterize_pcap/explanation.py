@@ -81,7 +81,7 @@ class Explanation:
     `is_edge` tells whether the map shows it. `fates` count all connections that speak of the two;
     `connections` holds at most so many of them as were asked for, edges first, and `lookups` as
     many of the DNS answers, of which there were `looked_up`. `hints` say what to look at where
-    there is no edge.
+    there is no edge; `unknown` are the names asked about that mean nothing.
     """
 
     client: str
@@ -92,3 +92,4 @@ class Explanation:
     hints: tuple[str, ...] = ()
     looked_up: int = 0
     lookups: tuple[ExplainedLookup, ...] = ()
+    unknown: tuple[str, ...] = ()

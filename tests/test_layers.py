@@ -35,6 +35,7 @@ STAGES = (
     "compare",
     "inspect_snapshot",
     "explanation",
+    "asked_names",
     "explain",
     "render",
     "cluster",

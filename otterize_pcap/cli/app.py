@@ -12,7 +12,8 @@ from otterize_pcap.cli.terminal import complain, prepare_output
 from otterize_pcap.errors import OtterizeError, UsageError
 from otterize_pcap.version import __version__
 
-EXIT_CODES = """Exit codes: 0 fine; 1 differences or violations (diff, check); 2 usage;
+EXIT_CODES = """Exit codes: 0 fine; 1 differences or violations (diff, check),
+or unknown names (explain); 2 usage;
 3 unreadable or broken input; 4 cluster failure; 5 partial capture;
 6 a coverage threshold or --strict not met; 130 interrupted."""
 

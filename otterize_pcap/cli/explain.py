@@ -9,16 +9,23 @@ import typer
 from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.left_out import unseen_lines
 from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, selects
-from otterize_pcap.cli.terminal import emit, notice
-from otterize_pcap.explain import Question, asked_services, explain
+from otterize_pcap.cli.terminal import complain, emit, notice
+from otterize_pcap.explain import (
+    NOTHING_RECORDED,
+    Question,
+    asked_services,
+    explain,
+    is_between,
+    merge_explanations,
+)
 from otterize_pcap.explanation import Explanation
 from otterize_pcap.graph.filters import filter_graph
-from otterize_pcap.graph.naming import full_name
 from otterize_pcap.render.explain_text import render_explanation, render_explanation_json
 from otterize_pcap.resolve.capture import Capture
 from otterize_pcap.resolve.map_capture import identities_under, map_capture
 from otterize_pcap.snapshot.snapshot import Snapshot
 
+UNKNOWN_NAME = 1
 MOST = 1_000_000
 """More connections than anybody reads."""
 
@@ -40,11 +47,18 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
     selection: Selection,
     reporting: Reporting,
     caller: Annotated[
-        str, typer.Argument(metavar="CLIENT", help="The caller: NAME or NAME.NAMESPACE.")
+        str,
+        typer.Argument(
+            metavar="CLIENT",
+            help="The caller: a workload or a pod (NAME, NAME.NAMESPACE or NAMESPACE/NAME), "
+            "or an address.",
+        ),
     ],
     called: Annotated[
         str,
-        typer.Argument(metavar="SERVER", help="NAME, NAME.NAMESPACE, or an external name."),
+        typer.Argument(
+            metavar="SERVER", help="The same of who is called; a Service or an external name, too."
+        ),
     ],
     captures: Captures = None,
     most: Annotated[
@@ -57,6 +71,8 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
 ) -> None:
     """Show why an edge exists, packet by rule, or why it does not.
 
+    Several captures are explained together. Exits 1 where a name means nothing.
+
     Example: otterize explain checkout kafka my-capture/
     """
     question = Question(caller, called, most)
@@ -64,25 +80,23 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
     def asked(snapshot: Snapshot) -> frozenset[str] | None:
         return asked_services(question, snapshot, identities_under(selection.rules, snapshot))
 
-    for capture in open_captures(captures, selection.snapshots, selection.reading, asked):
-        explanation = _explain(question, capture, selection)
-        if format_ == ExplainFormat.JSON:
-            emit(render_explanation_json(explanation), output)
-        else:
-            emit(render_explanation(explanation), output)
+    captured = open_captures(captures, selection.snapshots, selection.reading, asked)
+    parts = [_explain(question, capture, selection) for capture in captured]
+    explanation = merge_explanations(parts, most)
+    render = render_explanation_json if format_ == ExplainFormat.JSON else render_explanation
+    emit(render(explanation), output)
     if output is not None and not reporting.quiet:
         notice(f"Successfully wrote the explanation into {output}")
+    if explanation.unknown:
+        complain("; ".join(hint for hint in explanation.hints if hint != NOTHING_RECORDED))
+        raise typer.Exit(UNKNOWN_NAME)
 
 
 def _explain(question: Question, capture: Capture, selection: Selection) -> Explanation:
     mapped = map_capture(capture, selection.rules)
     explanation = explain(question, mapped)
     shown = filter_graph(mapped.graph, selection.wanted).calls
-    if explanation.is_edge and not any(
-        question.client in (call.client.name, full_name(call.client))
-        and question.server in (call.server.name, full_name(call.server))
-        for call in shown
-    ):
+    if explanation.is_edge and not is_between(question, mapped, shown):
         hint = "the options given filter it out"
         explanation = replace(explanation, is_edge=False, hints=(*explanation.hints, hint))
     if not explanation.is_edge and not explanation.fates and mapped.graph.coverage is not None:

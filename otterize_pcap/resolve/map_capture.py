@@ -226,6 +226,16 @@ class MappedCapture:
         return held_by_workloads(self._lookup.snapshot, self._lookup.identities)
 
     @property
+    def snapshot(self) -> Snapshot:
+        """Who had which address when."""
+        return self._lookup.snapshot
+
+    @property
+    def identities(self) -> Identities:
+        """Whose pods they were."""
+        return self._lookup.identities
+
+    @property
     def shapes(self) -> int:
         """How often the rules ran."""
         return self._found.shapes

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from otterize_pcap.explain import Question, asked_services, explain
 from otterize_pcap.files.captures import open_asked
 from otterize_pcap.files.pcap_files import unwatched
+from otterize_pcap.graph.naming import full_name
 from otterize_pcap.resolve.map_capture import (
     DEFAULT_RULES,
     MappedCapture,
@@ -33,7 +34,6 @@ QUESTIONS = [
     pytest.param("midstream", "idle", "cache", id="conntrack"),
     pytest.param("two-namespaces", "web.prod", "db.prod", id="nothing"),
     pytest.param("outside", "shopper", "coredns", id="cluster DNS"),
-    pytest.param("two-nodes", "orders", "gatewa", id="misspelt"),
     pytest.param("outside", "shopper", "inventory", id="looked up"),
 ]
 
@@ -100,6 +100,73 @@ def test_names_in_any_case_are_the_servers(upper: list[bool]) -> None:
         question = Question("shopper", "inventory")
         found = explain(question, mapped_for(copy, "inventory"))
         assert found.looked_up == explain(question, mapped_for(copy, None)).looked_up > 0
+
+
+def test_unknown_name_is_an_error(otterize: Otterize, golden: Golden) -> None:
+    """Exit code 1, and the names that were perhaps meant, on both streams."""
+    result = otterize("explain", "orders", "gatewa", FIXTURES / "two-nodes")
+    assert result.returncode == 1
+    golden("explain/two-nodes-orders-gatewa.txt", result.stdout)
+    meant = "no workload gatewa in the snapshot; did you mean gateway, gateway.app?"
+    assert result.stderr == f"otterize: {meant}\n"
+    both = (FIXTURES / "two-nodes", FIXTURES / "tutorial-before")
+    assert otterize("explain", "checkuot", "kafka", *both).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("client", "server"),
+    [
+        ("checkout", "kafka"),
+        ("checkout.shop", "shop/kafka"),
+        ("checkout-26b5bmk59-rgjzh", "shop/kafka-8zxq68s6z-dp4sw"),
+        ("checkout-26b5bmk59-rgjzh.shop", "10.244.1.2"),
+        ("10.244.1.3", "10.96.20.10"),
+    ],
+)
+def test_pods_and_addresses_are_understood(client: str, server: str, otterize: Otterize) -> None:
+    """A name may be a workload's or a pod's, with its namespace on either side, or an address."""
+    done = otterize("explain", client, server, FIXTURES / "tutorial-before", "--format", "json")
+    found = json.loads(done.stdout)
+    assert (found["is_edge"], found["fates"]) == (True, [["resolved", 2]])
+
+
+@pytest.mark.parametrize("scenario", ["two-nodes", "ip-reuse", "outside"])
+def test_pods_of_a_workload_share_its_connections(scenario: str) -> None:
+    """A pod's connections are its own; those of all pods are the workload's."""
+    mapped = mapped_for(FIXTURES / scenario, None)
+
+    def resolved(client: str, server: str) -> int:
+        return dict(explain(Question(client, server), mapped).fates).get("resolved", 0)
+
+    for call in mapped.graph.calls:
+        pods = [
+            pod for pod in mapped.snapshot.pods if mapped.identities.of(pod).workload == call.client
+        ]
+        names = {f"{pod.namespace}/{pod.name}" for pod in pods}
+        of_pods = sum(resolved(name, full_name(call.server)) for name in names)
+        assert of_pods == resolved(full_name(call.client), full_name(call.server)) > 0
+
+
+def test_several_captures_have_one_explanation(otterize: Otterize) -> None:
+    """Their connections are counted together, and JSON is one document; -o has all of it."""
+    captures = (FIXTURES / "tutorial-before", FIXTURES / "tutorial-after", FIXTURES / "two-nodes")
+    question = ("explain", "checkout", "kafka")
+    each = [json.loads(otterize(*question, one, "--format", "json").stdout) for one in captures]
+    found = json.loads(otterize(*question, *captures, "--format", "json").stdout)
+    counts = [sum(count for _, count in one["fates"]) for one in (*each, found)]
+    assert counts[-1] == sum(counts[:-1]) == len(found["connections"])
+    assert (found["is_edge"], found["hints"], found["unknown"]) == (True, [], [])
+    firsts = [one["first"] for one in found["connections"]]
+    assert firsts == sorted(firsts)
+    assert otterize(*question, *captures).stdout.count("checkout → kafka") == 1
+    assert (
+        len(
+            json.loads(otterize(*question, *captures, "--most=1", "--format=json").stdout)[
+                "connections"
+            ]
+        )
+        == 1
+    )
 
 
 def test_lookup_is_an_edge_where_asked_for(otterize: Otterize) -> None:
