@@ -21,8 +21,9 @@ from otterize_pcap.cli.comparing import (
 )
 from otterize_pcap.cli.document_input import read_allowed, read_observed, read_places
 from otterize_pcap.cli.graph_input import report
-from otterize_pcap.cli.name_notes import report_names
-from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, selects
+from otterize_pcap.cli.options import Captures, Output, selects
+from otterize_pcap.cli.selection import Reporting, Selection
+from otterize_pcap.cli.side_names import report_sides
 from otterize_pcap.cli.terminal import emit
 from otterize_pcap.compare.check import check_graph
 from otterize_pcap.compare.findings import check_findings
@@ -67,7 +68,7 @@ def check(  # noqa: PLR0913 - one parameter an option, all passed by name
     Example: otterize check my-capture/ --allow intents.yaml --unused
     """
     gate = read_gate(max_unresolved, require_node, allow_empty=allow_empty, exit_zero=exit_zero)
-    rules = read_ignore_rules(ignore)
+    rules, selection = read_ignore_rules(ignore), selection.by_makers
     observed = read_observed(captures, selection, reporting)
     declared = read_allowed(allow, selection, reporting)
     result = check_graph(observed, declared, rules)
@@ -81,7 +82,7 @@ def check(  # noqa: PLR0913 - one parameter an option, all passed by name
             found = check_findings(result, read_places(allow), unused=unused)
             emit(render_findings(replace(found, unmet=unmet), format_), output)
     report(observed, reporting)
-    report_names([observed, declared], reporting)
+    report_sides(declared, observed, reporting)
     gate.close((observed,))
     if result.violations and not exit_zero:
         raise typer.Exit(DIFFERENT)

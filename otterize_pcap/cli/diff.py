@@ -21,8 +21,9 @@ from otterize_pcap.cli.comparing import (
 )
 from otterize_pcap.cli.document_input import read_either, read_places
 from otterize_pcap.cli.graph_input import report
-from otterize_pcap.cli.name_notes import report_names
-from otterize_pcap.cli.options import Output, Reporting, Selection, selects
+from otterize_pcap.cli.options import Output, selects
+from otterize_pcap.cli.selection import Reporting, Selection
+from otterize_pcap.cli.side_names import report_sides
 from otterize_pcap.cli.terminal import emit, notice, wants_color
 from otterize_pcap.compare.diff import GraphDiff, diff_graphs, without_ignored
 from otterize_pcap.compare.findings import diff_findings
@@ -63,7 +64,7 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by nam
     Example: otterize diff monday.json tuesday-capture/
     """
     gate = read_gate(max_unresolved, require_node, allow_empty=allow_empty, exit_zero=exit_zero)
-    rules = read_ignore_rules(ignore)
+    rules, selection = read_ignore_rules(ignore), selection.by_makers
     before, after = (read_either(side, selection, reporting) for side in (old, new))
     found = without_ignored(diff_graphs(before, after), rules)
     unmet = gate.unmet((before, after))
@@ -88,7 +89,7 @@ def _report(
     """The summaries of both sides, and what to know about calls that are absent."""
     for graph in (before, after):
         report(graph, reporting)
-    report_names((before, after), reporting)
+    report_sides(before, after, reporting)
     if reporting.quiet:
         return
     if found.removed and after.coverage is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from otterize_pcap.cli.graph_input import read_graph
-from otterize_pcap.cli.options import Reporting, Selection
+from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import InputError
 from otterize_pcap.files.captures import is_capture_directory

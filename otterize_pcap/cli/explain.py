@@ -8,7 +8,8 @@ import typer
 
 from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.left_out import unseen_lines
-from otterize_pcap.cli.options import Captures, Output, Reporting, Selection, selects
+from otterize_pcap.cli.options import Captures, Output, selects
+from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import complain, emit, notice
 from otterize_pcap.explain import (
     NOTHING_RECORDED,

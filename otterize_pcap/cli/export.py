@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from otterize_pcap.cli.graph_input import read_graph, report
-from otterize_pcap.cli.options import (
-    AsService,
-    Captures,
-    Output,
-    Ports,
-    Reporting,
-    Selection,
-    selects,
-)
+from otterize_pcap.cli.options import AsService, Captures, Output, Ports, selects
+from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import emit, emit_files, notice
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.service_graph import ServiceGraph

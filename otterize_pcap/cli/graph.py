@@ -8,7 +8,8 @@ import typer
 
 from otterize_pcap.cli.document_input import read_either, read_observed
 from otterize_pcap.cli.graph_input import report
-from otterize_pcap.cli.options import AsService, Captures, Output, Reporting, Selection, selects
+from otterize_pcap.cli.options import AsService, Captures, Output, selects
+from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import emit
 from otterize_pcap.compare.diff import diff_graphs
 from otterize_pcap.graph.views import through_services

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.left_out import packet_lines
-from otterize_pcap.cli.options import Reporting, Selection
+from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.summary import is_damaged, summary_lines
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import CoverageError

@@ -8,15 +8,8 @@ import typer
 from otterize_pcap.cli.export import export_intents
 from otterize_pcap.cli.graph_input import read_graph, report
 from otterize_pcap.cli.name_notes import report_names
-from otterize_pcap.cli.options import (
-    AsService,
-    Captures,
-    Output,
-    Ports,
-    Reporting,
-    Selection,
-    selects,
-)
+from otterize_pcap.cli.options import AsService, Captures, Output, Ports, selects
+from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import emit
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.graph_format import encode_graph

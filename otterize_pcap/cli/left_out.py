@@ -4,11 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from otterize_pcap.graph.fate import Fate, FateKind
-from otterize_pcap.graph.service_graph import Coverage
+from otterize_pcap.graph.service_graph import NEVER_CALLS, Coverage
 from otterize_pcap.resolve.tunnel_ends import LEFT_CLOSED
-
-NEVER_CALLS = frozenset({"not IP", "ICMP", "not TCP, UDP or SCTP"})
-"""Reasons for which a packet is no part of a connection; only `-v` counts these."""
 
 CUT_OFF = "cut off in "
 _PACKETS: tuple[tuple[str, str, str], ...] = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from otterize_pcap.cli.options import Reporting
+from otterize_pcap.cli.selection import Reporting
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.graph.generated_names import has_generated_name
 from otterize_pcap.graph.naming import full_name, printable
@@ -28,23 +28,25 @@ def name_lines(graphs: Iterable[ServiceGraph], *, verbose: bool) -> Iterator[str
     generated = sorted(filter(has_generated_name, found), key=workload_order)
     if generated:
         yield (
-            f"note: names with a generated part, which look new at every run: {_listed(generated)};"
+            f"note: names with a generated part, which look new at every run: {listed(generated)};"
             " --workload-label KEY or a pod annotation makes them stable"
         )
     inferred = {entry for graph in graphs for entry in graph.inferred}
     if inferred and not verbose:
         names = sorted({workload for workload, _ in inferred}, key=workload_order)
         more = f" and {len(names) - FEW} more (-v lists them)" if len(names) > FEW else ""
-        yield f"note: names inferred from what pods say: {_listed(names[:FEW])}{more}"
+        yield f"note: names inferred from what pods say: {listed(names[:FEW])}{more}"
     if verbose:
         for workload, reason in sorted(inferred):
-            yield printable(f"  note: {_name(workload)} is inferred: {reason}")
+            yield printable(f"  note: {name_of(workload)} is inferred: {reason}")
 
 
-def _listed(workloads: Iterable[Workload]) -> str:
-    return printable(", ".join(map(_name, workloads)))
+def listed(workloads: Iterable[Workload]) -> str:
+    """Workloads with their kinds, separated by commas."""
+    return printable(", ".join(map(name_of, workloads)))
 
 
-def _name(workload: Workload) -> str:
+def name_of(workload: Workload) -> str:
+    """A workload with its kind."""
     kind = f" ({workload.written_kind})" if workload.kind else ""
     return f"{full_name(workload)}{kind}"

@@ -4,8 +4,8 @@
 `reporting: Reporting`, and the command line shows the options that fill them.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from inspect import Parameter, Signature, signature
 from math import isnan
 from pathlib import Path
@@ -21,33 +21,13 @@ from otterize_pcap.cli.reading_options import (
     parse_endpoints,
     reading_options,
 )
+from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.filters import GraphFilter, parse_server
 from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.identity import ANNOTATIONS, NamedBy
 from otterize_pcap.resolve.map_capture import Rules
-from otterize_pcap.table.read import ReadOptions
 from otterize_pcap.timestamps import SECOND_NS
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The snapshot given for all captures, how captures are understood, and what is kept."""
-
-    snapshots: Sequence[Path] = ()
-    rules: Rules = field(default_factory=Rules)
-    wanted: GraphFilter = field(default_factory=GraphFilter)
-    reading: ReadOptions = field(default_factory=ReadOptions)
-
-
-@dataclass(frozen=True, slots=True)
-class Reporting:
-    """What a command says on stderr beside its result, and whether damage is a failure."""
-
-    quiet: bool = False
-    verbose: bool = False
-    strict: bool = False
-
 
 MAX_SLACK_S = 3600
 """What is longer says nothing of who had an address."""
@@ -160,12 +140,14 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         typer.Option("--image-name-for-jobs", help="Name Jobs without a CronJob by their image."),
     ] = False,
     owner: Annotated[
-        NamedBy,
+        NamedBy | None,
         typer.Option(
             help="Name pods by the owner that nothing owns (root), or by who made them (nearest): "
-            "a custom resource may own several sets of pods.",
+            "a custom resource may own several sets of pods. Default: root; of diff and check, "
+            "nearest.",
+            show_default=False,
         ),
-    ] = NamedBy.ROOT,
+    ] = None,
     workload_label: Annotated[
         list[str] | None,
         typer.Option(
@@ -222,7 +204,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         slack_ns=_slack_ns(time_slack),
         annotation=workload_annotation,
         image_name_for_jobs=image_name_for_jobs,
-        owner=owner,
+        owner=owner or NamedBy.ROOT,
         workload_labels=tuple(workload_label or ()),
         cluster_dns=tuple(map(_service, cluster_dns or ())),
         inclusion=inclusion,
@@ -237,6 +219,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
             collect_names=internet or include_lookups,
             tunnel_endpoints=parse_endpoints(tunnel_endpoints),
         ),
+        named_by=owner,
     )
     return selection, Reporting(quiet, verbose, strict)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from otterize_pcap.capture_dir import decode_manifest, manifest_path
 from otterize_pcap.cli.graph_input import read_graph, report
-from otterize_pcap.cli.options import Reporting, Selection
+from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import emit, notice
 from otterize_pcap.files.opening import read_bytes
 from otterize_pcap.graph.filters import GraphFilter

@@ -17,6 +17,7 @@ from otterize_pcap.graph.service_graph import (
     Workload,
     could_be,
 )
+from otterize_pcap.resolve.build_graph import merge_calls
 
 Calls = dict[tuple[Workload, Server], Call]
 
@@ -28,16 +29,60 @@ def align_graphs(old: ServiceGraph, new: ServiceGraph) -> tuple[Calls, Calls]:
         GraphFormatError: A workload without namespace or kind could be several of the other side.
     """
     old_calls, new_calls = _settle(old.calls), _settle(new.calls)
+    for_old, for_new = merged_names(new, old), merged_names(old, new)
+    old_calls = list(_renamed(old_calls, lambda one: for_old.get(one, one)).values())
+    new_calls = list(_renamed(new_calls, lambda one: for_new.get(one, one)).values())
     old_names = _Directory(_workloads(old_calls))
     new_names = _Directory(_workloads(new_calls))
 
-    def for_old(workload: Workload) -> Workload:
+    def complete_old(workload: Workload) -> Workload:
         return _complete(workload, new_names, "the other side")
 
-    def for_new(workload: Workload) -> Workload:
+    def complete_new(workload: Workload) -> Workload:
         return _complete(workload, old_names, "the other side")
 
-    return _renamed(old_calls, for_old), _renamed(new_calls, for_new)
+    return _renamed(old_calls, complete_old), _renamed(new_calls, complete_new)
+
+
+def merged_names(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, Workload]:
+    """The workloads of a graph that the other side names by what owns them, and by what (S2).
+
+    Only where that owns nothing else, and where Kubernetes' own kinds say so, which every snapshot
+    has: whether a custom resource was read must not decide what is found.
+    """
+    named = _above(other, graph)
+    return {
+        one: owner
+        for owner, parts in named.items()
+        for one in parts
+        if len(parts) == 1 and not one.group
+    }
+
+
+def umbrella_names(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, list[Workload]]:
+    """What the other side names, and of which a graph knows the sets of pods instead (S2)."""
+    merged = merged_names(other, graph)
+    seen = _workloads(graph.calls)
+    return {
+        owner: parts
+        for owner, parts in _above(other, graph).items()
+        if any(one in seen and one not in merged for one in parts)
+    }
+
+
+def _above(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, list[Workload]]:
+    """The owners that the other side names, each with all of a graph's workloads that it owns."""
+    if not graph.roots:
+        return {}
+    names = _workloads(other.calls)
+    found: dict[Workload, list[Workload]] = defaultdict(list)
+    for one, owner in graph.roots:
+        found[owner].append(one)
+    return {
+        owner: parts
+        for owner, parts in sorted(found.items())
+        if any(could_be(owner, name) for name in names)
+    }
 
 
 class _Directory:
@@ -120,13 +165,12 @@ def _renamed(calls: Iterable[Call], rename: Callable[[Workload], Workload]) -> C
 
 
 def _together(known: Call | None, call: Call) -> Call:
-    """Two calls of a document that turned out to be one."""
+    """Two calls of which one name on the other side, or in a document, makes one."""
     if known is None:
         return call
-    uses = {(use.protocol, use.port): use for use in (*known.uses, *call.uses)}
+    [merged] = merge_calls(((known,), (call,)))
     return replace(
-        known,
+        merged,
         status=known.status if known.status == call.status else ESTABLISHED,
-        uses=tuple(uses[key] for key in sorted(uses)),
         details=tuple(sorted({*known.details, *call.details})),
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from otterize_pcap.graph.service_graph import (
+    NEVER_CALLS,
     Call,
     Coverage,
     NodeCoverage,
@@ -56,6 +57,25 @@ def coverage_gaps(coverage: Coverage) -> tuple[Gap, ...]:
     if not any(file.packets for file in coverage.files):
         gaps.append(Gap("the capture holds no packets", None))
     return tuple(gaps)
+
+
+def new_gaps(old: Coverage, new: Coverage) -> tuple[Gap, ...]:
+    """What the new capture missed as compared with the old one: packets of a kind, files."""
+    before = {reason for reason, packets in old.skipped if packets}
+    gaps = [
+        Gap(f"packets were left out that were not before: {reason}", None)
+        for reason, packets in new.skipped
+        if packets and reason not in NEVER_CALLS and reason not in before
+    ]
+    gone = _recorded(old) - _recorded(new)
+    # A manifest says which nodes there are; without one, files may only be called otherwise.
+    if not new.nodes and 0 < len(_recorded(new)) < len(_recorded(old)):
+        gaps += [Gap(f"no file of node {node}, which was captured before", None) for node in gone]
+    return tuple(sorted(gaps, key=lambda gap: gap.reason))
+
+
+def _recorded(coverage: Coverage) -> frozenset[str]:
+    return frozenset(file.node for file in coverage.files if file.node and file.packets)
 
 
 def gaps_that_hide(call: Call, gaps: Sequence[Gap]) -> tuple[str, ...]:

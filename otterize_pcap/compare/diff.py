@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from otterize_pcap.compare.added_instead import NOTHING, Instead, added_instead
 from otterize_pcap.compare.align_workloads import align_graphs
-from otterize_pcap.compare.coverage_gaps import coverage_gaps, gaps_that_hide
+from otterize_pcap.compare.coverage_gaps import coverage_gaps, gaps_that_hide, new_gaps
 from otterize_pcap.compare.ignore_rules import IgnoreRule, is_ignored
 from otterize_pcap.compare.seen_otherwise import seen_otherwise
 from otterize_pcap.graph.service_graph import Call, Coverage, ServiceGraph, call_order
@@ -63,10 +64,11 @@ def diff_graphs(old: ServiceGraph, new: ServiceGraph) -> GraphDiff:
     both = before.keys() & after.keys()
     changes = {key: reasons for key in both if (reasons := _differences(before[key], after[key]))}
     gone = _sorted(call for key, call in before.items() if key not in both)
-    missed = missed_calls(gone, old.coverage, new)
+    come = _sorted(call for key, call in after.items() if key not in both)
+    missed = missed_calls(gone, old.coverage, new, Instead(come, before.keys()))
     unknown = {(entry.call.client, entry.call.server) for entry in missed}
     return GraphDiff(
-        added=_sorted(call for key, call in after.items() if key not in both),
+        added=come,
         removed=tuple(call for call in gone if (call.client, call.server) not in unknown),
         changed=tuple(
             Change(before[(call.client, call.server)], call, changes[call.client, call.server])
@@ -91,21 +93,27 @@ def without_ignored(diff: GraphDiff, rules: Sequence[IgnoreRule]) -> GraphDiff:
 
 
 def missed_calls(
-    absent: Iterable[Call], old: Coverage | None, new: ServiceGraph, *, in_vain: bool = False
+    absent: Iterable[Call],
+    old: Coverage | None,
+    new: ServiceGraph,
+    instead: Instead = NOTHING,
+    *,
+    in_vain: bool = False,
 ) -> tuple[NotSeen, ...]:
     """Those of the absent calls that the new capture need not have shown, with the reasons.
 
-    Without coverage, as in a document, absence is all there is to know. `in_vain` counts as seen
-    what was never established.
+    Without coverage, as in a document, absence is all there is to know. `instead` are calls that
+    the new capture shows instead; `in_vain` counts as seen what was never established.
     """
     if new.coverage is None:
         return ()
-    gaps = coverage_gaps(new.coverage)
+    gaps = coverage_gaps(new.coverage) + (() if old is None else new_gaps(old, new.coverage))
     reasons = {
         call: (
             *gaps_that_hide(call, gaps),
             *_too_short(call, old, new.coverage),
             *seen_otherwise(call, new, in_vain=in_vain),
+            *added_instead(call, instead),
         )
         for call in absent
     }

@@ -12,6 +12,9 @@ from otterize_pcap.node_status import NodeStatus
 
 ESTABLISHED, ATTEMPTED, LOOKUP = "established", "attempted", "lookup"
 
+NEVER_CALLS = frozenset({"not IP", "ICMP", "not TCP, UDP or SCTP"})
+"""Reasons for which a packet is no part of a connection; only `-v` counts these."""
+
 # The kind of a server that is named by its Service, whatever stands behind it.
 SERVICE = "Service"
 
@@ -192,7 +195,8 @@ class ServiceGraph:
     """Calls, sorted by client and server (S61). `coverage` is None for a graph from documents.
 
     `hidden` is what is absent from `calls` but was not absent from the capture. `inferred` are
-    workloads that are named by what their pods say, and by what (S3). No document holds either, so
+    workloads that are named by what their pods say, and by what (S3). `roots` are workloads named
+    by who made their pods, each with what owns that in turn (S2). No document holds any of them, so
     that they make no two graphs different.
     """
 
@@ -200,6 +204,7 @@ class ServiceGraph:
     coverage: Coverage | None = field(default=None)
     hidden: tuple[HiddenCall, ...] = field(default=(), compare=False)
     inferred: tuple[tuple[Workload, str], ...] = field(default=(), compare=False)
+    roots: tuple[tuple[Workload, Workload], ...] = field(default=(), compare=False)
 
 
 def could_be(one: Workload, other: Workload) -> bool:

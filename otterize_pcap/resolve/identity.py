@@ -105,6 +105,17 @@ class Identities:
         several = sorted(workload for workload, parts in sets.items() if len(parts) > 1)
         return {workload: tuple(sorted(sets[workload])) for workload in several}
 
+    def roots(self) -> tuple[tuple[Workload, Workload], ...]:
+        """The workloads that something else owns, each with what nothing owns (S2)."""
+        root = Identities(
+            self._snapshot,
+            annotation=self._annotations[0],
+            image_name_for_jobs=self._image_name_for_jobs,
+            workload_labels=self._labels,
+        )
+        found = {self.of(pod).workload: root.of(pod).workload for pod in self._snapshot.pods}
+        return tuple(sorted((one, above) for one, above in found.items() if one != above))
+
     def _identify(self, pod: Pod) -> Identity:
         for key in self._annotations:
             name = pod.annotations.get(key)
@@ -124,14 +135,17 @@ class Identities:
         return Identity(workload, f"{_why(found)}; named by {said.by}", made_stable=True)
 
     def _walk(self, pod: Pod, owner: OwnerReference) -> _Found:
-        """Owner references upwards; an owner that is absent ends the walk (S2, S3)."""
+        """Owner references upwards; an owner that is absent ends the walk (S2, S3).
+
+        The nearest owner is not meant where its name is a generated one: another made it in turn.
+        """
         group, nearest = "", self._owner == NamedBy.NEAREST
         for _ in range(MAX_OWNERS):
             group, owners = self._owners_of(owner, pod.namespace)
             if owners is None:
                 return _Found(owner, group, absent=True)
             above = followed(owners)
-            if above is None or (nearest and (group or owner.kind not in MADE_FOR_ANOTHER)):
+            if above is None or (nearest and _made_for_itself(owner, group)):
                 break
             owner = above
         return _Found(owner, group, absent=False)
@@ -221,6 +235,13 @@ def followed(owners: tuple[OwnerReference, ...]) -> OwnerReference | None:
     if len(owners) == 1 and is_built_in(owners[0].kind, owners[0].apiVersion):
         return owners[0]
     return None
+
+
+def _made_for_itself(owner: OwnerReference, group: str) -> bool:
+    """Whether an owner, and not what owns it in turn, is a kind of work of its own."""
+    if not group and owner.kind in MADE_FOR_ANOTHER:
+        return False
+    return not has_generated_name(Workload(_plain(owner.name), "", owner.kind, group=group))
 
 
 def _is_core(workload: Workload) -> bool:

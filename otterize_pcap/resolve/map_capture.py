@@ -288,11 +288,23 @@ class MappedCapture:
             skipped=tuple(sorted(skipped.items())),
             notes=(*self._notes(), *merged_notes(lookup.identities, calls)),
             undecided=(
-                *find_undecided(counted, attempts=rules.inclusion.attempts),
+                *find_undecided(
+                    counted,
+                    attempts=rules.inclusion.attempts,
+                    balancers=self._has_balancers,
+                    tunnels=bool(contents.closed),
+                ),
                 *unknown_ends(AGELESS, self._found.ageless),
             ),
         )
-        return ServiceGraph(calls, coverage, hidden, inferred_names(lookup.identities, calls))
+        nearest = rules.owner == NamedBy.NEAREST
+        return ServiceGraph(
+            calls,
+            coverage,
+            hidden,
+            inferred_names(lookup.identities, calls),
+            lookup.identities.roots() if nearest else (),
+        )
 
     def _notes(self) -> Iterator[str]:
         """What a reader must know to trust the graph."""
@@ -378,4 +390,5 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
         ),
         tuple(dict.fromkeys(call for graph in graphs for call in graph.hidden)),
         tuple(dict.fromkeys(entry for graph in graphs for entry in graph.inferred)),
+        tuple(dict.fromkeys(entry for graph in graphs for entry in graph.roots)),
     )

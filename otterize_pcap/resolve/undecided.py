@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from otterize_pcap.connections.connect import Connection
-from otterize_pcap.connections.grouped import ConnectionGroup
 from otterize_pcap.connections.outcome import ESTABLISHED
+from otterize_pcap.connections.stands import ConnectionGroup
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import External, UndecidedCall, Workload
-from otterize_pcap.packets.protocols import PROTOCOL_NAMES
+from otterize_pcap.packets.protocols import PROTOCOL_NAMES, UDP
 from otterize_pcap.resolve.build_graph import count_of
 from otterize_pcap.resolve.resolve import (
+    API_SERVER,
     NODE_CLIENT,
     GroupResolution,
     Party,
@@ -32,21 +33,30 @@ Ends = tuple[Workload | External, ...] | None
 
 
 def find_undecided(
-    resolutions: Iterable[Resolution | GroupResolution], *, attempts: bool
+    resolutions: Iterable[Resolution | GroupResolution],
+    *,
+    attempts: bool,
+    balancers: bool,
+    tunnels: bool,
 ) -> tuple[UndecidedCall, ...]:
     """What may have been calls, counted by who may have been at the ends.
 
-    `attempts` counts connections that were never established, where these are calls (S41).
+    `attempts` counts connections that were never established, where these are calls (S41);
+    `balancers`: an address outside may be a Service's (S50). `tunnels` were left closed: each way
+    of one is a one-way flow (S25).
     """
     found: Counter[tuple[Fate, Ends, Ends, str]] = Counter()
     for resolution in resolutions:
-        if not isinstance(resolution, Unresolved) or not _is_open(resolution.fate):
+        if not isinstance(resolution, Unresolved) or resolution.fate.kind not in OPEN_KINDS:
             continue
         connection = resolution.connection
-        if connection.outcome != ESTABLISHED and not attempts:
+        one_way = tunnels and connection.protocol == UDP
+        if connection.outcome != ESTABLISHED and not (attempts or one_way):
             continue
         protocol = PROTOCOL_NAMES[connection.protocol]
-        for clients, servers in _ends(resolution):
+        for clients, known in _ends(resolution):
+            outside = known is not None and any(isinstance(one, External) for one in known)
+            servers = None if balancers and outside else known
             found[resolution.fate, clients, servers, protocol] += count_of(connection)
     return merge_undecided(UndecidedCall(*key, count) for key, count in found.items())
 
@@ -65,16 +75,15 @@ def merge_undecided(parts: Iterable[UndecidedCall]) -> tuple[UndecidedCall, ...]
     return tuple(sorted(calls, key=_order))
 
 
-def _is_open(fate: Fate) -> bool:
-    return fate.kind in OPEN_KINDS and fate != NODE_CLIENT
-
-
 def _ends(resolution: AnyUnresolved) -> Iterator[tuple[Ends, Ends]]:
     """Client and server as far as they are known; both ways round where nothing tells."""
     client, server = _known(resolution.client), _known(resolution.server)
     # One candidate is who had the address last: nobody knows who else had it.
     candidates = resolution.candidates if len(resolution.candidates) >= SEVERAL else None
-    if resolution.side == "client":
+    if resolution.fate == NODE_CLIENT:
+        # Pods' calls are seen before masquerading too (S22); the API server's come from its node.
+        client = (API_SERVER,)
+    elif resolution.side == "client":
         client = candidates
     elif resolution.side == "server":
         server = candidates

@@ -77,18 +77,18 @@ def test_list_says_what_a_name_is_inferred_from(otterize: Otterize) -> None:
 
 
 def test_merged_sets_are_said_and_told_apart(otterize: Otterize) -> None:
-    """S2: the summary names the sets; with the nearest owner the new call is undeclared."""
+    """S2: by owners the summary names the sets; by makers the new call is undeclared."""
     command = ("check", UMBRELLA / "strimzi-1-new", "--allow", UMBRELLA / "strimzi.yaml")
-    done = otterize(*command)
+    done = otterize(*command, "--owner", "root")
     assert done.returncode == 0
     note = "one name for 2 sets of pods: my-cluster-kafka, my-cluster-zookeeper; --owner nearest"
     assert note in done.stderr
-    nearest = otterize(*command, "--owner", "nearest")
+    nearest = otterize(*command)
     assert nearest.returncode == 1
     assert "    - my-cluster-zookeeper (TCP 2181)\n" in nearest.stdout
     assert note not in nearest.stderr
     runs = (UMBRELLA / "strimzi-1-old", UMBRELLA / "strimzi-1-new")
-    changes = otterize("diff", *runs, "--owner", "nearest").stdout
+    changes = otterize("diff", *runs).stdout
     assert [line for line in changes.splitlines() if line.startswith(("+", "-"))] == [
         "+   - my-cluster-zookeeper"
     ]

@@ -1,0 +1,43 @@
+"""What the shared options say, as one value each: what is read and kept, and what is reported."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from otterize_pcap.graph.filters import GraphFilter
+from otterize_pcap.resolve.identity import NamedBy
+from otterize_pcap.resolve.map_capture import Rules
+from otterize_pcap.table.read import ReadOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The snapshot given for all captures, how captures are understood, and what is kept.
+
+    `named_by` is the owner that was asked for, None where it is the command's choice.
+    """
+
+    snapshots: Sequence[Path] = ()
+    rules: Rules = field(default_factory=Rules)
+    wanted: GraphFilter = field(default_factory=GraphFilter)
+    reading: ReadOptions = field(default_factory=ReadOptions)
+    named_by: NamedBy | None = None
+
+    @property
+    def by_makers(self) -> "Selection":
+        """The same with pods named by who made them, unless it was said how to name them.
+
+        What owns that in turn is known to some snapshots only, and no comparison may depend on it.
+        """
+        if self.named_by is not None:
+            return self
+        return replace(self, rules=replace(self.rules, owner=NamedBy.NEAREST))
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """What a command says on stderr beside its result, and whether damage is a failure."""
+
+    quiet: bool = False
+    verbose: bool = False
+    strict: bool = False

@@ -1,0 +1,26 @@
+"""Names on one side of a comparison that mean something else on the other (S2)."""
+
+from collections.abc import Iterator
+
+from otterize_pcap.cli.name_notes import listed, name_of, report_names
+from otterize_pcap.cli.selection import Reporting
+from otterize_pcap.cli.terminal import notice
+from otterize_pcap.compare.align_workloads import umbrella_names
+from otterize_pcap.graph.service_graph import ServiceGraph
+
+
+def report_sides(old: ServiceGraph, new: ServiceGraph, reporting: Reporting) -> None:
+    """Say what to know of the names on both sides of a comparison."""
+    report_names((old, new), reporting)
+    if not reporting.quiet:
+        for line in umbrella_lines(old, new):
+            notice(line)
+
+
+def umbrella_lines(old: ServiceGraph, new: ServiceGraph) -> Iterator[str]:
+    """Names on one side that stand for sets of pods which the other side tells apart (S2)."""
+    for owner, parts in {**umbrella_names(old, new), **umbrella_names(new, old)}.items():
+        yield (
+            f"note: {name_of(owner)} is one name for {listed(parts)}, which are compared each by "
+            "itself; name these, or compare by owners (--owner root)"
+        )

@@ -1,0 +1,167 @@
+"""Whatever is damaged or lost of a capture, no gate takes it for a pass and no call for gone."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otterize_pcap.cli.name_notes import name_lines
+from otterize_pcap.cli.summary import is_damaged, summary_lines
+from otterize_pcap.compare.check import check_graph
+from otterize_pcap.compare.diff import diff_graphs
+from otterize_pcap.compare.thresholds import (
+    Thresholds,
+    ungrounded,
+    unmet_thresholds,
+    unresolved_share,
+)
+from otterize_pcap.errors import OtterizeError
+from otterize_pcap.files.captures import open_captures
+from otterize_pcap.graph.fate import FateKind
+from otterize_pcap.graph.service_graph import Coverage, ServiceGraph
+from otterize_pcap.resolve.identity import NamedBy
+from otterize_pcap.resolve.map_capture import Rules, graph_capture
+from tests.compare.damage import SNAPSHOT, Damage, fields_of, files_of, objects_of
+from tests.conftest import FIXTURES
+from tests.strategies import laws
+
+BY_MAKERS = Rules(owner=NamedBy.NEAREST)
+NOT_YET = {
+    # Without Node objects, a hostNetwork pod's public address is outside once the pod is gone.
+    "hostnet-public-nonodes"
+}
+CAPTURES = sorted(
+    path.parent
+    for path in FIXTURES.rglob(SNAPSHOT)
+    if (path.parent / "pcap").is_dir()
+    and path.stat().st_size < 60_000
+    and path.parent.name not in NOT_YET
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A capture as it was, and the strictest gate that it meets."""
+
+    graph: ServiceGraph
+    thresholds: Thresholds
+
+    def unmet(self, graph: ServiceGraph) -> bool:
+        """Whether a graph does not show enough (exit code 6)."""
+        assert graph.coverage is not None
+        return bool(
+            is_damaged(graph.coverage)
+            or ungrounded((graph,)) is not None
+            or list(unmet_thresholds(graph.coverage, self.thresholds))
+        )
+
+
+@cache
+def gate_of(source: Path) -> Gate | None:
+    """The gate of a fixture; None for one that is refused as it is."""
+    try:
+        graph = read(source)
+    except OtterizeError:
+        return None
+    assert graph.coverage is not None
+    nodes = {file.node for file in graph.coverage.files if file.node and file.packets}
+    share = unresolved_share(graph.coverage)
+    gate = Gate(graph, Thresholds(share, frozenset(nodes)))
+    return None if gate.unmet(graph) else gate
+
+
+def read(source: Path) -> ServiceGraph:
+    """The graph of a directory, named as gates name it."""
+    [capture] = open_captures([source])
+    return graph_capture(capture, BY_MAKERS)
+
+
+def damaged(source: Path, damage: Damage) -> ServiceGraph | None:
+    """The graph of a damaged copy; None where it is an error, which is no pass either."""
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / "capture"
+        damage.apply(source, target)
+        try:
+            return read(target)
+        except OtterizeError:
+            return None
+
+
+def said(graph: ServiceGraph) -> Iterator[str]:
+    """What stderr says of a graph, without the numbers and names of files."""
+    assert graph.coverage is not None
+    lines = [*summary_lines(graph.coverage, verbose=False), *name_lines([graph], verbose=False)]
+    for line in lines:
+        yield re.sub(r"/\S+/|[0-9.:TZ-]+", "", line)
+
+
+def not_shown(coverage: Coverage) -> int:
+    """How many connections the summary counts that are no calls."""
+    return sum(count for fate, count in coverage.connections if fate.kind is not FateKind.RESOLVED)
+
+
+def require_law(source: Path, damage: Damage) -> None:
+    """Hold the three laws against one damage.
+
+    No call is removed; a check that failed, since one of its calls is not declared, fails still;
+    and where a call is no longer seen, nor another in its place, more is said than before or more
+    is not resolved.
+    """
+    gate = gate_of(source)
+    hurt = None if gate is None else damaged(source, damage)
+    if gate is None or hurt is None:
+        return
+    found = diff_graphs(gate.graph, hurt)
+    assert found.removed == ()
+    assert hurt.coverage is not None
+    assert gate.graph.coverage is not None
+    for undeclared in gate.graph.calls:
+        declared = replace(
+            gate.graph, calls=tuple(call for call in gate.graph.calls if call != undeclared)
+        )
+        assert check_graph(hurt, declared).violations or gate.unmet(hurt), undeclared
+    if found.not_seen and not found.added:
+        more = set(said(hurt)) - set(said(gate.graph))
+        assert more or not_shown(hurt.coverage) > not_shown(gate.graph.coverage)
+
+
+def objects(source: Path) -> st.SearchStrategy[Damage]:
+    """One object of the snapshot is missing."""
+    return st.sampled_from(objects_of(source)).map(lambda path: Damage(SNAPSHOT, path=path))
+
+
+def fields(source: Path) -> st.SearchStrategy[Damage]:
+    """One field of an object is missing."""
+    return st.sampled_from(fields_of(source)).map(lambda path: Damage(SNAPSHOT, path=path))
+
+
+def tails(source: Path) -> st.SearchStrategy[Damage]:
+    """One file ends too early."""
+    shares = st.floats(0, 1, exclude_max=True)
+    return st.builds(Damage, st.sampled_from(files_of(source)), keep=shares)
+
+
+def files(source: Path) -> st.SearchStrategy[Damage]:
+    """One file is missing."""
+    return st.sampled_from(files_of(source)).map(Damage)
+
+
+@laws
+@given(st.data())
+def test_lost_object_takes_no_call_away(data: st.DataObject) -> None:
+    """A snapshot without one of its objects: a pod, a node, a Service, an owner."""
+    source = data.draw(st.sampled_from(CAPTURES))
+    require_law(source, data.draw(objects(source)))
+
+
+@laws
+@given(st.data())
+def test_lost_field_takes_no_call_away(data: st.DataObject) -> None:
+    """A snapshot in which one object lacks one field, or one entry of a list."""
+    source = data.draw(st.sampled_from(CAPTURES))
+    require_law(source, data.draw(fields(source)))
