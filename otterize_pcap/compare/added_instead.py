@@ -5,8 +5,9 @@ of who is below it, an absent Service of the API server the pod behind it, an ab
 calls as one. Each of these was seen, and is not gone.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from itertools import product
 
 from otterize_pcap.graph.generated_names import has_generated_name
 from otterize_pcap.graph.service_graph import Call, Server, Workload, could_be, is_one_kind
@@ -19,33 +20,47 @@ NO_NAMESPACE = "default"
 THROUGH = "a call that is new may have gone through what is absent"
 
 
-@dataclass(frozen=True, slots=True)
 class Instead:
     """The calls that were `added`, and the clients and servers of all that there were `before`."""
 
-    added: Sequence[Call] = ()
-    before: Collection[tuple[Workload, Server]] = ()
+    def __init__(
+        self, added: Iterable[Call] = (), before: Collection[tuple[Workload, Server]] = ()
+    ) -> None:
+        self._before = before
+        self._added = {(call.client, call.server): call for call in added}
+        self._servers: dict[Workload, list[Server]] = defaultdict(list)
+        self._clients: dict[Server, list[Workload]] = defaultdict(list)
+        for client, server in self._added:
+            self._servers[client].append(server)
+            self._clients[server].append(client)
+        self._ends = {end for pair in self._added for end in pair}
+        self._names: dict[Server, tuple[Server, ...]] = {}
+
+    def reasons(self, call: Call) -> Iterator[str]:
+        """Why added calls may be an absent one; nothing where none is."""
+        client, server = call.client, call.server
+        if (server, client) in self._added:
+            yield TURNED
+        if any(pair in self._added for pair in product(self._of(client), self._of(server))) or any(
+            _is_api_server(call, self._added[one, other])
+            for one in self._of(client)
+            if isinstance(one, Workload)
+            for other in self._servers.get(one, ())
+        ):
+            yield RENAMED
+        if any((server, other) in self._before for other in self._servers.get(client, ())) or any(
+            (other, client) in self._before for other in self._clients.get(server, ())
+        ):
+            yield THROUGH
+
+    def _of(self, end: Server) -> tuple[Server, ...]:
+        """The ends of added calls that may be this one under another name."""
+        if end not in self._names:
+            self._names[end] = tuple(one for one in self._ends if _may_be_renamed(end, one))
+        return self._names[end]
 
 
 NOTHING = Instead()
-
-
-def added_instead(call: Call, instead: Instead) -> tuple[str, ...]:
-    """Why added calls may be an absent one; empty where none is."""
-    before = instead.before
-    reasons = set()
-    for one in instead.added:
-        if (one.client, one.server) == (call.server, call.client):
-            reasons.add(TURNED)
-        elif _may_be_renamed(call.client, one.client) and (
-            _may_be_renamed(call.server, one.server) or _is_api_server(call, one)
-        ):
-            reasons.add(RENAMED)
-        elif (one.client == call.client and (call.server, one.server) in before) or (
-            one.server == call.server and (one.client, call.client) in before
-        ):
-            reasons.add(THROUGH)
-    return tuple(sorted(reasons))
 
 
 def _may_be_renamed(absent: Server, added: Server) -> bool:
@@ -65,8 +80,8 @@ def _may_be_renamed(absent: Server, added: Server) -> bool:
 
 def _is_below(one: Workload, other: Workload) -> bool:
     """Whether a workload has the name of what another made, and made it to be replaced."""
-    made = one.kind == "Pod" or has_generated_name(one)
-    return made and one.name.startswith(f"{other.name}-")
+    below = one.name.startswith(f"{other.name}-")
+    return below and (one.kind == "Pod" or has_generated_name(one))
 
 
 def _is_api_server(absent: Call, added: Call) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from otterize_pcap.compare.added_instead import NOTHING, Instead, added_instead
+from otterize_pcap.compare.added_instead import NOTHING, Instead
 from otterize_pcap.compare.align_workloads import align_graphs
 from otterize_pcap.compare.coverage_gaps import coverage_gaps, gaps_that_hide, new_gaps
 from otterize_pcap.compare.ignore_rules import IgnoreRule, is_ignored
@@ -113,7 +113,7 @@ def missed_calls(
             *gaps_that_hide(call, gaps),
             *_too_short(call, old, new.coverage),
             *seen_otherwise(call, new, in_vain=in_vain),
-            *added_instead(call, instead),
+            *instead.reasons(call),
         )
         for call in absent
     }

@@ -14,6 +14,7 @@ import yaml
 from tests.conftest import FIXTURES, ROOT
 
 EXAMPLES = ROOT / "docs" / "ci"
+PROBES = FIXTURES / "cases" / "max-unresolved-kubelet-probes"
 INSTALL = "python -m pip install otterize-pcap"
 
 Result = subprocess.CompletedProcess[str]
@@ -39,10 +40,12 @@ SCRIPTS = {"github": github_scripts, "gitlab": gitlab_scripts}
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A repository that declares the calls of the tutorial's first cluster."""
+    """A repository that declares the calls of the tutorial's first cluster, beside what it runs."""
     (tmp_path / "k8s" / "intents").mkdir(parents=True)
     declared = (FIXTURES / "tutorial" / "export.yaml").read_text(encoding="utf-8")
     (tmp_path / "k8s" / "intents" / "shop.yaml").write_text(declared, encoding="utf-8")
+    (tmp_path / "k8s" / "intents" / "kustomization.yaml").write_text("resources: [shop.yaml]\n")
+    (tmp_path / "k8s" / "intents" / "deployment.yaml").write_text("kind: Deployment\n")
     (tmp_path / "k8s" / "ignored-calls").write_text("# none yet\n", encoding="utf-8")
     return tmp_path
 
@@ -82,6 +85,15 @@ def test_declared_calls_pass(system: str, project: Path) -> None:
     assert result.returncode == 0, result.stderr
     graph: dict[str, Any] = json.loads((project / "calls.graph.json").read_text())
     assert [call["client"]["name"] for call in graph["calls"]] == ["checkout", "kafka"]
+
+
+@pytest.mark.parametrize("system", SCRIPTS)
+def test_kubelet_probes_pass(system: str, project: Path) -> None:
+    """Of 51 connections 50 are probes of the pod's own node, which no intent could name."""
+    declared = (PROBES / "probes.yaml").read_text(encoding="utf-8")
+    (project / "k8s" / "intents" / "shop.yaml").write_text(declared, encoding="utf-8")
+    result = run_scripts(system, project, "cases/max-unresolved-kubelet-probes/probes-dir")
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("system", SCRIPTS)
