@@ -10,7 +10,7 @@
     │  ├─ MismatchError           a capture and a snapshot of two clusters
     │  └─ GraphFormatError        ClientIntents or graph JSON
     ├─ ClusterError               the API server refused or a Job failed        exit 4
-    ├─ PartialCaptureError        some nodes were not captured                  exit 5
+    ├─ PartialCaptureError        some nodes, or the clean-up, are missing      exit 5
     └─ CoverageError              --strict or a coverage threshold was not met  exit 6
 
 A message says where, what, and what to do next, on one line.
@@ -66,7 +66,7 @@ class ClusterError(OtterizeError):
 
 
 class PartialCaptureError(OtterizeError):
-    """Some nodes were captured and others were not."""
+    """Some nodes were captured and others were not, or the Jobs could not be deleted."""
 
     exit_code = 5
 

@@ -7,12 +7,8 @@ from typing import Annotated
 import typer
 
 from otterize_pcap.cli import show_capture
-from otterize_pcap.cli.capture_nodes import (
-    CaptureRequest,
-    capture_nodes,
-    confirm,
-    default_directory,
-)
+from otterize_pcap.cli.capture_cleanup import CleanUp, clean_up
+from otterize_pcap.cli.capture_nodes import CaptureRequest, capture_nodes, default_directory
 from otterize_pcap.cli.quantities import parse_duration, parse_size, split_list
 from otterize_pcap.errors import UsageError
 
@@ -28,6 +24,13 @@ JobNamespaceOption = Annotated[
         "--job-namespace",
         help="Namespace of the capture Jobs; its Pod Security level must be privileged.",
         show_default="the context's namespace",
+    ),
+]
+RequestTimeoutOption = Annotated[
+    str,
+    typer.Option(
+        "--request-timeout",
+        help="How long the API server may take to answer, with all tries.",
     ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -96,6 +99,7 @@ def register(
         ] = "120s",
         context: ContextOption = None,
         kubeconfig: KubeconfigOption = None,
+        request_timeout: RequestTimeoutOption = "30s",
         output: Annotated[
             Path | None,
             typer.Option(
@@ -138,6 +142,7 @@ def register(
             pending_seconds=parse_duration(pending_timeout, "--pending-timeout"),
             kubeconfig=kubeconfig,
             context=context,
+            request_timeout=parse_duration(request_timeout, "--request-timeout"),
             directory=output or default_directory(),
             dry_run=dry_run,
             keep=keep,
@@ -156,29 +161,16 @@ def register(
         ] = None,
         context: ContextOption = None,
         kubeconfig: KubeconfigOption = None,
+        request_timeout: RequestTimeoutOption = "30s",
         yes: YesOption = False,
     ) -> None:
         """Delete the Jobs that captures left on the cluster, running ones too.
 
         Example: otterize capture cleanup --all-namespaces
         """
-        from otterize_pcap.cluster.api.kubeconfig import connect  # noqa: PLC0415 - slow to import
-        from otterize_pcap.cluster.capture.cleanup import delete_jobs, find_jobs  # noqa: PLC0415
-
-        cluster = connect(kubeconfig, context)
-        namespace = None if all_namespaces else job_namespace or cluster.namespace
-        jobs = find_jobs(cluster, namespace, capture_id)
-        if not jobs:
-            typer.echo(f"No capture Jobs in {namespace or 'any namespace'}.", err=True)
-            return
-        for job in jobs:
-            state = "running" if job.active else "finished"
-            typer.echo(
-                f"{job.namespace}/{job.name}  node {job.node}  {state}, created {job.created}",
-                err=True,
-            )
-        confirm(f"Delete these {len(jobs)} Jobs?", yes=yes)
-        delete_jobs(cluster, jobs)
-        typer.echo(f"Deleted {len(jobs)} capture Jobs and their pods.", err=True)
+        seconds = parse_duration(request_timeout, "--request-timeout")
+        clean_up(
+            CleanUp(job_namespace, all_namespaces, capture_id, context, kubeconfig, seconds, yes)
+        )
 
     app.add_typer(group, name="capture")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import ClusterError, PartialCaptureError, UsageError
 from otterize_pcap.node_status import NodeStatus
 
@@ -49,6 +50,7 @@ class CaptureRequest:
     pending_seconds: int
     kubeconfig: Path | None
     context: str | None
+    request_timeout: int
     directory: Path
     dry_run: bool
     keep: bool
@@ -87,11 +89,18 @@ def capture_nodes(request: CaptureRequest, show_calls: Callable[[Path], None]) -
         typer.Exit: The user abandoned it.
     """
     _check_request(request)
+    from otterize_pcap.cluster.interrupts import ending_as_interrupted  # noqa: PLC0415
+
+    with ending_as_interrupted():
+        _capture(request, show_calls)
+
+
+def _capture(request: CaptureRequest, show_calls: Callable[[Path], None]) -> None:
     from otterize_pcap.cluster.api.access import server_version  # noqa: PLC0415
     from otterize_pcap.cluster.api.kubeconfig import connect  # noqa: PLC0415
     from otterize_pcap.cluster.capture.nodes import NodeWish, choose_nodes  # noqa: PLC0415
 
-    cluster = connect(request.kubeconfig, request.context)
+    cluster = connect(request.kubeconfig, request.context, request.request_timeout, notice)
     version = server_version(cluster)
     plan = _plan(request, request.job_namespace or cluster.namespace)
     _check_permissions(cluster, plan.namespace)
@@ -145,8 +154,8 @@ def _check_permissions(cluster: "Cluster", namespace: str) -> None:
     from otterize_pcap.cluster.snapshot.permissions import snapshot_permissions  # noqa: PLC0415
 
     wanted = snapshot_permissions() + capture_permissions(namespace)
-    for notice in access.require_permissions(access.missing_permissions(cluster, wanted)):
-        typer.echo(f"note: {notice}", err=True)
+    for note in access.require_permissions(access.missing_permissions(cluster, wanted)):
+        notice(f"note: {note}")
 
 
 def _check_cluster(
@@ -163,11 +172,11 @@ def _check_cluster(
 
     for choice in nodes:
         if choice.skipped is not None:
-            typer.echo(f"note: {choice.name} is not captured: {choice.skipped}", err=True)
+            notice(f"note: {choice.name} is not captured: {choice.skipped}")
     architectures = sorted({choice.architecture for choice in nodes if choice.skipped is None})
     if len(architectures) > 1:
         said = f"nodes are {' and '.join(architectures)}; the image must be built for each"
-        typer.echo(f"note: {said}", err=True)
+        notice(f"note: {said}")
     template = load_template()
     jobs = [fill_job(template, plan, choice.name) for choice in nodes if choice.skipped is None]
     if request.dry_run:
@@ -188,7 +197,8 @@ def _check_cluster(
 def _order(
     request: CaptureRequest, plan: "JobPlan", nodes: "list[NodeChoice]", version: str
 ) -> "CaptureOrder":
-    from otterize_pcap.cluster.capture.run import CaptureOrder, prepare_directory  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.directory import prepare_directory  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.run import CaptureOrder  # noqa: PLC0415
 
     prepare_directory(request.directory)
     return CaptureOrder(
@@ -204,34 +214,43 @@ def _order(
 
 def _run(cluster: "Cluster", order: "CaptureOrder") -> "CaptureResult":
     from otterize_pcap.cluster.capture.progress_table import ProgressTable  # noqa: PLC0415
-    from otterize_pcap.cluster.capture.run import run_capture  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.run import begin_snapshot, run_capture  # noqa: PLC0415
     from otterize_pcap.cluster.interrupts import Interrupts  # noqa: PLC0415
 
     live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     color = "NO_COLOR" not in os.environ
-    with Interrupts() as interrupts, ProgressTable(live=live, color=color) as board:
-        return run_capture(cluster, order, interrupts, board)
+    with ProgressTable(live=live, color=color) as board:
+        cluster.waiting.say = board.say
+        # Until something is on the cluster Ctrl-C just ends it.
+        snapshot = begin_snapshot(cluster, order, board)
+        with Interrupts() as interrupts:
+            return run_capture(cluster, order, snapshot, interrupts, board)
 
 
 def _report(
     order: "CaptureOrder", result: "CaptureResult", show_calls: Callable[[Path], None]
 ) -> None:
-    if result.left_behind is not None:
-        typer.echo(f"warning: {result.left_behind}", err=True)
+    if result.kept is not None:
+        notice(f"warning: {result.kept}")
     if result.abandoned:
-        typer.echo("abandoned: nothing was kept", err=True)
+        notice("abandoned: nothing was kept")
         raise typer.Exit(INTERRUPTED)
     nodes = result.manifest.nodes
     for node in nodes:
         if node.reason is not None:
-            typer.echo(f"{node.name}: {node.status}: {node.reason}", err=True)
+            notice(f"{node.name}: {node.status}: {node.reason}")
     captured = [node for node in nodes if node.status is NodeStatus.CAPTURED]
-    typer.echo(f"capture: {order.directory} ({len(captured)} of {len(nodes)} nodes)", err=True)
-    if not any(node.files for node in nodes):
+    notice(f"capture: {order.directory} ({len(captured)} of {len(nodes)} nodes)")
+    if any(node.files for node in nodes):
+        show_calls(order.directory)
+    else:
         reasons = "; ".join(sorted({node.reason or node.status for node in nodes}))
         message = f"no node was captured: {reasons}"
-        raise ClusterError(message)
-    show_calls(order.directory)
+        if result.left_behind is None:
+            raise ClusterError(message)
+        notice(message)
+    if result.left_behind is not None:
+        raise PartialCaptureError(result.left_behind)
     if result.partial:
         missing = ", ".join(node.name for node in nodes if node.status is not NodeStatus.CAPTURED)
         message = (

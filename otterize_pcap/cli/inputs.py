@@ -40,8 +40,8 @@ def read_recordings(
 
 
 def newest_capture() -> Path:
-    """The newest capture under ./otterize-captures/, named on stderr."""
-    found = sorted(path for path in CAPTURES.glob("*") if path.is_dir())
+    """The newest capture with packets under ./otterize-captures/, named on stderr."""
+    found = sorted(path for path in CAPTURES.glob("*") if _holds_recording(path))
     if not found:
         message = (
             f"no CAPTURE given and none under ./{CAPTURES}/; "
@@ -50,6 +50,15 @@ def newest_capture() -> Path:
         raise UsageError(message)
     notice(f"reading {found[-1]}")
     return found[-1]
+
+
+def _holds_recording(directory: Path) -> bool:
+    """Whether packets are there: a capture that came to nothing has its manifest only."""
+    return any(
+        not path.name.endswith(".part")
+        for pattern in ("pcap/*.pcap*", "*.pcap*")
+        for path in directory.glob(pattern)
+    )
 
 
 class _Watch:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from otterize_pcap.cli.quantities import parse_duration
+from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import ClusterError, UsageError
 from otterize_pcap.system_errors import system_reason
 
@@ -41,6 +42,9 @@ def attach(group: typer.Typer) -> None:
         kubeconfig: Annotated[
             Path | None, typer.Option(help="Kubeconfig file.", show_default=False)
         ] = None,
+        request_timeout: Annotated[
+            str, typer.Option(help="How long the API server may take to answer, with all tries.")
+        ] = "30s",
     ) -> None:
         """Save which pod, Service and node holds which address, for use with any tcpdump.
 
@@ -56,7 +60,9 @@ def attach(group: typer.Typer) -> None:
         seconds = 0 if watch is None else parse_duration(watch, "--watch")
         from otterize_pcap.cluster.api.kubeconfig import connect  # noqa: PLC0415 - slow to import
 
-        document = take_snapshot(connect(kubeconfig, context), seconds)
+        limit = parse_duration(request_timeout, "--request-timeout")
+        cluster = connect(kubeconfig, context, limit, notice)
+        document = take_snapshot(cluster, seconds)
         write_snapshot(document, output)
 
 
@@ -76,13 +82,16 @@ def take_snapshot(cluster: "Cluster", seconds: int) -> bytes:
 
     access.server_version(cluster)
     missing = access.missing_permissions(cluster, snapshot_permissions())
-    for notice in access.require_permissions(missing):
-        typer.echo(f"note: {notice}", err=True)
+    for note in access.require_permissions(missing):
+        notice(f"note: {note}")
     taken = SnapshotWatch(cluster)
+    # Ctrl-C ends the first lists; after them it ends the watch, and what was seen is kept.
+    taken.start(watch=seconds > 0)
     with Interrupts() as interrupts:
         try:
-            taken.start(watch=seconds > 0)
-            add_custom_owners(cluster, taken)
+            lacking = add_custom_owners(cluster, taken)
+            for note in (*taken.unreadable, *lacking):
+                notice(f"not in the snapshot: {note}")
             if seconds:
                 interrupts.stop.wait(seconds)
         finally:
@@ -109,4 +118,4 @@ def write_snapshot(document: bytes, output: Path) -> None:
     except OSError as error:
         message = f"{output}: {system_reason(error)}; give another file with -o"
         raise ClusterError(message) from error
-    typer.echo(f"snapshot: {output}", err=True)
+    notice(f"snapshot: {output}")

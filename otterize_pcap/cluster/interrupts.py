@@ -7,6 +7,8 @@ waits on these events, and the clean-up that follows runs undisturbed.
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -16,6 +18,26 @@ SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 ABANDON_NOTICE = b"\nabandoning: the Jobs are being deleted\n"
+
+
+@contextmanager
+def ending_as_interrupted() -> Iterator[None]:
+    """Within it SIGTERM and SIGHUP end the program as Ctrl-C does: with what `finally` says.
+
+    For what comes before and after the part that `Interrupts` guards.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [number for number in SIGNALS if number != signal.SIGINT]
+    # One that is ignored, as by nohup, stays so.
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = [signal.signal(number, signal.default_int_handler) for number in heard]
+    try:
+        yield
+    finally:
+        for number, handler in zip(heard, before, strict=True):
+            signal.signal(number, handler)
 
 
 class Interrupts:
@@ -34,7 +56,8 @@ class Interrupts:
         """Install the handlers, where this is the main thread."""
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
-                self._before[number] = signal.signal(number, self._handle)
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(

@@ -113,6 +113,13 @@ def test_newest_capture_is_the_default(otterize: Otterize, tmp_path: Path) -> No
     captures.mkdir()
     (captures / "2026-11-22T00-00-00Z").symlink_to(FIXTURES / "tutorial-before")
     (captures / "2026-11-23T00-00-00Z").symlink_to(FIXTURES / "tutorial-after")
+    # Later ones that came to nothing: cut off at once, without any node, still being pulled.
+    (captures / "2026-11-24T00-00-00Z" / "pcap").mkdir(parents=True)
+    (captures / "2026-11-25T00-00-00Z" / "pcap").mkdir(parents=True)
+    (captures / "2026-11-25T00-00-00Z" / "manifest.json").write_text("{}")
+    (captures / "2026-11-26T00-00-00Z" / "pcap").mkdir(parents=True)
+    (captures / "2026-11-26T00-00-00Z" / "pcap" / "node1.pcap.part").touch()
+    (captures / "notes.txt").touch()
     result = otterize("intents", "list")
     assert "client calls:" in result.stdout
     assert result.stderr.startswith("reading otterize-captures/2026-11-23T00-00-00Z\n")

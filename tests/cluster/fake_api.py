@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.cluster.fake_kubelet import Kubelet
@@ -80,6 +80,9 @@ class Faults:
     expired_watches: int = 0
     #: Watches break off after so many events.
     watch_breaks_after: int | None = None
+    #: What becomes of each request by verb and resource: an HTTP status, `hang` (until the server
+    #: stops), `close` (the connection is cut) or `nonsense` (200, and a document of no form).
+    failing: dict[tuple[str, str], int | str] = field(default_factory=dict)
     #: Called before each request is served.
     before: Callable[[str, str], None] = lambda _method, _path: None
 
@@ -96,6 +99,9 @@ class FakeApi:
         self.changed = threading.Condition()
         self.calls: list[Call] = []
         self.denied: set[tuple[str, str]] = set()
+        #: Verb, group, resource and namespace ("": all) of all that is allowed; None: everything.
+        self.grants: set[tuple[str, str, str, str]] | None = None
+        self.refused: list[Call] = []
         self.faults = Faults()
         self.clock_ahead = 0.0
         self.subprotocol = "v5.channel.k8s.io"
@@ -276,6 +282,15 @@ class FakeApi:
             if pod["metadata"].get("labels", {}).get("job-name") == name:
                 self.kubelet.delete(pod)
 
+    def allows(self, call: Call) -> bool:
+        """Whether RBAC allows a request: a rule of the namespace or of all namespaces."""
+        if (call.verb, call.resource) in self.denied:
+            return False
+        return self.grants is None or any(
+            (call.verb, call.group, call.resource, namespace) in self.grants
+            for namespace in ("", call.namespace)
+        )
+
     def track(self, connection: socket.socket) -> None:
         """Remember an open connection, to cut it."""
         self._sockets.add(connection)
@@ -331,12 +346,30 @@ class _Handler(BaseHTTPRequestHandler):
                 if wanted == method and re.search(pattern, parsed.path):
                     self._status(status, "Refused", message)
                     return
+            if self._fails(method, parsed.path.rpartition("/")[2]):
+                return
             self._route(method, parsed.path, pairs, body)
         except ConnectionError:
             self.close_connection = True
         finally:
             with self.api.changed:
                 self.api.serving -= 1
+
+    def _fails(self, verb: str, resource: str) -> bool:
+        """Whether a request was made to fail, as `Faults.failing` says."""
+        fault = self.api.faults.failing.get((verb, resource))
+        if fault is None:
+            return False
+        if isinstance(fault, int):
+            self._status(fault, "Refused", f"the fault {fault}")
+        elif fault == "nonsense":
+            self._json(200, {"kind": "Nonsense", "items": [7], "status": [], "metadata": "x"})
+        else:
+            server = self.api._server
+            while fault == "hang" and self.api._server is server and self.api.faults.failing:
+                time.sleep(0.02)
+            raise ConnectionAbortedError
+        return True
 
     def _route(self, method: str, path: str, pairs: list[tuple[str, str]], body: Json) -> None:
         if path == "/version":
@@ -359,13 +392,9 @@ class _Handler(BaseHTTPRequestHandler):
         where = {key: value or "" for key, value in found.groupdict().items()}
         verb = _verb(method, where, query)
         resource = where["plural"] + (f"/{where['sub']}" if where["sub"] else "")
-        self.api.calls.append(Call(verb, where["group"], resource, where["namespace"]))
-        if (verb, resource) in self.api.denied:
-            self._status(
-                403,
-                "Forbidden",
-                f'{resource} is forbidden: User "nobody" cannot {verb} resource "{resource}"',
-            )
+        call = Call(verb, where["group"], resource, where["namespace"])
+        self.api.calls.append(call)
+        if self._fails(verb, resource) or self._is_forbidden(call):
             return
         handler = {
             ("GET", "exec"): self._exec,
@@ -384,12 +413,22 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._delete(where)
 
+    def _is_forbidden(self, call: Call) -> bool:
+        """Refuse a request that RBAC does not allow."""
+        if self.api.allows(call):
+            return False
+        self.api.refused.append(call)
+        said = f'User "nobody" cannot {call.verb} resource "{call.resource}"'
+        self._status(403, "Forbidden", f"{call.resource} is forbidden: {said}")
+        return True
+
     def _review(self, body: Json) -> None:
         attributes = body["spec"]["resourceAttributes"]
         resource = attributes["resource"]
         if attributes.get("subresource"):
             resource += "/" + attributes["subresource"]
-        allowed = (attributes["verb"], resource) not in self.api.denied
+        asked = Call(attributes["verb"], attributes["group"], resource, attributes["namespace"])
+        allowed = self.api.allows(asked)
         self._json(201, body | {"status": {"allowed": allowed}})
 
     def _get(self, where: Json) -> None:
@@ -588,9 +627,11 @@ def _verb(method: str, where: Json, query: Json) -> str:
 def _selected(found: Json, query: Json) -> bool:
     labels = found["metadata"].get("labels") or {}
     wanted = [part.split("=") for part in query.get("labelSelector", "").split(",") if part]
-    fields = query.get("fieldSelector", "").partition("involvedObject.name=")[2]
-    about = cast("Json", found.get("involvedObject") or {}).get("name")
-    return all(labels.get(key) == value for key, value in wanted) and fields in {"", about}
+    path, _, value = query.get("fieldSelector", "").partition("=")
+    field: Any = found
+    for name in path.split(".") if path else ():
+        field = field.get(name) or {}
+    return all(labels.get(key) == wish for key, wish in wanted) and (not path or field == value)
 
 
 def _gone(since: int, version: int) -> Json:

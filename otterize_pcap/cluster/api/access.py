@@ -4,13 +4,15 @@ Access reviews are questions: nothing here changes the cluster.
 """
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from otterize_pcap.cluster.api.client import Cluster
+from otterize_pcap.cluster.api.waiting import side_by_side
 from otterize_pcap.errors import ClusterError
 
 REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+REVIEWERS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,8 @@ def missing_permissions(cluster: Cluster, wanted: list[Permission]) -> list[Perm
     Raises:
         ClusterError: The API server does not answer reviews.
     """
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        allowed = list(pool.map(lambda permission: is_allowed(cluster, permission), wanted))
+    asked = (partial(is_allowed, cluster, permission) for permission in wanted)
+    allowed = side_by_side(asked, REVIEWERS)
     return [permission for permission, yes in zip(wanted, allowed, strict=True) if not yes]
 
 
@@ -77,7 +79,8 @@ def is_allowed(cluster: Cluster, permission: Permission) -> bool:
             "spec": {"resourceAttributes": attributes},
         },
     )
-    return bool((review.get("status") or {}).get("allowed"))
+    status = review.get("status")
+    return isinstance(status, dict) and bool(status.get("allowed"))
 
 
 def require_permissions(missing: Iterable[Permission]) -> list[str]:

@@ -1,11 +1,16 @@
 """Why a connection to the API server failed, in words of ours, whichever library noticed it."""
 
+import os
 import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 from otterize_pcap.system_errors import REASONS, system_reason
+
+
+class FrameTooLargeError(OSError):
+    """A WebSocket frame that nobody who means well sends; its argument is the announced size."""
 
 
 def connection_reason(error: BaseException) -> str:
@@ -39,6 +44,7 @@ def _reason(error: BaseException) -> str | None:
     exceptions = urllib3.exceptions
     # In this order: TLS and name errors are OSErrors whose numbers are not the system's.
     kinds: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+        (FrameTooLargeError, "it announces a frame without measure"),
         ((socket.gaierror, exceptions.NameResolutionError), "its name does not resolve"),
         (ssl.SSLCertVerificationError, "its certificate is not trusted"),
         ((ssl.SSLError, exceptions.SSLError), "it does not speak TLS as asked"),
@@ -66,12 +72,31 @@ def kubeconfig_reason(file: Path | None, context: str | None, error: Exception) 
     """Why the official client would not use a kubeconfig; None stands for the default ones."""
     from kubernetes import config  # noqa: PLC0415
 
-    name = "the default file" if file is None else str(file)
+    default = os.environ.get("KUBECONFIG")
+    name = str(file or (f"KUBECONFIG={default}" if default else "the default file"))
     if isinstance(error, OSError):
-        return f"{name}: {system_reason(error)}"
+        # A file that it refers to, as often as the kubeconfig.
+        return f"{error.filename or name}: {system_reason(error)}"
     if not isinstance(error, config.ConfigException):
         return f"{name} has no form of a kubeconfig"
-    if file is not None and not file.exists():
-        return f"{file}: there is no such file"
-    named = "current context" if context is None else f"context {context}"
-    return f"{name} has no {named} with a cluster and a user"
+    places = [file] if file is not None else list(map(Path, (default or "").split(os.pathsep)))
+    if (file is not None or default) and not any(place.exists() for place in places):
+        return f"{name}: there is no such file"
+    known = _contexts(file)
+    wanted = context or known[1]
+    if wanted in known[0]:
+        return f"{name}: context {wanted} names a cluster, user or file that is not there"
+    listed = f" (it has: {', '.join(known[0])})" if known[0] else ""
+    return f"{name} has no {'current context' if context is None else f'context {context}'}{listed}"
+
+
+def _contexts(file: Path | None) -> tuple[list[str], str]:
+    """The names of a kubeconfig's contexts, and of its current one; none where it has no form."""
+    from kubernetes.config import ConfigException, kube_config  # noqa: PLC0415
+
+    place = str(file or kube_config.KUBE_CONFIG_DEFAULT_LOCATION)
+    try:
+        merged = kube_config.KubeConfigMerger(place).config.value
+        return [str(one["name"]) for one in merged["contexts"]], str(merged["current-context"])
+    except (ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError):
+        return [], ""

@@ -1,19 +1,27 @@
 """Leave nothing behind: Jobs deleted by label, and their pods seen to be gone.
 
 Deletion goes by label rather than by what we remember having created, because the answer to a
-create may have been lost on the way.
+create may have been lost on the way. What cannot be deleted is told with the kubectl command that
+does it.
 """
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
-from otterize_pcap.cluster.api.client import ApiRefusedError, Cluster, Json, retried
+from otterize_pcap.cluster.api.access import Permission
+from otterize_pcap.cluster.api.client import Cluster, Json, retried
+from otterize_pcap.cluster.api.refusals import ApiRefusedError
+from otterize_pcap.cluster.api.waiting import side_by_side
 from otterize_pcap.cluster.capture.nodes import list_all
 from otterize_pcap.cluster.labels import CAPTURE_SELECTOR, ID_LABEL, NODE_ANNOTATION
 from otterize_pcap.errors import ClusterError
 
 RETRY_S = 60.0
 GONE_S = 45.0
+GONE_POLL_S = 0.2
+DELETERS = 8
+NOT_FOUND = 404
 DELETE_OPTIONS: Json = {
     "apiVersion": "v1",
     "kind": "DeleteOptions",
@@ -33,11 +41,23 @@ class LeftJob:
     active: bool
 
 
+def cleanup_permissions(namespace: str) -> list[Permission]:
+    """What finding Jobs, deleting them and seeing their pods go needs; "" is all namespaces."""
+    return [
+        Permission(verb, group, what, namespace, required=True)
+        for verb, group, what in (
+            ("list", "batch", "jobs"),
+            ("delete", "batch", "jobs"),
+            ("list", "", "pods"),
+        )
+    ]
+
+
 def find_jobs(cluster: Cluster, namespace: str | None, capture_id: str | None) -> list[LeftJob]:
     """All capture Jobs, by name; namespace None is all, capture_id None is every capture's."""
     scope = f"namespaces/{namespace}/" if namespace else ""
-    selector = CAPTURE_SELECTOR + (f",{ID_LABEL}={capture_id}" if capture_id else "")
-    found = list_all(cluster, f"/apis/batch/v1/{scope}jobs", (("labelSelector", selector),))
+    query = (("labelSelector", _selector(capture_id)),)
+    found = list_all(cluster, f"/apis/batch/v1/{scope}jobs", query)
     return sorted((_left(job) for job in found), key=lambda job: (job.namespace, job.name))
 
 
@@ -45,19 +65,12 @@ def delete_jobs(cluster: Cluster, jobs: list[LeftJob]) -> None:
     """Delete Jobs and wait until their pods are gone.
 
     Raises:
-        ClusterError: Some are still there; the message says which and how to remove them.
+        ClusterError: Some are still there; the message says which and the command that helps.
     """
-    for job in jobs:
-        retried(RETRY_S, _delete, cluster, job)
-    deadline = time.monotonic() + GONE_S
-    while left := _pods_left(cluster, jobs):
-        if time.monotonic() > deadline:
-            message = (
-                f"still there {GONE_S:.0f} s after their Jobs were deleted: {', '.join(left)}; "
-                "kubectl describe them to see what holds them"
-            )
-            raise ClusterError(message)
-        time.sleep(0.3)
+    _delete_all(cluster, jobs)
+    names = {job.name for job in jobs}
+    for namespace in sorted({job.namespace for job in jobs}):
+        _wait_until_gone(cluster, namespace, _selector(None), names)
 
 
 def delete_capture(cluster: Cluster, namespace: str, capture_id: str) -> None:
@@ -67,37 +80,80 @@ def delete_capture(cluster: Cluster, namespace: str, capture_id: str) -> None:
         ClusterError: It could not be done; the message gives the command that does it.
     """
     try:
-        jobs = retried(RETRY_S, find_jobs, cluster, namespace, capture_id)
-        delete_jobs(cluster, jobs)
+        _delete_all(cluster, retried(RETRY_S, cluster, find_jobs, namespace, capture_id))
+        # Also of Jobs that were deleted before.
+        _wait_until_gone(cluster, namespace, _selector(capture_id), None)
     except ClusterError as error:
-        message = (
-            f"the capture's Jobs could not be deleted: {error}; later run: "
-            f"otterize capture cleanup --job-namespace {namespace} --id {capture_id}"
-        )
+        command = delete_command(cluster, namespace, capture_id)
+        message = f"the capture's Jobs could not be deleted: {error}; delete them with: {command}"
         raise ClusterError(message) from error
 
 
-def _delete(cluster: Cluster, job: LeftJob) -> None:
-    path = f"/apis/batch/v1/namespaces/{job.namespace}/jobs/{job.name}"
-    try:
-        cluster.delete(path, DELETE_OPTIONS)
-    except ApiRefusedError as error:
-        if error.status != 404:
-            raise
+def _delete_all(cluster: Cluster, jobs: list[LeftJob]) -> None:
+    tries = (partial(_trouble_deleting, cluster, job) for job in jobs)
+    troubles = [trouble for trouble in side_by_side(tries, DELETERS) if trouble is not None]
+    if troubles:
+        raise ClusterError("; ".join(troubles))
 
 
-def _pods_left(cluster: Cluster, jobs: list[LeftJob]) -> list[str]:
-    names = {job.name for job in jobs}
-    left = []
-    for namespace in sorted({job.namespace for job in jobs}):
-        query = (("labelSelector", CAPTURE_SELECTOR),)
-        pods = retried(RETRY_S, list_all, cluster, f"/api/v1/namespaces/{namespace}/pods", query)
-        left += [
-            f"pod {namespace}/{pod['metadata']['name']}"
+def _wait_until_gone(
+    cluster: Cluster, namespace: str, selector: str, jobs: set[str] | None
+) -> None:
+    """Wait for the pods of a namespace and selector, of these Jobs or of all, to be gone."""
+    deadline = time.monotonic() + GONE_S
+    path, query = f"/api/v1/namespaces/{namespace}/pods", (("labelSelector", selector),)
+    while True:
+        pods = retried(RETRY_S, cluster, list_all, path, query)
+        left = [
+            str(pod["metadata"]["name"])
             for pod in pods
-            if pod["metadata"]["labels"].get("job-name") in names
+            if jobs is None or pod["metadata"]["labels"].get("job-name") in jobs
         ]
-    return left
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            command = f"{cluster.kubectl} delete pod -n {namespace} --force --grace-period=0"
+            message = (
+                f"pods are still there {GONE_S:.0f} s after their Jobs were deleted: "
+                f"{', '.join(left)}; if their nodes are gone for good: {command} {' '.join(left)}"
+            )
+            raise ClusterError(message)
+        time.sleep(GONE_POLL_S)
+
+
+def delete_finished(cluster: Cluster, namespace: str, name: str) -> None:
+    """Begin to delete a Job that is no longer needed; `delete_capture` sees to the rest."""
+    try:
+        _delete(cluster, namespace, name)
+    except ClusterError:
+        return
+
+
+def delete_command(cluster: Cluster, namespace: str | None, capture_id: str | None) -> str:
+    """The kubectl command that deletes what `find_jobs` finds, and its pods."""
+    scope = f"-n {namespace}" if namespace else "-A"
+    return f"{cluster.kubectl} delete jobs {scope} -l {_selector(capture_id)}"
+
+
+def _selector(capture_id: str | None) -> str:
+    return CAPTURE_SELECTOR + (f",{ID_LABEL}={capture_id}" if capture_id else "")
+
+
+def _trouble_deleting(cluster: Cluster, job: LeftJob) -> str | None:
+    """Why a Job cannot be deleted; None where it was, so that the others are tried too."""
+    try:
+        retried(RETRY_S, cluster, _delete, job.namespace, job.name)
+    except ClusterError as error:
+        return str(error)
+    return None
+
+
+def _delete(cluster: Cluster, namespace: str, name: str) -> None:
+    try:
+        cluster.delete(f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}", DELETE_OPTIONS)
+    except ApiRefusedError as error:
+        if error.status != NOT_FOUND:
+            raise
 
 
 def _left(job: Json) -> LeftJob:

@@ -16,8 +16,9 @@ from otterize_pcap.capture_dir import (
     node_dir,
     pcap_dir,
 )
-from otterize_pcap.cluster.api.client import ApiRefusedError, ApiUnreachableError, Cluster
+from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.api.exec_stream import ExecFailedError, output_of
+from otterize_pcap.cluster.api.refusals import ApiRefusedError, ApiUnreachableError
 from otterize_pcap.cluster.capture.follow import NodeJob, Phase
 from otterize_pcap.cluster.capture.job import CAPTURE_DIRECTORY, JobPlan
 from otterize_pcap.cluster.capture.merge_pcap_parts import can_merge, merge_parts

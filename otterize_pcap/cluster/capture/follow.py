@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
-from otterize_pcap.cluster.api.client import ApiRefusedError, Cluster, Json
+from otterize_pcap.cluster.api.client import Cluster, Json
 from otterize_pcap.cluster.api.exec_stream import CONTAINER, ExecFailedError, output_of
+from otterize_pcap.cluster.api.refusals import ApiRefusedError
+from otterize_pcap.cluster.api.waiting import SAY_AFTER_S
 from otterize_pcap.cluster.capture.job import CAPTURE_DIRECTORY, JobPlan
 from otterize_pcap.cluster.capture.node_state import parse_progress
 from otterize_pcap.cluster.capture.nodes import list_all
@@ -116,7 +118,10 @@ class Follower:
                 for pod in list_all(self._cluster, self._path("pods"), selector)
             }
         except ClusterError as error:
-            if time.monotonic() - self._reached > OUTAGE_S:
+            away = time.monotonic() - self._reached
+            if away > SAY_AFTER_S:
+                self._cluster.waiting.tell(str(error), "the API server", OUTAGE_S - away)
+            if away > OUTAGE_S:
                 for job in jobs:
                     job.fail(f"the API server did not come back: {error}")
             return

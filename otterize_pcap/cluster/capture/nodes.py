@@ -1,12 +1,15 @@
 """Which nodes a capture covers, and why others are left out."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
+from urllib.parse import quote
 
 from otterize_pcap.cluster.api.client import Cluster, Json
+from otterize_pcap.cluster.api.refusals import ApiRefusedError
 from otterize_pcap.errors import ClusterError, UsageError
 
 NODES_PATH = "/api/v1/nodes"
-PAGE = "500"
+NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def choose_nodes(cluster: Cluster, wish: NodeWish) -> list[NodeChoice]:
         chosen &= _nodes_of_pods(cluster, wish)
     choices = [_judged(nodes[name]) for name in sorted(chosen)]
     if not choices:
-        message = "no node fits: no pod of the chosen namespaces and selector runs on one"
+        message = f"no node fits {_wish_text(wish)}: no such pod runs on one; see kubectl get pods"
         raise ClusterError(message)
     if all(choice.skipped for choice in choices):
         reasons = "; ".join(f"{choice.name}: {choice.skipped}" for choice in choices)
@@ -58,27 +61,49 @@ def choose_nodes(cluster: Cluster, wish: NodeWish) -> list[NodeChoice]:
 
 
 def list_all(cluster: Cluster, path: str, query: tuple[tuple[str, str], ...] = ()) -> list[Json]:
-    """Every object of a collection, page by page."""
-    items: list[Json] = []
-    token = ""
-    while True:
-        more = (("continue", token),) if token else ()
-        page = cluster.get(path, (*query, ("limit", PAGE), *more))
-        items += page.get("items") or ()
-        token = page["metadata"].get("continue") or ""
-        if not token:
-            return items
+    """Every object of a collection."""
+    return [item for page in cluster.pages(path, query) for item in page.get("items") or ()]
 
 
 def _nodes_of_pods(cluster: Cluster, wish: NodeWish) -> set[str]:
     query = (("labelSelector", wish.pod_selector),) if wish.pod_selector else ()
     pods = list_all(cluster, "/api/v1/pods", query)
+    inhabited = {str(pod["metadata"].get("namespace")) for pod in pods}
+    _require_namespaces(cluster, [name for name in wish.namespaces if name not in inhabited])
     return {
         pod["spec"]["nodeName"]
         for pod in pods
         if pod["spec"].get("nodeName")
         and (not wish.namespaces or pod["metadata"]["namespace"] in wish.namespaces)
     }
+
+
+def _require_namespaces(cluster: Cluster, names: list[str]) -> None:
+    """Whether namespaces in which no chosen pod was found exist at all.
+
+    Raises:
+        UsageError: One does not.
+    """
+    for name in names:
+        try:
+            cluster.get(f"/api/v1/namespaces/{quote(name, safe='')}")
+        except ApiRefusedError as error:
+            if error.status != NOT_FOUND:
+                continue  # not ours to know
+            pods = list_all(cluster, "/api/v1/pods")
+            known = sorted({str(pod["metadata"].get("namespace")) for pod in pods})
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"pods run in {', '.join(known)}"
+            message = f"-n {name}: there is no such namespace; {hint}"
+            raise UsageError(message) from error
+
+
+def _wish_text(wish: NodeWish) -> str:
+    words = [f"-n {name}" for name in wish.namespaces]
+    words += [f"--pod-selector {wish.pod_selector}"] if wish.pod_selector else []
+    words += [f"--node {name}" for name in wish.names]
+    words += [f"--node-selector {wish.node_selector}"] if wish.node_selector else []
+    return " ".join(words) or "(the cluster has none)"
 
 
 def _judged(node: Json) -> NodeChoice:

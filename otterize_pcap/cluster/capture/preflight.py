@@ -8,7 +8,9 @@ import shutil
 import subprocess
 
 from otterize_pcap.cluster.api.access import Permission
-from otterize_pcap.cluster.api.client import ApiRefusedError, Cluster, Json
+from otterize_pcap.cluster.api.client import Cluster, Json
+from otterize_pcap.cluster.api.refusals import ApiRefusedError
+from otterize_pcap.cluster.capture.cleanup import cleanup_permissions
 from otterize_pcap.cluster.capture.job import pod_of_job
 from otterize_pcap.errors import ClusterError, UsageError
 
@@ -20,7 +22,7 @@ def capture_permissions(namespace: str) -> list[Permission]:
     """What a capture needs beyond the snapshot, in the Jobs' namespace."""
     needed = (
         ("create", "batch", "jobs"),
-        ("delete", "batch", "jobs"),
+        ("get", "batch", "jobs"),
         # WebSocket exec is a GET; Kubernetes 1.35 began to ask for `create` there too.
         ("create", "", "pods/exec"),
         ("get", "", "pods/exec"),
@@ -32,6 +34,7 @@ def capture_permissions(namespace: str) -> list[Permission]:
     )
     return [
         *(Permission(verb, group, what, namespace, required=True) for verb, group, what in needed),
+        *cleanup_permissions(namespace),
         *(
             Permission(verb, group, what, namespace, required=False, loss=loss)
             for verb, group, what, loss in helpful

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from otterize_pcap.cluster.api.client import ApiRefusedError, ApiUnreachableError, Cluster
+from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.api.exec_stream import run_in_pod
+from otterize_pcap.cluster.api.refusals import ApiRefusedError, ApiUnreachableError
 from otterize_pcap.errors import ClusterError
 
 BLOCK = 65536

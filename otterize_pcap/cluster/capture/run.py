@@ -2,33 +2,27 @@
 
 Order matters here: the snapshot begins before the first packet and ends after the last, files are
 on disk before the Jobs that hold them are deleted, and deleting happens whatever else went wrong.
+All else goes side by side: creating, following, pulling, deleting, and the snapshot's last lists.
 """
 
-import shutil
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from otterize_pcap.capture_dir import (
-    MANIFEST_VERSION,
-    Manifest,
-    NodeCapture,
-    encode_manifest,
-    manifest_path,
-    pcap_dir,
-    snapshot_path,
-)
-from otterize_pcap.cluster.api.client import ApiRefusedError, Cluster, Json, retried
-from otterize_pcap.cluster.capture.cleanup import delete_capture
+from otterize_pcap.capture_dir import MANIFEST_VERSION, Manifest, NodeCapture
+from otterize_pcap.cluster.api.client import Cluster, Json, retried
+from otterize_pcap.cluster.api.refusals import ApiRefusedError
+from otterize_pcap.cluster.api.waiting import side_by_side
+from otterize_pcap.cluster.capture.cleanup import delete_capture, delete_finished
 from otterize_pcap.cluster.capture.collect import (
     Collector,
     NodeResult,
     is_partial,
     manifest_entry,
-    sync_directory,
 )
+from otterize_pcap.cluster.capture.directory import close_directory, discard
 from otterize_pcap.cluster.capture.follow import Follower, NodeJob
 from otterize_pcap.cluster.capture.job import JobPlan, fill_job, job_name, load_template
 from otterize_pcap.cluster.capture.nodes import NodeChoice
@@ -38,7 +32,6 @@ from otterize_pcap.cluster.snapshot.owners import add_custom_owners
 from otterize_pcap.cluster.snapshot.watch import SnapshotWatch
 from otterize_pcap.errors import ClusterError
 from otterize_pcap.node_status import NodeStatus
-from otterize_pcap.system_errors import system_reason
 from otterize_pcap.version import __version__
 
 CREATORS = 8
@@ -61,58 +54,83 @@ class CaptureOrder:
 
 @dataclass(frozen=True, slots=True)
 class CaptureResult:
-    """How it went; `abandoned` where the user gave up and no directory was closed."""
+    """How it went.
+
+    `abandoned` where the user gave up and no directory was closed. `kept` and `left_behind` say
+    what is on the cluster still: because it was asked for, and because it could not be deleted.
+    """
 
     manifest: Manifest
     partial: bool
     abandoned: bool
+    kept: str | None
     left_behind: str | None
 
 
+def begin_snapshot(cluster: Cluster, order: CaptureOrder, board: ProgressTable) -> SnapshotWatch:
+    """Begin to watch; nothing is on the cluster yet, and a failure leaves nothing here either.
+
+    Raises:
+        ClusterError: The snapshot cannot be taken.
+    """
+    snapshot = SnapshotWatch(cluster)
+    try:
+        snapshot.start()
+        for note in (*snapshot.unreadable, *add_custom_owners(cluster, snapshot)):
+            board.say(f"not in the snapshot: {note}")
+    except BaseException:
+        # Ctrl-C too.
+        discard(order.directory)
+        raise
+    return snapshot
+
+
 def run_capture(
-    cluster: Cluster, order: CaptureOrder, interrupts: Interrupts, board: ProgressTable
+    cluster: Cluster,
+    order: CaptureOrder,
+    snapshot: SnapshotWatch,
+    interrupts: Interrupts,
+    board: ProgressTable,
 ) -> CaptureResult:
     """Record all nodes of an order, pull them and delete what was created.
 
+    Args:
+        cluster: The API server.
+        order: What to capture.
+        snapshot: What `begin_snapshot` began; ended here.
+        interrupts: Stops it early, or abandons it.
+        board: Shows how far it is.
+
     Raises:
-        ClusterError: The snapshot could not be taken; nothing is left on the cluster.
+        ClusterError: The directory could not be closed; nothing is left on the cluster.
     """
-    snapshot = SnapshotWatch(cluster)
     jobs = [
         NodeJob(choice.name, job_name(order.plan.capture_id, choice.name))
         for choice in order.nodes
         if choice.skipped is None
     ]
-    left_behind = None
     results: dict[str, NodeResult] = {}
+    left_behind: list[str | None] = []
     try:
-        snapshot.start()
-        for note in snapshot.unreadable:
-            board.say(f"not in the snapshot: {note}")
-        add_custom_owners(cluster, snapshot)
         results = _record(cluster, order, jobs, interrupts, board)
     finally:
-        snapshot.stop()
-        if order.keep:
-            left_behind = f"the Jobs are kept; remove them with: {_cleanup_command(order)}"
-        else:
-            left_behind = _delete(cluster, order)
+        # The deletion is first: it is what is waited for, whatever becomes of the other.
+        ending = (lambda: left_behind.append(_delete(cluster, order, board)), snapshot.stop)
+        side_by_side(ending, len(ending))
+    kept = f"the Jobs are kept; remove them with: {_cleanup_command(order)}" if order.keep else None
     if interrupts.abandon.is_set():
         discard(order.directory)
-        return CaptureResult(
-            _manifest(cluster, order, jobs, results, snapshot), True, True, left_behind
-        )
+        manifest = _manifest(cluster, order, jobs, results, snapshot)
+        return CaptureResult(manifest, True, True, kept, *left_behind)
     add_custom_owners(cluster, snapshot)
-    _write(snapshot_path(order.directory), snapshot.document())
     manifest = _manifest(cluster, order, jobs, results, snapshot)
-    _write(manifest_path(order.directory), encode_manifest(manifest))
-    sync_directory(order.directory)
+    close_directory(order.directory, snapshot.document(), manifest)
     partial = any(choice.missing for choice in order.nodes) or any(
         is_partial(node, results[node.name].state if node.name in results else None)
         for node in manifest.nodes
         if node.status is not NodeStatus.SKIPPED
     )
-    return CaptureResult(manifest, partial, False, left_behind)
+    return CaptureResult(manifest, partial, False, kept, *left_behind)
 
 
 def _record(
@@ -122,13 +140,21 @@ def _record(
     interrupts: Interrupts,
     board: ProgressTable,
 ) -> dict[str, NodeResult]:
-    """Create the Jobs, follow them, pull each node as it finishes."""
+    """Create the Jobs, follow them, pull each node as it finishes and delete its Job."""
     collector = Collector(cluster, order.plan, order.directory, interrupts.abandon)
     pulls: dict[str, Future[NodeResult]] = {}
+
+    def collect(job: NodeJob) -> NodeResult:
+        result = collector.collect(job)
+        if not order.keep:
+            # Pods take a second or two to go: the first ones go while others are being pulled.
+            delete_finished(cluster, order.plan.namespace, job.name)
+        return result
+
     with ThreadPoolExecutor(PULLERS, thread_name_prefix="pull") as pool:
 
         def ready(job: NodeJob) -> None:
-            pulls[job.node] = pool.submit(collector.collect, job)
+            pulls[job.node] = pool.submit(collect, job)
             pulls[job.node].add_done_callback(lambda _: interrupts.wake())
 
         created = threading.Thread(
@@ -152,7 +178,8 @@ def _create_jobs(
                 return
             job.since = time.monotonic()
             try:
-                retried(CREATE_RETRY_S, _create_job, cluster, fill_job(template, plan, job.node))
+                filled = fill_job(template, plan, job.node)
+                retried(CREATE_RETRY_S, cluster, _create_job, filled)
             except ClusterError as error:
                 job.fail(str(error))
 
@@ -169,11 +196,15 @@ def _create_job(cluster: Cluster, job: Json) -> None:
             raise
 
 
-def _delete(cluster: Cluster, order: CaptureOrder) -> str | None:
+def _delete(cluster: Cluster, order: CaptureOrder, board: ProgressTable) -> str | None:
     """Delete the capture's Jobs; returns what a person must do where that failed."""
+    if order.keep:
+        return None
     try:
         delete_capture(cluster, order.plan.namespace, order.plan.capture_id)
     except ClusterError as error:
+        # Here too: whatever else goes wrong on the way out, this must be known.
+        board.say(f"warning: {error}")
         return str(error)
     return None
 
@@ -214,33 +245,3 @@ def _manifest(
         namespaces=order.namespaces,
         pod_selector=order.pod_selector or None,
     )
-
-
-def _write(path: Path, document: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(document)
-    part.replace(path)
-
-
-def discard(directory: Path) -> None:
-    """Remove what an abandoned capture wrote; the directory goes only if that was all."""
-    for folder in (pcap_dir(directory), directory / "node"):
-        shutil.rmtree(folder, ignore_errors=True)
-    if directory.is_dir() and not any(directory.iterdir()):
-        directory.rmdir()
-
-
-def prepare_directory(directory: Path) -> None:
-    """Make the capture directory; its pcap folder must not hold another capture.
-
-    Raises:
-        ClusterError: It cannot be written, or is not empty.
-    """
-    try:
-        if directory.exists() and any(directory.iterdir()):
-            message = f"{directory} is not empty; give another directory with -o"
-            raise ClusterError(message)
-        pcap_dir(directory).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"{directory}: {system_reason(error)}; give another directory with -o"
-        raise ClusterError(message) from error

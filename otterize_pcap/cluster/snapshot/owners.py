@@ -5,11 +5,14 @@ the account has no permission for. What cannot be read degrades to its name (rul
 """
 
 import re
+from dataclasses import replace
 
 from otterize_pcap.api_groups import is_built_in
 from otterize_pcap.cluster.api.access import Permission, is_allowed
-from otterize_pcap.cluster.api.client import ApiRefusedError, Cluster, Json
+from otterize_pcap.cluster.api.client import Cluster, Json
+from otterize_pcap.cluster.api.refusals import ApiRefusedError, ApiUnreachableError
 from otterize_pcap.cluster.snapshot.kept_objects import kept_object
+from otterize_pcap.cluster.snapshot.permissions import loss_of
 from otterize_pcap.cluster.snapshot.watch import SnapshotWatch
 from otterize_pcap.snapshot.kinds import KINDS
 
@@ -20,9 +23,12 @@ DEPTH = 5
 SAFE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.:]*[A-Za-z0-9])?\Z")
 
 
-def add_custom_owners(cluster: Cluster, snapshot: SnapshotWatch) -> None:
-    """Add the unwatched owners of a snapshot's objects, and theirs, as far as readable."""
-    plurals: dict[tuple[str, str], str | None] = {}
+def add_custom_owners(cluster: Cluster, snapshot: SnapshotWatch) -> list[str]:
+    """Add the unwatched owners of a snapshot's objects, and theirs, as far as readable.
+
+    Returns what the account lacks for more: a line for each kind.
+    """
+    reader = _Reader(cluster)
     for _ in range(DEPTH):
         known = {found["metadata"]["uid"] for found in snapshot.objects()}
         wanted = {
@@ -30,12 +36,16 @@ def add_custom_owners(cluster: Cluster, snapshot: SnapshotWatch) -> None:
             for owner, namespace in _owners(snapshot.objects())
             if owner.get("uid") not in known and not _is_watched(owner)
         }
-        found = [_read_owner(cluster, owner, plurals) for owner in sorted(wanted)]
+        try:
+            found = [reader.read(owner) for owner in sorted(wanted)]
+        except ApiUnreachableError as error:
+            return [*sorted(reader.lacking), f"owners of other kinds: {error}"]
         fresh = [owner for owner in found if owner is not None]
         for owner in fresh:
             snapshot.add_owner(owner)
         if not fresh:
-            return
+            break
+    return sorted(reader.lacking)
 
 
 def _is_watched(found: Json) -> bool:
@@ -52,29 +62,36 @@ def _owners(objects: list[Json]) -> list[tuple[Json, str]]:
     ]
 
 
-def _read_owner(
-    cluster: Cluster,
-    owner: tuple[str, str, str, str],
-    plurals: dict[tuple[str, str], str | None],
-) -> Json | None:
-    api_version, kind, namespace, name = owner
-    if not all(SAFE.match(part) for part in (*api_version.split("/"), namespace, name)):
-        return None
-    try:
-        if (api_version, kind) not in plurals:
-            plurals[api_version, kind] = _plural(cluster, api_version, kind)
-        plural = plurals[api_version, kind]
-        if plural is None:
+class _Reader:
+    """Reads owners, and remembers plurals and what it may not read."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._plurals: dict[tuple[str, str], str | None] = {}
+        self.lacking: set[str] = set()
+
+    def read(self, owner: tuple[str, str, str, str]) -> Json | None:
+        """One owner; None where it cannot be read."""
+        api_version, kind, namespace, name = owner
+        if not all(SAFE.match(part) for part in (*api_version.split("/"), namespace, name)):
             return None
-        group = api_version.rpartition("/")[0]
-        permission = Permission("get", group, plural, namespace, required=False)
-        if not is_allowed(cluster, permission):
+        try:
+            if (api_version, kind) not in self._plurals:
+                self._plurals[api_version, kind] = _plural(self._cluster, api_version, kind)
+            plural = self._plurals[api_version, kind]
+            if plural is None:
+                return None
+            group = api_version.rpartition("/")[0]
+            permission = Permission("get", group, plural, namespace, required=False)
+            if not is_allowed(self._cluster, permission):
+                rule = replace(permission, namespace="").rule()
+                self.lacking.add(f"{loss_of(plural)} ({rule})")
+                return None
+            root = "/apis" if group else "/api"
+            path = f"{root}/{api_version}/namespaces/{namespace}/{plural}/{name}"
+            return kept_object(kind, api_version, self._cluster.get(path))
+        except ApiRefusedError:
             return None
-        root = "/apis" if group else "/api"
-        path = f"{root}/{api_version}/namespaces/{namespace}/{plural}/{name}"
-        return kept_object(kind, api_version, cluster.get(path))
-    except ApiRefusedError:
-        return None
 
 
 def _plural(cluster: Cluster, api_version: str, kind: str) -> str | None:

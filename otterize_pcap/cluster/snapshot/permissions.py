@@ -13,8 +13,13 @@ def snapshot_permissions() -> list[Permission]:
             kind.plural,
             "",
             kind.required,
-            f"workloads owned by {kind.plural} show under the owner's name",
+            loss_of(kind.plural),
         )
         for kind in KINDS
         for verb in ("list", "watch")
     ]
+
+
+def loss_of(plural: str) -> str:
+    """What is lost where a kind of owners cannot be read (S3)."""
+    return f"workloads owned by {plural} show under the owner's name"

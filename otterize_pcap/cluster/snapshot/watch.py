@@ -11,27 +11,23 @@ Kubernetes API concepts, "Efficient detection of changes": bookmarks keep the ve
 import random
 import threading
 import time
-from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 
-from otterize_pcap.cluster.api.client import (
-    ApiRefusedError,
-    ApiUnreachableError,
-    Cluster,
-    Json,
-    LineStream,
-)
+from otterize_pcap.cluster.api.client import Cluster, Json, retried
+from otterize_pcap.cluster.api.line_stream import LineStream
+from otterize_pcap.cluster.api.refusals import ApiRefusedError, ApiUnreachableError
+from otterize_pcap.cluster.api.waiting import side_by_side
 from otterize_pcap.cluster.labels import CAPTURE_NAME, NAME_LABEL
 from otterize_pcap.cluster.snapshot.address_history import AddressHistory, stamp_of
 from otterize_pcap.cluster.snapshot.kept_objects import kept_object
 from otterize_pcap.snapshot.kinds import KINDS, Kind
 
-PAGE = "500"
 GONE = 410
 #: Bookmarks come about once a minute: a stream silent for longer is broken without knowing.
 SILENCE_S = 90.0
-FIRST_LIST_S = 60.0
+LISTERS = 5
 LAST_LIST_S = 15.0
 
 
@@ -60,16 +56,11 @@ class SnapshotWatch:
             ClusterError: A kind without which there is no snapshot cannot be listed.
         """
         self.started = self.now()
-        for kind_watch in self._watches:
-            try:
-                kind_watch.list_first()
-            except ApiRefusedError as error:
-                if kind_watch.kind.required:
-                    raise
-                # Owners that cannot be read degrade to their names (S3).
-                self.unreadable.append(f"{kind_watch.kind.plural}: {error}")
-                continue
-            if watch:
+        tries = (partial(self._list_first, kind_watch) for kind_watch in self._watches)
+        for kind_watch, trouble in zip(self._watches, side_by_side(tries, LISTERS), strict=True):
+            if trouble is not None:
+                self.unreadable.append(trouble)
+            elif watch:
                 name = f"watch-{kind_watch.kind.plural}"
                 thread = threading.Thread(target=kind_watch.run, name=name, daemon=True)
                 self._threads.append(thread)
@@ -83,9 +74,21 @@ class SnapshotWatch:
         self._stopping.set()
         for kind_watch in self._watches:
             kind_watch.end()
+        deadline = time.monotonic() + LAST_LIST_S
         for thread in self._threads:
-            thread.join(timeout=LAST_LIST_S)
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
         self.ended = self.now()
+
+    def _list_first(self, kind_watch: "_KindWatch") -> str | None:
+        """List a kind; returns why it cannot be, where the snapshot is of use without it."""
+        try:
+            kind_watch.list_first()
+        except ApiRefusedError as error:
+            if kind_watch.kind.required:
+                raise
+            # Owners that cannot be read degrade to their names (S3).
+            return f"{kind_watch.kind.plural}: {error}"
+        return None
 
     def now(self) -> str:
         """The API server's time."""
@@ -160,22 +163,12 @@ class _KindWatch:
         self._unbroken = False
 
     def list_first(self) -> None:
-        """The first list, repeated while the server is merely busy.
+        """The first list, repeated while the server is merely busy or away.
 
         Raises:
             ClusterError: It stays refused or unreachable.
         """
-        deadline = time.monotonic() + FIRST_LIST_S
-        while True:
-            try:
-                self._list(first_list=True)
-            except (ApiRefusedError, ApiUnreachableError) as error:
-                passing = isinstance(error, ApiUnreachableError) or error.transient
-                if not passing or time.monotonic() > deadline:
-                    raise
-            else:
-                return
-            time.sleep(0.2)
+        retried(self._cluster.waiting.limit_s, self._cluster, self._list, True)
 
     def run(self) -> None:
         """Watch until told to stop, listing again where the watch cannot go on."""
@@ -184,7 +177,7 @@ class _KindWatch:
         while not stopping.is_set():
             try:
                 if not self._synced:
-                    self._list(first_list=False)
+                    self._list(self._cluster, first_list=False)
                 self._watch()
                 pause = 0.1
             except (ApiRefusedError, ApiUnreachableError) as error:
@@ -205,17 +198,17 @@ class _KindWatch:
         deadline = time.monotonic() + LAST_LIST_S / 2
         while not self._unbroken and time.monotonic() < deadline:
             try:
-                self._list(first_list=False)
+                self._list(self._cluster, first_list=False)
             except (ApiRefusedError, ApiUnreachableError):
                 time.sleep(0.2)
             else:
                 return
 
-    def _list(self, *, first_list: bool) -> None:
+    def _list(self, cluster: Cluster, first_list: bool) -> None:
         present: set[str] = set()
         version = ""
-        for page in self._pages():
-            version = str(page["metadata"]["resourceVersion"])
+        for page in cluster.pages(self.kind.path):
+            version = str(page["metadata"].get("resourceVersion"))
             for found in page.get("items") or ():
                 present.add(found["metadata"]["uid"])
                 self._snapshot.saw(self.kind, found, first_list=first_list)
@@ -224,16 +217,6 @@ class _KindWatch:
         self._present = present
         self._version = version
         self._synced = True
-
-    def _pages(self) -> Iterator[Json]:
-        token = ""
-        while True:
-            query = (("limit", PAGE), *((("continue", token),) if token else ()))
-            page = self._cluster.get(self.kind.path, query)
-            yield page
-            token = page["metadata"].get("continue") or ""
-            if not token:
-                return
 
     def _watch(self) -> None:
         lasting = random.randint(240, 300)  # noqa: S311 - spreads the watches' ends
@@ -263,12 +246,14 @@ class _KindWatch:
         except msgspec.DecodeError as error:
             message = f"watch of {self.kind.plural}: a broken event"
             raise ApiUnreachableError(message) from error
-        found = event["object"]
-        if event["type"] == "ERROR":
+        found = event.get("object")
+        if event.get("type") == "ERROR":
             # Whatever it was, a new list is right; 410 is the usual one.
-            code = int(found.get("code") or GONE)
             self._synced = False
-            raise ApiRefusedError(code, str(found.get("reason")), str(found.get("message")))
+            raise ApiRefusedError(GONE, "Expired", f"watch of {self.kind.plural}: ended")
+        if not isinstance(found, dict) or "resourceVersion" not in found.get("metadata", {}):
+            message = f"watch of {self.kind.plural}: a broken event"
+            raise ApiUnreachableError(message)
         self._version = str(found["metadata"]["resourceVersion"])
         if event["type"] == "BOOKMARK":
             return

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from otterize_pcap.cluster.api.client import ApiRefusedError, Cluster
+from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.api.exec_stream import ExecResult, run_in_pod
 from otterize_pcap.cluster.api.kubeconfig import connect
+from otterize_pcap.cluster.api.refusals import ApiRefusedError
 from otterize_pcap.cluster.capture.cleanup import DELETE_OPTIONS
 from otterize_pcap.errors import ClusterError, PartialCaptureError
 from tests.cluster.fake_api import WEBSOCKET_GUID, FakeApi

@@ -1,15 +1,19 @@
 """What a capture asks of a cluster: its permissions, and what its Jobs may do."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
 
+from otterize_pcap.cluster.api import access
+from otterize_pcap.cluster.api.access import Permission
+from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.capture import preflight
 from otterize_pcap.cluster.capture.job import fill_job, load_template, manifest_text
 from otterize_pcap.cluster.labels import ID_LABEL, NODE_ANNOTATION
 from otterize_pcap.cluster.snapshot.permissions import snapshot_permissions
+from otterize_pcap.errors import ClusterError
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import Run, node, pod, recording
 from tests.cluster.script_runs import plan
@@ -79,24 +83,121 @@ def test_no_call_outside_the_documented_role(
     assert {"secrets", "configmaps"}.isdisjoint(call.resource for call in api.calls)
 
 
-def test_documented_role_is_no_larger_than_asked_for() -> None:
-    """What the preflight asks about, and docs/rbac.yaml grants, are the same."""
-    asked = {
-        (permission.verb, permission.group, permission.resource, permission.namespace == "")
-        for permission in (
-            *snapshot_permissions(),
-            *preflight.capture_permissions("otterize-capture"),
-        )
+Rule = tuple[str, str, str, str]
+#: Asked where a pod has such an owner: no capture needs it that meets none.
+CUSTOM_OWNER = ("get", "argoproj.io", "rollouts", "")
+
+
+def rules() -> set[Rule]:
+    """Verb, group, resource and namespace of all that docs/rbac.yaml grants."""
+    return {
+        (verb, group, resource, "" if everywhere else "otterize-capture")
+        for verb, group, resource, everywhere in granted()
     }
 
-    # The rest is asked where it is needed: the Jobs' own namespace, a custom owner's kind.
-    assert granted() - asked == {
-        ("get", "argoproj.io", "rollouts", True),
-        ("get", "batch", "jobs", False),
-        ("list", "batch", "jobs", False),
-        ("list", "", "pods", False),
-    }
-    assert asked <= granted()
+
+def rights() -> dict[Rule, Permission]:
+    """What the preflight asks, by the rule that grants it."""
+    wanted = (*snapshot_permissions(), *preflight.capture_permissions("otterize-capture"))
+    return {(p.verb, p.group, p.resource, p.namespace): p for p in wanted}
+
+
+class Reviews:
+    """An API server that answers access reviews, and nothing else."""
+
+    def __init__(self, given: set[Rule]) -> None:
+        self.given = given
+
+    def post(self, _path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """One review."""
+        asked = body["spec"]["resourceAttributes"]
+        resource = "/".join(filter(None, (asked["resource"], asked.get("subresource"))))
+        rule = (asked["verb"], asked["group"], resource)
+        where = ("", asked["namespace"])
+        return {"status": {"allowed": any((*rule, place) in self.given for place in where)}}
+
+
+def unnoticed(given: set[Rule]) -> set[Rule]:
+    """The rules that can be left out without the preflight naming one.
+
+    What is required must be so where nothing optional is granted.
+    """
+    asked = rights()
+    wanted = list(asked.values())
+    optional = {rule for rule in given if rule in asked and not asked[rule].required}
+    without = set()
+    for rule in given:
+        reviews = Reviews(given - {rule} - (set() if rule in optional else optional))
+        missing = access.missing_permissions(cast("Cluster", reviews), wanted)
+        try:
+            said = " ".join(access.require_permissions(missing))
+        except ClusterError as error:
+            said = str(error)
+        verb, group, resource, namespace = rule
+        named = Permission(verb, group, resource, namespace, required=True).rule()
+        if named not in said:
+            without.add(rule)
+    return without
+
+
+def test_documented_role_is_exactly_sufficient() -> None:
+    """Each rule of docs/rbac.yaml left out is named by the preflight; none can be spared."""
+    assert unnoticed(rules() - {CUSTOM_OWNER}) == set()
+
+
+@pytest.mark.parametrize(
+    "superfluous",
+    [
+        ("list", "", "secrets", ""),
+        ("watch", "batch", "jobs", "otterize-capture"),
+        ("list", "", "pods", "otterize-capture"),
+        ("delete", "batch", "jobs", ""),
+    ],
+    ids=lambda rule: f"{rule[0]}-{rule[2]}",
+)
+def test_superfluous_rules_are_found(superfluous: Rule) -> None:
+    """A rule that nothing needs is found, also where it repeats or widens one that is needed."""
+    found = unnoticed((rules() - {CUSTOM_OWNER}) | {superfluous})
+
+    # One that widens another makes the narrower one superfluous as well.
+    assert superfluous in found
+
+
+@pytest.mark.parametrize("left_out", [None, CUSTOM_OWNER], ids=["all", "without-owners"])
+def test_documented_role_is_sufficient(
+    api: FakeApi, run: Run, tmp_path: Path, left_out: Rule | None
+) -> None:
+    """With docs/rbac.yaml alone a capture is whole and nothing is refused; owners are named."""
+    capture_namespace(api)
+    owned = pod("rolled", "10.244.1.8")
+    rollout = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "r", "uid": "u9"}
+    owned["metadata"]["ownerReferences"] = [rollout | {"controller": True}]
+    api.add("pods", owned)
+    api.add("rollouts", {"metadata": {"name": "r", "namespace": "shop", "uid": "u9"}})
+    api.grants = rules() - {left_out}
+    words = ["--duration", "1s", "--job-namespace", "otterize-capture", "-o", str(tmp_path / "1")]
+
+    result = run(api, "capture", *words)
+
+    assert result.exit_code == 0, result.output
+    assert api.refused == []
+    named = "get rollouts: a ClusterRole" in result.stderr
+    assert named == (left_out is not None)
+    assert ("note:" in result.stderr, "not in the snapshot" in result.stderr) == (False, named)
+
+
+def test_cleanup_asks_for_its_rights_first(api: FakeApi, run: Run) -> None:
+    """`capture cleanup` names each right that it lacks before it deletes anything."""
+    api.denied |= {("list", "pods"), ("delete", "jobs")}
+
+    result = run(api, "capture", "cleanup", "--yes")
+
+    message = str(result.exception)
+    assert message.startswith("2 permissions are missing")
+    assert 'resources: ["jobs"], verbs: ["delete"]' in message
+    assert (
+        'a Role in default with {apiGroups: [""], resources: ["pods"], verbs: ["list"]' in message
+    )
 
 
 def test_job_is_confined() -> None:

@@ -18,6 +18,12 @@ from tests.cluster.fake_kubelet import ScriptedRuntime
 HERE = Path(__file__).parents[1]
 
 
+def hear_interrupts() -> None:
+    """Shells start what runs in the background deaf to Ctrl-C, and its children too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Command:
     """`otterize capture` running against a fake cluster."""
 
@@ -26,9 +32,7 @@ class Command:
         self.out = place / "out"
         words = ["capture", "--duration", "60s", "-o", str(self.out)]
         environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            # Shells start what runs in the background so, and children would ignore Ctrl-C too.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        hear_interrupts()
         self.process = subprocess.Popen(
             [sys.executable, HERE / "tiny_main.py", *words, "--kubeconfig", kubeconfig(api, place)],
             stdout=subprocess.PIPE,
@@ -233,3 +237,39 @@ def test_killed_client_is_cleaned_up_later(command: Callable[..., Command], tmp_
 
     assert "Deleted 2 capture Jobs and their pods." in cleaned.stderr
     assert_clean(running.api)
+
+
+# --- before there is anything to keep -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.1, 0.2, 0.35, 0.6, 0.9])
+def test_interrupt_in_the_first_second(tmp_path: Path, start_api: StartApi, delay: float) -> None:
+    """Ctrl-C while the program starts, imports or asks is 130: no traceback, nothing is made."""
+    runtime = ScriptedRuntime(tmp_path)
+    api = start_api(runtime)
+    api.faults.failing["POST", "selfsubjectaccessreviews"] = "hang"
+    words = ["capture", "-o", str(tmp_path / "out"), "--kubeconfig", str(kubeconfig(api, tmp_path))]
+    code = (
+        "import sys; sys.stderr.write('up'); sys.stderr.flush(); "
+        "from otterize_pcap.cli import main; sys.exit(main())"
+    )
+    hear_interrupts()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(HERE.parents[1])},
+    )
+    assert process.stderr is not None
+    # The interpreter's own start, before any line of ours, is not ours to guard.
+    assert process.stderr.read(2) == b"up"
+    time.sleep(delay)
+    sent = time.monotonic()
+
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+
+    assert (process.returncode, said) == (130, b"")
+    assert time.monotonic() - sent < 1.5
+    assert api.listed("jobs") == []
+    assert not (tmp_path / "out").exists()

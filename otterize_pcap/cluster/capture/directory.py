@@ -1,0 +1,75 @@
+"""The capture directory of one run: made, closed with its manifest, or taken away again."""
+
+import os
+import shutil
+from pathlib import Path
+
+from otterize_pcap.capture_dir import (
+    Manifest,
+    encode_manifest,
+    manifest_path,
+    nodes_dir,
+    pcap_dir,
+    snapshot_path,
+)
+from otterize_pcap.errors import ClusterError
+from otterize_pcap.system_errors import system_reason
+
+
+def prepare_directory(directory: Path) -> None:
+    """Make the capture directory; its pcap folder must not hold another capture.
+
+    Raises:
+        ClusterError: It cannot be written, or is not empty.
+    """
+    try:
+        if directory.exists() and any(directory.iterdir()):
+            message = f"{directory} is not empty; give another directory with -o"
+            raise ClusterError(message)
+        pcap_dir(directory).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{directory}: {system_reason(error)}; give another directory with -o"
+        raise ClusterError(message) from error
+
+
+def close_directory(directory: Path, snapshot: bytes, manifest: Manifest) -> None:
+    """Write snapshot and manifest; the manifest also where there is no room for the snapshot.
+
+    Raises:
+        ClusterError: One of them could not be written; the other one is there.
+    """
+    troubles = []
+    for path, document in (
+        (snapshot_path(directory), snapshot),
+        (manifest_path(directory), encode_manifest(manifest)),
+    ):
+        part = path.with_name(path.name + ".part")
+        try:
+            part.write_bytes(document)
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            troubles.append(f"{path}: {system_reason(error)}")
+    if troubles:
+        message = f"{'; '.join(troubles)}; what was recorded is in {pcap_dir(directory)}"
+        raise ClusterError(message)
+    sync_directory(directory)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames durable, as far as the file system can."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:
+        return
+    finally:
+        os.close(handle)
+
+
+def discard(directory: Path) -> None:
+    """Remove what an abandoned capture wrote; the directory goes only if that was all."""
+    for folder in (pcap_dir(directory), nodes_dir(directory)):
+        shutil.rmtree(folder, ignore_errors=True)
+    if directory.is_dir() and not any(directory.iterdir()):
+        directory.rmdir()
