@@ -75,10 +75,12 @@ fuzz: venv
 	PYTHON=$(BIN)/python fuzz/build.sh
 	PYTHON=$(BIN)/python fuzz/run.sh 1800
 
-# 200 nodes at once, 2 GiB pulled, and what each capture profile keeps of real traffic.
+# 200 nodes at once, 2 GiB pulled, what each capture profile keeps of real traffic, every failure of
+# every request, and 100 captures with signals at random moments.
 soak: venv
 	OTTERIZE_SOAK=1 $(BIN)/python -m pytest tests/cluster/capture/test_soak.py \
-	  tests/cluster/capture/test_profile_shares.py -q -s
+	  tests/cluster/capture/test_profile_shares.py tests/cluster/capture/test_api_failures.py \
+	  tests/cluster/capture/test_random_signals.py -q -s
 
 # Ask tshark what is in the captures that are here, and compare it with what we say.
 oracle: venv

@@ -254,12 +254,16 @@ class _ScriptedContainer:
         self._runtime = runtime
         self._place = place
         self._killed = threading.Event()
-        self._stopped = threading.Event()
+        self._lock = threading.Lock()
 
     def _is_ready(self) -> bool:
         if not self._runtime.done.is_set() and not (self._place / "stop").exists():
             return False
-        (self._place / "state").write_text(self._runtime.state_text(self._place))
+        with self._lock:
+            # Whole or not at all, as the script writes it.
+            if not (self._place / "state").exists():
+                (self._place / "state.part").write_text(self._runtime.state_text(self._place))
+                (self._place / "state.part").rename(self._place / "state")
         return True
 
     def log(self) -> str:

@@ -37,6 +37,8 @@ Query = tuple[tuple[str, str], ...]
 #: More of a plain text than is ever asked for: a log's last lines.
 TEXT_LIMIT = 1 << 20
 PAGE = "500"
+#: Sockets are given this much longer than their requests, whose end is told in better words.
+MARGIN_S = 5.0
 
 
 Answer = TypeVar("Answer")
@@ -97,6 +99,18 @@ class Cluster:
             ApiUnreachableError: It did not answer.
         """
         return _decoded(self._request("GET", path, query), path)
+
+    def named(self, path: str) -> Json:
+        """Read one object, which has metadata.
+
+        Raises:
+            ClusterError: As `get`; or it is no object.
+        """
+        found = self.get(path)
+        if not _is_named(found.get("metadata")):
+            message = f"{path}: the answer is no object with a name; is this an API server?"
+            raise ClusterError(message)
+        return found
 
     def pages(self, path: str, query: Query = ()) -> Iterator[Json]:
         """A list, page by page: `metadata` and `items` of each.
@@ -173,7 +187,7 @@ class Cluster:
         limit: int | None = None,
     ) -> bytes:
         def ask() -> bytes:
-            response = self._open(method, path, query, body, self.waiting.limit_s)
+            response = self._open(method, path, query, body, self.waiting.limit_s + MARGIN_S)
             try:
                 return bytes(response.data if limit is None else response.read(limit))
             except urllib3.exceptions.HTTPError as error:
@@ -207,7 +221,7 @@ class Cluster:
                 # Without this, 35 answers with a tuple and 36 with the response.
                 _return_http_data_only=True,
                 _preload_content=False,
-                _request_timeout=(self.waiting.limit_s, idle_s),
+                _request_timeout=(self.waiting.limit_s + MARGIN_S, idle_s),
             )
         except ApiException as error:
             # Bytes from 35, text from 36.

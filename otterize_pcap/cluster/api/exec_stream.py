@@ -5,17 +5,24 @@ A frame's first byte is its channel: 1 stdout, 2 stderr, 3 the final status, a J
 without a status was cut, whatever its close code: that is told apart here from a finished one.
 """
 
+import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
-from otterize_pcap.cluster.api.client import Cluster, Json
+from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.api.connection_errors import connection_reason
 
 STDOUT, STDERR, STATUS = 1, 2, 3
 CONTAINER = "tcpdump"
 STDERR_KEPT = 4096
+STATUS_KEPT = 65536
+#: How long a short command may take.
+SHORT_S = 60.0
+EXIT_CODE = re.compile(r"[0-9]{1,5}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,8 @@ def run_in_pod(
         cluster: The API server.
         pod: Namespace and name.
         command: Program and arguments; no shell is involved.
-        receive: Called with each piece of stdout; may raise to give up.
+        receive: Called with each piece of stdout, and with nothing for whatever else comes; may
+            raise to give up.
 
     Raises:
         ApiRefusedError: The handshake was refused (no such pod, container gone, no permission).
@@ -61,23 +69,38 @@ def run_in_pod(
         ("tty", "false"),
     )
     socket = cluster.websocket(f"/api/v1/namespaces/{namespace}/pods/{name}/exec", query)
-    complaints = b""
     try:
-        while True:
-            opcode, frame = socket.recv_data()
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
-                return ExecResult(None, "the stream was closed before the command's status came")
-            channel, content = (frame[0], frame[1:]) if frame else (0, b"")
-            if channel == STDOUT and content:
-                receive(content)
-            elif channel == STDERR:
-                complaints = (complaints + content)[-STDERR_KEPT:]
-            elif channel == STATUS:
-                return _result(content, complaints)
+        return _follow(socket, receive)
     except (websocket.WebSocketException, OSError) as error:
         return ExecResult(None, f"the stream broke: {connection_reason(error)}")
     finally:
         socket.shutdown()
+
+
+def _follow(socket: Any, receive: Callable[[bytes], None]) -> ExecResult:  # noqa: ANN401 - websocket-client is untyped
+    """Read frames until the command's status; frames in pieces are taken piece by piece."""
+    import websocket  # noqa: PLC0415
+
+    abnf = websocket.ABNF
+    complaints = status = b""
+    channel = 0
+    while True:
+        opcode, frame = socket.recv_data(control_frame=True)
+        if opcode == abnf.OPCODE_CLOSE:
+            return ExecResult(None, "the stream was closed before the command's status came")
+        content = frame
+        if opcode in {abnf.OPCODE_BINARY, abnf.OPCODE_TEXT}:
+            channel, content = (frame[0], frame[1:]) if frame else (0, b"")
+        elif opcode != abnf.OPCODE_CONT:
+            content = b""
+        receive(content if channel == STDOUT else b"")
+        if channel == STDERR:
+            complaints = (complaints + content)[-STDERR_KEPT:]
+        elif channel == STATUS and content:
+            status = (status + content)[:STATUS_KEPT]
+            result = _result(status, complaints)
+            if result is not None:
+                return result
 
 
 def output_of(cluster: Cluster, pod: tuple[str, str], command: list[str], limit: int) -> bytes:
@@ -90,10 +113,14 @@ def output_of(cluster: Cluster, pod: tuple[str, str], command: list[str], limit:
     """
     pieces: list[bytes] = []
     received = 0
+    deadline = time.monotonic() + SHORT_S
 
     def keep(piece: bytes) -> None:
         nonlocal received
         received += len(piece)
+        if time.monotonic() > deadline:
+            message = f"{command[0]} in pod {pod[1]} did not end within {SHORT_S:.0f} s"
+            raise ExecFailedError(message)
         if received > limit:
             message = f"{command[0]} in pod {pod[1]} wrote more than {limit} bytes"
             raise ExecFailedError(message)
@@ -110,16 +137,39 @@ class ExecFailedError(Exception):
     """A command in the pod failed or its stream was cut; the caller decides whether to retry."""
 
 
-def _result(status: bytes, complaints: bytes) -> ExecResult:
+class _Cause(msgspec.Struct):
+    reason: object = None
+    message: object = None
+
+
+class _Details(msgspec.Struct):
+    causes: list[_Cause] | None = None
+
+
+class _Status(msgspec.Struct):
+    """A Kubernetes Status, as far as it says how a command ended."""
+
+    status: object = None
+    message: object = None
+    details: _Details | None = None
+
+
+def _result(status: bytes, complaints: bytes) -> ExecResult | None:
+    """What a status says; None where it is not whole yet. A node can send anything."""
     try:
-        document = msgspec.json.decode(status, type=Json)
+        found = msgspec.json.decode(status, type=_Status)
+    except msgspec.ValidationError:
+        return ExecResult(None, "the command's status has no form of one")
     except msgspec.DecodeError:
+        if len(status) < STATUS_KEPT:
+            return None
         return ExecResult(None, "the command's status could not be read")
-    if document.get("status") == "Success":
+    if found.status == "Success":
         return ExecResult(0, "")
-    said = complaints.decode(errors="replace").strip() or str(document.get("message", ""))
-    causes = (document.get("details") or {}).get("causes") or []
-    codes = [cause.get("message") for cause in causes if cause.get("reason") == "ExitCode"]
-    if codes and str(codes[0]).isdigit():
-        return ExecResult(int(codes[0]), " ".join(said.split()))
-    return ExecResult(None, " ".join(said.split()))
+    text = complaints.decode(errors="replace").strip() or str(found.message or "")
+    said = " ".join(text.split())[:STDERR_KEPT]
+    causes = (found.details.causes if found.details else None) or ()
+    codes = [str(cause.message) for cause in causes if cause.reason == "ExitCode"]
+    if codes and EXIT_CODE.match(codes[0]):
+        return ExecResult(int(codes[0]), said)
+    return ExecResult(None, said)

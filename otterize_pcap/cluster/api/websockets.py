@@ -35,6 +35,8 @@ def open_websocket(
             url,
             timeout=SILENT_S,
             header=[f"{name}: {value}" for name, value in headers.items()],
+            # A message in pieces is taken piece by piece: together they may be of any size.
+            fire_cont_frame=True,
             subprotocols=["v5.channel.k8s.io", "v4.channel.k8s.io"],
             sslopt=_tls_options(configuration),
             **_proxy_options(configuration, url),

@@ -1,10 +1,10 @@
 """One finished node: its state, its files and its line in the manifest."""
 
-import os
 import re
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -23,14 +23,23 @@ from otterize_pcap.cluster.capture.follow import NodeJob, Phase
 from otterize_pcap.cluster.capture.job import CAPTURE_DIRECTORY, JobPlan
 from otterize_pcap.cluster.capture.merge_pcap_parts import can_merge, merge_parts
 from otterize_pcap.cluster.capture.node_state import (
+    STATS_LIMIT,
     NodeState,
     StateFile,
     parse_counters,
     parse_state,
     total_counters,
 )
-from otterize_pcap.cluster.capture.pull import PodFile, PullAbandonedError, pull_file
+from otterize_pcap.cluster.capture.nodes import condition_of
+from otterize_pcap.cluster.capture.pull import (
+    PodFile,
+    PullAbandonedError,
+    PullEnd,
+    pull_file,
+    stored_sha256,
+)
 from otterize_pcap.cluster.capture.ring_contents import read_contents
+from otterize_pcap.cluster.capture.room import Room
 from otterize_pcap.cluster.snapshot.address_history import stamp_of
 from otterize_pcap.errors import ClusterError
 from otterize_pcap.node_status import NodeStatus
@@ -41,6 +50,9 @@ STATE_PATIENCE_S = 60.0
 NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z")
 #: Clocks apart by more than this shift packets against the snapshot noticeably (rule S12).
 CLOCK_NOTICE_S = 2.0
+CLOCK = re.compile(r"[0-9]{1,11}(\.[0-9]{1,9})?(?![0-9e])")
+#: Streams at once from one node.
+STREAMS = 4
 
 Result = TypeVar("Result")
 
@@ -67,53 +79,77 @@ class Collector:
         self._plan = plan
         self._directory = directory
         self._abandoned = abandoned
+        self._room = Room(directory, plan)
+        self._counting = threading.Lock()
 
     def collect(self, job: NodeJob) -> NodeResult:
         """Pull all of one node; a failure is written into `job` and what came before it stays."""
         result = NodeResult()
         job.phase = Phase.PULLING
         try:
-            self._collect(job, result)
+            self._collect(job, result, PullEnd(self._abandoned, self._plan.hold_seconds))
         except (ClusterError, ExecFailedError) as error:
-            job.fail(str(error))
+            job.fail(f"{error}{condition_of(self._cluster, job.node)}")
         except PullAbandonedError:
             job.fail("abandoned while it was being pulled")
         except OSError as error:
             job.fail(f"{self._directory}: {system_reason(error)}; give another directory with -o")
+        except Exception:  # noqa: BLE001 - a node's data must not cost the other nodes
+            job.fail("what it offers has a form that this version does not understand")
         else:
             job.phase, job.detail = Phase.DONE, ""
         return result
 
-    def _collect(self, job: NodeJob, result: NodeResult) -> None:
+    def _collect(self, job: NodeJob, result: NodeResult, end: PullEnd) -> None:
         if not NODE_NAME.match(job.node):
             message = f"node name {job.node!r} cannot be a file name"
             raise ClusterError(message)
-        state = parse_state(self._command(job, ["cat", f"{CAPTURE_DIRECTORY}/state"]), job.pod)
-        result.state = state
-        result.clock_ahead = self._clock_ahead(job)
-        job.bytes = sum(file.size for file in state.pcaps)
-        directory = node_dir(self._directory, job.node)
-        directory.mkdir(parents=True, exist_ok=True)
-        for file in state.node_files:
-            self._pull(job, file, directory / file.name)
-        stats = directory / "tcpdump-stats"
-        if stats.exists():
+        with ThreadPoolExecutor(STREAMS, thread_name_prefix="stream") as pool:
+            # A stream takes longer to begin than a small file to come: several begin at once.
+            clock = pool.submit(self._clock_ahead, job)
+            state = parse_state(self._command(job, ["cat", f"{CAPTURE_DIRECTORY}/state"]), job.pod)
+            self._room.claim(job.node, state)
+            job.bytes = sum(file.size for file in state.pcaps)
+            result.clock_ahead = clock.result()
+            result.state = state
+            directory = node_dir(self._directory, job.node)
+            directory.mkdir(parents=True, exist_ok=True)
+            files = [(file, directory / file.name) for file in state.node_files]
+            parts = [
+                (file, pcap_dir(self._directory) / f"{job.node}.pulled-{number}")
+                for number, file in enumerate(state.pcaps)
+            ]
+            try:
+                pulls = [pool.submit(self._pull, job, *each, end) for each in (*files, *parts)]
+                for pull in pulls:
+                    pull.result()
+                self._count(job, result, directory / "tcpdump-stats")
+                self._arrange(job, result, state, [target for _, target in parts])
+            finally:
+                end.stop()
+                wait(pulls)
+                for _, target in parts:
+                    target.unlink(missing_ok=True)
+
+    def _count(self, job: NodeJob, result: NodeResult, stats: Path) -> None:
+        """Take tcpdump's counters, where they came; more than they can be is not read."""
+        if stats.exists() and stats.stat().st_size <= STATS_LIMIT:
             counters = parse_counters(stats.read_text(errors="replace"))
             result.counters = total_counters(counters)
             job.packets = result.counters.captured or 0
             job.dropped = result.counters.dropped or 0
-        self._pull_pcaps(job, result, state)
 
-    def _pull_pcaps(self, job: NodeJob, result: NodeResult, state: NodeState) -> None:
+    def _arrange(
+        self, job: NodeJob, result: NodeResult, state: NodeState, targets: list[Path]
+    ) -> None:
+        """Give what was pulled its names: a ring's files in order, other parts merged to one."""
         folder = pcap_dir(self._directory)
         if len(state.pcaps) > 1 and not state.pcaps[0].name.startswith("full."):
-            self._pull_merged(job, result, state)
+            self._merge(job, result, targets)
             return
         arrived: list[tuple[float, Path, StateFile]] = []
         held = 0
-        for number, file in enumerate(state.pcaps):
-            target = folder / f"{job.node}.pulled-{number}"
-            self._pull(job, file, target)
+        for number, (file, target) in enumerate(zip(state.pcaps, targets, strict=True)):
             contents = read_contents(target) if file.name.startswith("full.") else None
             # A ring's parts are ordered by their packets: their names wrap around.
             first = number if contents is None else contents.first or state.ended
@@ -129,28 +165,28 @@ class Collector:
             kept = CapturedFile(f"{folder.name}/{name}", file.size, file.sha256)
             result.pulled = (*result.pulled, kept)
 
-    def _pull_merged(self, job: NodeJob, result: NodeResult, state: NodeState) -> None:
-        """Pull parts that were recorded at the same time, and make one file of them."""
+    def _merge(self, job: NodeJob, result: NodeResult, targets: list[Path]) -> None:
+        """Make one file of parts that were recorded at the same time."""
         folder = pcap_dir(self._directory)
-        targets = [folder / f"{job.node}.pulled-{n}" for n in range(len(state.pcaps))]
+        if not can_merge(targets):
+            message = f"the recording of {job.node} is no pcap that can be read"
+            raise ClusterError(message)
+        job.detail = "merging its parts"
+        part = folder / f"{job.node}.pcap.part"
         try:
-            for target, file in zip(targets, state.pcaps, strict=True):
-                self._pull(job, file, target)
-            if not can_merge(targets):
-                message = f"the recording of {job.node} is no pcap that can be read"
-                raise ClusterError(message)
-            job.detail = "merging its parts"
-            part = folder / f"{job.node}.pcap.part"
             merged = merge_parts(targets, part)
+            with part.open("r+b") as written:
+                if stored_sha256(written) != merged.sha256:
+                    message = f"{part}: the disk gives back something else than was written"
+                    raise ClusterError(message)
             name = f"{job.node}.pcap"
             part.rename(folder / name)
-            kept = CapturedFile(f"{folder.name}/{name}", merged.bytes, merged.sha256)
-            result.pulled = (kept,)
         finally:
-            for target in targets:
-                target.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
+        kept = CapturedFile(f"{folder.name}/{name}", merged.bytes, merged.sha256)
+        result.pulled = (kept,)
 
-    def _pull(self, job: NodeJob, file: StateFile, target: Path) -> None:
+    def _pull(self, job: NodeJob, file: StateFile, target: Path, end: PullEnd) -> None:
         source = PodFile(
             self._plan.namespace,
             job.pod,
@@ -160,9 +196,10 @@ class Collector:
         )
 
         def progress(count: int) -> None:
-            job.pulled += count
+            with self._counting:
+                job.pulled += count
 
-        pull_file(self._cluster, source, target, progress, self._abandoned)
+        pull_file(self._cluster, source, target, progress, end)
 
     def _command(self, job: NodeJob, command: list[str]) -> str:
         pod = (self._plan.namespace, job.pod)
@@ -187,7 +224,7 @@ class Collector:
         before = self._cluster.clock.now()
         answer = self._command(job, ["date", "+%s.%N"])
         after = self._cluster.clock.now()
-        found = re.match(r"\d+(\.\d+)?", answer)
+        found = CLOCK.match(answer)
         if found is None:
             return None
         # Without %N the fraction is cut off: half a second is the best guess.
@@ -244,12 +281,3 @@ def is_partial(capture: NodeCapture, state: NodeState | None) -> bool:
     return capture.status is not NodeStatus.CAPTURED or (
         state is not None and state.stopped == "tcpdump-ended"
     )
-
-
-def sync_directory(directory: Path) -> None:
-    """Make renames durable before anything on the cluster is deleted."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,26 +1,25 @@
 """Each node's Job from creation to a finished recording, by polling the API server.
 
-One request lists all pods of a capture; progress comes from the pods' logs. Polling rather than
+One request lists all pods of a capture; progress comes from their reports. Polling rather than
 watching: it needs no resuming, and an API server that restarts is merely late. A node that goes
 wrong is marked so, with the reason the cluster gives, and the others go on.
 """
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
 from otterize_pcap.cluster.api.client import Cluster, Json
-from otterize_pcap.cluster.api.exec_stream import CONTAINER, ExecFailedError, output_of
 from otterize_pcap.cluster.api.refusals import ApiRefusedError
 from otterize_pcap.cluster.api.waiting import SAY_AFTER_S
-from otterize_pcap.cluster.capture.job import CAPTURE_DIRECTORY, JobPlan
-from otterize_pcap.cluster.capture.node_state import parse_progress
-from otterize_pcap.cluster.capture.nodes import list_all
+from otterize_pcap.cluster.capture.job import JobPlan
+from otterize_pcap.cluster.capture.node_reports import NodeReports, Question, Report
+from otterize_pcap.cluster.capture.nodes import condition_of, list_all
 from otterize_pcap.cluster.interrupts import Interrupts
 from otterize_pcap.cluster.labels import ID_LABEL
 from otterize_pcap.errors import ClusterError
+from otterize_pcap.graph.naming import printable
 
 OUTAGE_S = 300.0
 EVENTS_AFTER_S = 1.5
@@ -28,8 +27,9 @@ EVENTS_AFTER_S = 1.5
 LATE_S = 120.0
 #: After its time a recording is asked for its state, where its log does not say.
 LOGLESS_S = 2.0
-LOG_WORKERS = 8
 POLL_S = 0.5
+#: More of a cluster's or a node's words is not kept.
+DETAIL_LENGTH = 600
 FATAL_WAITING = frozenset(
     {"InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 )
@@ -50,7 +50,8 @@ class Phase(StrEnum):
 class NodeJob:
     """One node's Job as far as we know it; changed by the follower and by the node's pull.
 
-    `since` is when the present phase began (time.monotonic()), 0 until the Job is created.
+    `since` is when the present phase began (time.monotonic()), 0 until the Job is created; `heard`
+    when the recording last answered, and `trouble` why it does not.
     """
 
     node: str
@@ -63,12 +64,20 @@ class NodeJob:
     dropped: int = 0
     pulled: int = 0
     since: float = 0.0
+    heard: float = 0.0
+    trouble: str = ""
+    last: str = ""
+    stop_sent: bool = False
+
+    def tell(self, detail: str) -> None:
+        """Say how it stands; clusters' and nodes' own words are shown, never obeyed."""
+        self.detail = printable(" ".join(detail.split()))[:DETAIL_LENGTH]
 
     def fail(self, reason: str) -> None:
         """Mark the node as failed; the first reason stands."""
         if self.phase not in {Phase.FAILED, Phase.DONE}:
             self.phase = Phase.FAILED
-            self.detail = " ".join(reason.split())
+            self.tell(reason)
 
     @property
     def over(self) -> bool:
@@ -97,20 +106,19 @@ class Follower:
         self._ready = ready
         self._show = show
         self._reached = time.monotonic()
-        self._stop_sent = False
+        self._reports = NodeReports(cluster, plan, interrupts.wake)
 
     def follow(self, jobs: list[NodeJob]) -> None:
         """Look after all Jobs until each is done or failed, or the user abandons."""
         pause = min(max(POLL_S, len(jobs) / 40), 5.0)
-        with ThreadPoolExecutor(LOG_WORKERS, thread_name_prefix="log") as pool:
-            while True:
-                self._look(jobs, pool)
-                self._show(jobs)
-                if self._interrupts.abandon.is_set() or all(job.over for job in jobs):
-                    return
-                self._interrupts.wait(pause)
+        while True:
+            self._look(jobs)
+            self._show(jobs)
+            if self._interrupts.abandon.is_set() or all(job.over for job in jobs):
+                return
+            self._interrupts.wait(pause)
 
-    def _look(self, jobs: list[NodeJob], pool: ThreadPoolExecutor) -> None:
+    def _look(self, jobs: list[NodeJob]) -> None:
         selector = (("labelSelector", f"{ID_LABEL}={self._plan.capture_id}"),)
         try:
             pods = {
@@ -131,10 +139,13 @@ class Follower:
         ]
         for job in waiting:
             self._judge(job, pods.get(job.name))
-        recording = [job for job in jobs if job.phase is Phase.RECORDING]
         if self._interrupts.stop.is_set():
-            self._stop(jobs, recording, pool)
-        list(pool.map(self._read_progress, recording))
+            for job in jobs:
+                if job.phase is Phase.PENDING:
+                    job.fail(f"stopped before it began: {job.detail}")
+        for job in jobs:
+            if job.phase is Phase.RECORDING:
+                self._hear(job)
 
     def _judge(self, job: NodeJob, pod: Json | None) -> None:
         if pod is None:
@@ -150,10 +161,10 @@ class Follower:
         elif "running" in state:
             if job.phase is Phase.PENDING:
                 job.phase, job.detail = Phase.RECORDING, "starting tcpdump"
-                job.since = time.monotonic()
+                job.since = job.heard = time.monotonic()
         else:
             waiting = state.get("waiting") or {}
-            job.detail = _why_pending(status, waiting)
+            job.tell(_why_pending(status, waiting))
             if waiting.get("reason") in FATAL_WAITING:
                 job.fail(job.detail)
             self._judge_patience(job)
@@ -162,7 +173,7 @@ class Follower:
         waited = time.monotonic() - job.since
         if job.pod or waited > EVENTS_AFTER_S:
             try:
-                found = self._cluster.get(f"{self._batch_path()}/{job.name}")
+                found = self._cluster.named(f"{self._batch_path()}/{job.name}")
             except ApiRefusedError as error:
                 if error.status == 404:
                     job.fail("its Job was deleted by someone else")
@@ -186,7 +197,7 @@ class Follower:
             return
         refusals = [event for event in events if event.get("reason") == "FailedCreate"]
         if refusals:
-            job.detail = str(refusals[-1].get("message", "its pod cannot be created"))
+            job.tell(str(refusals[-1].get("message", "its pod cannot be created")))
             if "forbidden" in job.detail:
                 job.fail(job.detail)
 
@@ -194,53 +205,46 @@ class Follower:
         if time.monotonic() - job.since > self._plan.pending_seconds:
             job.fail(f"not started within {self._plan.pending_seconds} s: {job.detail}")
 
-    def _read_progress(self, job: NodeJob) -> None:
-        """Take a recording's progress, and whether it has ended, from its log."""
-        query = (("container", CONTAINER), ("tailLines", "5"))
-        elapsed = time.monotonic() - job.since
-        log = ""
-        try:
-            log = self._cluster.text(f"{self._path('pods')}/{job.pod}/log", query)
-        except ClusterError:
-            job.detail = job.detail or "progress unknown"
-        progress = parse_progress(log)
-        if progress is not None:
-            job.bytes, job.packets, job.dropped = progress
+    def _hear(self, job: NodeJob) -> None:
+        """Take a recording's report, if there is one, and ask for the next."""
+        now = time.monotonic()
+        elapsed = now - job.since
+        report = self._reports.take(job.node)
+        if report is not None:
+            self._take(job, report, now)
+        if job.phase is not Phase.RECORDING:
+            return
+        if elapsed > self._plan.seconds + LATE_S:
+            job.fail(self._why_late(job, now))
+            return
+        stop = self._interrupts.stop.is_set() and not job.stop_sent
+        late = elapsed > self._plan.seconds + LOGLESS_S
+        self._reports.ask(job.node, Question(job.pod, stop, late))
+
+    def _take(self, job: NodeJob, report: Report, now: float) -> None:
+        job.stop_sent = job.stop_sent or report.stopped
+        job.trouble = report.trouble
+        if report.progress is not None:
+            job.bytes, job.packets, job.dropped = report.progress
             job.detail = ""
-        if "capture: ready" in log or (
-            elapsed > self._plan.seconds + LOGLESS_S and self._has_state(job)
-        ):
+        if report.ready:
             job.phase, job.detail = Phase.READY, ""
             self._ready(job)
-        elif elapsed > self._plan.seconds + LATE_S:
-            job.fail(f"still not ready {LATE_S:.0f} s after its time; see its log with --keep")
+        elif report.trouble:
+            job.tell(f"no word from it for {now - job.heard:.0f} s: {report.trouble}")
+        else:
+            job.heard, job.last = now, report.last
+            if job.stop_sent:
+                job.detail = "stopping"
 
-    def _has_state(self, job: NodeJob) -> bool:
-        """Whether the state file is there: asked where the log does not say."""
-        command = ["ls", f"{CAPTURE_DIRECTORY}/state"]
-        try:
-            output_of(self._cluster, (self._plan.namespace, job.pod), command, 1024)
-        except (ExecFailedError, ClusterError):
-            return False
-        return True
-
-    def _stop(
-        self, jobs: list[NodeJob], recording: list[NodeJob], pool: ThreadPoolExecutor
-    ) -> None:
-        for job in jobs:
-            if job.phase is Phase.PENDING:
-                job.fail(f"stopped before it began: {job.detail}")
-        if not self._stop_sent:
-            self._stop_sent = all(pool.map(self._send_stop, recording))
-
-    def _send_stop(self, job: NodeJob) -> bool:
-        command = ["/bin/sh", "-c", f": > {CAPTURE_DIRECTORY}/stop"]
-        try:
-            output_of(self._cluster, (self._plan.namespace, job.pod), command, 1024)
-        except (ExecFailedError, ClusterError):
-            return False
-        job.detail = "stopping"
-        return True
+    def _why_late(self, job: NodeJob, now: float) -> str:
+        """Why a recording whose time is over is not ready."""
+        if not job.trouble and now - job.heard < LATE_S / 2:
+            said = job.last or "nothing"
+            return f"still not ready {LATE_S:.0f} s after its time; the last that it said: {said}"
+        trouble = job.trouble or "its kubelet does not answer"
+        node = condition_of(self._cluster, job.node)
+        return f"no word from it for {now - job.heard:.0f} s: {trouble}{node}"
 
     def _path(self, plural: str) -> str:
         return f"/api/v1/namespaces/{self._plan.namespace}/{plural}"

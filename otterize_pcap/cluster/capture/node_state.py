@@ -22,13 +22,17 @@ NODE_FILES = frozenset(
     }
 )
 SHA256 = re.compile(r"[0-9a-f]{64}\Z")
-NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?\Z")
+#: Times and exit codes: up to the year 5138, so that each is a date.
+NUMBER = re.compile(r"[0-9]{1,11}(?:\.[0-9]{1,9})?\Z")
+SIZE = re.compile(r"[0-9]{1,15}\Z")
+STATS_LIMIT = 1 << 20
 PROGRESS = re.compile(
-    r"capture: recording \d+s bytes=(\d+) packets=(\d+) dropped=(\d+)$", re.MULTILINE
+    r"capture: recording [0-9]+s bytes=([0-9]{1,15}) packets=([0-9]{1,15}) dropped=([0-9]{1,15})$",
+    re.MULTILINE,
 )
 PART = re.compile(r"^part (\w+)$", re.MULTILINE)
 COUNTER = re.compile(
-    r"^(\d+) packets? (captured|received by filter|dropped by kernel)$", re.MULTILINE
+    r"^([0-9]{1,15}) packets? (captured|received by filter|dropped by kernel)$", re.MULTILINE
 )
 
 
@@ -93,6 +97,10 @@ def parse_state(text: str, pod: str) -> NodeState:
                 case _:
                     message = f"unexpected line {line[:80]!r}"
                     raise StateError(message)
+        names = [file.name for file in (*pcaps, *node_files)]
+        if len(set(names)) < len(names):
+            message = "a file is there twice"
+            raise StateError(message)
         started, finished = _single(single, "started"), _number(_single(single, "ended"))
         # Without a fraction the start is cut down: it was up to a second later.
         cut = 0.0 if "." in started else 1.0
@@ -124,7 +132,7 @@ def _number(text: str) -> float:
 
 
 def _file(name: str, size: str, digest: str) -> StateFile:
-    if not SHA256.match(digest) or not (size.isascii() and size.isdigit()):
+    if not SHA256.match(digest) or not SIZE.match(size):
         message = f"no size and SHA-256 of {name}"
         raise StateError(message)
     return StateFile(name, int(size), digest)

@@ -106,6 +106,19 @@ def _wish_text(wish: NodeWish) -> str:
     return " ".join(words) or "(the cluster has none)"
 
 
+def condition_of(cluster: Cluster, name: str) -> str:
+    """What is wrong with a node as the API server sees it, as an ending for a sentence."""
+    query = (("fieldSelector", f"metadata.name={name}"),)
+    try:
+        found = list_all(cluster, NODES_PATH, query)
+    except ClusterError:
+        return ""
+    if not found:
+        return "; its node is gone from the cluster"
+    skipped = _judged(found[0]).skipped
+    return f"; its node is {skipped}" if skipped else ""
+
+
 def _judged(node: Json) -> NodeChoice:
     name = node["metadata"]["name"]
     info = node["status"].get("nodeInfo") or {}

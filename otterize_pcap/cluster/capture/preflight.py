@@ -52,7 +52,7 @@ def check_pod_security(cluster: Cluster, namespace: str) -> None:
         ClusterError: It does not, or the namespace does not exist.
     """
     try:
-        found = cluster.get(f"/api/v1/namespaces/{namespace}")
+        found = cluster.named(f"/api/v1/namespaces/{namespace}")
     except ApiRefusedError as error:
         if error.status == 403:
             return  # the dry run or the Job's events will tell

@@ -89,7 +89,7 @@ class _Reader:
                 return None
             root = "/apis" if group else "/api"
             path = f"{root}/{api_version}/namespaces/{namespace}/{plural}/{name}"
-            return kept_object(kind, api_version, self._cluster.get(path))
+            return kept_object(kind, api_version, self._cluster.named(path))
         except ApiRefusedError:
             return None
 

@@ -17,12 +17,12 @@ from otterize_pcap.errors import ClusterError, UsageError
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import Run, assert_clean, kubeconfig, tiny_app
 
-LIMIT_S = 0.6
+LIMIT_S = 1.2
 
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silence is told after 0.1 s, and ends after 0.6 s instead of the seconds that were given."""
+    """Silence is told after 0.1 s, and ends after 1.2 s instead of the seconds that were given."""
     monkeypatch.setattr(waiting, "SAY_AFTER_S", 0.1)
 
     def waiting_less(_seconds: float, say: Callable[[str], None]) -> Waiting:
@@ -140,7 +140,6 @@ def test_trickling_answer_is_none(api: FakeApi, tmp_path: Path, trickling: int) 
     assert time.monotonic() - began < LIMIT_S + 1
 
 
-@pytest.mark.usefixtures("hurried")
 def test_away_during_cleanup_is_told(
     api: FakeApi, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

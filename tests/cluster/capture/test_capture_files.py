@@ -15,7 +15,7 @@ from otterize_pcap.cli.quantities import parse_duration, parse_size, split_list
 from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.capture.merge_pcap_parts import can_merge, merge_parts
 from otterize_pcap.cluster.capture.node_state import parse_counters, parse_progress, total_counters
-from otterize_pcap.cluster.capture.pull import PodFile, PullAbandonedError, pull_file
+from otterize_pcap.cluster.capture.pull import PodFile, PullAbandonedError, PullEnd, pull_file
 from otterize_pcap.cluster.capture.ring_contents import read_contents
 from otterize_pcap.errors import ClusterError, UsageError
 from tests.cluster.fake_api import FakeApi
@@ -189,22 +189,26 @@ def test_pull_reports_every_byte_once(
     api.faults.exec_cuts = [1, 0, 70_000, 65_536, 3]
     seen: list[int] = []
 
-    pull_file(cluster, source, tmp_path / "f", seen.append, threading.Event())
+    pull_file(cluster, source, tmp_path / "f", seen.append, PullEnd(threading.Event(), 60))
 
     assert sum(seen) == source.size
     assert (tmp_path / "f").read_bytes() == bytes(range(256)) * 1000
 
 
 def test_pull_gives_up_where_nothing_comes(
-    api: FakeApi, cluster: Cluster, source: PodFile, tmp_path: Path
+    api: FakeApi,
+    cluster: Cluster,
+    source: PodFile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A stream that is cut at once, again and again, ends in an error that says how far it got."""
     api.faults.exec_cuts = [0] * 100
-    gone = threading.Event()
-    gone.set()  # no waiting between the tries
+    end = PullEnd(threading.Event(), 60)
+    monkeypatch.setattr(end.abandoned, "wait", lambda _seconds: False)
 
     with pytest.raises(ClusterError, match="nothing more arrives after 0 of 256000 bytes"):
-        pull_file(cluster, source, tmp_path / "f", lambda _: None, gone)
+        pull_file(cluster, source, tmp_path / "f", lambda _: None, end)
 
     assert not (tmp_path / "f").exists()
 
@@ -212,8 +216,9 @@ def test_pull_gives_up_where_nothing_comes(
 def test_pull_can_be_abandoned(cluster: Cluster, source: PodFile, tmp_path: Path) -> None:
     """An abandoned pull ends in the middle, and the file never gets its name."""
     abandoned = threading.Event()
+    end = PullEnd(abandoned, 60)
 
     with pytest.raises(PullAbandonedError):
-        pull_file(cluster, source, tmp_path / "f", lambda _: abandoned.set(), abandoned)
+        pull_file(cluster, source, tmp_path / "f", lambda _: abandoned.set(), end)
 
     assert not (tmp_path / "f").exists()

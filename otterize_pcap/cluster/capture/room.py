@@ -1,0 +1,50 @@
+"""What a node offers is held against --max-size and the disk before any of it is written."""
+
+import shutil
+import threading
+from pathlib import Path
+
+from otterize_pcap.cluster.capture.job import JobPlan, volume_bytes
+from otterize_pcap.cluster.capture.node_state import NodeState
+from otterize_pcap.errors import ClusterError
+
+
+class Room:
+    """The room for one capture; nodes claim theirs from several threads."""
+
+    def __init__(self, directory: Path, plan: JobPlan) -> None:
+        self._directory = directory
+        self._most = volume_bytes(plan.max_bytes)
+        self._lock = threading.Lock()
+        self._claimed = 0
+        self._free: int | None = None
+
+    def claim(self, node: str, state: NodeState) -> None:
+        """Take the room for all files of a node.
+
+        Raises:
+            ClusterError: They are larger than a recording can be, or than what is left here.
+            OSError: The disk cannot be asked.
+        """
+        recorded = sum(file.size for file in state.pcaps)
+        offered = recorded + sum(file.size for file in state.node_files)
+        if offered > self._most:
+            # The pod's volume holds no more: it says so, or its node does, without having it.
+            message = (
+                f"{node} offers {offered} bytes, and with this --max-size it can have no more "
+                f"than {self._most}; nothing of it is taken"
+            )
+            raise ClusterError(message)
+        # Parts that were recorded at the same time are merged beside one another.
+        needed = offered + (recorded if len(state.pcaps) > 1 else 0)
+        with self._lock:
+            if self._free is None:
+                self._free = shutil.disk_usage(self._directory).free
+            left = self._free - self._claimed
+            if needed > left:
+                message = (
+                    f"{node} has {needed} bytes, and {max(0, left)} are left on the disk of "
+                    f"{self._directory}; give another directory with -o, or lower --max-size"
+                )
+                raise ClusterError(message)
+            self._claimed += needed

@@ -1,0 +1,91 @@
+"""Signals at random moments: whatever a capture is doing, it ends properly and leaves nothing."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.fake_api import FakeApi
+from tests.cluster.fake_cluster import StartApi, assert_clean, kubeconfig, read_manifest
+from tests.cluster.fake_kubelet import ScriptedRuntime
+
+HERE = Path(__file__).parents[1]
+#: 100 with `make soak`; each is a whole capture, of which several run at a time.
+RUNS = 100 if "OTTERIZE_SOAK" in os.environ else 16
+AT_ONCE = 4
+SIGNALS = [signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+LASTS_S = 4.0
+
+
+class Victim:
+    """A capture as a process of its own, and the signals that it is to get at which times."""
+
+    def __init__(self, api: FakeApi, place: Path, dice: random.Random) -> None:
+        place.mkdir()
+        self.out = place / "out"
+        words = ["capture", "--duration", "1s", "-o", str(self.out)]
+        config = kubeconfig(api, place)
+        self.process = subprocess.Popen(
+            [sys.executable, HERE / "tiny_main.py", *words, "--kubeconfig", config],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(HERE.parents[1])},
+        )
+        count = dice.choice([1, 1, 2, 3])
+        self.plan = sorted((dice.uniform(0, LASTS_S), dice.choice(SIGNALS)) for _ in range(count))
+
+    def run(self) -> tuple[int, str]:
+        """Send the signals, each at its time; returns exit code and stderr."""
+        assert self.process.stderr is not None
+        line = self.process.stderr.readline()  # from here on signals are heard
+        began = time.monotonic()
+        for moment, number in self.plan:
+            time.sleep(max(0.0, moment - (time.monotonic() - began)))
+            if self.process.poll() is None:
+                self.process.send_signal(number)
+        try:
+            _, rest = self.process.communicate(timeout=60)
+        finally:
+            self.process.kill()
+        return self.process.returncode, line + rest
+
+
+@pytest.mark.parametrize("seed", range(RUNS // AT_ONCE))
+def test_signals_at_random_moments(start_api: StartApi, tmp_path: Path, seed: int) -> None:
+    """Exit 0, 4 or 130, no traceback, no Job, no pod, no half file; what is kept has a manifest."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    dice = random.Random(seed)
+    (tmp_path / "pods").mkdir()
+    runtime = ScriptedRuntime(tmp_path / "pods", files={"calls.pcap": b"x" * 300_000})
+    runtime.done.set()
+    api = start_api(runtime)
+    # So that every phase is met: requests take a moment, as they do on real clusters.
+    api.faults.before = lambda _method, _path: time.sleep(0.01)
+    api.faults.exec_cuts = [60_000] * 100
+    victims = [Victim(api, tmp_path / f"{number}", dice) for number in range(AT_ONCE)]
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        ends = list(pool.map(Victim.run, victims))
+    for victim, (code, said) in zip(victims, ends, strict=True):
+        # Ended by the signal itself: before it begins to ask the cluster, or after all is done.
+        killed = code in {-number for number in SIGNALS}
+        assert killed or code in {0, 4, 130}, (victim.plan, code, said)
+        assert "Traceback" not in said, said
+        if code == 0 or (killed and victim.out.exists()):
+            assert read_manifest(victim.out).nodes
+        else:
+            # Abandoned: nothing. Stopped before it began: why, in the manifest.
+            left = {path.name for path in victim.out.glob("*")}
+            assert left in (set(), {"manifest.json", "snapshot.json", "pcap"}), (code, left, said)
+            assert list(victim.out.glob("pcap/*")) == []
+        assert list(victim.out.rglob("*.part")) == []
+    assert_clean(api)
