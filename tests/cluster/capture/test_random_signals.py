@@ -70,7 +70,7 @@ def test_signals_at_random_moments(start_api: StartApi, tmp_path: Path, seed: in
     api = start_api(runtime)
     # So that every phase is met: requests take a moment, as they do on real clusters.
     api.faults.before = lambda _method, _path: time.sleep(0.01)
-    api.faults.exec_cuts = [60_000] * 100
+    api.faults.exec_cuts = [100_000] * 100
     victims = [Victim(api, tmp_path / f"{number}", dice) for number in range(AT_ONCE)]
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
