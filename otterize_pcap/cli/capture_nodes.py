@@ -89,13 +89,26 @@ def capture_nodes(request: CaptureRequest, show_calls: Callable[[Path], None]) -
         typer.Exit: The user abandoned it.
     """
     _check_request(request)
-    from otterize_pcap.cluster.interrupts import ending_as_interrupted  # noqa: PLC0415
+    from otterize_pcap.cluster.interrupts import (  # noqa: PLC0415
+        ending_as_interrupted,
+        ending_at_once,
+    )
 
+    with ending_at_once():
+        prepared = _prepare(request)
+    if prepared is None:
+        return
+    cluster, plan, nodes, version = prepared
     with ending_as_interrupted():
-        _capture(request, show_calls)
+        order = _order(request, plan, nodes, version)
+        result = _run(cluster, order)
+        _report(order, result, show_calls)
 
 
-def _capture(request: CaptureRequest, show_calls: Callable[[Path], None]) -> None:
+def _prepare(
+    request: CaptureRequest,
+) -> "tuple[Cluster, JobPlan, list[NodeChoice], str] | None":
+    """The preflight: cluster, plan, nodes and version; None where that was all (--dry-run)."""
     from otterize_pcap.cluster.api.access import server_version  # noqa: PLC0415
     from otterize_pcap.cluster.api.kubeconfig import connect  # noqa: PLC0415
     from otterize_pcap.cluster.capture.nodes import NodeWish, choose_nodes  # noqa: PLC0415
@@ -107,11 +120,7 @@ def _capture(request: CaptureRequest, show_calls: Callable[[Path], None]) -> Non
     wish = NodeWish(request.nodes, request.node_selector, request.namespaces, request.pod_selector)
     nodes = choose_nodes(cluster, wish)
     _check_cluster(cluster, plan, nodes, request)
-    if request.dry_run:
-        return
-    order = _order(request, plan, nodes, version)
-    result = _run(cluster, order)
-    _report(order, result, show_calls)
+    return None if request.dry_run else (cluster, plan, nodes, version)
 
 
 def _check_request(request: CaptureRequest) -> None:

@@ -7,11 +7,12 @@ waits on these events, and the clean-up that follows runs undisturbed.
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
+INTERRUPTED = 130
 STOP_NOTICE = b"\nstopping: what was recorded is kept; Ctrl-C again abandons it\n"
 # Windows has no SIGHUP.
 SIGNALS = tuple(
@@ -26,18 +27,33 @@ def ending_as_interrupted() -> Iterator[None]:
 
     For what comes before and after the part that `Interrupts` guards.
     """
+    with _handled(signal.default_int_handler):
+        yield
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Within it each of the signals ends the program, at once: for while nothing is to be undone.
+
+    An exception would not do. Modules are imported meanwhile, and some catch whatever they meet.
+    """
+    with _handled(lambda _number, _frame: os._exit(INTERRUPTED)):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = [number for number in SIGNALS if number != signal.SIGINT]
     # One that is ignored, as by nohup, stays so.
-    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    before = [signal.signal(number, signal.default_int_handler) for number in heard]
+    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = [signal.signal(number, handler) for number in heard]
     try:
         yield
     finally:
-        for number, handler in zip(heard, before, strict=True):
-            signal.signal(number, handler)
+        for number, former in zip(heard, before, strict=True):
+            signal.signal(number, former)
 
 
 class Interrupts:

@@ -41,7 +41,7 @@ def test_pending_node_does_not_stop_the_others(api: FakeApi, run: Run, tmp_path:
     api.kubelet.unschedulable.add("node2")
 
     result = run(
-        api, "capture", "--duration", "1s", "--pending-timeout", "1s", "-o", str(tmp_path / "out")
+        api, "capture", "--duration", "1s", "--pending-timeout", "3s", "-o", str(tmp_path / "out")
     )
 
     assert isinstance(result.exception, PartialCaptureError)
@@ -49,7 +49,7 @@ def test_pending_node_does_not_stop_the_others(api: FakeApi, run: Run, tmp_path:
     assert found["node1"].status == "captured"
     assert found["node2"].status == "failed"
     assert found["node2"].reason is not None
-    assert "not started within 1 s: Unschedulable: 0/2 nodes are available" in found["node2"].reason
+    assert "not started within 3 s: Unschedulable: 0/2 nodes are available" in found["node2"].reason
     assert result.stdout == "calls of out\n"
     assert_clean(api)
 
