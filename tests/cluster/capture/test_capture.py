@@ -5,6 +5,9 @@ import re
 import shutil
 import ssl
 import subprocess
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -237,3 +240,40 @@ def test_live_table_shows_all_nodes(capsys: pytest.CaptureFixture[str]) -> None:
     assert out == ""
     for word in ("2.0 KiB", "12", "50 %", "Unschedulable", "Evicted", "a notice [not markup]"):
         assert word in err
+
+
+def test_nodes_are_pulled_and_cleaned_up_side_by_side(
+    api: FakeApi, scripted: ScriptedRuntime, run: Run, tmp_path: Path
+) -> None:
+    """Streams of a node run at the same time, and a node's Job goes while another is pulled."""
+    streams, most, deleted_while_pulling = 0, 0, []
+    lock = threading.Lock()
+    slow = threading.Event()
+    execute = api.kubelet.execute
+
+    def counted(name: str, words: list[str]) -> Iterator[tuple[int, bytes]]:
+        nonlocal streams, most
+        with lock:
+            streams += 1
+            most = max(most, streams)
+        # The second node's recording comes only when the first one's Job is being deleted.
+        if words[0] == "dd" and "calls" in words[1] and name == max(api.kubelet.containers):
+            deleted_while_pulling.append(slow.wait(10))
+        time.sleep(0.05)
+        yield from execute(name, words)
+        with lock:
+            streams -= 1
+
+    def before(method: str, _path: str) -> None:
+        if method == "DELETE":
+            slow.set()
+
+    api.kubelet.execute = counted  # type: ignore[method-assign]  # to count
+    api.faults.before = before
+
+    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
+
+    assert result.exit_code == 0, result.output
+    assert most > 2
+    assert deleted_while_pulling == [True]
+    assert scripted.stopped == "duration"
