@@ -161,15 +161,17 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def unknowable() -> str:
-    """A line for each call that was made and that its recording cannot tell."""
+def unknowable(view: str, but: str = "") -> str:
+    """A line for each call that was made and that a recording of it cannot tell."""
     lines = []
     for scenario in scenarios():
         lines += [
             f"- [{scenario.name}](../fixtures/{scenario.name}/): "
             f"`{entry['client']['name']}` → `{entry['server']['name']}`: {why}.\n"
             for entry in read_truth(scenario)["edges"]
-            if (why := entry.get("unknown", {}).get("recorded"))
+            if (why := entry.get("unknown", {}).get(view))
+            and but not in entry["unknown"]
+            and (view != "uplink" or entry["uplink"] != "no")
         ]
     return "".join(lines)
 
@@ -177,15 +179,10 @@ def unknowable() -> str:
 def document_part() -> str:
     """The table, and what is not counted in it."""
     return (
-        f"{table()}\nNot right yet, and why:\n\n{not_yet()}"
-        f"\nCalls that were made and cannot be known, and why:\n\n{unknowable()}"
+        f"{table()}\nCalls that were made and cannot be known, and why:\n\n{unknowable('recorded')}"
+        "\nCalls between nodes that are known, but not from the uplinks alone:\n\n"
+        f"{unknowable('uplink', but='recorded')}"
     )
-
-
-def not_yet() -> str:
-    """A line for each scenario that is known to be mapped wrongly."""
-    reasons = json.loads((ROOT / "fixtures" / "not-yet.json").read_text(encoding="utf-8"))
-    return "".join(f"- [{name}](../fixtures/{name}/): {why}.\n" for name, why in reasons.items())
 
 
 def _line(name: str, counts: list[int]) -> str:

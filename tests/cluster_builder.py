@@ -211,6 +211,7 @@ def packet(
     tunnels: tuple[Tunnel, ...] = (),
     unreachable: bool = False,
     length: int = 60,
+    station: int = 0,
 ) -> Packet:
     """One packet between two `address:port`."""
     (source_ip, source_port), (target_ip, target_port) = end(source), end(target)
@@ -228,6 +229,7 @@ def packet(
         hint,
         tunnels,
         unreachable,
+        station=station,
     )
 
 

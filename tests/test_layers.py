@@ -78,7 +78,12 @@ def test_every_module_has_its_stage() -> None:
 
 def test_compiled_modules_count() -> None:
     """An import of the compiled table is seen as any other."""
-    assert COMPILED == ["connections._components", "table._fastpath", "table._handover"]
+    assert COMPILED == [
+        "connections._components",
+        "connections._origins",
+        "table._fastpath",
+        "table._handover",
+    ]
     assert "table._fastpath" in imported_modules("table.chunk")
 
 

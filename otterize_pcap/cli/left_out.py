@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import NEVER_CALLS, Coverage
+from otterize_pcap.resolve.resolve import CHANGED_HANDS
 from otterize_pcap.resolve.tunnel_ends import LEFT_CLOSED
 
 CUT_OFF = "cut off in "
@@ -62,6 +63,12 @@ _CONNECTIONS: tuple[tuple[FateKind, str, str, str], ...] = (
         "",
     ),
     (FateKind.UNRESOLVED, "no pod had the address", "", _WATCH),
+    (
+        FateKind.UNRESOLVED,
+        CHANGED_HANDS.reason,
+        "one from the other end of the capture as well may have it (--snapshot)",
+        _WATCH,
+    ),
 )
 """A kind of fate, how its reason begins, what to do, and what to do where there was no watch."""
 

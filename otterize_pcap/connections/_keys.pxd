@@ -2,6 +2,9 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+cdef enum:
+    NO_KEY = 0xFFFFFFFFu
+
 cdef struct KeySlot:
     uint32_t tag
     uint32_t number
@@ -19,6 +22,7 @@ cdef class Keys:
     cdef uint64_t secret
 
     cdef uint32_t number_of(self, const uint8_t *key, uint32_t length) except? 0xFFFFFFFF
+    cdef uint32_t find(self, const uint8_t *key, uint32_t length) noexcept nogil
     cdef int _add(self, const uint8_t *key, uint32_t length) except -1
     cdef int _grow(self) except -1
     cdef uint64_t _hash(self, const uint8_t *key, uint32_t length) noexcept nogil

@@ -45,6 +45,20 @@ cdef class Keys:
             self._grow()
         return self.count - 1
 
+    cdef uint32_t find(self, const uint8_t *key, uint32_t length) noexcept nogil:
+        """The number of a key, NO_KEY where it has none."""
+        cdef uint64_t hash_ = self._hash(key, length)
+        cdef uint64_t mask = (<uint64_t>1 << self.slot_bits) - 1
+        cdef uint64_t place = hash_ >> (64 - self.slot_bits)
+        cdef uint32_t tag = <uint32_t>(hash_ >> 32), number
+        while self.slots[place].number:
+            number = self.slots[place].number - 1
+            if (self.slots[place].tag == tag and self.length(number) == length
+                    and memcmp(self.key(number), key, length) == 0):
+                return number
+            place = (place + 1) & mask
+        return <uint32_t>NO_KEY
+
     cdef int _add(self, const uint8_t *key, uint32_t length) except -1:
         cdef uint8_t *text
         cdef uint64_t *begins

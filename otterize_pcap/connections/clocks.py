@@ -1,7 +1,8 @@
 """Node clocks: how far apart they were, measured by handshakes that two nodes recorded (S12)."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from otterize_pcap.connections.legs import Recording
 from otterize_pcap.timestamps import SECOND_NS
@@ -10,6 +11,27 @@ from otterize_pcap.timestamps import SECOND_NS
 NOTABLE_NS = 10_000_000
 # Below this a difference from the API server's clock is how coarsely it was measured.
 NOTABLE_AHEAD_NS = 2 * SECOND_NS
+
+
+Readings = tuple[dict[str, int], tuple[int, ...]]
+"""How far, in ns, nodes' clocks were ahead, and by how much times are later by other clocks that
+may as well be right."""
+
+
+def _as_measured(offsets: dict[str, int], others: tuple[int, ...]) -> Readings:
+    return offsets, others
+
+
+@dataclass(frozen=True, slots=True)
+class ClockFacts:
+    """What is known of clocks besides handshakes that two nodes recorded.
+
+    `ahead` is how far, in ns, nodes' clocks were ahead of the API server's, where measured.
+    `settle` is told what was measured and says what holds: more than handshakes may tell (S12).
+    """
+
+    ahead: Mapping[str, int] = field(default_factory=dict)
+    settle: Callable[[dict[str, int], tuple[int, ...]], Readings] = _as_measured
 
 
 def measure_offsets(

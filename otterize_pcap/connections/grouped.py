@@ -6,11 +6,17 @@ has no shape is *odd* and looked at row by row, by the same rules (`connect`).
 """
 
 import os
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from functools import cached_property
 
 from otterize_pcap.connections.any_clock import AnyClock, CapturedSnapshot
-from otterize_pcap.connections.clocks import median_low, other_readings, relative_offsets
+from otterize_pcap.connections.clocks import (
+    ClockFacts,
+    Readings,
+    median_low,
+    other_readings,
+    relative_offsets,
+)
 from otterize_pcap.connections.components import Components
 from otterize_pcap.connections.connect import Connection, connect
 from otterize_pcap.connections.conntrack import Dump
@@ -43,7 +49,7 @@ class GroupedConnections:
         recordings: The nodes' recordings, all with compiled tables or all without.
         snapshot: What the snapshot says.
         dumps: Conntrack dumps of the nodes.
-        ahead: How far, in ns, nodes' clocks were ahead of the API server's, where measured.
+        clocks: What is known of the nodes' clocks.
         believed: Whether what came through a tunnel path counts (S25).
         listed: Whether `listing` will be asked for.
         ranges: The ephemeral ports that nodes saved, by address (S35).
@@ -54,7 +60,7 @@ class GroupedConnections:
         recordings: Sequence[Recording],
         snapshot: CapturedSnapshot,
         dumps: Sequence[Dump] = (),
-        ahead: Mapping[str, int] | None = None,
+        clocks: ClockFacts | None = None,
         believed: Callable[[tuple[Tunnel, ...]], bool] = lambda _: True,
         *,
         listed: bool = False,
@@ -75,7 +81,7 @@ class GroupedConnections:
                 table.append_row(row)
             self._components.add_table(table)  # type: ignore[arg-type] # of the same kind
             self._recordings.append(tracked)
-        self.offsets, self.other_readings = self._measured_offsets(ahead)
+        self.offsets, self.other_readings = self._measured_offsets(clocks)
         if self.other_readings:
             self._snapshot = AnyClock(snapshot, self.other_readings)
         self._sightings = related_sightings(
@@ -85,9 +91,7 @@ class GroupedConnections:
         self._verdicts = Verdicts()
         self._join()
 
-    def _measured_offsets(
-        self, ahead: Mapping[str, int] | None
-    ) -> tuple[dict[str, int], tuple[int, ...]]:
+    def _measured_offsets(self, known: ClockFacts | None) -> Readings:
         """How far each clock was off, and by how much times would be later by another (S12)."""
         nodes = sorted({recording.node for recording in self._recordings})
         places = [nodes.index(recording.node) for recording in self._recordings]
@@ -95,9 +99,10 @@ class GroupedConnections:
             (nodes[one], nodes[other]): median_low(found)
             for (one, other), found in self._components.clock_differences(places).items()
         }
-        return (
-            relative_offsets(differences, nodes, ahead),
-            other_readings(differences, nodes, ahead),
+        known = known or ClockFacts()
+        return known.settle(
+            relative_offsets(differences, nodes, known.ahead),
+            other_readings(differences, nodes, known.ahead),
         )
 
     def _join(self) -> None:

@@ -6,13 +6,13 @@ without one, or with one that cannot be trusted, is `Skipped` with the reason, n
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from otterize_pcap.packets.closed_tunnels import ClosedTunnels
 from otterize_pcap.packets.fragments import FirstFragment, FragmentKey, FragmentMemory
 from otterize_pcap.packets.headers import UndecodableError
 from otterize_pcap.packets.icmp import quoted_packet
-from otterize_pcap.packets.link_layer import open_link
+from otterize_pcap.packets.link_layer import open_link, station_of
 from otterize_pcap.packets.network import IpHeader, parse_ip
 from otterize_pcap.packets.packet import (
     CLOSED,
@@ -91,6 +91,8 @@ class Decoder:
         try:
             packet, link_interface = open_link(record.link_type, record.data)
             decoded, payload = self._open(packet, missing, record.number)
+            if not decoded.tunnels:
+                decoded = replace(decoded, station=station_of(record.link_type, record.data))
         except UndecodableError as undecodable:
             if undecodable.short_of and missing:
                 return Skipped(f"cut off in {undecodable.short_of}")

@@ -48,8 +48,34 @@ _FAMILY_IPV6 = frozenset({24, 28, 30})
 """AF_INET6 of NetBSD and OpenBSD, FreeBSD, and macOS; AF_INET is 2 everywhere."""
 
 _NFLOG_PAYLOAD = 9
+_SENT_FROM_HERE = 4
+"""PACKET_OUTGOING of linux/if_packet.h."""
 _DATA_FRAME = 2
 """IEEE 802.11, 9.2.4.1.3: the type of frames that carry data."""
+
+
+OUTGOING, ON_SEGMENT, CAME_IN = 1, 2, 3
+"""How a frame passed the interface: sent by it, one of the segment that it is on, come in there."""
+_MAC_BYTES = 6
+
+
+def station_of(link_type: int, frame: bytes) -> int:
+    """Who sent a frame: how it passed the interface (above bit 48), and the MAC address it is from.
+
+    0 where the link type has no such addresses; the MAC address is 0 where the interface has none.
+    The frame is one that `open_link` opened. Ethernet does not tell which way a frame went.
+    """
+    opened_by = LINK_TYPES[link_type]
+    if opened_by is open_ethernet_frame:
+        return ON_SEGMENT << 48 | int.from_bytes(frame[6:12])
+    if opened_by is open_cooked_2:
+        kind, length, address = frame[10], frame[11], frame[12:18]
+    elif opened_by is open_cooked:
+        kind, length, address = *(int.from_bytes(frame[at : at + 2]) for at in (0, 4)), frame[6:12]
+    else:
+        return 0
+    way = OUTGOING if kind == _SENT_FROM_HERE else CAME_IN
+    return way << 48 | (int.from_bytes(address) if length == _MAC_BYTES else 0)
 
 
 def open_link(link_type: int, frame: bytes) -> tuple[bytes, int]:
@@ -163,7 +189,9 @@ def open_raw_ip(frame: bytes) -> tuple[bytes, int]:
 def open_cooked(frame: bytes) -> tuple[bytes, int]:
     """LINKTYPE_LINUX_SLL; packet type 4 is outgoing, all others came in."""
     header = parse_header(SllHeader, frame, "SLL")
-    return _open_announced(header.hrd, header.ethtype, frame[16:]), int(header.type == 4)
+    return _open_announced(header.hrd, header.ethtype, frame[16:]), int(
+        header.type == _SENT_FROM_HERE
+    )
 
 
 def open_cooked_2(frame: bytes) -> tuple[bytes, int]:

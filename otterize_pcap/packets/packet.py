@@ -31,7 +31,8 @@ class Packet:
     1 where the payload is a client's, 2 where it is a server's (S34), else 0. `tunnels` lists what
     was opened, from the outside in. `unreachable` marks a packet that was only quoted by an ICMP
     destination-unreachable error. `fragment` marks a later IP fragment, whose ports come from the
-    first one: it has neither flags nor sequence numbers.
+    first one: it has neither flags nor sequence numbers. `station` says who sent the frame that it
+    came in (`link_layer.station_of`), 0 where it came through a tunnel or nothing says it.
     """
 
     protocol: int
@@ -48,6 +49,7 @@ class Packet:
     tunnels: tuple[Tunnel, ...] = ()
     unreachable: bool = False
     fragment: bool = False
+    station: int = 0
 
 
 @dataclass(frozen=True, slots=True)

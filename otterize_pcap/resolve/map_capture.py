@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from otterize_pcap.connections.clocks import ClockFacts
 from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.connections.legs import leg_order
 from otterize_pcap.connections.names import Names, RecordedPayload, read_names
@@ -26,14 +27,16 @@ from otterize_pcap.resolve.build_graph import (
     merge_calls,
 )
 from otterize_pcap.resolve.capture import Capture, contents_of
+from otterize_pcap.resolve.changes_of_hands import ChangesOfHands
 from otterize_pcap.resolve.cluster_dns import ClusterDns, ServiceName
 from otterize_pcap.resolve.external_names import ExternalNames
 from otterize_pcap.resolve.holders import Holders
 from otterize_pcap.resolve.identity import ANNOTATIONS, Identities, NamedBy, held_by_workloads
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
 from otterize_pcap.resolve.naming_notes import inferred_names, merged_notes
-from otterize_pcap.resolve.notes import clock_notes, snapshot_notes
+from otterize_pcap.resolve.notes import clock_notes, hands_notes, snapshot_notes
 from otterize_pcap.resolve.resolve import (
+    AMBIGUOUS,
     DEFAULT_SLACK_NS,
     GroupResolution,
     Resolution,
@@ -95,7 +98,8 @@ class CaptureLookup:
         # An address that the API says is a node's is no other's, whatever interfaces have it.
         own = {address: frozenset((node,)) for address, node in self.snapshot.nodes.items()}
         self.nodes = {**contents.nodes, **own}
-        self.routes = ServiceRoutes(self.snapshot, self.nodes, rules.slack_ns)
+        self.hands = ChangesOfHands(contents, self.nodes, rules.slack_ns)
+        self.routes = ServiceRoutes(self.snapshot, self.nodes, rules.slack_ns, self.hands)
         self.identities = identities_under(rules, self.snapshot)
         self.cluster_dns = ClusterDns(self.snapshot, self.identities, rules.cluster_dns)
 
@@ -109,7 +113,10 @@ class CaptureLookup:
             self.rules.slack_ns,
             self.contents.inside,
         )
-        return AnyClockResolver(*asked, other_readings) if other_readings else Resolver(*asked)
+        if other_readings:
+            # Which hand was whose depends on the clock.
+            return AnyClockResolver(*asked, other_readings)
+        return Resolver(*asked, self.hands)
 
     def names(self, offsets: Mapping[str, int]) -> Names:
         """What the capture's payloads name, by corrected time."""
@@ -181,7 +188,7 @@ class MappedCapture:
             contents.recordings,
             self._lookup.routes,
             contents.dumps,
-            contents.clocks_ahead,
+            ClockFacts(contents.clocks_ahead, self._lookup.hands.settle),
             self._lookup.believes,
             ranges=self._lookup.port_ranges(),
         )
@@ -286,7 +293,7 @@ class MappedCapture:
             ),
             connections=tuple(sorted(fates.items())),
             skipped=tuple(sorted(skipped.items())),
-            notes=(*self._notes(), *merged_notes(lookup.identities, calls)),
+            notes=(*self._notes(fates[AMBIGUOUS]), *merged_notes(lookup.identities, calls)),
             undecided=(
                 *find_undecided(
                     counted,
@@ -306,11 +313,12 @@ class MappedCapture:
             lookup.identities.roots() if nearest else (),
         )
 
-    def _notes(self) -> Iterator[str]:
+    def _notes(self, ambiguous: int) -> Iterator[str]:
         """What a reader must know to trust the graph."""
         lookup, contents = self._lookup, self._lookup.contents
         yield from clock_notes(self.offsets, self._found.other_readings)
         yield from snapshot_notes(lookup.snapshot, contents.files, lookup.rules.slack_ns)
+        yield from hands_notes(lookup.hands, ambiguous, lookup.snapshot)
         ends = TunnelEnds(lookup.snapshot, contents.nodes)
         opened = any(
             any(each.table.paths) for each in contents.recordings if each.table is not None

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from otterize_pcap.graph.service_graph import FileCoverage
 from otterize_pcap.intervals import Interval
+from otterize_pcap.resolve.changes_of_hands import ChangesOfHands
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.timestamps import SECOND_NS, format_time
 
@@ -39,6 +40,15 @@ def left_out_notes(snapshot: Snapshot) -> Iterator[str]:
     unknown = sum(1 for pod in snapshot.pods if not pod.addresses)
     if unknown and unknown == len(snapshot.pods):
         yield "no pod of the snapshot has an address: was its status left out?"
+
+
+def hands_notes(hands: ChangesOfHands, ambiguous: int, snapshot: Snapshot) -> Iterator[str]:
+    """That nothing shows when addresses changed hands, where that matters (S12, S13)."""
+    if hands.are_hidden and (ambiguous or not snapshot.watches):
+        yield (
+            "no interface of a pod's own was recorded, so that packets do not show when an address "
+            "changed hands: record all interfaces of the pods' nodes (-i any)"
+        )
 
 
 def snapshot_notes(

@@ -21,6 +21,8 @@ from otterize_pcap.connections.stands import ConnectionGroup
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
+from otterize_pcap.resolve.changes_of_hands import ChangesOfHands
+from otterize_pcap.resolve.hand_owners import Owners
 from otterize_pcap.resolve.identity import Identities
 from otterize_pcap.resolve.service_routes import ServiceRoutes, distinct_services
 from otterize_pcap.snapshot.snapshot import Listener, Pod, Service, Snapshot, Tenure
@@ -41,6 +43,9 @@ NODE_SERVER = Fate(
 NO_POD = Fate(FateKind.UNRESOLVED, "no pod had the address then")
 OUTSIDE_TENURE = Fate(
     FateKind.UNRESOLVED, "the pod did not have the address over all the time in which it sent"
+)
+CHANGED_HANDS = Fate(
+    FateKind.UNRESOLVED, "the packets show another pod at the address than the snapshot has"
 )
 NO_BACKEND = Fate(FateKind.UNRESOLVED, "Service without pods behind that port")
 UNKNOWN_PRIVATE = Fate(FateKind.UNRESOLVED, "unknown private address")
@@ -143,7 +148,7 @@ class Resolver:
     """Resolves the connections of one capture against its snapshot.
 
     `nodes` maps node addresses to names of nodes; `slack_ns` is `--time-slack`; `inside` are
-    ranges of the cluster that the snapshot need not know.
+    ranges of the cluster that the snapshot need not know; `hands` is what packets say of tenures.
     """
 
     def __init__(
@@ -154,6 +159,7 @@ class Resolver:
         nodes: Mapping[bytes, frozenset[str]],
         slack_ns: int = DEFAULT_SLACK_NS,
         inside: Sequence[Network] = (),
+        hands: ChangesOfHands | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._identities = identities
@@ -161,6 +167,7 @@ class Resolver:
         self._nodes = nodes
         self._slack = slack_ns
         self._inside = inside
+        self._hands = hands
 
     def resolve(self, connection: Connection) -> Resolution:
         """Both ends of one connection."""
@@ -268,13 +275,16 @@ class Resolver:
         """The pod that held an address over a whole time (S12).
 
         Before it certainly did (S10) it was perhaps another that the snapshot does not know,
-        unless a watch knew every pod of that time.
+        unless a watch knew every pod of that time. Where packets show whose it was, they decide.
         """
+        shown = self._hands.at(address, first_ns, last_ns) if self._hands else None
         touching = [
             tenure
             for tenure in self._snapshot.tenures.get(address, ())
             if tenure.possible.touches(first_ns, last_ns, self._slack)
         ]
+        if shown is not None:
+            return self._shown(shown, touching)
         if not touching:
             return Unknown(NO_POD)
         workloads = {self._identities.of(tenure.pod).workload for tenure in touching}
@@ -291,6 +301,16 @@ class Resolver:
         if not certain and not self._snapshot.watched(first_ns, last_ns):
             return Unknown(AMBIGUOUS, tuple(workloads))
         return self._party((certain or covering)[-1])
+
+    def _shown(self, owners: Owners, touching: Sequence[Tenure]) -> Party | Unknown:
+        """Whose hand it was; `touching` are those that the snapshot alone would have."""
+        known = [tenure for tenure in owners if tenure is not None]
+        workloads = {self._identities.of(tenure.pod).workload for tenure in known}
+        if not known:
+            return Unknown(CHANGED_HANDS if touching else NO_POD)
+        if None in owners or len(workloads) > 1:
+            return Unknown(AMBIGUOUS, tuple(sorted(workloads)))
+        return self._party(known[-1])
 
     def _party(self, tenure: Tenure) -> Party:
         identity = self._identities.of(tenure.pod)

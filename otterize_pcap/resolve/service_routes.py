@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from otterize_pcap.connections.facts import Lead, Served, Span
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES, PROTOCOL_NUMBERS
+from otterize_pcap.resolve.changes_of_hands import ChangesOfHands
 from otterize_pcap.resolve.node_pods import NodePods
 from otterize_pcap.snapshot.snapshot import Backend, Listener, Service, Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
@@ -26,12 +27,17 @@ class ServiceRoutes:
     """
 
     def __init__(
-        self, snapshot: Snapshot, nodes: Mapping[bytes, frozenset[str]], slack_ns: int
+        self,
+        snapshot: Snapshot,
+        nodes: Mapping[bytes, frozenset[str]],
+        slack_ns: int,
+        hands: ChangesOfHands | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._nodes = nodes
         self._node_pods = NodePods(snapshot, nodes)
         self._slack = slack_ns
+        self._hands = hands
         self._targets: Mapping[tuple[str, Endpoint], Sequence[Backend]] | None = None
         self._listening: dict[bytes, list[tuple[str, int, Listener]]] | None = None
         self._targeted_by_address: dict[bytes, list[tuple[str, int, Backend]]] | None = None
@@ -272,14 +278,14 @@ class ServiceRoutes:
 
     def client_changes(self, addresses: Collection[bytes]) -> list[int]:
         """The moments, in order, at which it changes who calls from some addresses."""
-        return sorted(
-            {
-                moment
-                for address in addresses
-                for tenure in self._snapshot.tenures.get(address, ())
-                for moment in self._moments(tenure)
-            }
-        )
+        return sorted({moment for address in addresses for moment in self._holder_changes(address)})
+
+    def _holder_changes(self, address: bytes) -> Iterator[int]:
+        """When the answer of `Resolver.holder` may change."""
+        for tenure in self._snapshot.tenures.get(address, ()):
+            yield from self._moments(tenure)
+        if self._hands is not None:
+            yield from self._hands.changes(address)
 
     def server_changes(self, protocol: int, endpoints: Collection[Endpoint]) -> list[int]:
         """The moments, in order, at which it changes who answers at some endpoints."""
@@ -292,6 +298,7 @@ class ServiceRoutes:
         key = (protocol, endpoint)
         known = self._changes.get(key)
         if known is None:
+            addresses = {endpoint[0]}
             held: list[Tenure | Listener | Backend] = [*self._asked_at(endpoint, protocol)]
             for listener in self.listeners(endpoint, protocol, *EVER):
                 held.append(listener)
@@ -299,7 +306,10 @@ class ServiceRoutes:
                 for backend in listener.service.backends.get((port.protocol, port.port), ()):
                     target = port.port if backend.port is None else backend.port
                     held += (backend, *self._asked_at((backend.address, target), protocol))
+                    addresses.add(backend.address)
             known = frozenset(moment for each in held for moment in self._moments(each))
+            if self._hands is not None:
+                known |= {moment for one in addresses for moment in self._hands.changes(one)}
             self._changes[key] = known
         return known
 

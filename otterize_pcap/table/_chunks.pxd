@@ -6,7 +6,7 @@
 # with a chance of at most 2**-32 whatever the input, so nobody can build a capture that makes the
 # index degenerate. An odd secret multiplier then spreads the sum over the bits that are used.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from otterize_pcap.table._row cimport CRow, Key
 
@@ -45,6 +45,8 @@ cdef struct Slot:
     uint32_t tag
     uint32_t row
 
+# `station` holds the values of the stations by number, 0 being none; `station_slots` is their
+# index, by the value's hash.
 cdef struct Table:
     CRow **chunks
     Slot *slots
@@ -53,6 +55,9 @@ cdef struct Table:
     uint64_t max_rows
     uint64_t keys
     uint64_t chunk_room
+    uint64_t *station
+    uint16_t *station_slots
+    uint32_t stations
     int slot_bits
 
 

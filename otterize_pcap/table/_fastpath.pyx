@@ -19,8 +19,8 @@ from otterize_pcap.table._naming cimport EXPECTED_BITS, Expected, stream_number
 from otterize_pcap.table._row cimport CPacket, CRow, Key, NO_CLIENT, address, be64
 from otterize_pcap.table._segments cimport MAX_LABELS, Label
 from otterize_pcap.table._rows cimport (
-    CHUNK_ROWS, DONE, FULL, NO_MEMORY, Outcome, Slot, Table, add_packet, empty_table,
-    free_chunk, hash_key, place_row, row_at
+    CHUNK_ROWS, DONE, FULL, MAX_STATIONS, NO_MEMORY, Outcome, STATION_SLOTS, Slot, Table,
+    add_packet, empty_table, free_chunk, hash_key, number_of_station, place_row, row_at
 )
 from otterize_pcap.table._tunnels cimport MAX_PATHS, Ends, remember_path
 from otterize_pcap.table._walk cimport (
@@ -81,10 +81,14 @@ cdef class FastTable:
         self.decoding.paths.room = 16
         self.decoding.paths.keys = <Key *>malloc(16 * sizeof(Key))
         self.decoding.paths.unknown = <Key *>calloc(1, sizeof(Key))
-        if (self.decoding.table.slots == NULL or self.decoding.table.chunks == NULL
+        self.decoding.table.station = <uint64_t *>malloc((MAX_STATIONS + 1) * sizeof(uint64_t))
+        self.decoding.table.station_slots = <uint16_t *>calloc(STATION_SLOTS, sizeof(uint16_t))
+        if (self.decoding.table.station == NULL or self.decoding.table.station_slots == NULL
+                or self.decoding.table.slots == NULL or self.decoding.table.chunks == NULL
                 or self.decoding.paths.slots == NULL or self.decoding.paths.keys == NULL
                 or self.decoding.paths.unknown == NULL):
             raise MemoryError
+        self.decoding.table.station[0] = 0
         self.opens = opens
         self.path_numbers = {(): 0}
         self.path_tunnels = [()]
@@ -104,6 +108,8 @@ cdef class FastTable:
                 free(self.decoding.table.chunks[chunk])
         free(self.decoding.table.chunks)
         free(self.decoding.table.slots)
+        free(self.decoding.table.station)
+        free(self.decoding.table.station_slots)
         free(self.decoding.paths.slots)
         free(self.decoding.paths.keys)
         free(self.decoding.paths.unknown)
@@ -239,6 +245,7 @@ cdef class FastTable:
         taken.fragment = packet.fragment
         taken.has_timestamp = packet.timestamp is not None
         taken.timestamp = packet.timestamp or 0
+        taken.station = packet.station
         self._check(add_packet(&self.decoding.table, &taken))
 
     def expect(self, tuple stream, uint32_t end):
@@ -294,19 +301,27 @@ cdef class FastTable:
         cdef uint64_t index
         cdef uint32_t path
         cdef CRow row
+        cdef uint32_t station
         cdef uint32_t *paths = <uint32_t *>malloc((len(later.path_tunnels)) * sizeof(uint32_t))
-        if paths == NULL:
-            raise MemoryError
+        cdef uint16_t *stations = <uint16_t *>malloc(
+            (later.decoding.table.stations + 1) * sizeof(uint16_t))
         try:
+            if paths == NULL or stations == NULL:
+                raise MemoryError
             if later is self:
                 raise ValueError("a table cannot follow itself")
             for path, tunnels in enumerate(later.path_tunnels):
                 paths[path] = <uint32_t>self._path(tunnels)
+            for station in range(later.decoding.table.stations + 1):
+                stations[station] = number_of_station(
+                    table, later.decoding.table.station[station])
             with nogil:
                 for index in range(later.decoding.table.rows):
                     look_ahead(table, &later.decoding.table, index, paths)
                     row = row_at(&later.decoding.table, index)[0]
                     row.key.word[4] = move_path(row.key.word[4], paths)
+                    row.sides[0].station = stations[row.sides[0].station]
+                    row.sides[1].station = stations[row.sides[1].station]
                     outcome = place_row(table, &row)
                     if outcome != DONE:
                         break
@@ -315,6 +330,7 @@ cdef class FastTable:
                 empty_table(&later.decoding.table)
         finally:
             free(paths)
+            free(stations)
         self._check(outcome)
         self.counts.not_ip += later.counts.not_ip
         self.counts.icmp += later.counts.icmp
@@ -364,4 +380,4 @@ cdef class FastTable:
             yield self._as_row(row_at(&self.decoding.table, index))
 
     cdef _as_row(self, const CRow *row):
-        return as_row(row, self.path_tunnels)
+        return as_row(row, self.path_tunnels, self.decoding.table.station)

@@ -23,6 +23,7 @@ from otterize_pcap.table._links cimport (
     Link,
     Verdict,
     find_ip,
+    station_of,
 )
 from otterize_pcap.table._numbers cimport ICMP_V4, ICMP_V6, IP6IP, IPIP, TCP, UDP
 from otterize_pcap.table._row cimport CPacket, Key, be16, be32, be64
@@ -122,6 +123,7 @@ cdef inline Verdict decode_frame(
 ) noexcept nogil:
     """Fill in what `decode.Decoder.decode` would say of a frame, except time and number."""
     cdef uint64_t interface, path = 0
+    cdef const uint8_t *frame = data
     cdef Verdict verdict = find_ip(link, &data, end, &interface)
     cdef IpHeader ip
     cdef int tunnels = 0
@@ -151,6 +153,7 @@ cdef inline Verdict decode_frame(
             return no_segment(ip.protocol, data, end)
         if verdict == ACCEPTED:
             packet.length = ip.length
+            packet.station = 0 if path else station_of(link, frame)
             set_key(packet, &ip.ends, be16(data), be16(data + 2), path, ip.protocol)
         return verdict
     return verdict

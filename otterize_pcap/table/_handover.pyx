@@ -83,8 +83,8 @@ cdef Link link_of(link_type):
     return _LINKS.get(link_layer.LINK_TYPES.get(link_type), OTHER_LINK)
 
 
-cdef as_row(const CRow *row, list path_tunnels):
-    """The `rows.Row` of a row; `path_tunnels` are its table's tunnel paths by number."""
+cdef as_row(const CRow *row, list path_tunnels, const uint64_t *stations):
+    """The `rows.Row` of a row, with its table's tunnel paths and stations by number."""
     cdef uint64_t word = row.key.word[4]
     cdef bint has_client = row.client != NO_CLIENT
     return Row(
@@ -101,11 +101,11 @@ cdef as_row(const CRow *row, list path_tunnels):
         row.client_isn if has_client else None,
         row.server_isn if row.has_server_isn else None,
         row.part,
-        (side(&row.sides[0]), side(&row.sides[1])),
+        (side(&row.sides[0], stations), side(&row.sides[1], stations)),
     )
 
 
-cdef side(const CSide *side):
+cdef side(const CSide *side, const uint64_t *stations):
     return Side(
         side.packets,
         side.bytes,
@@ -120,4 +120,5 @@ cdef side(const CSide *side):
         side.unreachable,
         side.first_ns if side.has & HAS_TIMES else None,
         side.last_ns if side.has & HAS_TIMES else None,
+        stations[side.station] if side.has & HAS_TIMES else 0,
     )

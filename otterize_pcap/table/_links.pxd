@@ -25,6 +25,31 @@ cdef enum Link:
 cdef enum:
     MAX_TAGS = 2
     OUTGOING = 4
+    MAC_BYTES = 6
+
+
+cdef enum:
+    # `link_layer.OUTGOING`, `ON_SEGMENT` and `CAME_IN`.
+    STATION_OUT = 1
+    STATION_ON_SEGMENT = 2
+    STATION_IN = 3
+
+
+cdef inline uint64_t be48(const uint8_t *at) noexcept nogil:
+    return <uint64_t>be32(at) << 16 | be16(at + 4)
+
+
+cdef inline uint64_t station_of(Link link, const uint8_t *frame) noexcept nogil:
+    """`link_layer.station_of`, of a frame that `find_ip` accepts."""
+    if link == ETHERNET_LINK:
+        return <uint64_t>STATION_ON_SEGMENT << 48 | be48(frame + 6)
+    if link == COOKED_2_LINK:
+        return (<uint64_t>(STATION_OUT if frame[10] == OUTGOING else STATION_IN) << 48
+                | (be48(frame + 12) if frame[11] == MAC_BYTES else 0))
+    if link == COOKED_LINK:
+        return (<uint64_t>(STATION_OUT if be16(frame) == OUTGOING else STATION_IN) << 48
+                | (be48(frame + 6) if be16(frame + 4) == MAC_BYTES else 0))
+    return 0
 
 
 cdef inline Verdict find_ip(

@@ -14,13 +14,15 @@ cdef enum:
     HAS_SEQ = 2
     HAS_TIMESTAMP = 4
     HAS_TIMES = 8
+    MOST_UNREACHABLE = 0xFFFF
 
 # Word 0 to 3: low and high address, each two halves as big-endian numbers. Word 4: low port (16
 # bits), high port (16), tunnel path (24), protocol (8). Word 5: interface.
 cdef struct Key:
     uint64_t word[6]
 
-# `first_ns` and `last_ns` hold where `has` says HAS_TIMES.
+# `first_ns`, `last_ns` and `station`, a number in the table's `stations`, hold where `has` says
+# HAS_TIMES. `unreachable` counts as far as it can: so a station takes no more room.
 cdef struct CSide:
     uint64_t packets
     uint64_t bytes
@@ -32,7 +34,8 @@ cdef struct CSide:
     uint32_t timestamp
     uint32_t syns
     uint32_t syn_acks
-    uint32_t unreachable
+    uint16_t unreachable
+    uint16_t station
     uint16_t flags
     uint8_t hints
     uint8_t has
@@ -50,10 +53,11 @@ cdef struct CRow:
     uint8_t client
     uint8_t has_server_isn
 
-# What decoding one frame yields.
+# What decoding one frame yields; `station` is `link_layer.station_of`.
 cdef struct CPacket:
     Key key
     uint64_t hash
+    uint64_t station
     int64_t time_ns
     uint64_t number
     uint32_t length
@@ -121,6 +125,8 @@ cdef inline void note_sending(CSide *side, int64_t first_ns, int64_t last_ns) no
 cdef inline void append_side(CSide *side, const CSide *later) noexcept nogil:
     """`rows.Side.append`."""
     if later.has & HAS_TIMES:
+        if not side.has & HAS_TIMES:
+            side.station = later.station
         note_sending(side, later.first_ns, later.last_ns)
     side.packets += later.packets
     side.bytes += later.bytes
@@ -137,7 +143,8 @@ cdef inline void append_side(CSide *side, const CSide *later) noexcept nogil:
         side.timestamp = later.timestamp
     side.has |= later.has
     side.hints |= later.hints
-    side.unreachable += later.unreachable
+    side.unreachable = <uint16_t>min(
+        <uint32_t>side.unreachable + later.unreachable, <uint32_t>MOST_UNREACHABLE)
 
 
 cdef inline uint32_t be16(const uint8_t *at) noexcept nogil:

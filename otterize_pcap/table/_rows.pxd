@@ -1,7 +1,7 @@
 # cython: cdivision=True
 # The rows of `rows.ConnectionTable`, in C; `_chunks` says where they lie.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
@@ -18,11 +18,13 @@ from otterize_pcap.table._row cimport (
     CPacket,
     CRow,
     CSide,
+    HAS_TIMES,
     Key,
     NO_CLIENT,
     RST,
     SYN,
     UDP,
+    MOST_UNREACHABLE,
     append_side,
     note_flags,
     note_sending,
@@ -34,6 +36,11 @@ cdef enum Outcome:
     DONE = 0
     FULL = 1
     NO_MEMORY = 2
+
+cdef enum:
+    # Numbers of stations have 16 bits: of more than these, no more are told apart.
+    MAX_STATIONS = 0xFFFF
+    STATION_SLOTS = 1 << 17
 
 cdef inline uint64_t first_slot(const Table *table, uint64_t hash_) noexcept nogil:
     return hash_ >> (64 - table.slot_bits)
@@ -173,6 +180,26 @@ cdef inline Outcome row_of_packet(
     return DONE
 
 
+cdef inline uint16_t number_of_station(Table *table, uint64_t station) noexcept nogil:
+    """The number of a station, given now where it has none; 0 for none."""
+    cdef uint64_t place
+    cdef uint16_t number
+    if station == 0:
+        return 0
+    place = (station * table.secret[6]) >> 47
+    while table.station_slots[place]:
+        number = table.station_slots[place]
+        if table.station[number] == station:
+            return number
+        place = (place + 1) & (STATION_SLOTS - 1)
+    if table.stations == MAX_STATIONS:
+        return 0
+    table.stations += 1
+    table.station[table.stations] = station
+    table.station_slots[place] = <uint16_t>table.stations
+    return <uint16_t>table.stations
+
+
 cdef inline Outcome add_packet(Table *table, const CPacket *packet) noexcept nogil:
     """Count one packet: `rows._row_of` and `_place` in one step."""
     cdef CRow *row = NULL
@@ -185,9 +212,11 @@ cdef inline Outcome add_packet(Table *table, const CPacket *packet) noexcept nog
         return outcome
     side = &row.sides[packet.sender]
     if not counts:
-        side.unreachable += 1
+        side.unreachable += side.unreachable < MOST_UNREACHABLE
         return DONE
     if not packet.flags & RST:
+        if not side.has & HAS_TIMES:
+            side.station = number_of_station(table, packet.station)
         note_sending(side, packet.time_ns, packet.time_ns)
     side.packets += 1
     side.bytes += packet.length

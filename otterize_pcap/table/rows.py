@@ -26,6 +26,8 @@ from otterize_pcap.packets.protocols import ACK, RST, SYN, UDP
 
 SLOT_NS = 30_000_000_000
 DEFAULT_MAX_CONNECTIONS = 20_000_000
+MOST_UNREACHABLE = 0xFFFF
+"""ICMP errors about one side that are counted."""
 
 Endpoint = tuple[bytes, int]
 """A 16-byte address and a port."""
@@ -44,6 +46,7 @@ class Side:
     `unreachable` counts ICMP errors that quote a packet of this side. `first_ns` and `last_ns` are
     the times between which it sent (S12), None where it did not. An RST is no sending: whoever has
     the address answers so to what is meant for one who had it before (RFC 9293 3.10.7.1).
+    `station` is who sent the frame of the first that counts so, 0 where nothing says it.
     """
 
     packets: int = 0
@@ -59,6 +62,7 @@ class Side:
     unreachable: int = 0
     first_ns: int | None = None
     last_ns: int | None = None
+    station: int = 0
 
     def append(self, later: "Side") -> None:
         """Add what the same side sent in a later part of the file."""
@@ -76,8 +80,10 @@ class Side:
         if self.timestamp is None:
             self.timestamp = later.timestamp
         self.hints |= later.hints
-        self.unreachable += later.unreachable
+        self.unreachable = min(self.unreachable + later.unreachable, MOST_UNREACHABLE)
         if later.first_ns is not None and later.last_ns is not None:
+            if self.first_ns is None:
+                self.station = later.station
             self.note_times(later.first_ns, later.last_ns)
 
     def note_times(self, first_ns: int, last_ns: int) -> None:
@@ -227,6 +233,7 @@ def _row_of(packet: Packet, time_ns: int, number: int, interface: int) -> Row:
     side.hints = packet.hint
     if not packet.flags & RST:
         side.first_ns = side.last_ns = time_ns
+        side.station = packet.station
     if packet.protocol != UDP and not packet.fragment:
         _note_flags(row, side, sender, packet)
     return row

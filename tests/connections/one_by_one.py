@@ -42,7 +42,7 @@ def calls_one_by_one(capture: Capture, rules: Rules) -> Calls:
     lookup = CaptureLookup(capture, rules)
     connections = connections_one_by_one(capture, rules)
     recordings = _with_tracked(capture, lookup)
-    resolver = lookup.resolver(other_readings(*_clocks(recordings, lookup)))
+    resolver = lookup.resolver(_settled(recordings, lookup)[1])
     resolutions = [resolver.resolve(connection) for connection in connections]
     answers = TunnelAnswers(lookup.contents.closed, resolutions)
     calls, fates, hidden = build_calls(
@@ -57,7 +57,7 @@ def connections_one_by_one(capture: Capture, rules: Rules) -> list[Connection]:
     """Every row joined and directed on its own: no component, no shape, no group."""
     lookup = CaptureLookup(capture, rules)
     recordings = _with_tracked(capture, lookup)
-    offsets = relative_offsets(*_clocks(recordings, lookup))
+    offsets, _ = _settled(recordings, lookup)
     sightings = sightings_of(_dumps(capture), offsets)
     surveyed = partial(survey, recordings, lookup.routes, lookup.port_ranges(), offsets)
     return connect(recordings, lookup.routes, sightings, offsets, surveyed)
@@ -67,6 +67,14 @@ def _with_tracked(capture: Capture, lookup: CaptureLookup) -> list[Recording]:
     """What packets show, and what conntrack alone knows."""
     recordings = _believed(lookup)
     return recordings + tracked_recordings(_dumps(capture), _shown(recordings).__contains__)
+
+
+def _settled(
+    recordings: Sequence[Recording], lookup: CaptureLookup
+) -> tuple[dict[str, int], tuple[int, ...]]:
+    """The clocks, as far as hands of addresses tell which was right."""
+    clocks = _clocks(recordings, lookup)
+    return lookup.hands.settle(relative_offsets(*clocks), other_readings(*clocks))
 
 
 def _clocks(

@@ -13,6 +13,7 @@ from otterize_pcap.addresses import parse_address
 from otterize_pcap.connections.conntrack import Dump, Entry
 from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.graph.service_graph import FileCoverage
+from otterize_pcap.packets.link_layer import CAME_IN
 from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.packets.protocols import ACK, RST, SCTP, SYN, TCP, UDP
 from otterize_pcap.resolve.capture import Capture, CaptureContents
@@ -305,13 +306,25 @@ def dumps(draw: st.DrawFn) -> tuple[Dump, ...]:
     )
 
 
+def sent_from(seen: Seen, hand_ns: int | None) -> Seen:
+    """The same as it came in at an interface that its sender had for so long, on its node (S12)."""
+    found, after_ns, interface, node = seen
+    if hand_ns is None or found.tunnels:
+        return seen
+    hand = after_ns // hand_ns
+    own = 1 + 16 * found.source[-1] + hand if found.source[-1] % 2 == node else 0
+    station = CAME_IN << 48 | found.source[-1] << 8 | hand
+    return replace(found, station=station), after_ns, interface << 32 | own, node
+
+
 @st.composite
 def traffic(draw: st.DrawFn) -> Traffic:
     """A random capture."""
     kinds = stories() | stories() | single_packets() | reused_ends() | crowds()
     found = draw(st.lists(kinds, max_size=6))
+    hand_ns = draw(st.sampled_from([None, 10 * SECOND, 15 * SECOND, 90 * SECOND]))
     return Traffic(
-        seen=tuple(seen for each in found for seen in each),
+        seen=tuple(sent_from(seen, hand_ns) for each in found for seen in each),
         dumps=draw(dumps()),
         cluster=draw(st.integers(0, len(SNAPSHOTS) - 1)),
         names=draw(st.sampled_from([("a.pcap", "b.pcap"), ("b.pcap", "a.pcap")])),

@@ -41,6 +41,7 @@ from otterize_pcap.resolve.map_capture import (
 from otterize_pcap.resolve.naming_notes import workloads_of
 from otterize_pcap.resolve.resolve import (
     AMBIGUOUS,
+    CHANGED_HANDS,
     EXTERNAL_CLIENT,
     NO_POD,
     NODE_CLIENT,
@@ -60,9 +61,7 @@ RECORDINGS = sorted(path.parent for path in FIXTURES.glob("*/truth.json"))
 REFUSED = [
     path for path in RECORDINGS if "refused" in json.loads((path / "truth.json").read_text())
 ]
-# What is not right yet, and why; docs/accuracy.md says so as well.
-NOT_YET: dict[str, str] = json.loads((FIXTURES / "not-yet.json").read_text(encoding="utf-8"))
-SCENARIOS = [path for path in RECORDINGS if path not in REFUSED and path.name not in NOT_YET]
+SCENARIOS = [path for path in RECORDINGS if path not in REFUSED]
 each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.name)
 PCAP_HEADER = 24
 
@@ -81,7 +80,7 @@ FATES: dict[str, set[Fate]] = {
     "cluster-dns": {HIDDEN_DNS},
     "unknown-private": {UNKNOWN_PRIVATE},
     "undirected": {UNDIRECTED},
-    "unresolved: the address changed hands after the snapshot": {AMBIGUOUS, NO_POD},
+    "unresolved: the address changed hands after the snapshot": {CHANGED_HANDS},
     "unresolved: it was another's call before the address changed hands": {AMBIGUOUS, NO_POD},
 }
 # Of these no packet and no connection of its own exists, so nothing is counted.
@@ -498,12 +497,3 @@ def test_image_names_of_jobs() -> None:
     clients = {call.client.name for call in graph.calls}
     assert entry["clientImageName"] in clients
     assert entry["client"]["name"] not in clients
-
-
-@pytest.mark.parametrize("name", NOT_YET)
-def test_scenario_that_is_not_right_yet(name: str) -> None:
-    """What is missing is said; once the scenario is right, it has to leave the list."""
-    scenario = FIXTURES / name
-    found, expected = edges(mapped(scenario).graph), known_edges(scenario)
-    assert found != expected, f"{name} is right now: take it out of fixtures/not-yet.json"
-    pytest.skip(f"{name}: {NOT_YET[name]}")

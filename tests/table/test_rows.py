@@ -52,6 +52,7 @@ packets = st.builds(
     tunnels=st.sampled_from(TUNNELS),
     unreachable=st.sampled_from([False, False, False, True]),
     fragment=st.sampled_from([False, False, False, True]),
+    station=st.sampled_from([0, 1 << 48, 3 << 48 | 7, 3 << 48 | 8]),
 )
 recordings = st.lists(
     st.tuples(packets, st.integers(0, 100).map(lambda tenth: tenth * SECOND), st.integers(0, 1)),
