@@ -13,6 +13,7 @@ from otterize_pcap.addresses import format_address, format_endpoint
 from otterize_pcap.asked_names import AskedName, find_asked
 from otterize_pcap.connections.legs import SLACK_NS, Leg
 from otterize_pcap.explanation import (
+    ChangeOfHands,
     End,
     ExplainedConnection,
     ExplainedLookup,
@@ -77,7 +78,7 @@ def explain(question: Question, mapped: MappedCapture) -> Explanation:
         server=question.server,
         is_edge=is_edge,
         fates=tuple((str(fate), count) for fate, count in sorted(fates.items())),
-        connections=tuple(_explained(*entry) for entry in speaking[: question.most]),
+        connections=tuple(_explained(*entry, mapped) for entry in speaking[: question.most]),
         hints=() if is_edge else tuple(_hints(pair, fates)),
         looked_up=len(lookups),
         lookups=tuple(map(_explained_lookup, lookups[: question.most])),
@@ -222,7 +223,7 @@ class _Pair:
         return any(map(asked.is_workload, holders)) if holders else None
 
 
-def _explained(fate: Fate, resolution: Resolution) -> ExplainedConnection:
+def _explained(fate: Fate, resolution: Resolution, mapped: MappedCapture) -> ExplainedConnection:
     connection = resolution.connection
     candidates = resolution.candidates if isinstance(resolution, Unresolved) else ()
     return ExplainedConnection(
@@ -244,6 +245,11 @@ def _explained(fate: Fate, resolution: Resolution) -> ExplainedConnection:
         server=_end(resolution.server),
         candidates=tuple(map(full_name, candidates)),
         recorded=tuple(dict.fromkeys(map(_recorded, connection.legs))),
+        changes=tuple(
+            ChangeOfHands(format_address(address), format_time(after), format_time(by))
+            for address in dict.fromkeys(end[0] for end in connection.clients + connection.servers)
+            for after, by in mapped.changes_of_hands(address)
+        ),
     )
 
 

@@ -30,13 +30,23 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeOfHands:
+    """Packets show that an address got another pod (S12): after one time, and by the other."""
+
+    address: str
+    after: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class ExplainedConnection:
     """One connection and all that decided what became of it.
 
     `clients` and `servers` are `address:port`, each as NAT rewrote it on the way. `fate` is
     `resolved`, or why it is no call to show; `candidates` are the workloads it could have been.
     `rule` decided the direction; `rules_for` and `rules_against` are all that spoke for and against
-    it where no handshake did, and for and against who sent first where `rule` is S36.
+    it where no handshake did, and for and against who sent first where `rule` is S36. `changes` are
+    all that packets show of its ends' addresses.
     """
 
     fate: str
@@ -57,6 +67,7 @@ class ExplainedConnection:
     server: End | None
     candidates: tuple[str, ...]
     recorded: tuple[Recorded, ...]
+    changes: tuple[ChangeOfHands, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ _CONNECTIONS: tuple[tuple[FateKind, str, str, str], ...] = (
     (
         FateKind.UNRESOLVED,
         CHANGED_HANDS.reason,
-        "one from the other end of the capture as well may have it (--snapshot)",
+        "a snapshot from the other end of the capture may have it (--snapshot takes several)",
         _WATCH,
     ),
 )

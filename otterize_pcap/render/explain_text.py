@@ -58,6 +58,11 @@ def _connection(connection: ExplainedConnection) -> Iterator[str]:
     yield f"  outcome    {connection.outcome} (S40)"
     yield f"  client     {_end(connection.client, connection.candidates)}"
     yield f"  server     {_end(connection.server, connection.candidates)}"
+    for change in connection.changes:
+        yield (
+            f"  changed    {change.address} got another pod after {change.after}, by {change.by}: "
+            "it sent from another interface, MAC address or node (S12)"
+        )
     if connection.services:
         yield f"  through    Service {', '.join(map(printable, connection.services))}"
     sent, answered = connection.packets

@@ -6,6 +6,7 @@ nobody watched, any address may have had other pods; else those that several had
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from otterize_pcap.connections.clocks import Readings
 from otterize_pcap.connections.origins import origins_of
@@ -66,6 +67,11 @@ class ChangesOfHands:
         after = [each.owners for each in told if each.hand.first_ns > last_ns][:1]
         owners = tuple(dict.fromkeys(owner for near in (*before, *after) for owner in near))
         return owners if None in owners else None
+
+    def moments(self, address: bytes) -> list[tuple[int, int]]:
+        """The last time of each hand of an address, with the first time of the one that follows."""
+        hands = [each.hand for each in self._told.get(address, ())]
+        return [(one.last_ns, other.first_ns) for one, other in pairwise(hands)]
 
     def changes(self, address: bytes) -> Iterator[int]:
         """The moments, in order, at which the answer of `at` may change."""

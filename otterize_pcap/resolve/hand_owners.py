@@ -40,9 +40,14 @@ class HandOwners:
         self, hands: Sequence[Hand], address: bytes, snapshot: Snapshot, slack_ns: int
     ) -> None:
         self._hands, self._slack = hands, slack_ns
-        self._tenures = snapshot.tenures.get(address, ())
+        first_ns, last_ns = hands[0].first_ns, hands[-1].last_ns
+        self._tenures = [
+            tenure
+            for tenure in snapshot.tenures.get(address, ())
+            if tenure.possible.touches(first_ns, last_ns, slack_ns)
+        ]
         self._until = snapshot.watch_end_ns or snapshot.taken_ns
-        self._watched = snapshot.watched(hands[0].first_ns, hands[-1].last_ns)
+        self._watched = snapshot.watched(first_ns, last_ns)
 
     def told(self) -> tuple[OwnedHand, ...]:
         """Each hand with its owners; empty where the packets do not fit the snapshot."""
@@ -52,7 +57,10 @@ class HandOwners:
         ]
         if self._contradicts(fitting):
             return ()
-        ways = self._best(list(islice(self._ways(fitting), _MOST_WAYS)))
+        every = list(islice(self._ways(fitting), _MOST_WAYS + 1))
+        if len(every) > _MOST_WAYS:
+            return ()
+        ways = self._best(every)
         if not all(map(self._is_likely, ways)):
             return ()
         return tuple(

@@ -18,6 +18,8 @@ from otterize_pcap.connections.origins import Origin
 _INTERFACE_INDEX = 0xFFFFFFFF
 _MOST_ADDRESSES = 8
 """Addresses of one pod; an interface that more of them use is no pod's own."""
+_MOST_TRACES = 64
+"""Of one address; there are more only where somebody makes them up."""
 
 Place = tuple[int, int, int]
 """A recording, by number, one of its interfaces, and a station there."""
@@ -95,6 +97,8 @@ class Places:
             (recording, origin, offsets[recording])
             for recording, origin in self._by_address.get(address, ())
         ]
+        if len(seen) > _MOST_TRACES:
+            return ()
         stations = [
             (recording, origin.interface)
             for recording, origin, _ in seen

@@ -232,6 +232,10 @@ class MappedCapture:
         """Which workloads held each pod address, at any time; see `held_by_workloads`."""
         return held_by_workloads(self._lookup.snapshot, self._lookup.identities)
 
+    def changes_of_hands(self, address: bytes) -> list[tuple[int, int]]:
+        """When packets show an address to have got another pod: after one time, by the other."""
+        return self._lookup.hands.moments(address)
+
     @property
     def snapshot(self) -> Snapshot:
         """Who had which address when."""

@@ -35,6 +35,8 @@ QUESTIONS = [
     pytest.param("two-namespaces", "web.prod", "db.prod", id="nothing"),
     pytest.param("outside", "shopper", "coredns", id="cluster DNS"),
     pytest.param("outside", "shopper", "inventory", id="looked up"),
+    pytest.param("handover-one-mac", "old-a", "audit-a", id="address changed hands"),
+    pytest.param("snapshot-early", "old-a", "audit-a", id="stale snapshot"),
 ]
 
 
@@ -183,7 +185,7 @@ def test_lookup_is_an_edge_where_asked_for(otterize: Otterize) -> None:
 
 def test_ambiguous_pair_names_its_candidates(otterize: Otterize) -> None:
     """S12: where two workloads held an address, the explanation names both."""
-    path = FIXTURES / "overlap"
+    path = FIXTURES / "owner-change"
     truth = json.loads((path / "truth.json").read_text())
     ambiguous = next(edge for edge in truth["notEdges"] if "ambiguous" in edge["why"])
     names = (ambiguous["client"]["name"], ambiguous["server"]["name"])

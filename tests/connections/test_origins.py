@@ -18,9 +18,9 @@ TUNNEL = Tunnel("vxlan", end(WEB)[0], end(DB)[0])
 seen = st.tuples(
     st.builds(
         lambda ends, flags, station, tunnels: packet(
-            *ends, flags, station=station, tunnels=tunnels
+            ends[0], ends[1], flags, station=station, tunnels=tunnels
         ),
-        st.permutations([WEB, DB, "8.8.8.8:53"]).map(lambda ends: ends[:2]),
+        st.permutations([WEB, DB, "8.8.8.8:53"]),
         st.sampled_from([ACK, RST]),
         st.sampled_from([0, OUTGOING << 48 | MAC, CAME_IN << 48 | MAC, ON_SEGMENT << 48 | MAC]),
         st.sampled_from([(), (), (TUNNEL,)]),
