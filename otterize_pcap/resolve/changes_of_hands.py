@@ -84,6 +84,12 @@ class ChangesOfHands:
         """Whether they are asked for, and no interface that is a pod's own was recorded."""
         return self._are_hidden
 
+    @property
+    def are_of_known_nodes(self) -> bool:
+        """Whether a recording is of a node that pods are on."""
+        nodes = {tenure.pod.node for held in self._snapshot.tenures.values() for tenure in held}
+        return any(each.node in nodes for each in self._recordings)
+
     def _asked(self) -> list[bytes]:
         tenures = self._snapshot.tenures
         if self._times is None:

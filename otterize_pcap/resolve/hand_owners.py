@@ -50,7 +50,10 @@ class HandOwners:
         self._watched = snapshot.watched(first_ns, last_ns)
 
     def told(self) -> tuple[OwnedHand, ...]:
-        """Each hand with its owners; empty where the packets do not fit the snapshot."""
+        """Each hand with its owners; empty where the packets do not fit the snapshot.
+
+        So they are where no hand is known to be anybody's.
+        """
         fitting = [
             [tenure for tenure in self._tenures if self._fits(tenure, number)]
             for number in range(len(self._hands))
@@ -61,7 +64,7 @@ class HandOwners:
         if len(every) > _MOST_WAYS:
             return ()
         ways = self._best(every)
-        if not all(map(self._is_likely, ways)):
+        if not any(ways[0]) or not all(map(self._is_likely, ways)):
             return ()
         return tuple(
             OwnedHand(hand, tuple(dict.fromkeys(way[number] for way in ways)))
@@ -93,6 +96,8 @@ class HandOwners:
         start_ns, end_ns = self._known(tenure)
         return (
             tenure.possible.covers(hand.first_ns, hand.last_ns, self._slack)
+            # Perhaps it had the address even before, and then so had somebody unknown.
+            and tenure.interval.touches(hand.first_ns, hand.last_ns, self._slack)
             and start_ns >= after_ns - self._slack - SECOND_NS
             and end_ns <= before_ns + self._slack
         )

@@ -44,11 +44,15 @@ def left_out_notes(snapshot: Snapshot) -> Iterator[str]:
 
 def hands_notes(hands: ChangesOfHands, ambiguous: int, snapshot: Snapshot) -> Iterator[str]:
     """That nothing shows when addresses changed hands, where that matters (S12, S13)."""
-    if hands.are_hidden and (ambiguous or not snapshot.watches):
-        yield (
-            "no interface of a pod's own was recorded, so that packets do not show when an address "
-            "changed hands: record all interfaces of the pods' nodes (-i any)"
-        )
+    if not hands.are_hidden or not (ambiguous or not snapshot.watches):
+        return
+    if hands.are_of_known_nodes:
+        why = "no interface of a pod's own was recorded"
+        advice = "record all interfaces of the pods' nodes (-i any, tcpdump 4.99 or newer)"
+    else:
+        why = "no recording is named like a node that pods are on"
+        advice = "name each after its node (NODE.pcap)"
+    yield f"{why}, so that packets do not show when an address changed hands: {advice}"
 
 
 def snapshot_notes(

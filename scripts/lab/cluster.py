@@ -44,7 +44,9 @@ class Lab(Managed):
         wanted = self.options.capture_filter.format(
             pods=self.plan.pod_net(0), node=self.plan.node(0)
         )
-        self._recorder = Recorder(self.directory, namespaces, self.options.snaplen, wanted)
+        self._recorder = Recorder(
+            self.directory, namespaces, self.options.snaplen, wanted, self.options.link_type
+        )
         self._recorder.start()
 
     def kubectl(self) -> objects.Object:

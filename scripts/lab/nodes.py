@@ -29,6 +29,7 @@ class Options:
     links: Links = field(default_factory=Links)
     # A pcap-filter expression for every tcpdump; {pods} and {node} are those of the first node.
     capture_filter: str = ""
+    link_type: str = ""  # of what `-i any` records, where not tcpdump's own choice
     pod_cidrs: bool = True  # whether Node objects say their podCIDR
     pods4: str | None = None  # the pods' first two octets, where not the plan's
     underlay: str | None = None  # the nodes' first three octets, likewise

@@ -48,10 +48,16 @@ class Recorder:
     """Records the given nodes from `start` to `stop` into a capture directory."""
 
     def __init__(
-        self, directory: Path, nodes: dict[str, Namespace], snaplen: int, capture_filter: str = ""
+        self,
+        directory: Path,
+        nodes: dict[str, Namespace],
+        snaplen: int,
+        capture_filter: str = "",
+        link_type: str = "",
     ) -> None:
         self._directory, self._nodes, self._snaplen = directory, nodes, snaplen
         self._filter = capture_filter
+        self._link = f"-y {link_type} " if link_type else ""
         self._running: list[_Tcpdump] = []
         self.start_time = self.end_time = 0.0
 
@@ -68,7 +74,9 @@ class Recorder:
         path = self._directory / folder / f"{node}.pcap"
         path.parent.mkdir(parents=True, exist_ok=True)
         # Immediate mode: with buffered delivery the last packets would be lost on a signal.
-        options = f"-i {interface} -s {self._snaplen} -n -U -Z root --immediate-mode -B 16384 -w"
+        link = self._link if interface == "any" else ""
+        sizes = f"-s {self._snaplen} -B 16384"
+        options = f"-i {interface} {link}{sizes} -n -U -Z root --immediate-mode -w"
         tcpdump = ("tcpdump", *options.split(), str(path), *self._filter.split())
         process = namespace.popen(*tcpdump, stderr=subprocess.PIPE)
         assert process.stderr is not None  # noqa: S101 (opened with PIPE)

@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from otterize_pcap.packets.link_layer import CAME_IN, ON_SEGMENT, OUTGOING
 from otterize_pcap.table.read import ReadOptions
 from tests.capture_bytes import (
     ACK,
@@ -209,6 +210,29 @@ def test_interfaces_of_cooked_captures() -> None:
         (0, 4),
         (1, 1),
     ]
+
+
+SENDER = 0x020000000001
+NO_ADDRESS = struct.pack(">HHIHBB8s", 0x0800, 0, 3, 65534, 0, 0, bytes(8))
+
+
+@pytest.mark.parametrize(
+    ("link_type", "frame", "station"),
+    [
+        pytest.param(ETHERNET, ethernet(PACKET), ON_SEGMENT << 48 | SENDER + 1, id="Ethernet"),
+        pytest.param(SLL, cooked(PACKET), CAME_IN << 48 | SENDER, id="SLL"),
+        pytest.param(SLL, cooked(PACKET, 4), OUTGOING << 48 | SENDER, id="SLL, sent"),
+        pytest.param(SLL2, cooked2(PACKET), CAME_IN << 48 | SENDER, id="SLL2"),
+        pytest.param(SLL2, NO_ADDRESS + PACKET, CAME_IN << 48, id="no address, such as a tun's"),
+        pytest.param(RAW, PACKET, 0, id="no link header"),
+        pytest.param(ETHERNET, ethernet(ipv4(vxlan(ethernet(INNER)), 17)), 0, id="in a tunnel"),
+    ],
+)
+def test_who_sent_the_frame(link_type: int, frame: bytes, station: int) -> None:
+    """S12: the source MAC address, and whether the frame came in or was sent from the node."""
+    row = only_row([frame], link_type)
+    assert row.sides[row.first_sender].station == station
+    assert row.sides[1 - row.first_sender].station == 0
 
 
 TUNNELED = [

@@ -17,6 +17,7 @@ from tests.cluster_builder import (
     pod,
     recording,
     snapshot,
+    stamp,
 )
 
 ADDRESS, AUDIT = "10.1.0.1", "10.1.0.9"
@@ -165,6 +166,20 @@ def test_snapshot_from_before_is_stale_after_a_change(start: float) -> None:
     assert fates(found)[CHANGED_HANDS] == 1
 
 
+def test_who_perhaps_had_an_address_is_no_owner_of_what_came_before() -> None:
+    """S10, S12: before Kubernetes 1.29 nothing says when; one who never sent later had no hand."""
+    late = pod("new", ADDRESS, start=0)
+    late["status"]["containerStatuses"][0]["state"] = {"running": {"startedAt": stamp(10)}}
+    known = snapshot(late, pod("audit", AUDIT, node="b"), watch=None)
+    found = mapped(known, by(HOLDER, 5, VETH, MAC))
+    assert edges(found) == set()
+    assert fates(found) == {AMBIGUOUS: 1}
+    later = by(HEIR, 20, HEIRS_VETH, HEIRS_MAC, port=81)
+    assert edges(mapped(known, [*by(HOLDER, 5, VETH, MAC), *later])) == {"new -> audit:81"}
+    before = by(HEIR, 5, HEIRS_VETH, HEIRS_MAC)
+    assert edges(mapped(known, [*before, *later])) == {"new -> audit:80", "new -> audit:81"}
+
+
 def test_snapshot_from_after_is_stale_before_a_change() -> None:
     """S13: a pod that began when the address changed hands did not have it before."""
     found = mapped(listed(start=1), at_once(VETH, MAC, then=(HEIRS_VETH, HEIRS_MAC)))
@@ -199,4 +214,6 @@ def test_summary_says_that_no_interface_of_a_pod_was_recorded() -> None:
     assert said in notes(mapped(watched(), uplink))
     assert said in notes(mapped(listed(start=-100), uplink))
     assert said not in notes(mapped(watched(), shown))
+    nameless = mapped(listed(start=-100), recording(shown, "all"))
+    assert "no recording is named like a node" in notes(nameless)
     assert said not in notes(mapped(listed(start=-100), shown))

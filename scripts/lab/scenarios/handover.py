@@ -10,6 +10,7 @@ ambiguous between the two.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cluster import Lab
@@ -50,6 +51,20 @@ def listening(lab: Lab) -> tuple[Port, ...]:
 def record(lab: Lab) -> None:
     """Hand an address over on either node."""
     lab.look_from_all_sides()
+    hand_over(lab, {})
+
+
+def hand_over(
+    lab: Lab,
+    never: dict[str, str],
+    *,
+    family: int = 0,
+    before: Callable[[], None] = lambda: None,
+) -> None:
+    """Do so after what is to be before, and say why calls are never known, where so it is.
+
+    `family` is the place of the address that is called among a pod's.
+    """
     first, second = ports(lab)
     sides = (("a", "node-a", "node-b"), ("b", "node-b", "node-a"))
     audit, probe, near, old = ({} for _ in range(4))
@@ -61,18 +76,19 @@ def record(lab: Lab) -> None:
 
     def exchange(owner: Group, side: str, use: Ports, gone: dict[str, str]) -> None:
         """Call and be called, from the other node and from the same one."""
-        owner.host.call(audit[side].pod, use.audit)
-        probe[side].host.call(owner.pod, use.own)
-        near[side].host.call(owner.pod, use.own)
+        owner.host.call(audit[side].pod.addresses[family], use.audit)
+        probe[side].host.call(owner.pod.addresses[family], use.own)
+        near[side].host.call(owner.pod.addresses[family], use.own)
         edge = lab.truth.edge
         here = owner.pod.node
-        unknown = only_near(here) | gone
+        unknown = only_near(here) | gone | never
         edge(owner, audit[side], use.audit, uplink="yes", unknown=unknown)
         edge(probe[side], owner, use.own, uplink="yes", unknown=unknown)
-        edge(near[side], owner, use.own, uplink="no", unknown=within(here) | gone)
+        edge(near[side], owner, use.own, uplink="no", unknown=within(here) | gone | never)
 
     lab.age(3600)
     lab.start_recording()
+    before()
     time.sleep(_QUIET)
     for side, here, _ in sides:
         exchange(old[side], side, first, {"no-watch": GONE})
