@@ -8,7 +8,7 @@ import pytest
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.resolve.build_graph import HIDDEN_EXTERNAL, SHOWN, Inclusion
 from otterize_pcap.resolve.map_capture import MappedCapture, Rules, map_capture
-from otterize_pcap.resolve.resolve import AMBIGUOUS
+from otterize_pcap.resolve.resolve import CHANGED_HANDS
 from otterize_pcap.table.read import ReadOptions
 from tests.cluster_builder import edges, fates
 from tests.conftest import FIXTURES
@@ -72,7 +72,7 @@ def test_address_that_a_pod_waited_for() -> None:
     """
     found = mapped(CASES / "static-slowvolume" / "capture")
     assert edges(found) == {"fresh -> source:7000"}
-    assert fates(found) == {SHOWN: 1, AMBIGUOUS: 4}
+    assert fates(found) == {SHOWN: 1, CHANGED_HANDS: 4}
 
 
 def test_job_that_ended_before_its_server_closed() -> None:

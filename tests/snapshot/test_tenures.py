@@ -308,8 +308,9 @@ def test_single_point_in_time() -> None:
     found = mapped(snapshot(SERVER, pod("client", "10.1.0.1"), watch=None), TO_SERVER)
     assert edges(found) == {"client -> server:80"}
     assert found.graph.coverage is not None
-    (note,) = found.graph.coverage.notes
-    assert note.startswith("snapshot is a single point in time")
+    single, hidden = found.graph.coverage.notes
+    assert single.startswith("snapshot is a single point in time")
+    assert hidden.startswith("no interface of a pod's own was recorded")
 
 
 @pytest.mark.parametrize(
