@@ -122,14 +122,15 @@ class HandOwners:
         return False
 
     def _ways(self, fitting: Sequence[Sequence[Tenure]], before: Way = ()) -> Iterator[Way]:
-        """Every way to give hands to pods in the order in which they got the address."""
+        """Every way to give hands to pods in an order in which they can have got the address."""
         if len(before) == len(self._hands):
             yield before
             return
         earlier = [tenure for tenure in before if tenure is not None]
         for tenure in fitting[len(before)]:
             if tenure in earlier or any(
-                tenure.interval.start_ns + SECOND_NS < each.interval.start_ns for each in earlier
+                tenure.interval.start_ns + 2 * self._slack < each.interval.start_ns
+                for each in earlier
             ):
                 continue
             yield from self._ways(fitting, (*before, tenure))
