@@ -17,6 +17,7 @@ from otterize_pcap.graph.service_graph import (
     could_be,
 )
 from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.resolve.resolve import API_SERVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,10 @@ class Gap:
     workloads: tuple[Workload, ...] | None
 
     def has(self, end: Workload) -> bool:
-        """Whether packets of a workload could be in the gap."""
-        return self.workloads is None or any(could_be(end, one) for one in self.workloads)
+        """Whether packets of a workload could be in the gap; the API server is no pod's."""
+        if self.workloads is None or end == API_SERVER:
+            return True
+        return any(could_be(end, one) for one in self.workloads)
 
 
 def coverage_gaps(coverage: Coverage) -> tuple[Gap, ...]:

@@ -18,8 +18,9 @@ def with_workloads(
 ) -> tuple[NodeCoverage, ...]:
     """The nodes, each that was not recorded whole with the workloads that had pods on it.
 
-    A pod of which the snapshot does not say where it ran could have been on any. Without a watch
-    nobody knows which pods there were, so that nothing is filled in.
+    A pod of which the snapshot does not say where it ran could have been on any. One on a node that
+    nobody meant to record (a virtual one) shows on its peers' nodes alone, so that each has it.
+    Without a watch nobody knows which pods there were, so that nothing is filled in.
     """
     damaged = {file.node for file in files if file.truncated or file.dropped}
     partly = {
@@ -29,10 +30,11 @@ def with_workloads(
     }
     if not partly or snapshot.watch_start_ns is None:
         return tuple(nodes)
+    listed = {node.name for node in nodes}
     found: dict[str, set[Workload]] = defaultdict(set)
     hosted = [*snapshot.tenures.values(), *snapshot.host_pods.values()]
     for tenure in (tenure for tenures in hosted for tenure in tenures):
-        for name in (tenure.pod.node,) if tenure.pod.node else partly:
+        for name in (tenure.pod.node,) if tenure.pod.node in listed else partly:
             if name in partly:
                 found[name].add(identities.of(tenure.pod).workload)
     return tuple(

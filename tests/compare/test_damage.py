@@ -1,5 +1,6 @@
 """Whatever is damaged or lost of a capture, no gate takes it for a pass and no call for gone."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -165,3 +167,17 @@ def test_lost_field_takes_no_call_away(data: st.DataObject) -> None:
     """A snapshot in which one object lacks one field, or one entry of a list."""
     source = data.draw(st.sampled_from(CAPTURES))
     require_law(source, data.draw(fields(source)))
+
+
+@pytest.mark.parametrize("file", ["pcap/node-a.pcap", "pcap/node-b.pcap"])
+@pytest.mark.parametrize("scenario", ["fargate", "webhooks", "webhooks-static"])
+def test_only_recording_of_a_call_is_lost(scenario: str, file: str, tmp_path: Path) -> None:
+    """Pods on virtual nodes, and the API server, show on their peers' node alone."""
+    copy = tmp_path / "capture"
+    Damage(file).apply(FIXTURES / scenario, copy)
+    manifest = json.loads((copy / "manifest.json").read_bytes())
+    for node in manifest["nodes"]:
+        if node["name"] == Path(file).stem:
+            node["status"], node["reason"] = "failed", "lost"
+    (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert diff_graphs(read(FIXTURES / scenario), read(copy)).removed == ()
