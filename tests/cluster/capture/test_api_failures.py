@@ -64,7 +64,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch, fault: int | str) -> None:
     monkeypatch.setattr(waiting, "SAY_AFTER_S", 0.1)
 
     def waiting_less(_seconds: float, say: Callable[[str], None]) -> Waiting:
-        return Waiting(0.6 if fault == "hang" else 5.0, say)
+        return Waiting(1.5 if fault == "hang" else 5.0, say)
 
     monkeypatch.setattr(kubeconfig_module, "Waiting", waiting_less)
 

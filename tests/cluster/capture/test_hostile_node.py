@@ -350,7 +350,7 @@ def test_babbling_without_an_end_is_left(
     with pytest.raises(ExecFailedError):
         output_of(cluster, pod, ["cat"], 100)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8
 
 
 def test_message_in_pieces_is_taken_piece_by_piece(
@@ -383,7 +383,7 @@ def test_pull_by_drops_ends_with_the_pods_time(
             cluster, source, tmp_path / "f", lambda _n: None, PullEnd(threading.Event(), 0.4)
         )
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8
     assert list(tmp_path.glob("f*")) == []
 
 
@@ -474,7 +474,7 @@ def test_hanging_node_holds_up_itself_alone(
     assert isinstance(result.exception, PartialCaptureError)
     assert nodes_of(tmp_path / "out")["node1"].status == "captured"
     assert "its kubelet does not answer" in (nodes_of(tmp_path / "out")["node2"].reason or "")
-    assert min(pulled) < 2
+    assert min(pulled) < 3.5
     assert_clean(api)
 
 
