@@ -12,6 +12,7 @@ import typer
 
 from otterize_pcap.cli.inputs import read_recordings
 from otterize_pcap.cli.reading_options import (
+    GenevePorts,
     MaxConnections,
     Threads,
     VxlanPorts,
@@ -45,7 +46,7 @@ def register(root: typer.Typer) -> None:
     root.command("connections")(show_connections)
 
 
-def show_connections(
+def show_connections(  # noqa: PLR0913, PLR0917 - one parameter an option
     captures: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -62,6 +63,7 @@ def show_connections(
         bool, typer.Option("--legs", help="Show every recording of a connection, not yet joined.")
     ] = False,
     vxlan_port: VxlanPorts = None,
+    geneve_port: GenevePorts = None,
     threads: Threads = None,
     max_connections: MaxConnections = None,
     quiet: Annotated[
@@ -72,7 +74,7 @@ def show_connections(
 
     Example: otterize connections node1.pcap --format csv
     """
-    options = reading_options(vxlan_port, threads, max_connections)
+    options = reading_options(vxlan_port, geneve_port, threads, max_connections)
     tables = read_recordings(captures, options)
     shown = _legs(tables) if legs else table_connections(tables)
     _write(RENDERERS[format_](shown))

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from otterize_pcap.cli.reading_options import (
+    GenevePorts,
     MaxConnections,
     Threads,
     TunnelEndpoints,
@@ -170,6 +171,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         ),
     ] = False,
     vxlan_port: VxlanPorts = None,
+    geneve_port: GenevePorts = None,
     tunnel_endpoints: TunnelEndpoints = None,
     threads: Threads = None,
     max_connections: MaxConnections = None,
@@ -215,7 +217,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         rules=rules,
         wanted=wanted,
         reading=replace(
-            reading_options(vxlan_port, threads, max_connections),
+            reading_options(vxlan_port, geneve_port, threads, max_connections),
             collect_names=internet or include_lookups,
             tunnel_endpoints=parse_endpoints(tunnel_endpoints),
         ),

@@ -23,6 +23,15 @@ VxlanPorts = Annotated[
         help="Open VXLAN on this UDP port too (4789, 8472). Repeatable.",
     ),
 ]
+GenevePorts = Annotated[
+    list[int] | None,
+    typer.Option(
+        metavar="PORT",
+        min=1,
+        max=65535,
+        help="Open Geneve on this UDP port too (6081). Repeatable.",
+    ),
+]
 TunnelEndpoints = Annotated[
     list[str] | None,
     typer.Option(
@@ -54,12 +63,16 @@ MaxConnections = Annotated[
 
 
 def reading_options(
-    vxlan_ports: Sequence[int] | None, threads: int | None, max_connections: int | None
+    vxlan_ports: Sequence[int] | None,
+    geneve_ports: Sequence[int] | None,
+    threads: int | None,
+    max_connections: int | None,
 ) -> ReadOptions:
     """How captures are read, by the options given."""
     default = ReadOptions()
     return ReadOptions(
         vxlan_ports=default.vxlan_ports | frozenset(vxlan_ports or ()),
+        geneve_ports=default.geneve_ports | frozenset(geneve_ports or ()),
         threads=threads or _processors(),
         max_connections=max_connections or default.max_connections,
     )

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 LZ4 = b"\x04\x22\x4d\x18"
+SKIPPABLE = b"\x2a\x4d\x18"
+SEARCHED_FOR_FRAME = 64
+MAX_WINDOW = 1 << 27
+"""What zstd takes without `--long` too: a window is memory, and a file's header may claim any."""
 
 
 class _Decompressor(Protocol):
@@ -55,6 +59,8 @@ class Decompressed:
     """Plain bytes of a compressed stream; `damage` says why they end early, if they do."""
 
     def __init__(self, window: Window, name: str, kind: str) -> None:
+        if kind == "zstd":
+            _refuse_long_window(window.peek(SEARCHED_FOR_FRAME), name)
         self._plain, self._errors = _OPENERS[kind](_Compressed(window))
         self._name = name
         self._kind = kind
@@ -82,7 +88,12 @@ class Decompressed:
 
 
 def compression_of(head: bytes) -> str | None:
-    """Which compression a file's first four bytes announce."""
+    """Which compression a file's first four bytes announce.
+
+    pzstd puts a frame to skip before each of its own (RFC 8878, 3.1.2).
+    """
+    if head[1:4] == SKIPPABLE and head[0] & 0xF0 == 0x50:
+        return "zstd"
     if head[:2] == GZIP:
         return "gzip"
     return {ZSTD: "zstd", LZ4: "lz4"}.get(head)
@@ -101,6 +112,30 @@ def _open_zstd(source: io.RawIOBase) -> tuple[_Decompressor, tuple[type[Exceptio
         cast("BinaryIO", source), read_across_frames=True
     )
     return cast("_Decompressor", reader), (zstandard.ZstdError,)
+
+
+def _refuse_long_window(head: bytes, name: str) -> None:
+    """Stop at a file that says itself that decompressing it takes much memory.
+
+    Raises:
+        CaptureError: It does.
+    """
+    try:
+        import zstandard  # noqa: PLC0415 - an optional extra, and 20 ms of start-up
+    except ImportError:
+        return
+    while head[1:4] == SKIPPABLE:
+        head = head[8 + int.from_bytes(head[4:8], "little") :]
+    try:
+        window = zstandard.get_frame_parameters(head).window_size
+    except zstandard.ZstdError:
+        return
+    if window > MAX_WINDOW:
+        message = (
+            f"{name}: the file was compressed by zstd --long with a window of {window >> 20} MiB, "
+            "more than is read; unpack it first, with zstd -d --long=31"
+        )
+        raise CaptureError(message)
 
 
 def _open_lz4(source: io.RawIOBase) -> tuple[_Decompressor, tuple[type[Exception], ...]]:

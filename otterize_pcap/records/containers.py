@@ -1,40 +1,55 @@
 """Any capture file → its records: tells compression and container by their first bytes."""
 
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from otterize_pcap.errors import UnknownCaptureFormat
+from otterize_pcap.records.archives import BLOCK, ArchiveMember, is_tar
 from otterize_pcap.records.compression import Decompressed, compression_of
+from otterize_pcap.records.foreign_files import CRLF_CAUSE, SEARCHED, is_crlf, not_a_capture
 from otterize_pcap.records.pcap import MAGICS, PcapReader, read_header
 from otterize_pcap.records.pcapng import SECTION_HEADER, PcapngReader
 from otterize_pcap.records.stream import ByteStream, Window, empty_file
 
 _SECTION = SECTION_HEADER.to_bytes(4)
 
-_FOREIGN = {
-    b"snoo": "a Solaris snoop file",
-    b"\xab\xcd\xef\x00": "a Microsoft Network Monitor file",
-    b"GMBU": "a Microsoft Network Monitor file",
-    b"RTSS": "a Microsoft Network Monitor file",
-    b"TRSN": "a Sniffer file",
-    b"XCP\x00": "a Network Instruments file",
-    b"BZh9": "bzip2-compressed",
-    b"\xfd7zX": "xz-compressed",
-    b"PK\x03\x04": "a zip archive",
+_ORDERS: dict[bytes, Literal["little", "big"]] = {
+    b"\x4d\x3c\x2b\x1a": "little",
+    b"\x1a\x2b\x3c\x4d": "big",
 }
+FALCO_BLOCKS = range(0x201, 0x230)
+MOST_LAYERS = 3
+"""A capture, compressed, in a tar archive, compressed."""
+
+
+class Layer(Protocol):
+    """What a capture is wrapped in."""
+
+    @property
+    def damage(self) -> str | None:
+        """Why it ends early, None where it does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCapture:
-    """A file that was recognised: its records, and the decompression they come through, if any."""
+    """A file that was recognised: its records, and what they are unpacked from, outermost first.
+
+    `lack` says that it has nothing but its header.
+    """
 
     reader: PcapReader | PcapngReader
-    decompressed: Decompressed | None
+    layers: tuple[Layer, ...] = ()
+    lack: str | None = None
 
     @property
     def damage(self) -> str | None:
-        """Why reading stopped early, by framing or decompression; None where it did not."""
-        broken = self.decompressed.damage if self.decompressed else None
-        return broken or self.reader.ending.damage
+        """Why reading stopped early, by framing, archive or compression; None where it did not."""
+        broken = next(filter(None, (layer.damage for layer in self.layers)), None)
+        damage = broken or self.reader.ending.damage or self.lack
+        window = self.reader.window
+        if damage and is_crlf(bytes(window.data[: window.end])):
+            return f"{damage}: {CRLF_CAUSE}"
+        return damage
 
 
 def open_capture(stream: ByteStream, name: str) -> OpenCapture:
@@ -49,26 +64,66 @@ def open_capture(stream: ByteStream, name: str) -> OpenCapture:
         CaptureError: Its header is cut off or broken, or it is empty.
     """
     window = Window(stream)
-    compression = compression_of(window.peek(4))
-    decompressed = Decompressed(window, name, compression) if compression else None
-    if decompressed is not None:
-        window = Window(decompressed)
+    layers: list[Layer] = []
+    while len(layers) < MOST_LAYERS:
+        unpacked: Decompressed | ArchiveMember
+        if compression := compression_of(window.peek(4)):
+            unpacked = Decompressed(window, name, compression)
+        elif not _is_container(window.peek(4)) and is_tar(window.peek(BLOCK)):
+            unpacked = ArchiveMember(window, name, _is_perhaps_a_capture)
+        else:
+            break
+        layers.append(unpacked)
+        window = Window(unpacked)
     head = window.peek(4)
     if head in MAGICS:
-        return OpenCapture(PcapReader(window, name, read_header(window, name)), decompressed)
+        header = read_header(window, name)
+        return OpenCapture(PcapReader(window, name, header), tuple(layers))
     if head == _SECTION:
-        return OpenCapture(PcapngReader(window, name), decompressed)
-    if not head and decompressed is None:
+        lack = _what_it_lacks(window, name)
+        return OpenCapture(PcapngReader(window, name), tuple(layers), lack)
+    if not head and not layers:
         raise empty_file(name)
-    broken = decompressed.damage if decompressed else None
+    broken = next(filter(None, (layer.damage for layer in layers)), None)
     if broken:
         raise UnknownCaptureFormat(f"{broken} before any packet; copy the file again")
-    raise UnknownCaptureFormat(_not_a_capture(name, head))
+    raise UnknownCaptureFormat(f"{name}: the file is {not_a_capture(window.peek(SEARCHED))}")
 
 
-def _not_a_capture(name: str, head: bytes) -> str:
-    known = _FOREIGN.get(head)
-    if known and ("compressed" in known or "archive" in known):
-        return f"{name}: the file is {known}, which is not read; unpack it first"
-    what = known or f"no capture (it begins with {head.hex(' ')})"
-    return f"{name}: the file is {what}; pcap and pcapng are read: convert it with editcap -F pcap"
+def _is_container(head: bytes) -> bool:
+    return head[:4] in MAGICS or head[:4] == _SECTION
+
+
+def _is_perhaps_a_capture(head: bytes) -> bool:
+    return _is_container(head) or compression_of(head[:4]) is not None
+
+
+def _what_it_lacks(window: Window, name: str) -> str | None:
+    """Whether pcapng has nothing but a section's header, and what that may be.
+
+    Falco's blocks have numbers of their own (falcosecurity/libs, scap_savefile.h); the first one,
+    of the machine, comes right after the section's header.
+
+    Raises:
+        UnknownCaptureFormat: It is Falco's.
+    """
+    head = window.peek(12)
+    order = _ORDERS.get(head[8:12])
+    if order is None:
+        return None
+    length = int.from_bytes(head[4:8], order)
+    if not 28 <= length <= SEARCHED:
+        return None
+    section = window.peek(length + 4)
+    if len(section) == length:
+        return (
+            f"{name}: the file has no interface and no packet; capture again, and convert what "
+            "netsh trace wrote with pktmon etl2pcap"
+        )
+    if int.from_bytes(section[length:], order) in FALCO_BLOCKS:
+        message = (
+            f"{name}: the file is a scap file of Falco or sysdig, system calls without packets; "
+            "record packets with tcpdump -w FILE"
+        )
+        raise UnknownCaptureFormat(message)
+    return None

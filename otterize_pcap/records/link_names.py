@@ -65,3 +65,19 @@ def link_type_name(link_type: int) -> str:
         return f"{link_type} (USER{link_type - 147})"
     name = NAMES.get(link_type)
     return f"{link_type} ({name})" if name else str(link_type)
+
+
+def link_type_advice(link_type: int) -> str:
+    """How to get packets of another link type.
+
+    macOS writes PKTAP, or USER2 before it had a number, for `-i any` and where no interface is
+    named (tcpdump(1) of macOS, "-i").
+    """
+    if link_type in (258, 149):
+        return "name an interface to macOS' tcpdump, such as -i en0: of several it writes PKTAP"
+    if 147 <= link_type <= 162:
+        return (
+            "its meaning is private to whoever wrote it: say what it is, with editcap -T ether "
+            "where it is Ethernet, or capture again with tcpdump -i any"
+        )
+    return "capture again with tcpdump -i any, or on an Ethernet interface"

@@ -91,7 +91,7 @@ def regular_file(stream: ByteStream) -> RegularFile | None:
 
 def boundaries(capture: OpenCapture, file: RegularFile, pieces: int) -> list[int]:
     """Offsets from `file.start`, at most `pieces - 1`, at which records probably begin."""
-    if capture.decompressed is not None or pieces < 2 or not HAS_PREAD:
+    if capture.layers or pieces < 2 or not HAS_PREAD:
         return []
     reader = capture.reader
     if isinstance(reader, PcapngReader) and not _read_interfaces(reader):
@@ -188,8 +188,8 @@ def capture_from(whole: OpenCapture, name: str, file: RegularFile, offset: int) 
     window.base = offset
     reader = whole.reader
     if isinstance(reader, PcapReader):
-        return OpenCapture(PcapReader(window, name, reader.header), None)
+        return OpenCapture(PcapReader(window, name, reader.header))
     later = PcapngReader(window, name)
     interfaces: tuple[Interface, ...] = tuple(reader.interfaces)
     later.resume(reader.order, interfaces)
-    return OpenCapture(later, None)
+    return OpenCapture(later)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from otterize_pcap.errors import UnsupportedLinkType
 from otterize_pcap.packets.link_layer import LINK_TYPES
 from otterize_pcap.records.containers import OpenCapture
-from otterize_pcap.records.link_names import link_type_name
+from otterize_pcap.records.link_names import link_type_advice, link_type_name
 from otterize_pcap.records.pcap import PcapReader
 from otterize_pcap.table.capture_counts import CaptureCounts, RunningCounts
 from otterize_pcap.table.chunk import Chunk, ReadOptions, Table, new_table
@@ -93,5 +93,5 @@ class Reading:
 def _unsupported(name: str, link_type: int) -> UnsupportedLinkType:
     return UnsupportedLinkType(
         f"{name}: link type {link_type_name(link_type)} is not supported; "
-        "capture again with tcpdump -i any, or on an Ethernet interface"
+        + link_type_advice(link_type)
     )

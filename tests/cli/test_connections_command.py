@@ -23,6 +23,7 @@ from tests.capture_bytes import (
     SERVER,
     SYN,
     ethernet,
+    geneve,
     ipv4,
     ipv6,
     pcap,
@@ -136,6 +137,14 @@ def test_vxlan_port_and_threads(otterize: Otterize) -> None:
     """The options reach the reader."""
     done = otterize("connections", "a.pcap", "--vxlan-port", "80", "--threads", "2", "-q")
     assert done.stdout == TEXT
+
+
+def test_geneve_port(otterize: Otterize, tmp_path: Path) -> None:
+    """Geneve on another port is opened where it is said to be."""
+    path = tmp_path / "g.pcap"
+    path.write_bytes(pcap([ethernet(ipv4(geneve(INNER, port=7777), 17))]))
+    assert "in geneve" not in otterize("connections", path, "-q").stdout
+    assert "in geneve" in otterize("connections", path, "--geneve-port", "7777", "-q").stdout
 
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "pcaps"

@@ -1,0 +1,89 @@
+"""tar archives: the one capture in them, as a stream (`kubectl cp`, Retina).
+
+pax and GNU tar (POSIX.1-2024 pax, GNU tar manual) put a header of 512 bytes before each file and
+fill its content up to a multiple of that. Whatever else is in an archive is passed over.
+"""
+
+import tarfile
+from collections.abc import Callable
+
+from otterize_pcap.errors import CaptureError
+from otterize_pcap.records.stream import Window
+
+BLOCK = 512
+SPARSE = (tarfile.GNUTYPE_SPARSE,)
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether 512 bytes are a tar header, by their checksum."""
+    return len(head) == BLOCK and any(head) and _header(head) is not None
+
+
+def _header(block: bytes) -> tarfile.TarInfo | None:
+    try:
+        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return None
+
+
+class ArchiveMember:
+    """The content of the only capture in a tar archive; `damage` says why it ends early, if so.
+
+    `is_capture` tells by a file's first bytes. Its making and reading raise CaptureError where
+    there is no capture, or another one after the first: which is whose, nobody says here.
+    """
+
+    def __init__(self, window: Window, name: str, is_capture: Callable[[bytes], bool]) -> None:
+        self.damage: str | None = None
+        self._is_capture = is_capture
+        self._window = window
+        self._name = name
+        self._found = self._next_capture()
+        if self._found is None:
+            message = f"{name}: no capture in the tar archive; unpack it and look what is there"
+            raise CaptureError(message)
+        self._left = self._found.size
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Read on within the capture."""
+        if self._left == 0 or self.damage is not None:
+            return 0
+        if not self._window.has(1):
+            self.damage = f"{self._name}: the tar archive ends early; the file is incomplete"
+            return 0
+        count = min(len(buffer), self._left, len(self._window))
+        buffer[:count] = self._window.take(count)
+        self._left -= count
+        if self._left == 0 and self._found is not None:
+            self._pass_padding(self._found.size)
+            if self._next_capture() is not None:
+                message = (
+                    f"{self._name}: several captures in one tar archive; unpack it (tar xf) and "
+                    "give the directory"
+                )
+                raise CaptureError(message)
+        return count
+
+    def _next_capture(self) -> tarfile.TarInfo | None:
+        """The next file that begins as a capture does; its content is next in the window."""
+        while self._window.has(BLOCK):
+            block = self._window.take(BLOCK)
+            member = _header(block)
+            if member is None:
+                # Two blocks of zeros end an archive; anything else is none of it.
+                return None
+            if member.isreg() and member.type not in SPARSE and self._begins_a_capture(member):
+                return member
+            size = member.size if member.type not in (tarfile.LNKTYPE, tarfile.SYMTYPE) else 0
+            self._window.skip(size)
+            self._pass_padding(size)
+        return None
+
+    def _begins_a_capture(self, member: tarfile.TarInfo) -> bool:
+        # macOS puts a file's attributes beside it.
+        if member.name.rsplit("/", 1)[-1].startswith("._"):
+            return False
+        return self._is_capture(self._window.peek(min(member.size, 8)))
+
+    def _pass_padding(self, size: int) -> None:
+        self._window.skip(-size % BLOCK)
