@@ -77,7 +77,7 @@ def packet_lines(skipped: Iterable[tuple[str, int]]) -> Iterator[str]:
     """A line for each reason for which packets that may be of calls were left out."""
     found: Counter[tuple[str, str]] = Counter()
     for reason, packets in skipped:
-        if packets and reason not in NEVER_CALLS:
+        if packets and not reason.startswith(NEVER_CALLS):
             found[_said(reason)] += packets
     for (what, advice), packets in found.items():
         yield f"{packets} packets were {what}" + (f": {advice}" if advice else "")

@@ -12,8 +12,8 @@ from otterize_pcap.node_status import NodeStatus
 
 ESTABLISHED, ATTEMPTED, LOOKUP = "established", "attempted", "lookup"
 
-NEVER_CALLS = frozenset({"not IP", "ICMP", "not TCP, UDP or SCTP"})
-"""Reasons for which a packet is no part of a connection; only `-v` counts these."""
+NEVER_CALLS = ("not IP", "ICMP", "not TCP, UDP or SCTP", "rest of a packet in a tunnel")
+"""How reasons begin for which a packet is no part of a connection; only `-v` counts these."""
 
 # The kind of a server that is named by its Service, whatever stands behind it.
 SERVICE = "Service"

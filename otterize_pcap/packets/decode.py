@@ -21,6 +21,7 @@ from otterize_pcap.packets.packet import (
     NOT_TRANSPORT,
     ORPHAN_FRAGMENT,
     TOO_DEEP,
+    TUNNEL_FRAGMENT,
     Packet,
     Skipped,
     Tunnel,
@@ -119,6 +120,9 @@ class Decoder:
                 return self._innermost(header, segment, tunnels, number)
             if len(tunnels) == MAX_TUNNELS:
                 raise UndecodableError(TOO_DEEP)
+            if header.fragment_id is not None:
+                outer = _fragment_key(header, header.fragment_id, tunnels)
+                self.fragments.remember(outer, FirstFragment(number, 0, 0, in_tunnel=True))
             kind, packet = opened
             tunnels += (_tunnel(kind, header),)
 
@@ -195,6 +199,8 @@ class Decoder:
         first = self.fragments.find(key, number)
         if first is None:
             raise UndecodableError(ORPHAN_FRAGMENT)
+        if first.in_tunnel:
+            raise UndecodableError(TUNNEL_FRAGMENT)
         return Packet(
             protocol=header.protocol,
             source=header.source,

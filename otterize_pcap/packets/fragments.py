@@ -5,7 +5,7 @@ not by time: memory stays small on hostile input, and the rule needs no clock.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from otterize_pcap.packets.packet import Tunnel
 
@@ -18,11 +18,15 @@ FragmentKey = tuple[bytes, bytes, int, int, tuple[Tunnel, ...]]
 
 @dataclass(frozen=True, slots=True)
 class FirstFragment:
-    """The ports that the first fragment had, and its packet number."""
+    """The ports that the first fragment had, and its packet number.
+
+    `in_tunnel` where it is a tunnel's outer packet, whose inner one is counted with the first.
+    """
 
     number: int
     source_port: int
     destination_port: int
+    in_tunnel: bool = False
 
 
 class FragmentMemory:
@@ -68,8 +72,6 @@ class FragmentMemory:
         firsts = earlier._firsts
         for key, first in self._firsts.items():
             firsts.pop(key, None)
-            firsts[key] = FirstFragment(
-                first.number + numbers, first.source_port, first.destination_port
-            )
+            firsts[key] = replace(first, number=first.number + numbers)
         self._firsts = firsts
         self.orphans = earlier.orphans

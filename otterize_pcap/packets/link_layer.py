@@ -5,6 +5,7 @@ none of it has IP addresses, so none of it is a tunnel that a connection should 
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Literal
 
 from otterize_pcap.packets.headers import (
@@ -19,7 +20,7 @@ from otterize_pcap.packets.headers import (
     parse_header,
     too_short,
 )
-from otterize_pcap.packets.packet import ENCRYPTED, NOT_IP, TOO_DEEP
+from otterize_pcap.packets.packet import ENCRYPTED, NOT_IP, NOT_IP_ARP, TOO_DEEP, Skipped
 
 IPV4, IPV6 = 0x0800, 0x86DD
 ARP = 0x0806
@@ -41,6 +42,24 @@ NETLINK_HARDWARE = 824
 
 MAX_TAGS = 8
 """Tags and labels followed in one frame; two are common, four are seen at providers."""
+
+ETHERTYPES = {
+    0x0842: "Wake-on-LAN",
+    0x8035: "RARP",
+    0x809B: "AppleTalk",
+    0x8137: "IPX",
+    0x8809: "LACP",
+    0x8863: "PPPoE discovery",
+    0x888E: "802.1X",
+    0x8892: "PROFINET",
+    0x88CC: "LLDP",
+    0x88F7: "PTP",
+    0x8902: "CFM",
+    0x8906: "FCoE",
+    0x8915: "RoCE",
+    0x9000: "loopback test",
+}
+"""What is no IP, by IEEE 802 Numbers (iana.org/assignments/ieee-802-numbers)."""
 
 PPP_IPV4, PPP_IPV6, PPP_MPLS = 0x0021, 0x0057, 0x0281
 
@@ -120,7 +139,17 @@ def open_ethertype(ethertype: int, payload: bytes, depth: int = 0) -> bytes:
         raise UndecodableError(ENCRYPTED)
     if ethertype < 0x0600:
         return _open_llc(payload, depth + 1)
-    raise UndecodableError(NOT_IP)
+    raise _not_ip(ethertype)
+
+
+@cache
+def _skipped(ethertype: int) -> Skipped:
+    name = ETHERTYPES.get(ethertype, f"EtherType 0x{ethertype:04x}")
+    return Skipped(f"{NOT_IP.reason} ({name})")
+
+
+def _not_ip(ethertype: int) -> UndecodableError:
+    return UndecodableError(NOT_IP_ARP if ethertype == ARP else _skipped(ethertype))
 
 
 def _open_mpls(payload: bytes, depth: int) -> bytes:

@@ -60,9 +60,11 @@ class Skipped:
 
 
 NOT_IP = Skipped("not IP")
+NOT_IP_ARP = Skipped(f"{NOT_IP.reason} (ARP)")
 NOT_TRANSPORT = Skipped("not TCP, UDP or SCTP")
 ICMP = Skipped("ICMP")
 ENCRYPTED = Skipped("encrypted tunnel")
 TOO_DEEP = Skipped("nested too deeply")
 CLOSED = Skipped("inside a tunnel that was left closed")
 ORPHAN_FRAGMENT = Skipped("fragment without its first")
+TUNNEL_FRAGMENT = Skipped("rest of a packet in a tunnel")

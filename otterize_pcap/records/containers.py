@@ -34,22 +34,21 @@ class Layer(Protocol):
 class OpenCapture:
     """A file that was recognised: its records, and what they are unpacked from, outermost first.
 
-    `lack` says that it has nothing but its header.
+    `lack` says that it has nothing but its header; `crlf` is whether at its beginning every line
+    feed follows a carriage return.
     """
 
     reader: PcapReader | PcapngReader
     layers: tuple[Layer, ...] = ()
     lack: str | None = None
+    crlf: bool = False
 
     @property
     def damage(self) -> str | None:
         """Why reading stopped early, by framing, archive or compression; None where it did not."""
         broken = next(filter(None, (layer.damage for layer in self.layers)), None)
         damage = broken or self.reader.ending.damage or self.lack
-        window = self.reader.window
-        if damage and is_crlf(bytes(window.data[: window.end])):
-            return f"{damage}: {CRLF_CAUSE}"
-        return damage
+        return f"{damage}: {CRLF_CAUSE}" if damage and self.crlf else damage
 
 
 def open_capture(stream: ByteStream, name: str) -> OpenCapture:
@@ -76,12 +75,13 @@ def open_capture(stream: ByteStream, name: str) -> OpenCapture:
         layers.append(unpacked)
         window = Window(unpacked)
     head = window.peek(4)
+    crlf = _is_container(head) and is_crlf(window.peek(SEARCHED))
     if head in MAGICS:
         header = read_header(window, name)
-        return OpenCapture(PcapReader(window, name, header), tuple(layers))
+        return OpenCapture(PcapReader(window, name, header), tuple(layers), crlf=crlf)
     if head == _SECTION:
         lack = _what_it_lacks(window, name)
-        return OpenCapture(PcapngReader(window, name), tuple(layers), lack)
+        return OpenCapture(PcapngReader(window, name), tuple(layers), lack, crlf)
     if not head and not layers:
         raise empty_file(name)
     broken = next(filter(None, (layer.damage for layer in layers)), None)

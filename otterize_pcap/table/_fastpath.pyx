@@ -120,7 +120,7 @@ cdef class FastTable:
 
     @property
     def not_ip(self):
-        """Frames counted here that hold no IP packet."""
+        """Frames counted here that hold no IP packet but ARP."""
         return self.counts.not_ip
 
     @property

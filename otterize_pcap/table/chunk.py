@@ -16,7 +16,7 @@ from otterize_pcap.addresses import Network
 from otterize_pcap.packets.closed_tunnels import Claim
 from otterize_pcap.packets.decode import Decoded, Decoder
 from otterize_pcap.packets.link_layer import LINK_TYPES
-from otterize_pcap.packets.packet import ICMP, NOT_IP, Packet, Tunnel
+from otterize_pcap.packets.packet import ICMP, NOT_IP_ARP, Packet, Tunnel
 from otterize_pcap.packets.ports import GENEVE_PORTS, VXLAN_PORTS, TunnelPorts
 from otterize_pcap.packets.tunnels import OuterEnds
 from otterize_pcap.records.containers import OpenCapture
@@ -218,7 +218,7 @@ class Chunk:
             self.tally.declined += ended == DECLINE
             self._count(record)
         for reason, now, then in zip(
-            (NOT_IP, ICMP), (table.not_ip, table.icmp), before, strict=True
+            (NOT_IP_ARP, ICMP), (table.not_ip, table.icmp), before, strict=True
         ):
             if now > then:
                 self.tally.skipped[reason.reason] += now - then

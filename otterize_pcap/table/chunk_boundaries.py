@@ -188,8 +188,8 @@ def capture_from(whole: OpenCapture, name: str, file: RegularFile, offset: int) 
     window.base = offset
     reader = whole.reader
     if isinstance(reader, PcapReader):
-        return OpenCapture(PcapReader(window, name, reader.header))
+        return OpenCapture(PcapReader(window, name, reader.header), crlf=whole.crlf)
     later = PcapngReader(window, name)
     interfaces: tuple[Interface, ...] = tuple(reader.interfaces)
     later.resume(reader.order, interfaces)
-    return OpenCapture(later)
+    return OpenCapture(later, crlf=whole.crlf)

@@ -1,7 +1,8 @@
 """What becomes of a recording while its files are read: one table, and counts over all files."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 from otterize_pcap.errors import UnsupportedLinkType
 from otterize_pcap.packets.link_layer import LINK_TYPES
@@ -15,6 +16,9 @@ Progress = Callable[[int, int], None]
 """Called now and then with the bytes and packets read so far."""
 
 SECRET_BYTES = 56
+ETHERTYPE = "not IP (EtherType"
+MOST_ETHERTYPES = 16
+"""EtherTypes without a name that are told apart; a capture can be made to have any number."""
 
 
 class Reading:
@@ -80,7 +84,7 @@ class Reading:
             bytes=tally.bytes,
             first_ns=tally.first_ns,
             last_ns=tally.last_ns,
-            skipped=dict(sorted(tally.skipped.items())),
+            skipped=_few_ethertypes(tally.skipped),
             declined=tally.declined,
             truncated=self._truncated,
             damage=tuple(self._damage),
@@ -95,3 +99,12 @@ def _unsupported(name: str, link_type: int) -> UnsupportedLinkType:
         f"{name}: link type {link_type_name(link_type)} is not supported; "
         + link_type_advice(link_type)
     )
+
+
+def _few_ethertypes(skipped: Mapping[str, int]) -> dict[str, int]:
+    """Reasons with their packets, the rarest EtherTypes put together."""
+    found = Counter(skipped)
+    unnamed = [reason for reason in found if reason.startswith(ETHERTYPE)]
+    for reason in sorted(unnamed, key=lambda each: (-found[each], each))[MOST_ETHERTYPES:]:
+        found["not IP (other EtherTypes)"] += found.pop(reason)
+    return dict(sorted(found.items()))

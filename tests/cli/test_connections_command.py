@@ -88,7 +88,7 @@ def test_each_form(otterize: Otterize, form: str, expected: str, legs: list[str]
     """What no join touches looks the same joined and as legs, in every form."""
     done = otterize("connections", "a.pcap", "--format", form, *legs)
     assert done.stdout == expected
-    assert done.stderr == "a.pcap: 5 packets, 2 legs\n  1 packets skipped: not IP\n"
+    assert done.stderr == "a.pcap: 5 packets, 2 legs\n  1 packets skipped: not IP (ARP)\n"
     assert done.returncode == 0
 
 

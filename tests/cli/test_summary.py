@@ -30,7 +30,7 @@ def test_packets_that_may_be_of_calls_are_counted_without_being_asked(
     assert [line for line in lines if line.startswith(f"  {expected}")], lines
 
 
-@pytest.mark.parametrize("reason", ["not IP", "ICMP", "not TCP, UDP or SCTP"])
+@pytest.mark.parametrize("reason", ["not IP", "not IP (ARP)", "ICMP", "not TCP, UDP or SCTP"])
 def test_packets_that_are_of_no_call_are_counted_when_asked(reason: str) -> None:
     """S43: what is no part of any connection is counted under `-v` only."""
     coverage = Coverage(skipped=((reason, 7),))

@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from otterize_pcap.packets.link_layer import CAME_IN, ON_SEGMENT, OUTGOING
-from otterize_pcap.table.read import ReadOptions
+from otterize_pcap.table.read import ReadOptions, read_capture
 from tests.capture_bytes import (
     ACK,
     CLIENT,
@@ -40,6 +40,7 @@ from tests.capture_bytes import (
     vlan,
     vxlan,
 )
+from tests.conftest import FIXTURES
 
 SEGMENT = tcp(1000, 80, SYN, seq=77)
 PACKET = ipv4(SEGMENT)
@@ -141,9 +142,13 @@ def test_ipv6_link_types(link_type: int, head: bytes) -> None:
 @pytest.mark.parametrize(
     ("link_type", "frame", "reason"),
     [
-        pytest.param(ETHERNET, ethernet(bytes(28), 0x0806), "not IP", id="ARP"),
+        pytest.param(ETHERNET, ethernet(bytes(28), 0x0806), "not IP (ARP)", id="ARP"),
         pytest.param(ETHERNET, ethernet(b"\x42\x42\x03", 38), "not IP", id="spanning tree"),
-        pytest.param(ETHERNET, ethernet(b"\x11\x09\0\0\0\0", 0x8863), "not IP", id="PPPoE disc."),
+        pytest.param(
+            ETHERNET, ethernet(b"\x11\x09\0\0\0\0", 0x8863), "not IP (PPPoE discovery)", id="PPPoE"
+        ),
+        pytest.param(ETHERNET, ethernet(b"x", 0x88CC), "not IP (LLDP)", id="LLDP"),
+        pytest.param(ETHERNET, ethernet(b"x", 0x88B5), "not IP (EtherType 0x88b5)", id="unnamed"),
         pytest.param(ETHERNET, ethernet(bytes(40), 0x88E5), "encrypted tunnel", id="MACsec"),
         pytest.param(105, qos_data(PACKET, 0x41), "encrypted tunnel", id="protected 802.11"),
         pytest.param(105, b"\x80\0" + bytes(30), "not IP", id="beacon"),
@@ -361,7 +366,9 @@ def test_datagram_on_a_tunnel_port_that_is_no_tunnel() -> None:
 @pytest.mark.parametrize(
     ("packet", "reason"),
     [
-        pytest.param(ipv4(vxlan(ethernet(bytes(28), 0x0806)), 17), "not IP", id="ARP in VXLAN"),
+        pytest.param(
+            ipv4(vxlan(ethernet(bytes(28), 0x0806)), 17), "not IP (ARP)", id="ARP in VXLAN"
+        ),
         pytest.param(ipv4(udp(1, 4789, b"\x08\0\0"), 17), "malformed VXLAN", id="short VXLAN"),
         pytest.param(ipv4(bytes(16), 50), "encrypted tunnel", id="ESP"),
         pytest.param(
@@ -447,6 +454,27 @@ def test_fragments_without_their_first() -> None:
     assert counts.skipped == {"fragment without its first": 2}
 
 
+@pytest.mark.parametrize("fast", [True, False])
+def test_fragments_of_an_outer_packet(fast: bool) -> None:
+    """S25: VXLAN over a small MTU: the rest of an outer packet is no orphan."""
+    path = FIXTURES / "cases" / "outer-fragments" / "27-vxlan-outer-frag.pcap"
+    with path.open("rb") as stream:
+        table = read_capture(stream, "x", ReadOptions(fast=fast))
+    assert table.counts.skipped == {"rest of a packet in a tunnel": 1}
+    assert len(table) == 1
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_many_ethertypes_are_counted_together(fast: bool) -> None:
+    """The most frequent have lines of their own, and there are not many lines."""
+    kinds = [*range(0xA000, 0xA014), 0xA013]
+    frames = [ethernet(b"x", kind) for kind in kinds]
+    skipped = read(pcap(frames), ReadOptions(fast=fast)).counts.skipped
+    assert len(skipped) == 17
+    assert skipped["not IP (EtherType 0xa013)"] == 2
+    assert skipped["not IP (other EtherTypes)"] == 4
+
+
 def test_first_fragment_is_forgotten_in_time() -> None:
     """65,536 packets later an identification is another packet's."""
     whole = udp(1000, 53, bytes(24))
@@ -454,9 +482,9 @@ def test_first_fragment_is_forgotten_in_time() -> None:
     later = ethernet(ipv4(whole[16:], 17, identification=9, offset=16))
     between = ethernet(bytes(28), 0x0806)
     near = read(pcap([first, *[between] * 65_535, later]), ReadOptions()).counts
-    assert near.skipped == {"not IP": 65_535}
+    assert near.skipped == {"not IP (ARP)": 65_535}
     far = read(pcap([first, *[between] * 65_536, later]), ReadOptions()).counts
-    assert far.skipped == {"not IP": 65_536, "fragment without its first": 1}
+    assert far.skipped == {"not IP (ARP)": 65_536, "fragment without its first": 1}
 
 
 @pytest.mark.parametrize(
