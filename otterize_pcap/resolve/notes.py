@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from otterize_pcap.graph.naming import printable
 from otterize_pcap.graph.service_graph import FileCoverage
 from otterize_pcap.intervals import Interval
 from otterize_pcap.resolve.changes_of_hands import ChangesOfHands
@@ -36,7 +37,7 @@ def left_out_notes(snapshot: Snapshot) -> Iterator[str]:
         shown = "; ".join(snapshot.left_out[:SHOWN_LEFT_OUT])
         more = len(snapshot.left_out) - SHOWN_LEFT_OUT
         rest = f"; and {more} more, see `otterize snapshot inspect`" if more > 0 else ""
-        yield f"left out of the snapshot: {shown}{rest}"
+        yield f"left out of the snapshot: {printable(shown)}{rest}"
     unknown = sum(1 for pod in snapshot.pods if not pod.addresses)
     if unknown and unknown == len(snapshot.pods):
         yield "no pod of the snapshot has an address: was its status left out?"

@@ -31,6 +31,8 @@ from otterize_pcap.snapshot.succession import with_successors
 from otterize_pcap.snapshot.tenures import read_pod, tenures_of
 from otterize_pcap.snapshot.virtual_addresses import ServiceReader, slices_by_service
 
+MOST_NAMED = 8
+
 
 def parse_snapshot(
     documents: Iterable[tuple[str, DocumentText | InputError]], foreign: Container[str] = ()
@@ -46,6 +48,7 @@ def parse_snapshot(
         SnapshotError: A document is broken, or none holds a Pod or Service.
     """
     names: list[str] = []
+    tried: list[str] = []
     states = ObjectStates()
     watches: list[Watch] = []
     odd = OddFields()
@@ -63,14 +66,16 @@ def parse_snapshot(
             if name not in foreign:
                 raise
             odd.files.add(str(error).partition(";")[0])
+            tried.append(name)
         else:
             names.append(name)
     _add_bare(bare, states, odd)
-    where = ", ".join(names)
+    where = _listed(names or tried)
     kinds = states.counts()
     if "Pod" not in kinds and "Service" not in kinds:
         found = ", ".join(filter(None, kinds)) or "nothing"
-        found += "".join(f"; left out: {reason}" for reason in sorted(odd.fields | odd.files)[:1])
+        left_out = filter(str.isprintable, sorted(odd.fields | odd.files))
+        found += next((f"; left out: {reason}" for reason in left_out), "")
         message = f"{where}: no Pods or Services (found {found}); take it with `{KUBECTL}`"
         raise SnapshotError(message)
     try:
@@ -91,6 +96,12 @@ def _add_bare(
         odd.files.add(NO_NODES)
     for pod, (_, view) in zip(at_nodes([pod for pod, _ in bare], nodes), bare, strict=True):
         states.add(pod, view)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Files by name, of a directory with many the first."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _parts(document: DocumentText | InputError, name: str, odd: OddFields) -> list[Part]:

@@ -181,6 +181,18 @@ def test_the_summary_and_inspect_say_it(otterize: Otterize, tmp_path: Path) -> N
     assert "and 2 more, see `otterize snapshot inspect`" in result.stderr
 
 
+def test_names_in_notes_are_one_line(otterize: Otterize, tmp_path: Path) -> None:
+    """A name with a line break and colours says nothing of its own on the terminal."""
+    case = FIXTURES / "cases" / "snapshot-files-refused"
+    odd = damaged(CLIENT, ("metadata", "name"), "evil\n  note: all is fine\x1b[31m")
+    path = tmp_path / "s.json"
+    document = {"kind": "List", "items": [damaged(odd, ("status", "phase"), 1), SERVER]}
+    path.write_text(json.dumps(document))
+    result = otterize("intents", "list", case / "pcap" / "node-a.pcap", "--snapshot", path)
+    assert "\n  note: all is fine" not in result.stderr
+    assert "\x1b" not in result.stderr
+
+
 RECORDED = ("hostport", "services", "endpoints-objects", "ip-reuse")
 # What an object is called, and so what its calls go by, is S3's matter.
 NAMES = {"ownerReferences", "labels", "annotations", "generateName"}

@@ -75,6 +75,18 @@ def test_a_file_that_was_named_is_an_error(name: str) -> None:
         load_snapshot([CASE / name])
 
 
+def test_a_directory_of_nothing_is_named(tmp_path: Path) -> None:
+    """Where no file is a snapshot, the error names them, of many the first, and a reason."""
+    for number in range(20):
+        (tmp_path / f"{number:02}.json").write_text("")
+    with pytest.raises(SnapshotError) as caught:
+        load_snapshot([tmp_path])
+    assert str(caught.value).startswith(str(tmp_path / "00.json"))
+    assert "07.json and 12 more: no Pods or Services (found nothing; left out: " in str(
+        caught.value
+    )
+
+
 def test_pods_without_status_are_said() -> None:
     """kubectl-neat takes the status away, and with it all addresses."""
     known = load_snapshot([CASE / "neat.json"])
