@@ -69,6 +69,7 @@ class Dump:
     """One node's table at one time (ns) by its own clock.
 
     `timeouts` are the entries' full timeouts in seconds, by sysctl name. `where` names the file.
+    `at_start` tells that it was taken as the capture began, so that what it has was there before.
     """
 
     node: str
@@ -77,6 +78,7 @@ class Dump:
     unreadable: int = 0
     timeouts: Mapping[str, int] = field(default_factory=dict)
     where: str = ""
+    at_start: bool = True
 
 
 def parse_conntrack(
@@ -85,6 +87,8 @@ def parse_conntrack(
     time_ns: int,
     timeouts: Mapping[str, int] | None = None,
     where: str = "",
+    *,
+    at_start: bool = True,
 ) -> Dump:
     """Read a dump, one entry a line; protocols without ports are left out."""
     entries: list[Entry] = []
@@ -97,7 +101,7 @@ def parse_conntrack(
             entries.append(_entry(words, number))
         except (ValueError, IndexError, KeyError):
             unreadable += 1
-    return Dump(node, time_ns, tuple(entries), unreadable, timeouts or {}, where)
+    return Dump(node, time_ns, tuple(entries), unreadable, timeouts or {}, where, at_start)
 
 
 def _entry(words: list[str], line: int) -> Entry:

@@ -13,9 +13,9 @@ class Sighting:
 
     `client` and `target` are the original direction's endpoints, `server` and `reply_to` the
     reply's source and destination. `time_ns`, without the clock's offset, is when its last packet
-    passed where `tells_last`, else when the dump was taken. `began_within` tells that an earlier
-    dump of the node lacks it, so that it was made between the two: perhaps for a connection that
-    was there already (`nf_conntrack_tcp_loose`, or UDP after its timeout).
+    passed where `tells_last`, else when the dump was taken. `began_within` tells that no dump shows
+    it at the start of the capture, so that it may have been made since: perhaps for a connection
+    that was there already (`nf_conntrack_tcp_loose`, or UDP after its timeout).
     """
 
     protocol: int
@@ -37,11 +37,11 @@ class Sighting:
 def sightings_of(dumps: Iterable[Dump], offsets: Mapping[str, int]) -> list[Sighting]:
     """The entries of all dumps in order; `offsets` are the nodes' clock offsets in ns."""
     taken = list(dumps)
-    earliest = _earliest(taken)
+    known = _at_start(taken)
     found: list[Sighting] = []
     for dump in taken:
         offset = offsets.get(dump.node, 0)
-        before = earliest[dump.node]
+        before = known[dump.node]
         for entry in dump.entries:
             last_ns = last_packet_ns(entry, dump)
             found.append(
@@ -54,7 +54,7 @@ def sightings_of(dumps: Iterable[Dump], offsets: Mapping[str, int]) -> list[Sigh
                     (dump.time_ns if last_ns is None else last_ns) - offset,
                     last_ns is not None,
                     entry.assured,
-                    dump.time_ns > before[0] and _original(entry) not in before[1],
+                    _original(entry) not in before,
                 )
             )
     return found
@@ -67,10 +67,13 @@ def _original(entry: Entry) -> Original:
     return entry.protocol, entry.client, entry.target
 
 
-def _earliest(dumps: Iterable[Dump]) -> dict[str, tuple[int, frozenset[Original]]]:
-    """When each node's table was dumped first, and the original directions that it had then."""
-    found: dict[str, tuple[int, frozenset[Original]]] = {}
+def _at_start(dumps: Iterable[Dump]) -> dict[str, frozenset[Original]]:
+    """The original directions that each node's table had when its capture began."""
+    first: dict[str, Dump] = {}
     for dump in dumps:
-        if dump.node not in found or dump.time_ns < found[dump.node][0]:
-            found[dump.node] = dump.time_ns, frozenset(map(_original, dump.entries))
-    return found
+        if dump.node not in first or dump.time_ns < first[dump.node].time_ns:
+            first[dump.node] = dump
+    return {
+        node: frozenset(map(_original, dump.entries if dump.at_start else ()))
+        for node, dump in first.items()
+    }

@@ -278,7 +278,14 @@ def _dumps(
             continue
         with path.open("rb") as file:
             text = file.read(MAX_CONNTRACK_BYTES).decode("ascii", "replace")
-        yield parse_conntrack(text.splitlines(), node, time_ns, timeouts, path_text(path))
+        yield parse_conntrack(
+            text.splitlines(),
+            node,
+            time_ns,
+            timeouts,
+            path_text(path),
+            at_start=name == "conntrack-start",
+        )
 
 
 def _file_coverage(node: str, table: CaptureTable, manifest: Manifest | None) -> FileCoverage:

@@ -207,6 +207,14 @@ def test_earlier_dump_knows_better(first: str, last: str, expected: str) -> None
     assert rule(cluster(), UNKNOWN_PORTS, dumps=dumps) == expected
 
 
+def test_entry_of_the_end_alone_may_be_of_the_middle() -> None:
+    """S31: where no dump shows how the capture began, an entry may have been made since."""
+    late = replace(conntrack(entry(f"{TWO}:40001", f"{ONE}:40000"), at=10), at_start=False)
+    assert rule(cluster(), UNKNOWN_PORTS, dumps=[late]) == "S36"
+    usual = replace(conntrack(entry(f"{ONE}:40000", f"{TWO}:9777")), at_start=False)
+    assert rule(cluster(), POOLED, dumps=[usual]) == "S31 one->two"
+
+
 def test_late_entry_counts_where_its_ports_are_usual() -> None:
     """S31: an entry made within the capture counts where only its server's port is fixed."""
     dumps = [conntrack("", at=-1), conntrack(entry(f"{ONE}:40000", f"{TWO}:9777"))]
