@@ -38,6 +38,13 @@ from otterize_pcap.resolve.resolve import (
     Unresolved,
 )
 from otterize_pcap.resolve.service_routes import API_SERVER as API_SERVER_NAME
+from otterize_pcap.resolve.would_show import (
+    MISSED,
+    fate_lines,
+    homes_of,
+    unrecorded_line,
+    what_was_seen,
+)
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.timestamps import format_time
 
@@ -79,7 +86,7 @@ def explain(question: Question, mapped: MappedCapture) -> Explanation:
         is_edge=is_edge,
         fates=tuple((str(fate), count) for fate, count in sorted(fates.items())),
         connections=tuple(_explained(*entry, mapped) for entry in speaking[: question.most]),
-        hints=() if is_edge else tuple(_hints(pair, fates)),
+        hints=() if is_edge else tuple(_hints(pair, fates, mapped)),
         looked_up=len(lookups),
         lookups=tuple(map(_explained_lookup, lookups[: question.most])),
         unknown=() if fates or lookups else tuple(one.text for one in pair.unknown),
@@ -282,11 +289,21 @@ def _may_be(asked: AskedName, party: Workload | External) -> bool:
     return asked.is_workload(party) or (asked.address is not None and not asked.workloads)
 
 
-def _hints(pair: _Pair, fates: Mapping[Fate, int]) -> Iterable[str]:
-    """What a person would look at next."""
+def _hints(pair: _Pair, fates: Mapping[Fate, int], mapped: MappedCapture) -> Iterator[str]:
+    """Why there is no edge, and what would have shown one."""
+    seen = what_was_seen(mapped)
     yield from map(unknown_name, pair.unknown)
-    if not fates:
+    if pair.unknown and not seen.watched:
+        yield MISSED
+    elif not fates:
         yield NOTHING_RECORDED
+        homes = homes_of(mapped)
+        client, server = (
+            {node for one in side.workloads for node in homes.get(one, ())}
+            for side in (pair.client, pair.server)
+        )
+        yield from filter(None, (unrecorded_line(client, server, seen),))
+    yield from fate_lines(fates, seen)
 
 
 def unknown_name(asked: AskedName) -> str:

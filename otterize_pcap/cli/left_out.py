@@ -7,6 +7,7 @@ from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import NEVER_CALLS, Coverage
 from otterize_pcap.resolve.resolve import CHANGED_HANDS
 from otterize_pcap.resolve.tunnel_ends import LEFT_CLOSED
+from otterize_pcap.resolve.would_show import WATCH
 
 CUT_OFF = "cut off in "
 _PACKETS: tuple[tuple[str, str, str], ...] = (
@@ -48,13 +49,12 @@ _PACKETS: tuple[tuple[str, str, str], ...] = (
 )
 """How a reason begins, what is said of it, and what to do."""
 
-_WATCH = "otterize capture watches who has which address meanwhile"
 _CONNECTIONS: tuple[tuple[FateKind, str, str, str], ...] = (
     (
         FateKind.AMBIGUOUS,
         "",
         "`otterize explain` names whom it may have been",
-        _WATCH,
+        WATCH,
     ),
     (
         FateKind.UNDIRECTED,
@@ -62,12 +62,12 @@ _CONNECTIONS: tuple[tuple[FateKind, str, str, str], ...] = (
         "record from before they begin, or with conntrack (otterize capture saves it)",
         "",
     ),
-    (FateKind.UNRESOLVED, "no pod had the address", "", _WATCH),
+    (FateKind.UNRESOLVED, "no pod had the address", "", WATCH),
     (
         FateKind.UNRESOLVED,
         CHANGED_HANDS.reason,
         "a snapshot from the other end of the capture may have it (--snapshot takes several)",
-        _WATCH,
+        WATCH,
     ),
 )
 """A kind of fate, how its reason begins, what to do, and what to do where there was no watch."""

@@ -196,6 +196,12 @@ class MappedCapture:
         self._resolver = self._lookup.resolver(self._found.other_readings)
         self.cluster_dns: ClusterDns = self._lookup.cluster_dns
         self.inclusion = rules.inclusion
+        self.clocks_disagree = bool(self._found.other_readings)
+
+    @property
+    def lookup(self) -> CaptureLookup:
+        """What it was resolved against."""
+        return self._lookup
 
     @cached_property
     def groups(self) -> list[GroupResolution]:
