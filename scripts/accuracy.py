@@ -1,4 +1,4 @@
-"""Hold the mapper, and two simple ways to do the same, against what really happened.
+"""Hold the mapper, and other ways to do the same, against what really happened.
 
 For each recorded cluster under fixtures/ with a truth.json it counts how many of the true calls
 each way finds, and how many false ones, from what tcpdump saw on all interfaces of all nodes and
@@ -12,9 +12,11 @@ import argparse
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from upstream_rules import Upstream
 
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import Workload
@@ -30,17 +32,25 @@ DOCUMENT = ROOT / "docs" / "accuracy.md"
 BEGIN, END = "<!-- made by scripts/accuracy.py -->\n", "<!-- end -->\n"
 
 Edge = tuple[Workload, Workload, str, int]
-Method = Callable[[Capture], set[Edge]]
+ANY_PORT = ("", 0)
+"""Protocol and port of an edge that says neither: it is all calls of its pair."""
+Method = Callable[[Capture, Sequence[Path]], set[Edge]]
 
 
-def ours(capture: Capture) -> set[Edge]:
+def ours(capture: Capture, snapshots: Sequence[Path]) -> set[Edge]:
     """What `otterize intents list` shows."""
+    del snapshots
     return {
         (call.client, call.server, use.protocol, use.port)
         for call in graph_capture(capture).calls
         if isinstance(call.server, Workload)
         for use in call.uses
     }
+
+
+def upstream(capture: Capture, snapshots: Sequence[Path]) -> set[Edge]:
+    """What the Otterize network mapper would have shown, which keeps no ports."""
+    return {(*pair, *ANY_PORT) for pair in Upstream(contents_of(capture), snapshots).pairs()}
 
 
 def lower_port(row: Row) -> int:
@@ -72,9 +82,18 @@ def joined_by_address(capture: Capture, client_of: Callable[[Row], int]) -> set[
 
 METHODS: tuple[tuple[str, Method], ...] = (
     ("otterize", ours),
-    ("5-tuple", lambda capture: joined_by_address(capture, lower_port)),
-    ("first packet", lambda capture: joined_by_address(capture, first_packet)),
+    ("network mapper", upstream),
+    ("5-tuple", lambda capture, _: joined_by_address(capture, lower_port)),
+    ("first packet", lambda capture, _: joined_by_address(capture, first_packet)),
 )
+
+
+def counted(found: set[Edge], shown: set[Edge], everything: set[Edge]) -> tuple[int, int]:
+    """How many of the calls that can be shown were found, and how many edges are false."""
+    pairs = {edge[:2] for edge in found if edge[2:] == ANY_PORT}
+    true_pairs = {(*edge[:2], *ANY_PORT) for edge in everything}
+    hits = sum(edge in found or edge[:2] in pairs for edge in shown)
+    return hits, len(found - everything - true_pairs)
 
 
 def edge_of(entry: dict[str, Any]) -> Edge:
@@ -100,8 +119,12 @@ def known_edges(truth: dict[str, Any], *views: str) -> set[Edge]:
     }
 
 
-def captures(scenario: Path) -> Iterator[tuple[Capture, set[Edge], set[Edge]]]:
-    """All interfaces, then uplinks alone: the capture, the calls it can show, all not false.
+View = tuple[Capture, list[Path], set[Edge], set[Edge]]
+"""A capture, its snapshot files, the calls that it can show, all that are not false."""
+
+
+def captures(scenario: Path) -> Iterator[View]:
+    """All interfaces, then uplinks alone.
 
     Calls to the cluster's DNS are hidden by default, but whoever shows them is not wrong; nor is
     who believes a snapshot that no packet on the uplinks contradicts.
@@ -110,7 +133,8 @@ def captures(scenario: Path) -> Iterator[tuple[Capture, set[Edge], set[Edge]]]:
     lookups = {edge_of(entry) for entry in truth["notEdges"] if entry["why"] == "cluster-dns"}
     shown = known_edges(truth, "recorded")
     everything = true_edges(truth) | lookups
-    yield opened(scenario, truth), shown, everything
+    snapshots = snapshot_files(scenario, truth)
+    yield opened(scenario, truth), snapshots, shown, everything
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / scenario.name
         shutil.copytree(scenario, copy, ignore=shutil.ignore_patterns("pcap"))
@@ -119,13 +143,19 @@ def captures(scenario: Path) -> Iterator[tuple[Capture, set[Edge], set[Edge]]]:
         everything |= {
             edge_of(entry) for entry in truth["notEdges"] if "uplink" in entry.get("believed", {})
         }
-        yield opened(copy, truth), shown, everything
+        yield opened(copy, truth), snapshots, shown, everything
 
 
 def opened(directory: Path, truth: dict[str, Any]) -> Capture:
     """A capture directory, with the snapshot files that the truth names where it has several."""
-    snapshots = [directory / name for name in truth["snapshots"]] if "snapshots" in truth else None
-    return open_captures([directory], snapshots, ReadOptions())[0]
+    return open_captures(
+        [directory], snapshot_files(directory, truth), ReadOptions(collect_names=True)
+    )[0]
+
+
+def snapshot_files(directory: Path, truth: dict[str, Any]) -> list[Path]:
+    """A capture directory's snapshot files."""
+    return [directory / name for name in truth.get("snapshots", ("snapshot.json",))]
 
 
 def scenarios() -> list[Path]:
@@ -150,11 +180,10 @@ def table() -> str:
     sums = [0] * (2 * (1 + 2 * len(METHODS)))
     for scenario in scenarios():
         counts: list[int] = []
-        for capture, shown, everything in captures(scenario):
+        for capture, snapshots, shown, everything in captures(scenario):
             counts.append(len(shown))
             for _, method in METHODS:
-                found = method(capture)
-                counts += (len(found & shown), len(found - everything))
+                counts += counted(method(capture, snapshots), shown, everything)
         sums = [total + count for total, count in zip(sums, counts, strict=True)]
         lines.append(_line(f"[{scenario.name}](../fixtures/{scenario.name}/)", counts))
     lines.append(_line("all", sums))

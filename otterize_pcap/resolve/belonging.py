@@ -7,17 +7,22 @@ another cluster's snapshot would be wrong, and nothing in the graph would show i
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
+from otterize_pcap.addresses import format_address, is_private
+from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.legs import Recording, Tuple5
 from otterize_pcap.errors import MismatchError
 from otterize_pcap.graph.service_graph import NodeCoverage
 from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.resolve.service_routes import API_SERVER
 from otterize_pcap.snapshot.snapshot import Snapshot
-from otterize_pcap.table.rows import Row
+from otterize_pcap.table.rows import Endpoint, Row
 
 SAMPLE = 2_000
 """Rows of a recording that are looked at; 20 ms, where all of a million would take ten seconds."""
 FEW_PODS = 8
 """So many unknown pods can have come and gone unseen; more, and more than known ones, not."""
+FEW_SERVICES = 2
+"""So many unknown Services can have come and gone unseen; more, and more than known ones, not."""
 MAX_LISTED = 4
 ADVICE = (
     "are they of one cluster? Give the snapshot that belongs to the capture, or go on with --force"
@@ -28,7 +33,8 @@ def refuse_strangers(
     recordings: Sequence[Recording],
     captured: Sequence[NodeCoverage],
     snapshot: Snapshot,
-    nodes: Collection[bytes],
+    saved: Mapping[bytes, frozenset[str]],
+    dumps: Sequence[Dump] = (),
 ) -> None:
     """Stop where a capture is not of the snapshot's cluster.
 
@@ -36,7 +42,8 @@ def refuse_strangers(
         recordings: The rows, by node.
         captured: The nodes that a manifest names.
         snapshot: The snapshot.
-        nodes: The addresses of nodes, those in the snapshot and those that the capture saved.
+        saved: The addresses that nodes said they have, each with their names.
+        dumps: Conntrack's tables.
 
     Raises:
         MismatchError: They do not belong together.
@@ -51,6 +58,8 @@ def refuse_strangers(
             f"{_listed(known)}; {ADVICE}"
         )
         raise MismatchError(message)
+    _refuse_other_nodes(saved, snapshot)
+    nodes = saved.keys() | snapshot.nodes.keys()
     strangers = list(_strangers(recordings, known, snapshot, nodes))
     if strangers:
         files = {each.files[0] for each in strangers}
@@ -61,6 +70,29 @@ def refuse_strangers(
         )
         raise MismatchError(message)
     _refuse_unknown_pods(recordings, snapshot, nodes)
+    _refuse_unknown_services(recordings, snapshot, nodes, dumps)
+
+
+def _refuse_other_nodes(saved: Mapping[bytes, frozenset[str]], snapshot: Snapshot) -> None:
+    """Stop where no node that both know has its private address by both.
+
+    A public one may be a gateway's. What several nodes have, such as a bridge's, is no node's own.
+    """
+    own: dict[str, set[bytes]] = {}
+    for address, name in snapshot.nodes.items():
+        if is_private(address):
+            own.setdefault(name, set()).add(address)
+    said: dict[str, set[bytes]] = {}
+    for address, names in saved.items():
+        if is_private(address) and len(names) == 1:
+            said.setdefault(next(iter(names)), set()).add(address)
+    both = own.keys() & said.keys()
+    if both and all(own[name].isdisjoint(said[name]) for name in both):
+        message = (
+            f"{snapshot.where}: gives nodes of these names other addresses than they said they "
+            f"have ({_listed(both)}); {ADVICE}"
+        )
+        raise MismatchError(message)
 
 
 def _strangers(
@@ -163,6 +195,58 @@ def _refuse_unknown_pods(
             f"that were looked at; {ADVICE}"
         )
         raise MismatchError(message)
+
+
+def _refuse_unknown_services(
+    recordings: Sequence[Recording],
+    snapshot: Snapshot,
+    nodes: Collection[bytes],
+    dumps: Sequence[Dump],
+) -> None:
+    """Stop where most Services that were called are none that the snapshot knows.
+
+    One that has the Service of the API server has those of all namespaces.
+    """
+    if not any((one.namespace, one.name) == API_SERVER for one in snapshot.services):
+        return
+    called = {*_rewritten(recordings), *_translated(dumps)}
+    known = called & snapshot.virtual
+    unknown = {
+        address
+        for address in called - known
+        if is_private(address)
+        and address not in nodes
+        and address not in snapshot.tenures
+        and not snapshot.is_pod_range(address)
+    }
+    if len(unknown) > max(len(known), FEW_SERVICES):
+        message = (
+            f"{snapshot.where}: knows {len(known)} of the {len(known) + len(unknown)} Service "
+            f"addresses that were called ({_listed(set(map(format_address, unknown)))}); {ADVICE}"
+        )
+        raise MismatchError(message)
+
+
+def _rewritten(recordings: Sequence[Recording]) -> Iterator[bytes]:
+    """Destinations of which NAT made another: the same SYN went to both, and there first."""
+    called: dict[tuple[Endpoint, int], dict[bytes, int]] = {}
+    for recording in recordings:
+        for row in islice(recording.rows, SAMPLE):
+            if row.client is not None and row.client_isn is not None:
+                client, server = (row.low, row.high)[:: -1 if row.client else 1]
+                first = called.setdefault((client, row.client_isn), {})
+                first[server[0]] = min(row.first_ns, first.get(server[0], row.first_ns))
+    for first in called.values():
+        if len(first) > 1:
+            yield min(first, key=lambda address: (first[address], address))
+
+
+def _translated(dumps: Sequence[Dump]) -> Iterator[bytes]:
+    """Destinations of which conntrack says that NAT made another."""
+    for dump in dumps:
+        for entry in islice(dump.entries, SAMPLE):
+            if entry.target != entry.server:
+                yield entry.target[0]
 
 
 def _shown(recording: Recording) -> set[bytes]:

@@ -182,7 +182,8 @@ class MappedCapture:
                 contents.recordings,
                 contents.coverage_nodes,
                 contents.snapshot,
-                self._lookup.nodes,
+                contents.nodes,
+                contents.dumps,
             )
         self._found = GroupedConnections(
             contents.recordings,

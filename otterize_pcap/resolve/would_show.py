@@ -14,7 +14,6 @@ from otterize_pcap.resolve.build_graph import (
     HIDDEN_EXTERNAL,
     HIDDEN_ONE_WAY,
     HIDDEN_SELF,
-    AnyResolved,
 )
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.resolve.resolve import (
@@ -26,6 +25,7 @@ from otterize_pcap.resolve.resolve import (
     OUTSIDE_TENURE,
     UNDIRECTED,
     UNKNOWN_PRIVATE,
+    AnyResolved,
     Resolved,
 )
 

@@ -13,18 +13,32 @@ from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.resolve.capture import Capture, contents_of
 from otterize_pcap.resolve.map_capture import Rules, map_capture
 from otterize_pcap.table.read import ReadOptions
-from tests.cluster_builder import NODE_A, call, capture, edges, node, pod, recording, snapshot
+from tests.cluster_builder import (
+    NODE_A,
+    call,
+    capture,
+    conntrack,
+    edges,
+    entry,
+    node,
+    pod,
+    recording,
+    service,
+    snapshot,
+)
 from tests.conftest import FIXTURES
 
 WEB, API, DB = "10.1.0.1", "10.1.0.2", "10.1.1.3"
-KNOWN = snapshot(
+OBJECTS = (
     pod("web", WEB),
     pod("api", API),
     pod("db", DB, node="b"),
     node("a", NODE_A),
     node("b", "192.168.0.2", pod_cidr="10.1.0.0/16"),
 )
-OWN = recording([*call(f"{WEB}:1", f"{API}:80"), *call(f"{WEB}:2", f"{DB}:5432", 5)], "a")
+KNOWN = snapshot(*OBJECTS)
+OWN_CALLS = [*call(f"{WEB}:1", f"{API}:80"), *call(f"{WEB}:2", f"{DB}:5432", 5)]
+OWN = recording(OWN_CALLS, "a")
 
 
 def refused(*recordings: Recording, **changed: object) -> str:
@@ -100,6 +114,57 @@ def test_most_pod_addresses_are_unknown(unknown: int, is_refused: bool) -> None:
         assert "knows 1 of the 10 pod addresses" in refused(recording(seen, "a"))
     else:
         assert accepted(recording(seen, "a")) == set()
+
+
+@pytest.mark.parametrize(
+    ("said", "is_refused"),
+    [
+        pytest.param({"172.18.0.2": "a", "172.18.0.3": "b"}, True, id="all"),
+        pytest.param({"172.18.0.2": "a", "192.168.0.2": "b"}, False, id="one of two"),
+        pytest.param({"172.18.0.2": "x"}, False, id="of another name"),
+    ],
+)
+def test_nodes_of_the_same_names_at_other_addresses(said: dict[str, str], is_refused: bool) -> None:
+    """S13: what nodes say of their own addresses holds against the snapshot's Nodes."""
+    made = capture(KNOWN, OWN, nodes=said)
+    assert map_capture(made, Rules(force=True)).graph.coverage is not None
+    if not is_refused:
+        map_capture(made)
+        return
+    with pytest.raises(MismatchError, match=r"other addresses than they said they have \(a, b\)"):
+        map_capture(made)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "seen_by", "has_api_server", "is_refused"),
+    [
+        pytest.param(3, "packets", True, True, id="by packets"),
+        pytest.param(3, "conntrack", True, True, id="by conntrack"),
+        pytest.param(2, "packets", True, False, id="few"),
+        pytest.param(9, "packets", False, False, id="a snapshot of one namespace"),
+    ],
+)
+def test_most_services_that_were_called_are_unknown(
+    unknown: int, seen_by: str, has_api_server: bool, is_refused: bool
+) -> None:
+    """S13: Services come and go unseen, but not most of them; of one namespace it is no sign."""
+    name, namespace = ("kubernetes", "default") if has_api_server else ("other", "app")
+    known = snapshot(*OBJECTS, service(name, "10.96.0.1", 443, namespace=namespace))
+    seen, lines = [], []
+    for number in range(unknown):
+        virtual = f"10.43.0.{number + 1}:80"
+        if seen_by == "packets":
+            seen += call(f"{WEB}:{number + 1}", virtual, number, isn=number + 1)
+            seen += call(f"{WEB}:{number + 1}", f"{API}:80", number + 0.1, isn=number + 1)
+        lines.append(entry(f"{WEB}:{number + 1}", virtual, f"{API}:80"))
+    dumps = [conntrack(*lines)] if seen_by == "conntrack" else []
+    made = capture(known, recording(seen or OWN_CALLS, "a"), dumps=dumps)
+    assert map_capture(made, Rules(force=True)).graph.coverage is not None
+    if not is_refused:
+        map_capture(made)
+        return
+    with pytest.raises(MismatchError, match=rf"knows 0 of the {unknown} Service addresses"):
+        map_capture(made)
 
 
 def test_two_clusters_in_one_directory() -> None:

@@ -404,7 +404,9 @@ def test_host_port_and_saved_addresses() -> None:
         "proxy", NODE_A, host_network=True, node="a", ports=[{"containerPort": 1, "hostPort": 8443}]
     )
     known = snapshot(pod("client", "10.1.0.1"), made)
-    found = mapped(known, call("10.1.0.1:1", "10.244.0.1:8443"), nodes={"10.244.0.1": "a"})
+    found = mapped(
+        known, call("10.1.0.1:1", "10.244.0.1:8443"), nodes={"10.244.0.1": "a", NODE_A: "a"}
+    )
     assert edges(found) == {"client -> proxy:8443"}
 
 
