@@ -208,9 +208,19 @@ def unknowable(view: str, but: str = "") -> str:
 def document_part() -> str:
     """The table, and what is not counted in it."""
     return (
-        f"{table()}\nCalls that were made and cannot be known, and why:\n\n{unknowable('recorded')}"
+        f"{table()}\nRefused, as capture and snapshot do not belong together (S13):\n\n{refused()}"
+        f"\nCalls that were made and cannot be known, and why:\n\n{unknowable('recorded')}"
         "\nCalls between nodes that are known, but not from the uplinks alone:\n\n"
         f"{unknowable('uplink', but='recorded')}"
+    )
+
+
+def refused() -> str:
+    """A line for each recording that makes no table, because it is refused."""
+    paths = sorted(path.parent for path in (ROOT / "fixtures").glob("*/truth.json"))
+    reasons = {path.name: read_truth(path).get("refused") for path in paths}
+    return "".join(
+        f"- [{name}](../fixtures/{name}/): {why}.\n" for name, why in reasons.items() if why
     )
 
 

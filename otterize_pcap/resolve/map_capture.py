@@ -34,7 +34,12 @@ from otterize_pcap.resolve.holders import Holders
 from otterize_pcap.resolve.identity import ANNOTATIONS, Identities, NamedBy, held_by_workloads
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
 from otterize_pcap.resolve.naming_notes import inferred_names, merged_notes
-from otterize_pcap.resolve.notes import clock_notes, hands_notes, snapshot_notes
+from otterize_pcap.resolve.notes import (
+    clock_notes,
+    hands_notes,
+    snapshot_notes,
+    unrecorded_notes,
+)
 from otterize_pcap.resolve.resolve import (
     AMBIGUOUS,
     DEFAULT_SLACK_NS,
@@ -330,6 +335,14 @@ class MappedCapture:
         yield from clock_notes(self.offsets, self._found.other_readings)
         yield from snapshot_notes(lookup.snapshot, contents.files, lookup.rules.slack_ns)
         yield from hands_notes(lookup.hands, ambiguous, lookup.snapshot)
+        yield from unrecorded_notes(
+            lookup.snapshot,
+            {each.node for each in contents.recordings if each.files},
+            {each.name for each in contents.coverage_nodes},
+            max(
+                (file.last_ns for file in contents.files if file.last_ns is not None), default=None
+            ),
+        )
         ends = TunnelEnds(lookup.snapshot, contents.nodes)
         opened = any(
             any(each.table.paths) for each in contents.recordings if each.table is not None

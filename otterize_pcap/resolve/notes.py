@@ -1,6 +1,6 @@
 """What a reader of a graph must know to trust it: clocks, and what the snapshot cannot say."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.graph.service_graph import FileCoverage
@@ -14,6 +14,7 @@ SINGLE_POINT = "snapshot is a single point in time"
 # For so long what a snapshot without a watch says is taken to be still, or already, so.
 FRESH_NS = 600 * SECOND_NS
 SHOWN_LEFT_OUT = 3
+MAX_LISTED = 4
 
 
 def clock_notes(offsets: Mapping[str, int], other_readings: Sequence[int]) -> Iterator[str]:
@@ -54,6 +55,34 @@ def hands_notes(hands: ChangesOfHands, ambiguous: int, snapshot: Snapshot) -> It
         why = "no recording is named like a node that pods are on"
         advice = "name each after its node (NODE.pcap)"
     yield f"{why}, so that packets do not show when an address changed hands: {advice}"
+
+
+def unrecorded_notes(
+    snapshot: Snapshot, recorded: Collection[str], told: Collection[str], last_ns: int | None
+) -> Iterator[str]:
+    """Which nodes had pods and no recording, where recordings are named after nodes.
+
+    Args:
+        snapshot: Which pods were where.
+        recorded: The nodes that recordings are of.
+        told: The nodes of which the summary says what became of them.
+        last_ns: When the last packet was.
+    """
+    nodes = {
+        tenure.pod.node
+        for tenures in snapshot.tenures.values()
+        for tenure in tenures
+        if last_ns is None or tenure.interval.end_ns >= last_ns
+    } - {""}
+    if nodes.isdisjoint(recorded):
+        return
+    missing = sorted(nodes - {*recorded, *told})
+    if missing:
+        more = f" and {len(missing) - MAX_LISTED} more" if len(missing) > MAX_LISTED else ""
+        yield (
+            f"nothing was recorded on {', '.join(missing[:MAX_LISTED])}{more}: what pods there "
+            "said to each other is missing"
+        )
 
 
 def snapshot_notes(
