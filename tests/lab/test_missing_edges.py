@@ -58,7 +58,8 @@ def test_reasons_of_missing_edges(golden: Golden) -> None:
         for asked in dict.fromkeys(map(pair, missing(scenario, mapped(scenario)))):
             arguments = ["explain", *asked, str(scenario), "--quiet", "--most", "0"]
             result = run.invoke(command_line("explain"), arguments)
-            assert result.exit_code == 0
+            # A name of which a snapshot and all packets know nothing is an error.
+            assert result.exit_code in {0, 1}
             lines = [line for line in result.stdout.splitlines() if "--most" not in line]
             told.append("\n".join((f"{scenario.name}:", *filter(None, lines))))
     golden("explain/missing-edges.txt", "\n\n".join(told) + "\n")
