@@ -18,6 +18,7 @@ from otterize_pcap.resolve.build_graph import (
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.resolve.resolve import (
     AMBIGUOUS,
+    CHANGED_HANDS,
     NO_BACKEND,
     NO_POD,
     NODE_CLIENT,
@@ -41,6 +42,7 @@ _ADVICE: Mapping[Fate, str] = {
         "a handshake would tell (record from before it begins), or a port that the server's pods "
         "declare; otterize capture saves conntrack's tables and nodes' ephemeral ports, too"
     ),
+    CHANGED_HANDS: "a snapshot from the other end of the capture may have it",
     OUTSIDE_TENURE: "a snapshot of that time would say whose address it was then",
     NODE_CLIENT: (
         "every process of a node has its address; what a pod sends through NAT is told by its own "
@@ -56,7 +58,10 @@ _ADVICE: Mapping[Fate, str] = {
     HIDDEN_DNS: "--include-cluster-dns shows it",
     HIDDEN_SELF: "--exclude-self hides it",
 }
-_AMBIGUOUS = "two had the address within --time-slack of that time, or at once"
+_AMBIGUOUS = (
+    "two had the address within --time-slack of that time, or at once; all interfaces of its node "
+    "would show which (-i any, tcpdump 4.99 or newer)"
+)
 _CLOCKS = "which of two clocks is right would tell: otterize capture measures them"
 
 
