@@ -25,7 +25,7 @@ def parse_address(text: str) -> bytes:
         if ":" in text:
             return inet_pton(AF_INET6, text)
         return MAPPED + inet_pton(AF_INET, text)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         message = f"not an IP address: {text!r}"
         raise AddressError(message) from error
 

@@ -9,6 +9,7 @@ A directory that holds `*.pcap*` files and a `snapshot.json` side by side is val
 This module knows names and the manifest; it parses neither packets nor Kubernetes objects.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,8 +17,15 @@ import msgspec
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.json_errors import json_reason
 from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.timestamps import TimeError, parse_time
 
 MANIFEST_VERSION = 1
+MAX_CLOCK_AHEAD_S = 1e9
+"""Seconds that a clock is off which stands at 1970; more is no measurement."""
+MAX_TIME_NS = (1 << 62) - 1
+"""The year 2116, in nanoseconds: whatever is added to it, 64 bits hold it."""
+MAX_PARTS = 8
+SHOWN = 60
 
 
 class CapturedFile(msgspec.Struct, frozen=True, rename="camel"):
@@ -86,7 +94,7 @@ def decode_manifest(document: bytes, where: str) -> Manifest:
     """
     try:
         manifest = msgspec.json.decode(document, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         reason = json_reason(document, Manifest)
         message = (
             f"{where}: not a capture manifest ({reason}); delete it to use the directory as is"
@@ -98,7 +106,45 @@ def decode_manifest(document: bytes, where: str) -> Manifest:
             f"({MANIFEST_VERSION}); upgrade otterize-pcap"
         )
         raise CaptureError(message)
+    for path, told in _odd(manifest):
+        message = f"{where}: {path} is {told}; delete the manifest to use the directory as is"
+        raise CaptureError(message)
     return manifest
+
+
+def _odd(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """The path to each value that makes no sense, and what it is.
+
+    Times that are none, clocks that no computer has, and names that lead out of the directory.
+    """
+    times: list[tuple[str, str | None]] = [("$.start", manifest.start), ("$.end", manifest.end)]
+    for number, node in enumerate(manifest.nodes):
+        path = f"$.nodes[{number}]"
+        times += [(f"{path}.{name}", getattr(node, name)) for name in ("start", "end")]
+        if node.clock_ahead is not None and not abs(node.clock_ahead) <= MAX_CLOCK_AHEAD_S:
+            yield f"{path}.clockAhead", f"{node.clock_ahead!r}, in seconds"
+        if not _stays_inside(node.name, parts=1):
+            yield f"{path}.name", f"no name of a folder: {node.name[:SHOWN]!r}"
+        for place, file in enumerate(node.files):
+            if not _stays_inside(file.path, parts=MAX_PARTS):
+                yield f"{path}.files[{place}].path", f"outside of it: {file.path[:SHOWN]!r}"
+    for path, text in times:
+        try:
+            if text is not None and not 0 <= parse_time(text) <= MAX_TIME_NS:
+                yield path, f"no time of a computer: {text!r}"
+        except TimeError as error:
+            yield path, str(error)
+
+
+def _stays_inside(name: str, parts: int) -> bool:
+    """Whether a path, of at most so many parts, cannot lead out of where it begins."""
+    found = name.split("/")
+    return len(found) <= parts and all(
+        part not in {"", ".", ".."}
+        and "\0" not in part
+        and len(part.encode(errors="replace")) < 256
+        for part in found
+    )
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

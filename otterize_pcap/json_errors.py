@@ -70,6 +70,8 @@ def _syntax_reason(document: bytes) -> str:
         return f"a syntax error at {place}"
     except RecursionError:
         return "it is nested too deep"
+    except ValueError:
+        return "a number of thousands of digits"
     return "a syntax error"
 
 

@@ -128,25 +128,26 @@ def test_the_innermost_misfit_is_named(text: str, said: str) -> None:
     assert json_reason(text.encode(), dict[str, list[Inner]]) == said
 
 
-FILES: dict[str, Callable[[Path], object]] = {
-    "read_bytes": read_bytes,
-    "open": lambda path: open_stream(ExitStack(), path),
-    "write_text": lambda path: emit("text", path),
-    "mkdir": lambda path: emit_files({"a": "b"}, path),
-    "write_bytes": lambda path: write_snapshot(b"{}", path),
-    "is_dir": prepare_directory,
-}
+FILES: list[tuple[str, Callable[[Path], object]]] = [
+    ("stat", read_bytes),
+    ("stat", lambda path: open_stream(ExitStack(), path)),
+    ("replace", lambda path: emit("text", path)),
+    ("mkdir", lambda path: emit_files({"a": "b"}, path)),
+    ("replace", lambda path: emit_files({"a": "b"}, path)),
+    ("replace", lambda path: write_snapshot(b"{}", path)),
+    ("mkdir", prepare_directory),
+]
 
 
-@pytest.mark.parametrize("method", FILES)
+@pytest.mark.parametrize(("method", "use"), FILES)
 def test_system_errors_are_described_by_us(
-    method: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    method: str, use: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """What the system says about a file is named by its number, in our words."""
     error = OSError(errno.ENOSPC, MARKER)
-    monkeypatch.setattr(Path, "mkdir" if method == "is_dir" else method, raising(error))
+    monkeypatch.setattr(Path, method, raising(error))
     with pytest.raises(OtterizeError, match="the disk is full") as caught:
-        FILES[method](tmp_path / "x")
+        use(tmp_path / "x")
     assert MARKER not in str(caught.value)
 
 
@@ -240,9 +241,9 @@ def test_kubeconfig_is_described_by_us(
 
 # What a handler may take from another's error: numbers, and what was given to the library.
 NUMBERS = {"errno", "status", "status_code", "lineno", "colno", "pos", "position", "start"}
-GIVEN = {"body", "resp_body", "doc", "object", "code"}
+GIVEN = {"body", "resp_body", "doc", "object", "code", "__context__"}
 TRANSLATORS = {"system_reason", "connection_reason", "_os_message", "_not_written"}
-TRANSLATORS |= {"kubeconfig_reason", "_reason", "isinstance"}
+TRANSLATORS |= {"kubeconfig_reason", "_reason", "_code_of", "isinstance"}
 
 
 def our_errors() -> set[str]:

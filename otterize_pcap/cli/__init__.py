@@ -17,7 +17,11 @@ def main() -> None:
         # Answered before anything is imported: 20 ms instead of 200.
         from otterize_pcap.version import __version__  # noqa: PLC0415
 
-        print(f"otterize {__version__}")  # noqa: T201 - the CLI is where output happens
+        try:
+            print(f"otterize {__version__}", flush=True)  # noqa: T201 - the CLI is where output happens
+        except OSError:
+            # Whatever stdout leads to is full or gone; Python would try again at its end.
+            os._exit(3)
         return
     # A shell's background job ignores Ctrl-C, and so does this then.
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,6 +1,5 @@
-"""The `otterize` command: its groups, and the one place where errors become exit codes."""
+"""The `otterize` command: its groups and its exit codes."""
 
-import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -8,16 +7,14 @@ from typing import Annotated
 
 import typer
 
-from otterize_pcap.cli.terminal import complain, prepare_output
-from otterize_pcap.errors import OtterizeError, UsageError
+from otterize_pcap.cli.last_catch import exit_code_of
+from otterize_pcap.cli.terminal import prepare_output
 from otterize_pcap.version import __version__
 
 EXIT_CODES = """Exit codes: 0 fine; 1 differences or violations (diff, check),
 or unknown names (explain); 2 usage;
 3 unreadable or broken input; 4 cluster failure; 5 partial capture;
 6 a coverage threshold or --strict not met; 130 interrupted."""
-
-INTERRUPTED = 130
 
 # In the order of --help; each is a module of this package.
 COMMANDS = ("capture", "intents", "diff", "explain", "check", "graph", "connections", "snapshot")
@@ -75,21 +72,6 @@ def _named(words: list[str]) -> list[str]:
 def run() -> int:
     """Run the command line and return the exit code."""
     prepare_output()
-    try:
-        command_line(*_named(sys.argv[1:2]))(prog_name=_called_as())
-    except OtterizeError as error:
-        complain(str(error))
-        return error.exit_code
-    except UnicodeEncodeError as error:
-        message = f"{error.object[:80]!r} is not UTF-8; write it in UTF-8"
-        complain(message)
-        return UsageError.exit_code
-    except BrokenPipeError:
-        # The reader of a pipe went away (`| head`): nothing is wrong, and nobody listens.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 1
-    return 0
+    return exit_code_of(
+        lambda: command_line(*_named(sys.argv[1:2]))(prog_name=_called_as(), standalone_mode=False)
+    )

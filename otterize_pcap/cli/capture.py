@@ -9,8 +9,9 @@ import typer
 from otterize_pcap.cli import show_capture
 from otterize_pcap.cli.capture_cleanup import CleanUp, clean_up
 from otterize_pcap.cli.capture_nodes import CaptureRequest, capture_nodes, default_directory
-from otterize_pcap.cli.quantities import parse_duration, parse_size, split_list
+from otterize_pcap.cli.quantities import Mode, parse_duration, parse_mode, parse_size, split_list
 from otterize_pcap.errors import UsageError
+from otterize_pcap.files.writing import rights_of
 
 KubeconfigOption = Annotated[
     Path | None, typer.Option("--kubeconfig", help="Kubeconfig file.", show_default=False)
@@ -109,6 +110,7 @@ def register(
                 show_default="./otterize-captures/<UTC time>",
             ),
         ] = None,
+        mode: Mode = "0600",
         dry_run: Annotated[bool, typer.Option(help="Print the manifests and stop.")] = False,
         keep: Annotated[bool, typer.Option(help="Leave the Jobs on the cluster.")] = False,
         yes: YesOption = False,
@@ -148,7 +150,8 @@ def register(
             keep=keep,
             yes=yes,
         )
-        capture_nodes(request, show_calls)
+        with rights_of(parse_mode(mode)):
+            capture_nodes(request, show_calls)
 
     @group.command()
     def cleanup(

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from otterize_pcap.cli.terminal import notice
+from otterize_pcap.cli import INTERRUPTED
+from otterize_pcap.cli.terminal import notice, write_out
 from otterize_pcap.errors import ClusterError, PartialCaptureError, UsageError
 from otterize_pcap.node_status import NodeStatus
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from otterize_pcap.cluster.capture.nodes import NodeChoice
     from otterize_pcap.cluster.capture.run import CaptureOrder, CaptureResult
 
-INTERRUPTED = 130
 SMALLEST_BYTES = 1024 * 1024
 INTERFACE = re.compile(r"[A-Za-z0-9_.][-A-Za-z0-9_.:@]{0,14}\Z")
 
@@ -189,7 +189,7 @@ def _check_cluster(
     template = load_template()
     jobs = [fill_job(template, plan, choice.name) for choice in nodes if choice.skipped is None]
     if request.dry_run:
-        typer.echo(manifest_text(jobs), nl=False)
+        write_out(manifest_text(jobs))
     preflight.check_pod_security(cluster, plan.namespace)
     if access.is_allowed(
         cluster, access.Permission("create", "", "pods", plan.namespace, required=False)

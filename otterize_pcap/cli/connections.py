@@ -1,6 +1,5 @@
 """`otterize connections`: the connection table itself, without a snapshot."""
 
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
@@ -18,7 +17,7 @@ from otterize_pcap.cli.reading_options import (
     VxlanPorts,
     reading_options,
 )
-from otterize_pcap.cli.terminal import notice
+from otterize_pcap.cli.terminal import notice, write_out
 from otterize_pcap.connections.facts import NoSnapshot
 from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.connections.legs import Recording, TableRows
@@ -120,8 +119,7 @@ def _legs(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ListedConnecti
 def _write(lines: Iterator[str]) -> None:
     """Write as lines come, some at a time."""
     while some := "".join(islice(lines, LINES_AT_ONCE)):
-        sys.stdout.write(some)
-    sys.stdout.flush()
+        write_out(some)
 
 
 def _summary(tables: Iterable[CaptureTable]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from otterize_pcap.graph.naming import printable
 from otterize_pcap.records.compression import compression_of
 from otterize_pcap.table.read import Progress
 
@@ -71,14 +72,14 @@ class _Shown:
         from rich.progress import Progress as Bar  # noqa: PLC0415
 
         bar = Bar(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TextColumn("{task.fields[speed]}"),
             console=Console(file=self._stream, force_terminal=True),
             transient=True,
         )
-        bar.add_task(self._name, total=self._total, speed="")
+        bar.add_task(printable(self._name), total=self._total, speed="")
         bar.start()
         return bar
 

@@ -1,11 +1,18 @@
-"""Durations and sizes as people write them: `90s`, `5m`, `1h30m`; `100Mi`, `2Gi`, `500k`."""
+"""Durations and sizes as people write them: `90s`, `5m`, `1h30m`; `100Mi`, `2Gi`, `500k`.
+
+And the rights of files, in octal.
+"""
 
 import re
+from typing import Annotated
+
+import typer
 
 from otterize_pcap.errors import UsageError
 
 DURATION = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s?)?\Z")
 SIZE = re.compile(r"([0-9]{1,15})(|k|M|G|Ki|Mi|Gi)\Z")
+MODE = re.compile(r"[0-7]{3,4}", re.ASCII)
 LONGEST_S = 24 * 3600
 LARGEST_BYTES = 1 << 40
 UNITS = {
@@ -17,6 +24,25 @@ UNITS = {
     "Mi": 1024**2,
     "Gi": 1024**3,
 }
+
+
+Mode = Annotated[
+    str,
+    typer.Option(metavar="OCTAL", help="Rights of the files written, for example 0640."),
+]
+
+
+def parse_mode(text: str) -> int:
+    """The rights of files: octal, readable and writable for the owner, executable for nobody.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    mode = int(text, 8) if MODE.fullmatch(text) else 0
+    if mode & 0o600 != 0o600 or mode & ~0o666:
+        message = f"--mode {text!r} is no mode of a file that its owner writes; write it as 0640"
+        raise UsageError(message)
+    return mode
 
 
 def parse_duration(text: str, option: str) -> int:

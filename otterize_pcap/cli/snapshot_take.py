@@ -4,15 +4,15 @@
 and others can live beside it.
 """
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from otterize_pcap.cli.quantities import parse_duration
-from otterize_pcap.cli.terminal import notice
+from otterize_pcap.cli.quantities import Mode, parse_duration, parse_mode
+from otterize_pcap.cli.terminal import notice, write_out
 from otterize_pcap.errors import ClusterError, UsageError
+from otterize_pcap.files.writing import PRIVATE, write_whole
 from otterize_pcap.system_errors import system_reason
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def attach(group: typer.Typer) -> None:
         request_timeout: Annotated[
             str, typer.Option(help="How long the API server may take to answer, with all tries.")
         ] = "30s",
+        mode: Mode = "0600",
     ) -> None:
         """Save which pod, Service and node holds which address, for use with any tcpdump.
 
@@ -57,13 +58,14 @@ def attach(group: typer.Typer) -> None:
         if output is None:
             message = "otterize snapshot needs -o FILE to write to (- for stdout)"
             raise UsageError(message)
+        rights = parse_mode(mode)
         seconds = 0 if watch is None else parse_duration(watch, "--watch")
         from otterize_pcap.cluster.api.kubeconfig import connect  # noqa: PLC0415 - slow to import
 
         limit = parse_duration(request_timeout, "--request-timeout")
         cluster = connect(kubeconfig, context, limit, notice)
         document = take_snapshot(cluster, seconds)
-        write_snapshot(document, output)
+        write_snapshot(document, output, rights)
 
 
 def take_snapshot(cluster: "Cluster", seconds: int) -> bytes:
@@ -101,20 +103,17 @@ def take_snapshot(cluster: "Cluster", seconds: int) -> bytes:
     return taken.document()
 
 
-def write_snapshot(document: bytes, output: Path) -> None:
-    """Write a snapshot whole or not at all; `-` is stdout.
+def write_snapshot(document: bytes, output: Path, mode: int = PRIVATE) -> None:
+    """Write a snapshot whole or not at all, with these rights; `-` is stdout.
 
     Raises:
         ClusterError: The file cannot be written.
     """
     if str(output) == "-":
-        sys.stdout.buffer.write(document)
-        sys.stdout.buffer.flush()
+        write_out(document)
         return
-    part = output.with_name(output.name + ".part")
     try:
-        part.write_bytes(document)
-        part.replace(output)
+        write_whole(output, document, mode)
     except OSError as error:
         message = f"{output}: {system_reason(error)}; give another file with -o"
         raise ClusterError(message) from error

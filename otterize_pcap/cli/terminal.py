@@ -1,12 +1,16 @@
 """What the CLI knows of the terminal: notices on stderr, results on stdout, colour or not."""
 
+import hashlib
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
 from otterize_pcap.errors import InputError, UsageError
+from otterize_pcap.files.writing import ANYBODY, LONGEST_NAME, write_all, write_whole
+from otterize_pcap.graph.naming import printable
 from otterize_pcap.system_errors import system_reason
 
 # What people of `kubectl` give to -o.
@@ -16,8 +20,11 @@ FORMAT_WORDS = frozenset({"yaml", "json", "wide", "csv", "text", "intents"})
 def prepare_output() -> None:
     """Make results the same bytes everywhere: UTF-8 and bare newlines, whatever the locale.
 
-    A terminal keeps its own encoding, and shows what that cannot hold as escapes.
+    A terminal keeps its own encoding, and shows what that cannot hold as escapes. Where a stream
+    was closed, notices go nowhere and results are refused.
     """
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the whole run
     for stream in (sys.stdout, sys.stderr):
         if not isinstance(stream, TextIOWrapper):
             continue
@@ -29,12 +36,59 @@ def prepare_output() -> None:
 
 def complain(message: str) -> None:
     """Say what went wrong, on one line of stderr."""
-    print(f"otterize: {message}", file=sys.stderr)  # noqa: T201 - the CLI's own output
+    notice(f"otterize: {message}")
 
 
 def notice(line: str) -> None:
-    """Say something beside the result."""
-    print(line, file=sys.stderr)  # noqa: T201 - the CLI's own output
+    """Say something beside the result, on one line of stderr.
+
+    Names in it may be anybody's: nothing in it moves a cursor, begins another line or is a command
+    to the system that runs the job (`::error::`).
+    """
+    with suppress(OSError):
+        print(printable(line), file=sys.stderr)  # noqa: T201 - the CLI's own output
+
+
+def write_out(content: str | bytes) -> None:
+    """Write to stdout and see that it arrives.
+
+    A reader that went away (`| head`) is no failure: the exit code is the result's all the same.
+
+    Raises:
+        InputError: stdout is closed, or what it leads to is full.
+    """
+    if sys.stdout is None:
+        message = "standard output is closed; write to a file with -o"
+        raise InputError(message)
+    try:
+        if isinstance(content, bytes):
+            sys.stdout.buffer.write(content)
+        else:
+            sys.stdout.write(content)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        close_output()
+    except OSError as error:
+        message = f"standard output: {system_reason(error)}; write to a file with -o"
+        raise InputError(message) from error
+
+
+def finish_output() -> None:
+    """See that all that was printed arrived; see `write_out`."""
+    if sys.stdout is not None:
+        write_out("")
+
+
+def close_output() -> None:
+    """Leave nothing unwritten that Python would try to write at its end, and fail again."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def emit(text: str, output: Path | None) -> None:
@@ -47,39 +101,41 @@ def emit(text: str, output: Path | None) -> None:
         InputError: The file cannot be written.
     """
     if output is None or str(output) == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        write_out(text)
         return
     if str(output) in FORMAT_WORDS:
         message = f"-o names a file; did you mean --format {output}? (or -o out.{output})"
         raise UsageError(message)
     try:
-        _write_whole(text, output)
+        write_whole(output, text.encode("utf-8", "surrogateescape"), ANYBODY)
     except OSError as error:
         raise InputError(_not_written(output, error)) from error
 
 
 def emit_files(texts: Mapping[str, str], directory: Path) -> None:
-    """Write several results into a directory, made where it is missing (mode 0700).
+    """Write several results into a directory, made where it is missing (mode 0700): all or none.
 
     Raises:
         InputError: The directory or a file cannot be written.
     """
+    contents = {
+        _short(name): text.encode("utf-8", "surrogateescape") for name, text in texts.items()
+    }
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, text in texts.items():
-            _write_whole(text, directory / name)
+        write_all(directory, contents)
     except OSError as error:
         raise InputError(_not_written(directory, error)) from error
 
 
-def _write_whole(text: str, path: Path) -> None:
-    if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8", newline="\n")
-        return
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(path)
+def _short(name: str) -> str:
+    """A file name that file systems take, told from others by a digest where it was too long."""
+    encoded = name.encode()
+    if len(encoded) <= LONGEST_NAME:
+        return name
+    suffix = Path(name).suffix
+    digest = hashlib.sha256(encoded).hexdigest()[:12]
+    room = LONGEST_NAME - len(digest) - len(suffix) - 1
+    return f"{encoded[:room].decode('utf-8', 'ignore')}-{digest}{suffix}"
 
 
 def _not_written(path: Path, error: OSError) -> str:

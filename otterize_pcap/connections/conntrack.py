@@ -6,6 +6,7 @@ Input: the text of /proc/net/nf_conntrack, or `conntrack -L -o extended`, which 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES, TCP, UDP
@@ -35,6 +36,8 @@ NOT_OPEN = frozenset(
 # While data is not acknowledged, TCP's full timeout is one of these instead of its state's.
 SHORTENED = ("nf_conntrack_tcp_timeout_unacknowledged", "nf_conntrack_tcp_timeout_max_retrans")
 DEFAULT_SHORTENED = 300
+MAX_DIGITS = 10
+"""Of the largest 32-bit number: a timeout in seconds (Linux, struct nf_conn)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +115,18 @@ def _entry(words: list[str], line: int) -> Entry:
             fields.setdefault(key, []).append(value)
 
     def endpoint(address: str, port: str, index: int) -> Endpoint:
-        number = int(fields[port][index])
+        number = _number(fields[port][index])
         if not 0 <= number <= 0xFFFF:
             raise ValueError(number)
         return parse_address(fields[address][index]), number
 
     flags = [word for word in words if word.startswith("[")]
-    before_tuples = words[4 : next(index for index, word in enumerate(words) if "=" in word)]
+    before_tuples = list(takewhile(lambda word: "=" not in word, words[4:]))
     states = [word for word in before_tuples if not word.isdigit() and not word.startswith("[")]
     return Entry(
         protocol=PROTOCOLS[words[2]],
         state=states[0] if states else "",
-        remaining=int(words[4]) if words[4].isdigit() else None,
+        remaining=_number(words[4]) if words[4].isdigit() else None,
         client=endpoint("src", "sport", 0),
         target=endpoint("dst", "dport", 0),
         server=endpoint("src", "sport", 1),
@@ -139,9 +142,16 @@ def parse_timeouts(text: str) -> dict[str, int]:
     timeouts: dict[str, int] = {}
     for line in text.splitlines():
         name, equals, value = line.partition("=")
-        if equals and value.strip().isdigit():
+        if equals and value.strip().isdigit() and len(value.strip()) <= MAX_DIGITS:
             timeouts[name.strip().rpartition(".")[2]] = int(value)
     return timeouts
+
+
+def _number(text: str) -> int:
+    """A number no longer than the kernel writes one: Python refuses those of 5,000 digits."""
+    if len(text) > MAX_DIGITS or not text.isascii():
+        raise ValueError(text[:MAX_DIGITS])
+    return int(text)
 
 
 def last_packet_ns(entry: Entry, dump: Dump) -> int | None:

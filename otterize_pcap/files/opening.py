@@ -1,16 +1,33 @@
 """Files and standard input, opened: what cannot be read is an error that says what to do."""
 
+import io
+import os
+import shutil
+import stat
 import sys
+import tempfile
+import time
 from contextlib import ExitStack
 from io import BufferedReader
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from otterize_pcap.errors import CaptureError, InputError
 from otterize_pcap.snapshot.plain_text import DocumentText
 from otterize_pcap.system_errors import system_reason
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 STDIN = Path("-")
+MAX_DOCUMENT = 1 << 30
+"""Bytes of a document that is held as it is: ten times a snapshot of 10,000 pods."""
+LARGE = 16 << 20
+"""Bytes from which on a snapshot is mapped."""
+COPY_BYTES = 1 << 20
+PATIENCE_S = 10.0
+"""How long a pipe is waited for that nobody has opened to write."""
 
 
 def path_text(path: Path | str) -> str:
@@ -19,22 +36,112 @@ def path_text(path: Path | str) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The whole of a file; a missing or unreadable one is an InputError."""
+    """The whole of a document.
+
+    Raises:
+        InputError: It is missing, unreadable, a device, or larger than any document.
+    """
     if path == STDIN:
-        return sys.stdin.buffer.read()
+        return _bounded(_stdin().buffer, "-")
     try:
-        return path.read_bytes()
+        with open_file(path) as file:
+            return _bounded(file, path_text(path))
     except OSError as error:
         raise InputError(_os_message(path, error)) from error
 
 
+def _bounded(file: BinaryIO, where: str) -> bytes:
+    content = file.read(MAX_DOCUMENT + 1)
+    if len(content) > MAX_DOCUMENT:
+        message = f"{where}: more than {MAX_DOCUMENT >> 20} MiB, which no document needs"
+        raise InputError(message)
+    return content
+
+
+def open_file(path: Path) -> BufferedReader:
+    """A file opened, or a pipe that somebody writes to.
+
+    A pipe that nobody has opened for writing is waited for, but not for ever.
+
+    Raises:
+        OSError: It is missing or unreadable.
+        InputError: It is a device, or nobody writes to it.
+    """
+    kind = path.stat().st_mode
+    if stat.S_ISBLK(kind) or (stat.S_ISCHR(kind) and not _is_harmless(path)):
+        message = f"{path_text(path)}: a device, no file; name a file"
+        raise InputError(message)
+    if not stat.S_ISFIFO(kind):
+        return path.open("rb")
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    begun = time.monotonic()
+    while True:
+        try:
+            first = os.read(descriptor, 1)
+        except BlockingIOError:
+            first = b""
+            break
+        if first:
+            break
+        if time.monotonic() - begun > PATIENCE_S:
+            os.close(descriptor)
+            message = f"{path_text(path)}: a pipe that nobody writes to; name a file"
+            raise InputError(message)
+        time.sleep(0.01)
+    os.set_blocking(descriptor, True)
+    return BufferedReader(_Begun(first, descriptor))
+
+
+class _Begun(io.RawIOBase):
+    """A pipe of which some bytes were read already."""
+
+    def __init__(self, first: bytes, descriptor: int) -> None:
+        super().__init__()
+        self._first = first
+        self._descriptor = descriptor
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        content = self._first or os.read(self._descriptor, len(view))
+        self._first = b""
+        view[: len(content)] = content
+        return len(content)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
+def _is_harmless(path: Path) -> bool:
+    """Whether a character device ends by itself: nothing at all, or a terminal's user."""
+    with path.open("rb", buffering=0) as device:
+        return device.isatty() or path.samefile(os.devnull)
+
+
 def map_file(path: Path) -> DocumentText:
-    """A file's content, mapped where that is possible, so that big snapshots need not be held."""
-    try:
-        with path.open("rb") as file:
-            return mmap(file.fileno(), 0, access=ACCESS_READ)
-    except (OSError, ValueError):
+    """A file's content, mapped where it is large, so that big snapshots need not be held.
+
+    Mapped is a copy that has no name: of a file that somebody cuts short meanwhile, the pages that
+    are gone would end the process (SIGBUS).
+
+    Raises:
+        InputError: It is missing, unreadable, or a device.
+    """
+    if path == STDIN:
         return read_bytes(path)
+    try:
+        with open_file(path) as file, tempfile.TemporaryFile() as copy:
+            if not path.is_file() or path.stat().st_size < LARGE:
+                return _bounded(file, path_text(path))
+            shutil.copyfileobj(file, copy, COPY_BYTES)
+            copy.flush()
+            return mmap(copy.fileno(), 0, access=ACCESS_READ)
+    except OSError as error:
+        raise InputError(_os_message(path, error)) from error
 
 
 def open_stream(stack: ExitStack, path: Path) -> BufferedReader:
@@ -44,11 +151,18 @@ def open_stream(stack: ExitStack, path: Path) -> BufferedReader:
         CaptureError: It is missing or unreadable.
     """
     if path == STDIN:
-        return stack.enter_context(open(sys.stdin.fileno(), "rb", closefd=False))
+        return stack.enter_context(open(_stdin().fileno(), "rb", closefd=False))
     try:
-        return stack.enter_context(path.open("rb"))
+        return stack.enter_context(open_file(path))
     except OSError as error:
         raise CaptureError(_os_message(path, error)) from error
+
+
+def _stdin() -> TextIO:
+    if sys.stdin is None or sys.stdin.closed:
+        message = "-: standard input is closed; give a file, or pipe something in"
+        raise InputError(message)
+    return sys.stdin
 
 
 def _os_message(path: Path, error: OSError) -> str:

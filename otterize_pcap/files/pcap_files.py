@@ -53,7 +53,9 @@ def read_recordings(
 def pcap_files(directory: Path) -> list[Path]:
     """The pcap files of a capture directory, or of one that was made by hand."""
     folder = pcap_dir(directory) if pcap_dir(directory).is_dir() else directory
-    return sorted(entry for entry in folder.iterdir() if PCAP_NAME.fullmatch(entry.name))
+    return sorted(
+        entry for entry in folder.iterdir() if PCAP_NAME.fullmatch(entry.name) and entry.is_file()
+    )
 
 
 def nodes_by_file(path: Path, manifest: Manifest | None) -> dict[Path, str]:

@@ -70,7 +70,16 @@ def full_name(party: Server) -> str:
 
 
 def printable(text: str) -> str:
-    """A text with everything that is not printable escaped as Python writes it."""
+    """A text with everything that is not printable escaped as Python writes it.
+
+    So is what a job's log would take for a command (GitHub Actions, workflow commands):
+    `::error::` at the beginning, and `##[` anywhere.
+    """
+    if "##[" in text:
+        text = text.replace("##[", "##\\x5b")
+    begin = text.lstrip()
+    if begin.startswith("::") and "::" in begin[2:]:
+        text = text.replace(":", "\\x3a", 1)
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

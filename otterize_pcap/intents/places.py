@@ -64,7 +64,8 @@ def declared_places(documents: Iterable[tuple[str, bytes]]) -> Iterator[Declared
             client, entries = declaring_client(document, where), _entry_nodes(node)
             yield DeclaredPlace(Place(file, _line(node)), client)
             for entry, call in declared_calls(document, where):
-                place = Place(file, _line(entries[entry]))
+                at = entries[entry] if entry < len(entries) else node
+                place = Place(file, _line(at))
                 yield DeclaredPlace(place, client, call.server)
 
 
@@ -112,10 +113,10 @@ def _entry_nodes(document: Any) -> list[Any]:  # noqa: ANN401
 
 
 def _child(node: Any, key: str) -> Any:  # noqa: ANN401
-    """The value of a key, None where it is no mapping or has no such key."""
+    """The value of a key, the last where there are several, as loading takes it; None if none."""
     if node is None or node.id != "mapping":
         return None
-    return next((value for name, value in node.value if name.value == key), None)
+    return next((value for name, value in reversed(node.value) if name.value == key), None)
 
 
 def _line(node: Any) -> int:  # noqa: ANN401

@@ -5,11 +5,15 @@ without one, or with one that cannot be trusted, is `Skipped` with the reason, n
 `_fastpath` decodes the common frames to the same packets and leaves the rest to this module.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from otterize_pcap.packets.closed_tunnels import ClosedTunnels
-from otterize_pcap.packets.fragments import FirstFragment, FragmentKey, FragmentMemory
+from otterize_pcap.packets.fragments import (
+    MOST_HELD,
+    FirstFragment,
+    FragmentKey,
+    FragmentMemory,
+)
 from otterize_pcap.packets.headers import UndecodableError
 from otterize_pcap.packets.icmp import quoted_packet
 from otterize_pcap.packets.link_layer import open_link, station_of
@@ -20,6 +24,7 @@ from otterize_pcap.packets.packet import (
     ICMP,
     NOT_TRANSPORT,
     ORPHAN_FRAGMENT,
+    SMALL_FRAGMENT,
     TOO_DEEP,
     TUNNEL_FRAGMENT,
     Packet,
@@ -85,6 +90,8 @@ class Decoder:
         self.closed = ClosedTunnels() if closed is None else closed
         self._ports = ports
         self._opens = opens
+        # Whether a tunnel that is left closed holds something that is not all there.
+        self._is_short = False
 
     def decode(self, record: Record) -> Decoded | Skipped:
         """Decode one frame; its link type must be one that `link_layer` knows."""
@@ -100,36 +107,67 @@ class Decoder:
             return undecodable.skipped
         return Decoded(decoded, record.interface << 32 | link_interface, payload)
 
-    def _open(self, packet: bytes, missing: int, number: int) -> tuple[Packet, bytes]:
+    def _open(
+        self, packet: bytes, missing: int, number: int, tunnels: tuple[Tunnel, ...] = ()
+    ) -> tuple[Packet, bytes]:
         """Walk from tunnel to tunnel to the innermost packet."""
-        tunnels: tuple[Tunnel, ...] = ()
-        while True:
-            header = parse_ip(packet, missing)
-            if header.fragment_id is not None and header.fragment_offset:
-                key = _fragment_key(header, header.fragment_id, tunnels)
-                return self._later_fragment(key, header, number), b""
-            opened = self._open_ip(header, number) if header.protocol in IP_TUNNELS else None
-            segment = None
-            if opened is None and header.protocol in (TCP, UDP, SCTP):
-                segment = parse_segment(header.protocol, header.payload, header.payload_length)
-                if header.protocol == UDP and self._ports.may_hold(
-                    segment.source_port, segment.destination_port
-                ):
-                    opened = self._open_udp(header, segment, number)
-            if opened is None:
-                return self._innermost(header, segment, tunnels, number)
-            if len(tunnels) == MAX_TUNNELS:
-                raise UndecodableError(TOO_DEEP)
-            if header.fragment_id is not None:
-                outer = _fragment_key(header, header.fragment_id, tunnels)
-                self.fragments.remember(outer, FirstFragment(number, 0, 0, in_tunnel=True))
-            kind, packet = opened
-            tunnels += (_tunnel(kind, header),)
+        header = parse_ip(packet, missing)
+        if header.fragment_id is None:
+            return self._follow(header, missing, number, tunnels)
+        key = _fragment_key(header, header.fragment_id, tunnels)
+        if header.fragment_offset:
+            return self._later_fragment(key, header, number, tunnels)
+        return self._first_fragment(key, header, missing, number, tunnels)
+
+    def _follow(
+        self, header: IpHeader, missing: int, number: int, tunnels: tuple[Tunnel, ...]
+    ) -> tuple[Packet, bytes]:
+        """What is behind an IP header: a segment, or another packet."""
+        opened = self._open_ip(header, number) if header.protocol in IP_TUNNELS else None
+        segment = None
+        if opened is None and header.protocol in (TCP, UDP, SCTP):
+            segment = parse_segment(header.protocol, header.payload, header.payload_length)
+            if header.protocol == UDP and self._ports.may_hold(
+                segment.source_port, segment.destination_port
+            ):
+                opened = self._open_udp(header, segment, number)
+        if opened is None:
+            return self._innermost(header, segment, tunnels)
+        if len(tunnels) == MAX_TUNNELS:
+            raise UndecodableError(TOO_DEEP)
+        kind, packet = opened
+        return self._open(packet, missing, number, (*tunnels, _tunnel(kind, header)))
+
+    def _first_fragment(
+        self,
+        key: FragmentKey,
+        header: IpHeader,
+        missing: int,
+        number: int,
+        tunnels: tuple[Tunnel, ...],
+    ) -> tuple[Packet, bytes]:
+        """A packet's beginning: what it is part of is that of the fragments to come."""
+        held = header.payload if len(header.payload) == header.payload_length else None
+        held = None if held is None or len(held) > MOST_HELD else held
+        self._is_short = False
+        try:
+            packet, payload = self._follow(header, missing, number, tunnels)
+        except UndecodableError as undecodable:
+            is_short = undecodable.short_of is not None and held is not None
+            found = SMALL_FRAGMENT if is_short else undecodable.skipped
+            wanted = held if is_short or self._is_short else None
+            self.fragments.remember(key, FirstFragment(number, found, wanted))
+            raise UndecodableError(found, None if is_short else undecodable.short_of) from None
+        self.fragments.remember(
+            key, FirstFragment(number, packet, held if self._is_short else None)
+        )
+        return packet, payload
 
     def _open_ip(self, header: IpHeader, number: int) -> tuple[str, bytes] | None:
-        if self._is_open(header):
-            return open_ip_tunnel(header.protocol, header.payload)
-        self._leave_closed(header, open_ip_tunnel(header.protocol, header.payload), number)
+        opened = open_ip_tunnel(header.protocol, header.payload)
+        if opened is None or self._is_open(header):
+            return opened
+        self._leave_closed(header, *opened, number)
         raise UndecodableError(CLOSED)
 
     def _open_udp(
@@ -140,44 +178,41 @@ class Decoder:
         if self._is_open(header):
             refuse_encrypted(set(ports), segment.payload)
             return open_udp_tunnel(self._ports, *ports, segment.payload)
-        with suppress(UndecodableError):
-            self._leave_closed(
-                header, open_udp_tunnel(self._ports, *ports, segment.payload), number
-            )
+        try:
+            opened = open_udp_tunnel(self._ports, *ports, segment.payload)
+        except UndecodableError as undecodable:
+            self._is_short |= undecodable.short_of is not None
+        else:
+            if opened is not None:
+                self._leave_closed(header, *opened, number)
         return None
 
     def _is_open(self, header: IpHeader) -> bool:
         return self._opens is None or self._opens(header.source, header.destination)
 
-    def _leave_closed(
-        self, header: IpHeader, opened: tuple[str, bytes] | None, number: int
-    ) -> None:
+    def _leave_closed(self, header: IpHeader, kind: str, packet: bytes, number: int) -> None:
         """Note a tunnel that is not opened, and what is inside of it all the same."""
-        if opened is None:
-            return
-        kind, packet = opened
+        tunnel = _tunnel(kind, header)
+        decoder = Decoder(self._ports)
+        decoder.fragments = self.fragments
         inside = None
-        with suppress(UndecodableError):
-            inside, _ = Decoder(self._ports)._open(packet, 0, number)
-        self.closed.note(_tunnel(kind, header), inside)
+        try:
+            inside, _ = decoder._open(packet, 0, number, (tunnel,))
+        except UndecodableError as undecodable:
+            self._is_short |= undecodable.short_of is not None
+        self.closed.note(tunnel, inside)
 
     def _innermost(
         self,
         header: IpHeader,
         segment: Segment | None,
         tunnels: tuple[Tunnel, ...],
-        number: int,
     ) -> tuple[Packet, bytes]:
         """The packet that holds no other one."""
         if segment is None:
             if header.protocol in (ICMP_V4, ICMP_V6):
                 return self._quoted(quoted_packet(header.protocol, header.payload), tunnels), b""
             raise UndecodableError(ENCRYPTED if header.protocol == ESP else NOT_TRANSPORT)
-        if header.fragment_id is not None:
-            self.fragments.remember(
-                _fragment_key(header, header.fragment_id, tunnels),
-                FirstFragment(number, segment.source_port, segment.destination_port),
-            )
         packet = Packet(
             protocol=header.protocol,
             source=header.source,
@@ -194,23 +229,29 @@ class Decoder:
         )
         return packet, segment.payload
 
-    def _later_fragment(self, key: FragmentKey, header: IpHeader, number: int) -> Packet:
-        """A fragment without a transport header: the first one's ports are its ports."""
+    def _later_fragment(
+        self, key: FragmentKey, header: IpHeader, number: int, tunnels: tuple[Tunnel, ...]
+    ) -> tuple[Packet, bytes]:
+        """A fragment without headers: it is part of what its first one is part of."""
         first = self.fragments.find(key, number)
         if first is None:
             raise UndecodableError(ORPHAN_FRAGMENT)
-        if first.in_tunnel:
+        found = first.found
+        if first.held is not None and header.fragment_offset == len(first.held):
+            together = first.held + header.payload
+            whole = replace(
+                header, payload=together, payload_length=len(together), fragment_offset=0
+            )
+            packet, payload = self._first_fragment(key, whole, 0, number, tunnels)
+            if isinstance(found, Skipped):
+                return packet, payload
+            found = packet
+        if isinstance(found, Skipped):
+            raise UndecodableError(found)
+        if len(found.tunnels) > len(tunnels):
+            # A tunnel's outer packet: the inner one is counted with the first.
             raise UndecodableError(TUNNEL_FRAGMENT)
-        return Packet(
-            protocol=header.protocol,
-            source=header.source,
-            destination=header.destination,
-            source_port=first.source_port,
-            destination_port=first.destination_port,
-            length=header.length,
-            tunnels=key[-1],
-            fragment=True,
-        )
+        return _part_of(found, header.length), b""
 
     def _quoted(self, quote: bytes, tunnels: tuple[Tunnel, ...]) -> Packet:
         """The packet that an ICMP error quotes: its ports are in the first 4 bytes (RFC 792)."""
@@ -240,6 +281,20 @@ class Decoder:
             tunnels=tunnels,
             unreachable=True,
         )
+
+
+def _part_of(packet: Packet, length: int) -> Packet:
+    """A later fragment of a packet: its ends, and neither flags nor sequence numbers."""
+    return Packet(
+        protocol=packet.protocol,
+        source=packet.source,
+        destination=packet.destination,
+        source_port=packet.source_port,
+        destination_port=packet.destination_port,
+        length=length,
+        tunnels=packet.tunnels,
+        fragment=True,
+    )
 
 
 def _tunnel(kind: str, header: IpHeader) -> Tunnel:

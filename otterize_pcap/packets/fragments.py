@@ -1,4 +1,7 @@
-"""Later IP fragments have no ports; the first one's are remembered here.
+"""Later IP fragments have no ports; what their first one is part of is remembered here.
+
+A first fragment may be too short for its headers: 8 bytes hold no TCP flags, and whoever sends
+such hides nothing. What came is held until enough of it is there.
 
 Fragments of one packet travel together, so what is remembered is bounded by distance in the file,
 not by time: memory stays small on hostile input, and the rule needs no clock.
@@ -7,7 +10,7 @@ not by time: memory stays small on hostile input, and the rule needs no clock.
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from otterize_pcap.packets.packet import Tunnel
+from otterize_pcap.packets.packet import Packet, Skipped, Tunnel
 
 WINDOW = 65_536
 """Packets that may lie between a first fragment and a later one."""
@@ -16,21 +19,25 @@ FragmentKey = tuple[bytes, bytes, int, int, tuple[Tunnel, ...]]
 """Source, destination, protocol, identification (RFC 791, 3.2), tunnels around it."""
 
 
+MOST_HELD = 512
+"""Bytes held of a packet whose headers are not all there: a tunnel's and those inside it."""
+
+
 @dataclass(frozen=True, slots=True)
 class FirstFragment:
-    """The ports that the first fragment had, and its packet number.
+    """What a packet's first fragment showed, and its packet number.
 
-    `in_tunnel` where it is a tunnel's outer packet, whose inner one is counted with the first.
+    `found` is the innermost packet, or why there is none. `held` is all that came so far of what
+    is behind the IP header, None where no more of it is wanted.
     """
 
     number: int
-    source_port: int
-    destination_port: int
-    in_tunnel: bool = False
+    found: Packet | Skipped
+    held: bytes | None = None
 
 
 class FragmentMemory:
-    """Ports by fragment; `orphans` are the fragments whose first was not seen yet.
+    """First fragments by key; `orphans` are the fragments whose first was not seen yet.
 
     Orphans are kept only near the start of what was read, where the first may lie in the part of
     the file before it.
@@ -41,7 +48,7 @@ class FragmentMemory:
         self.orphans: dict[FragmentKey, int] = {}
 
     def remember(self, key: FragmentKey, first: FirstFragment) -> None:
-        """Keep the ports of a first fragment; a later one with the same key replaces it."""
+        """Keep a first fragment; a later one with the same key replaces it."""
         self._firsts.pop(key, None)
         self._firsts[key] = first
         while next(iter(self._firsts.values())).number < first.number - WINDOW:

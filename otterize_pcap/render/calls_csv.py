@@ -2,12 +2,13 @@
 
 The columns are the fields of the JSON list. A spreadsheet would take a cell that starts with
 `=`, `+`, `-` or `@` for a formula, and names come from the cluster: such a cell gets an
-apostrophe in front, which spreadsheets do not show.
+apostrophe in front, which spreadsheets do not show. What is not printable is escaped.
 """
 
 import msgspec
 
 from otterize_pcap.graph.call_rows import CallRow, call_rows
+from otterize_pcap.graph.naming import printable
 from otterize_pcap.graph.service_graph import ServiceGraph
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -30,8 +31,8 @@ def _text(value: object) -> str:
         case dict():
             return " ".join(f"{key}={count}" for key, count in value.items())
         case tuple():
-            return " ".join(map(str, value))
-    return str(value)
+            return " ".join(map(printable, map(str, value)))
+    return printable(str(value))
 
 
 def _cell(text: str) -> str:

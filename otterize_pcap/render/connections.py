@@ -13,6 +13,7 @@ from otterize_pcap.connections.legs import Flow, Leg, Recording
 from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.connections.outcome import outcome_of
 from otterize_pcap.connections.rule import Rule
+from otterize_pcap.graph.naming import printable
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.table.rows import Row
 from otterize_pcap.timestamps import SECOND_NS, format_time
@@ -78,6 +79,7 @@ def shown_leg(row: Row, recording: Recording, offset_ns: int = 0) -> ListedConne
 def render_text(connections: Iterable[ListedConnection]) -> Iterator[str]:
     """One line each, for eyes: columns are padded, and long addresses push them."""
     protocol, host, time = Kept(_protocol), Kept(_host), Kept(_second)
+    name = Kept(printable)
     for shown in connections:
         (
             (number, (client, client_port), (server, server_port), rule, outcome, _),
@@ -89,7 +91,7 @@ def render_text(connections: Iterable[ListedConnection]) -> Iterator[str]:
             f"{protocol[number]:<4} {f'{host[client]}:{client_port}':<21} -> "
             f"{f'{host[server]}:{server_port}':<21} {outcome:<11} {rule:<4} "
             f"{time[began]}{began_ns:09d}Z  packets {sent}/{answered}  "
-            f"bytes {sent_bytes}/{answered_bytes}  {file}#{packet}{inside}\n"
+            f"bytes {sent_bytes}/{answered_bytes}  {name[file]}#{packet}{inside}\n"
         )
 
 
@@ -174,6 +176,7 @@ class Kept(dict[Value, str]):
 
 
 def _quoted(field: str) -> str:
+    field = printable(field)
     if any(character in field for character in ',"\r\n'):
         return '"' + field.replace('"', '""') + '"'
     return field

@@ -15,9 +15,9 @@ PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_./:-]*[A-Za-z0-9_/-])?")
 RESERVED = frozenset(
     {"true", "false", "yes", "no", "on", "off", "y", "n", "null", "inf", "infinity", "nan"}
 )
-# Made only of what numbers, dates and times are made of: 1_000, 12:30, 0x1f, 7763114e68, 2001-1-1.
-# Too much is quoted rather than too little.
-NUMERIC = re.compile(r"[0-9][0-9a-fA-FoOxXtTzZ_.:+-]*")
+# Made only of what numbers, dates and times are made of: 1_000, 12:30, 0x1f, 7763114e68, 2001-1-1,
+# 0x1p4. Too much is quoted rather than too little.
+NUMERIC = re.compile(r"[0-9][0-9a-fA-FoOpPxXtTzZ_.:+-]*")
 # Line breaks and other characters that YAML does not print as they are (YAML 1.2, 5.1).
 UNPRINTABLE = re.compile(r'["\\\x00-\x1f\x7f-\xa0\xad\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]')
 
@@ -33,9 +33,17 @@ def scalar(value: str | int) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    if PLAIN.fullmatch(value) and value.lower() not in RESERVED and not NUMERIC.fullmatch(value):
-        return value
-    return f'"{UNPRINTABLE.sub(_escape, value)}"'
+    return value if is_plain(value) else f'"{UNPRINTABLE.sub(_escape, value)}"'
+
+
+def is_plain(value: str) -> bool:
+    """Whether a string needs no quotes: no YAML reader takes it for anything else.
+
+    Neither by YAML 1.1 nor by 1.2, nor as Kubernetes does, whose parser mixes the two.
+    """
+    if value.lower() in RESERVED or NUMERIC.fullmatch(value):
+        return False
+    return PLAIN.fullmatch(value) is not None
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -61,7 +61,11 @@ def sound_item(item: T, odd: OddFields) -> T | None:
 
 def read_watch(text: bytes, odd: OddFields, where: str) -> Watch:
     """What a watch saw, without what does not fit; pods that lost a stretch are in doubt."""
-    value = msgspec.json.decode(text)
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        odd.fields.add(f"{where}: $.otterize is no JSON")
+        return Watch()
     fitting = Fitting()
     try:
         watch = msgspec.convert(fitting.struct(value, Watch, "$.otterize"), Watch)

@@ -140,7 +140,8 @@ def test_csv_cells_are_names_and_no_formulas(graph: ServiceGraph) -> None:
             ("clientNamespace", call.client.namespace),
             ("server", call.server.name),
         ):
-            assert row[column] == (f"'{name}" if name.startswith(FORMULA) else name)
+            shown = printable(name)
+            assert row[column] == (f"'{shown}" if shown.startswith(FORMULA) else shown)
 
 
 @law

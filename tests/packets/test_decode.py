@@ -445,6 +445,32 @@ def test_ipv6_fragments_join_their_first() -> None:
     assert only_row([ethernet(first), ethernet(later)]).sides[0].packets == 2
 
 
+@pytest.mark.parametrize("size", [8, 16, 24, 1480])
+@pytest.mark.parametrize("version", [4, 6])
+def test_call_in_small_fragments_is_a_call(size: int, version: int) -> None:
+    """8 bytes hold no TCP flags: what came is put together until the header is there."""
+    whole = tcp(1000, 80, SYN, 7, payload=bytes(40))
+    frames = []
+    for start in range(0, len(whole), size):
+        piece, more = whole[start : start + size], start + size < len(whole)
+        if version == 4:
+            frames.append(ipv4(piece, 6, identification=9, more=more, offset=start))
+        else:
+            head = struct.pack(">BBHI", 6, 0, start | more, 9)
+            frames.append(ipv6(head + piece, 44))
+    row = only_row([ethernet(frame) for frame in frames])
+    assert (row.client, row.client_isn) == (0, 7)
+
+
+def test_small_fragment_whose_rest_is_missing() -> None:
+    """It is counted with its reason, also where another piece than the next one follows."""
+    whole = tcp(1000, 80, SYN, 7, payload=bytes(40))
+    first = ipv4(whole[:8], 6, identification=9, more=True)
+    third = ipv4(whole[16:24], 6, identification=9, more=True, offset=16)
+    counts = read(pcap([ethernet(first), ethernet(third)])).counts
+    assert counts.skipped == {"fragment with a part of its headers": 2}
+
+
 def test_fragments_without_their_first() -> None:
     """They are counted; another identification or a first that came later does not help."""
     whole = udp(1000, 53, bytes(24))

@@ -13,11 +13,14 @@ from otterize_pcap.capture_dir import (
     snapshot_path,
 )
 from otterize_pcap.errors import ClusterError
+from otterize_pcap.files.writing import ANYBODY, private_directory, write_whole
 from otterize_pcap.system_errors import system_reason
 
 
 def prepare_directory(directory: Path) -> None:
-    """Make the capture directory; its pcap folder must not hold another capture.
+    """Make the capture directory, with the rights that the umask leaves (`rights_of`).
+
+    Its pcap folder must not hold another capture.
 
     Raises:
         ClusterError: It cannot be written, or is not empty.
@@ -26,7 +29,7 @@ def prepare_directory(directory: Path) -> None:
         if directory.exists() and any(directory.iterdir()):
             message = f"{directory} is not empty; give another directory with -o"
             raise ClusterError(message)
-        pcap_dir(directory).mkdir(parents=True, exist_ok=True)
+        private_directory(pcap_dir(directory))
     except OSError as error:
         message = f"{directory}: {system_reason(error)}; give another directory with -o"
         raise ClusterError(message) from error
@@ -43,12 +46,9 @@ def close_directory(directory: Path, snapshot: bytes, manifest: Manifest) -> Non
         (snapshot_path(directory), snapshot),
         (manifest_path(directory), encode_manifest(manifest)),
     ):
-        part = path.with_name(path.name + ".part")
         try:
-            part.write_bytes(document)
-            part.replace(path)
+            write_whole(path, document, ANYBODY)
         except OSError as error:
-            part.unlink(missing_ok=True)
             troubles.append(f"{path}: {system_reason(error)}")
     if troubles:
         message = f"{'; '.join(troubles)}; what was recorded is in {pcap_dir(directory)}"

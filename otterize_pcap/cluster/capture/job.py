@@ -12,6 +12,7 @@ from typing import Any
 
 from otterize_pcap.cluster.api.client import Json
 from otterize_pcap.cluster.labels import CAPTURE_NAME, ID_LABEL, NODE_ANNOTATION
+from otterize_pcap.render.yaml_text import is_plain
 
 CAPTURE_DIRECTORY = "/capture"
 
@@ -126,10 +127,11 @@ def manifest_text(jobs: list[Json]) -> str:
     import yaml  # noqa: PLC0415
 
     class Dumper(yaml.SafeDumper):
-        """Block scalars for the script, so that a person can read it."""
+        """Block scalars for the script, so that a person can read it; no text but as text."""
 
     def text(dumper: Any, value: str) -> Any:  # noqa: ANN401 - PyYAML's own types
-        style = "|" if "\n" in value else None
+        # PyYAML quotes what YAML 1.1 could misread; Kubernetes takes 489545e1 for a number too.
+        style = "|" if "\n" in value else None if is_plain(value) or " " in value else '"'
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     Dumper.add_representer(str, text)

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from otterize_pcap.cluster.capture.follow import NodeJob, Phase
+from otterize_pcap.graph.naming import printable
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -51,18 +52,22 @@ class ProgressTable:
             self._print_changes(jobs)
             return
         from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
 
         table = Table("node", "state", "bytes", "packets", "drops", "", box=None)
         # The ones that need a person's eye come first where not all fit.
         order = sorted(jobs, key=lambda job: (job.phase is not Phase.FAILED, job.node))
         for job in order[:MOST_ROWS]:
-            table.add_row(job.node, job.phase, *_numbers(job), _detail(job))
+            cells = (job.node, job.phase, *_numbers(job), _detail(job))
+            # As text: what the cluster says is no markup, and moves no cursor.
+            table.add_row(*(Text(printable(cell)) for cell in cells))
         if len(jobs) > MOST_ROWS:
             table.caption = f"and {len(jobs) - MOST_ROWS} more"
         self._live.update(table, refresh=True)
 
     def say(self, line: str) -> None:
-        """Print a notice."""
+        """Print a notice, on one line whatever the cluster said."""
+        line = printable(line)
         if self._live is not None:
             self._live.console.print(line, markup=False, highlight=False)
         else:

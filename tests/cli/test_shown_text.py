@@ -1,0 +1,99 @@
+"""Nothing that is shown does anything: no escape, no second line, no command to the CI system."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otterize_pcap.cli.terminal import notice
+from otterize_pcap.graph.naming import printable
+from tests.conftest import FIXTURES, Otterize
+from tests.strategies import laws
+
+SNAPSHOT = FIXTURES / "two-nodes" / "snapshot.json"
+HOSTILE = "x\n::error file=a::pwned\x1b[31m\r##[add-mask]y"
+
+
+def shown_safely(text: str) -> bool:
+    """Whether no line of a text is a workflow command, and all of it can be printed."""
+    lines = text.split("\n")
+    return all(line.isprintable() for line in lines) and not any(
+        line.strip().startswith("::") or "##[" in line for line in lines
+    )
+
+
+@laws
+@given(st.text(st.sampled_from("ab \n\r\t:#[]\x1b\u2028\u202e")) | st.text())
+def test_printable_text_is_no_command(text: str) -> None:
+    """GitHub's runner takes a line that begins with :: and names a command, and ##[ anywhere."""
+    shown = printable(text)
+    assert shown.isprintable()
+    assert "##[" not in shown
+    begin = shown.strip()
+    assert not (begin.startswith("::") and "::" in begin[2:])
+
+
+@pytest.mark.parametrize("text", ["::1", "fd00::1", "::", "a::b"])
+def test_addresses_stay_as_they_are(text: str) -> None:
+    """An IPv6 address is no command."""
+    assert printable(text) == text
+
+
+def test_notice_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever is in it."""
+    notice(f"  {HOSTILE}")
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1
+    assert shown_safely(shown)
+
+
+def hostile_graph(tmp_path: Path, **call: object) -> Path:
+    """Graph JSON as a pull request may bring it."""
+    path = tmp_path / "graph.json"
+    document = {"kind": "ServiceGraph", "version": 1, "calls": [{HOSTILE: 1, **call}]}
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_pull_requests_documents_give_no_commands(otterize: Otterize, tmp_path: Path) -> None:
+    """Graph JSON, ClientIntents and snapshots with hostile names, kinds and addresses."""
+    intents = tmp_path / "intents.yaml"
+    intents.write_text(f"kind: {json.dumps(HOSTILE)}\napiVersion: v1\n")
+    unknown = tmp_path / "unknown.yaml"
+    target = json.dumps({HOSTILE: {"name": "a"}})
+    unknown.write_text(
+        "apiVersion: k8s.otterize.com/v2beta1\nkind: ClientIntents\nmetadata: {name: a}\n"
+        f"spec: {{workload: {{name: a}}, targets: [{target}]}}\n"
+    )
+    snapshot = tmp_path / "snapshot.json"
+    pod = {"kind": "Pod", "metadata": {"name": HOSTILE}, "status": {"podIP": HOSTILE}}
+    snapshot.write_text(json.dumps({"kind": "List", "items": [pod]}))
+    for command in (
+        ("diff", hostile_graph(tmp_path), intents),
+        ("diff", intents, intents),
+        ("check", unknown, "--allow", unknown),
+        ("snapshot", "inspect", snapshot),
+        ("intents", "list", HOSTILE, "--snapshot", SNAPSHOT),
+        ("intents", "list", "--snapshot", HOSTILE, HOSTILE),
+        ("connections", HOSTILE),
+        ("intents", "list", f"--{HOSTILE}"),
+    ):
+        done = otterize(*command)
+        assert done.returncode in {0, 2, 3}
+        assert shown_safely(done.stdout + done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("form", ["text", "csv", "json"])
+def test_file_names_give_no_commands(form: str, otterize: Otterize, tmp_path: Path) -> None:
+    """`connections` names files; a capture directory may be somebody else's."""
+    path = tmp_path / f"::error::{HOSTILE.replace('/', '')}.pcap"
+    path.write_bytes((FIXTURES / "two-nodes" / "pcap" / "node-a.pcap").read_bytes())
+    done = otterize("connections", path.name, "--format", form)
+    assert done.returncode == 0
+    shown = done.stdout.replace("\r\n", "\n") if form == "csv" else done.stdout
+    assert shown_safely(done.stderr)
+    assert form == "json" or shown_safely(shown)
+    listed = otterize("intents", "list", path.name, "--snapshot", SNAPSHOT, "-v")
+    assert shown_safely(listed.stdout + listed.stderr)

@@ -1,0 +1,115 @@
+"""Standard streams that are full, closed or broken, and faults of our own: one line, never exit 1.
+
+Exit code 1 means that differences were found.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from otterize_pcap.cli.last_catch import DEBUG, exit_code_of
+from otterize_pcap.errors import UsageError
+from tests.conftest import FIXTURES, ROOT
+
+CAPTURE = FIXTURES / "two-nodes"
+BEFORE, AFTER = FIXTURES / "tutorial-before", FIXTURES / "tutorial-after"
+
+
+def in_shell(script: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash in which `otterize` is the command, and every part of a pipe counts."""
+    command = f'otterize() {{ {shlex.quote(sys.executable)} -m otterize_pcap "$@"; }}; {script}'
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+    )
+
+
+FULL = "the disk is full"
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "said"),
+    [
+        pytest.param(f"otterize intents list {CAPTURE} -q >/dev/full", 3, FULL, id="full"),
+        pytest.param(f"otterize connections {CAPTURE} -q >/dev/full", 3, FULL, id="table"),
+        pytest.param(f"otterize diff {BEFORE} {AFTER} -q >/dev/full", 3, FULL, id="diff"),
+        pytest.param("otterize --help >/dev/full", 3, FULL, id="help, full"),
+        pytest.param("otterize --version >/dev/full", 3, "", id="version, full"),
+        pytest.param(f"otterize intents list {CAPTURE} -q >&-", 3, "is closed", id="closed"),
+        pytest.param("otterize connections - -q <&-", 3, "input is closed", id="stdin closed"),
+        pytest.param("otterize snapshot inspect - <&-", 3, "input is closed", id="document"),
+        pytest.param(f"otterize intents list {CAPTURE} 2>&-", 0, "", id="stderr closed"),
+        pytest.param(f"otterize intents list {CAPTURE} 2>/dev/full", 0, "", id="stderr full"),
+        pytest.param(f"otterize connections {CAPTURE} -q | true", 0, "", id="pipe gone"),
+        pytest.param(f"otterize diff {BEFORE} {AFTER} -q | true", 1, "", id="pipe gone, differ"),
+        pytest.param(f"otterize diff {BEFORE} {BEFORE} -q | true", 0, "", id="pipe gone, none"),
+    ],
+)
+def test_streams_that_fail(script: str, code: int, said: str, tmp_path: Path) -> None:
+    """What cannot be written is said in one line; a reader that went away is no failure."""
+    done = in_shell(script, tmp_path)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert done.stderr.count("\n") == (1 if said else 0), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        pytest.param(ValueError("secret"), 3, "a fault of our own, ValueError at ", id="fault"),
+        pytest.param(RecursionError(), 3, "a fault of our own, RecursionError", id="too deep"),
+        pytest.param(MemoryError(), 3, "there is not enough memory", id="memory"),
+        pytest.param(PermissionError(13, "x", "a/b"), 3, "a/b: access is not permitted", id="file"),
+        pytest.param(UsageError("wrong"), 2, "wrong", id="usage"),
+        pytest.param(typer.Abort(), 2, "the question was not answered", id="no answer"),
+        pytest.param(KeyboardInterrupt(), 130, "", id="interrupted"),
+    ],
+)
+def test_every_failure_has_its_exit_code(
+    error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever a command ends with, nothing of Python's own is shown."""
+
+    def command() -> None:
+        raise error
+
+    assert exit_code_of(command) == code
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"otterize: {said}" if said else "")
+    assert shown.count("\n") == (1 if said else 0)
+    assert "secret" not in shown
+
+
+def test_fault_shows_where_it_came_from_if_asked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a report, OTTERIZE_DEBUG=1 adds Python's traceback."""
+
+    def command() -> None:
+        message = "odd"
+        raise ValueError(message)
+
+    monkeypatch.setenv(DEBUG, "1")
+    assert exit_code_of(command) == 3
+    assert "ValueError: odd" in capsys.readouterr().err
+
+
+def test_broken_pipe_within_the_parser_is_no_difference() -> None:
+    """Typer exits with 1 where a pipe broke, whatever pipe that was."""
+
+    def command() -> None:
+        try:
+            raise BrokenPipeError(32, "x")
+        except OSError:
+            sys.exit(1)
+
+    assert exit_code_of(command) == 3
