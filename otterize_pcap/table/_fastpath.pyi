@@ -10,7 +10,6 @@ from otterize_pcap.table.rows import Row
 NEED_MORE: int
 AT_STOP: int
 DECLINE: int
-TUNNEL_KINDS: tuple[str, ...]
 
 class FastTable:
     max_rows: int

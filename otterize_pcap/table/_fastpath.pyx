@@ -15,21 +15,19 @@ from libc.string cimport memcpy, memset
 
 from otterize_pcap.table._frames cimport set_key
 from otterize_pcap.table._handover cimport as_row, know_places, link_of
+from otterize_pcap.table._moved_rows cimport move_rows
 from otterize_pcap.table._naming cimport EXPECTED_BITS, Expected, stream_number
 from otterize_pcap.table._row cimport CPacket, CRow, Key, NO_CLIENT, address, be64
 from otterize_pcap.table._segments cimport MAX_LABELS, Label
 from otterize_pcap.table._rows cimport (
-    CHUNK_ROWS, DONE, FULL, MAX_STATIONS, NO_MEMORY, Outcome, STATION_SLOTS, Slot, Table,
-    add_packet, empty_table, free_chunk, hash_key, number_of_station, place_row, row_at
+    CHUNK_ROWS, DONE, MAX_STATIONS, Outcome, STATION_SLOTS, Slot, Table, add_packet, hash_key,
+    number_of_station, place_row, row_at
 )
-from otterize_pcap.table._tunnels cimport MAX_PATHS, Ends, remember_path
-from otterize_pcap.table._walk cimport (
-    MAX_INTERFACES, Walk, look_ahead, move_path, note_time, walk_buffer
-)
+from otterize_pcap.table._tunnel_paths cimport TunnelPaths, check
+from otterize_pcap.table._tunnels cimport Ends
+from otterize_pcap.table._walk cimport MAX_INTERFACES, Walk, note_time, walk_buffer
 
 from otterize_pcap.packets.closed_tunnels import FORGED
-from otterize_pcap.packets.packet import Tunnel
-from otterize_pcap.table.rows import too_many_connections
 
 # Why a walk ended.
 NEED_MORE = 0
@@ -38,11 +36,6 @@ AT_STOP = 1
 """The next record begins where the walk was to stop, or behind."""
 DECLINE = 2
 """The next record is the caller's."""
-
-TUNNEL_KINDS = (
-    "vxlan", "geneve", "ipip", "ip6ip", "vxlan-gpe", "gre", "nvgre", "erspan", FORGED.kind
-)
-_KIND_NUMBERS = {kind: number for number, kind in enumerate(TUNNEL_KINDS)}
 
 
 cdef uint64_t _stream_number(tuple stream):
@@ -89,9 +82,9 @@ cdef class FastTable:
                 or self.decoding.paths.unknown == NULL):
             raise MemoryError
         self.decoding.table.station[0] = 0
-        self.opens = opens
-        self.path_numbers = {(): 0}
-        self.path_tunnels = [()]
+        self.tunnel_paths = TunnelPaths(max_rows, opens)
+        self.tunnel_paths.decoding = &self.decoding
+        self.path_tunnels = self.tunnel_paths.tunnels
         know_places(&self.decoding.places, vxlan_ports, geneve_ports)
         self.decoding.places.collect_names = collect_names
         # The labels of names that alone are wanted; where there are many, all names are.
@@ -190,33 +183,11 @@ cdef class FastTable:
             with nogil:
                 ended = walk_buffer(&self.decoding, &self.counts, walk, is_pcapng, &outcome)
             self._check(outcome)
-            if not (ended == DECLINE and self._learn_path()):
+            if not (ended == DECLINE and self.tunnel_paths.learn()):
                 return ended, walk.at, walk.number
 
-    cdef bint _learn_path(self) except -1:
-        """Whether the record to come was declined for its tunnel path, which is known from now on.
-
-        Paths whose frames turn out to be broken have no rows, and must not be more than those.
-        """
-        cdef const Key *key = self.decoding.paths.unknown
-        if (key.word[5] == 0
-                or self.decoding.paths.count >= min(<uint64_t>MAX_PATHS, self.max_rows)):
-            return False
-        tunnel = Tunnel(
-            TUNNEL_KINDS[key.word[4] & 0xFF], address(key.word[0], key.word[1]),
-            address(key.word[2], key.word[3])
-        )
-        # What is not opened (S25) is left to the reference, packet by packet.
-        if self.opens is not None and not self.opens(tunnel.low, tunnel.high):
-            return False
-        self._path((*self.path_tunnels[key.word[4] >> 8], tunnel))
-        return True
-
     cdef _check(self, Outcome outcome):
-        if outcome == FULL:
-            raise too_many_connections(self.max_rows)
-        if outcome == NO_MEMORY:
-            raise MemoryError
+        check(outcome, self.max_rows)
 
     def add(self, packet, int64_t time_ns, uint64_t number, uint64_t interface, uint32_t part=0):
         """Count a packet that the reference decoded."""
@@ -231,7 +202,7 @@ cdef class FastTable:
         ends.source_high, ends.source_low = be64(sender), be64(sender + 8)
         ends.target_high, ends.target_low = be64(receiver), be64(receiver + 8)
         set_key(&taken, &ends, packet.source_port, packet.destination_port,
-                self._path(packet.tunnels), packet.protocol)
+                self.tunnel_paths.number_of(packet.tunnels), packet.protocol)
         taken.hash = hash_key(&self.decoding.table, &taken.key)
         taken.time_ns = time_ns
         taken.number = number
@@ -269,27 +240,6 @@ cdef class FastTable:
         if slot.streams == 0:
             slot.mixed = 0
 
-    cdef uint64_t _path(self, tuple tunnels) except? 0:
-        """The number of a tunnel path; from now on the hot path knows it."""
-        cdef uint64_t number, parent
-        cdef Key key
-        cdef bytes low, high
-        known = self.path_numbers.get(tunnels)
-        if known is not None:
-            return known
-        *outer, innermost = tunnels
-        parent = self._path(tuple(outer))
-        low, high = innermost.low, innermost.high
-        key.word[0], key.word[1] = be64(<const uint8_t *>low), be64(<const uint8_t *>low + 8)
-        key.word[2], key.word[3] = be64(<const uint8_t *>high), be64(<const uint8_t *>high + 8)
-        key.word[4] = parent << 8 | <uint64_t>_KIND_NUMBERS[innermost.kind]
-        key.word[5] = 0
-        self._check(remember_path(&self.decoding.table, &self.decoding.paths, &key))
-        number = self.decoding.paths.count
-        self.path_numbers[tunnels] = number
-        self.path_tunnels.append(tunnels)
-        return number
-
     def concat(self, FastTable later):
         """Append the table of the part of the recording that follows; it is empty afterwards.
 
@@ -298,9 +248,7 @@ cdef class FastTable:
         """
         cdef Table *table = &self.decoding.table
         cdef Outcome outcome = DONE
-        cdef uint64_t index
         cdef uint32_t path
-        cdef CRow row
         cdef uint32_t station
         cdef uint32_t *paths = <uint32_t *>malloc((len(later.path_tunnels)) * sizeof(uint32_t))
         cdef uint16_t *stations = <uint16_t *>malloc(
@@ -311,23 +259,12 @@ cdef class FastTable:
             if later is self:
                 raise ValueError("a table cannot follow itself")
             for path, tunnels in enumerate(later.path_tunnels):
-                paths[path] = <uint32_t>self._path(tunnels)
+                paths[path] = <uint32_t>self.tunnel_paths.number_of(tunnels)
             for station in range(later.decoding.table.stations + 1):
                 stations[station] = number_of_station(
                     table, later.decoding.table.station[station])
             with nogil:
-                for index in range(later.decoding.table.rows):
-                    look_ahead(table, &later.decoding.table, index, paths)
-                    row = row_at(&later.decoding.table, index)[0]
-                    row.key.word[4] = move_path(row.key.word[4], paths)
-                    row.sides[0].station = stations[row.sides[0].station]
-                    row.sides[1].station = stations[row.sides[1].station]
-                    outcome = place_row(table, &row)
-                    if outcome != DONE:
-                        break
-                    if index % CHUNK_ROWS == CHUNK_ROWS - 1:
-                        free_chunk(&later.decoding.table, index // CHUNK_ROWS)
-                empty_table(&later.decoding.table)
+                outcome = move_rows(table, &later.decoding.table, paths, stations)
         finally:
             free(paths)
             free(stations)
@@ -356,7 +293,7 @@ cdef class FastTable:
     def disown(self, claims):
         """Mark rows inside tunnels as forged: those claimed, or all where `claims` is None."""
         cdef uint64_t index
-        cdef uint64_t forged = self._path((FORGED,))
+        cdef uint64_t forged = self.tunnel_paths.number_of((FORGED,))
         cdef CRow *row
         for index in range(self.decoding.table.rows):
             row = row_at(&self.decoding.table, index)

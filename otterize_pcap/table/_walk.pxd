@@ -148,38 +148,12 @@ cdef inline Outcome flush(Decoding *decoding, CPacket *batch, int waiting) noexc
     return DONE
 
 
-cdef inline void look_ahead(
-    const Table *table, const Table *later, uint64_t index, const uint32_t *paths
-) noexcept nogil:
-    """Have in the cache what the rows a little later will be looked up in: slot, then row."""
-    cdef Slot *slot
-    if index + 2 * AHEAD < later.rows:
-        otterize_prefetch(slot_of(table, row_at(later, index + 2 * AHEAD), paths))
-    if index + AHEAD < later.rows:
-        slot = slot_of(table, row_at(later, index + AHEAD), paths)
-        if slot.row:
-            prefetch_row(row_at(table, slot.row - 1))
-
-
-cdef inline Slot *slot_of(
-    const Table *table, const CRow *later, const uint32_t *paths
-) noexcept nogil:
-    cdef Key key = later.key
-    key.word[4] = move_path(key.word[4], paths)
-    return &table.slots[first_slot(table, hash_key(table, &key))]
-
-
 cdef inline void prefetch_row(const CRow *row) noexcept nogil:
     """All cache lines of a row; without the fourth, 600,000 connections take 8 % longer."""
     otterize_prefetch(row)
     otterize_prefetch(<const uint8_t *>row + 64)
     otterize_prefetch(<const uint8_t *>row + 128)
     otterize_prefetch(<const uint8_t *>row + sizeof(CRow) - 1)
-
-
-cdef inline uint64_t move_path(uint64_t word, const uint32_t *paths) noexcept nogil:
-    """Word 4 of a key with the number that its tunnel path has in another table."""
-    return (word & ~<uint64_t>0xFFFFFF00) | <uint64_t>paths[(word >> 8) & 0xFFFFFF] << 8
 
 
 cdef inline int take_record(
