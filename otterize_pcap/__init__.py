@@ -52,8 +52,10 @@ if TYPE_CHECKING:
     from otterize_pcap.render.list_text import render_list
     from otterize_pcap.resolve.build_graph import Inclusion
     from otterize_pcap.resolve.capture import Capture
+    from otterize_pcap.resolve.capture_lookup import Rules
     from otterize_pcap.resolve.identity import NamedBy
-    from otterize_pcap.resolve.map_capture import Rules, graph_capture, merge_graphs
+    from otterize_pcap.resolve.map_capture import graph_capture
+    from otterize_pcap.resolve.merge_graphs import merge_graphs
     from otterize_pcap.table.chunk import ReadOptions
 
 # Loaded when asked for: `otterize --version` needs none of it, and it takes 0.1 s.
@@ -82,7 +84,7 @@ _HOMES = {
     "NotSeen": "compare.diff",
     "OtterizeError": "errors",
     "ReadOptions": "table.chunk",
-    "Rules": "resolve.map_capture",
+    "Rules": "resolve.capture_lookup",
     "ServiceGraph": "graph.service_graph",
     "UndecidedCall": "graph.service_graph",
     "SnapshotError": "errors",
@@ -96,7 +98,7 @@ _HOMES = {
     "encode_graph": "graph.graph_format",
     "find_version": "intents.versions",
     "graph_capture": "resolve.map_capture",
-    "merge_graphs": "resolve.map_capture",
+    "merge_graphs": "resolve.merge_graphs",
     "open_captures": "files.captures",
     "parse_intents": "intents.read_intents",
     "render_diff": "render.diff_text",

@@ -12,7 +12,7 @@ from otterize_pcap.addresses import AddressError, parse_address
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.resolve.identity import Identities, held_by_workloads
-from otterize_pcap.resolve.resolve import API_SERVER, Party
+from otterize_pcap.resolve.resolution import API_SERVER, Party
 from otterize_pcap.snapshot.snapshot import Snapshot
 
 NEAR = 3

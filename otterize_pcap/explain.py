@@ -25,11 +25,12 @@ from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import Call, External, Workload
 from otterize_pcap.intervals import OPEN
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
+from otterize_pcap.resolve.api_server import API_SERVER_NAME
 from otterize_pcap.resolve.build_graph import fate_of
 from otterize_pcap.resolve.identity import Identities, held_by_workloads
 from otterize_pcap.resolve.lookups import Lookup
 from otterize_pcap.resolve.map_capture import MappedCapture
-from otterize_pcap.resolve.resolve import (
+from otterize_pcap.resolve.resolution import (
     API_SERVER,
     GroupResolution,
     Party,
@@ -37,7 +38,6 @@ from otterize_pcap.resolve.resolve import (
     Resolved,
     Unresolved,
 )
-from otterize_pcap.resolve.service_routes import API_SERVER as API_SERVER_NAME
 from otterize_pcap.resolve.would_show import (
     MISSED,
     fate_lines,

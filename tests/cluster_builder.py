@@ -18,11 +18,8 @@ from otterize_pcap.graph.service_graph import FileCoverage, Workload
 from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.packets.protocols import ACK, RST, SYN
 from otterize_pcap.resolve.capture import Capture, CaptureContents
-from otterize_pcap.resolve.map_capture import (
-    MappedCapture,
-    Rules,
-    map_capture,
-)
+from otterize_pcap.resolve.capture_lookup import Rules
+from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.chunk import new_table

@@ -23,7 +23,8 @@ from otterize_pcap.explanation import Explanation
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.render.explain_text import render_explanation, render_explanation_json
 from otterize_pcap.resolve.capture import Capture
-from otterize_pcap.resolve.map_capture import identities_under, map_capture
+from otterize_pcap.resolve.capture_lookup import identities_under
+from otterize_pcap.resolve.map_capture import map_capture
 from otterize_pcap.snapshot.snapshot import Snapshot
 
 UNKNOWN_NAME = 1

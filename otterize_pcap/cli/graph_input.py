@@ -12,7 +12,8 @@ from otterize_pcap.errors import CoverageError
 from otterize_pcap.graph.fate import FateKind
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.service_graph import ServiceGraph
-from otterize_pcap.resolve.map_capture import graph_capture, merge_graphs
+from otterize_pcap.resolve.map_capture import graph_capture
+from otterize_pcap.resolve.merge_graphs import merge_graphs
 
 
 def read_graph(captures: Sequence[Path] | None, selection: Selection) -> ServiceGraph:

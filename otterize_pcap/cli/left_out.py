@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import NEVER_CALLS, Coverage
-from otterize_pcap.resolve.resolve import CHANGED_HANDS
+from otterize_pcap.resolve.resolution import CHANGED_HANDS
 from otterize_pcap.resolve.tunnel_ends import LEFT_CLOSED
 from otterize_pcap.resolve.would_show import WATCH
 

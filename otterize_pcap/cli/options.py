@@ -26,8 +26,8 @@ from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.filters import GraphFilter, parse_server
 from otterize_pcap.resolve.build_graph import Inclusion
+from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.identity import ANNOTATIONS, NamedBy
-from otterize_pcap.resolve.map_capture import Rules
 from otterize_pcap.timestamps import SECOND_NS
 
 MAX_SLACK_S = 3600

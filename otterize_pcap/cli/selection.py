@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from otterize_pcap.graph.filters import GraphFilter
+from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.identity import NamedBy
-from otterize_pcap.resolve.map_capture import Rules
 from otterize_pcap.table.read import ReadOptions
 
 

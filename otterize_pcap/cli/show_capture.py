@@ -10,7 +10,7 @@ from otterize_pcap.files.opening import read_bytes
 from otterize_pcap.graph.filters import GraphFilter
 from otterize_pcap.render.list_text import render_list
 from otterize_pcap.resolve.build_graph import Inclusion
-from otterize_pcap.resolve.map_capture import Rules
+from otterize_pcap.resolve.capture_lookup import Rules
 
 
 def show_calls(directory: Path) -> None:

@@ -11,7 +11,7 @@ from itertools import product
 
 from otterize_pcap.graph.generated_names import has_generated_name
 from otterize_pcap.graph.service_graph import Call, Server, Workload, could_be, is_one_kind
-from otterize_pcap.resolve.resolve import API_SERVER
+from otterize_pcap.resolve.resolution import API_SERVER
 
 TURNED = "it was seen the other way round"
 RENAMED = "a call that is new may be it under another name"

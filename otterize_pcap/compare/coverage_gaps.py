@@ -17,7 +17,7 @@ from otterize_pcap.graph.service_graph import (
     could_be,
 )
 from otterize_pcap.node_status import NodeStatus
-from otterize_pcap.resolve.resolve import API_SERVER
+from otterize_pcap.resolve.resolution import API_SERVER
 
 
 @dataclass(frozen=True, slots=True)

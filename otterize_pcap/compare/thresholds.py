@@ -11,7 +11,7 @@ from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import Coverage, ServiceGraph, Use
 from otterize_pcap.node_status import NodeStatus
-from otterize_pcap.resolve.resolve import NODE_CLIENT
+from otterize_pcap.resolve.resolution import NODE_CLIENT
 
 NO_CALL = frozenset((FateKind.NOT_A_CALL, FateKind.EXTERNAL_CLIENT))
 KNOWN = frozenset((FateKind.RESOLVED, FateKind.HIDDEN))

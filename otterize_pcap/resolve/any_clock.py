@@ -5,13 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from otterize_pcap.addresses import Network
 from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.resolve.identity import Identities
-from otterize_pcap.resolve.resolve import (
-    AMBIGUOUS,
-    FoundServer,
-    Party,
-    Resolver,
-    Unknown,
-)
+from otterize_pcap.resolve.resolution import AMBIGUOUS, FoundServer, Party, Unknown
+from otterize_pcap.resolve.resolve import Resolver
 from otterize_pcap.resolve.service_routes import ServiceRoutes
 from otterize_pcap.snapshot.snapshot import Service, Snapshot
 from otterize_pcap.table.rows import Endpoint

@@ -13,7 +13,7 @@ from otterize_pcap.connections.legs import Recording, Tuple5
 from otterize_pcap.errors import MismatchError
 from otterize_pcap.graph.service_graph import NodeCoverage
 from otterize_pcap.node_status import NodeStatus
-from otterize_pcap.resolve.service_routes import API_SERVER
+from otterize_pcap.resolve.api_server import API_SERVER_NAME
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.rows import Endpoint, Row
 
@@ -207,7 +207,7 @@ def _refuse_unknown_services(
 
     One that has the Service of the API server has those of all namespaces.
     """
-    if not any((one.namespace, one.name) == API_SERVER for one in snapshot.services):
+    if not any((one.namespace, one.name) == API_SERVER_NAME for one in snapshot.services):
         return
     called = {*_rewritten(recordings), *_translated(dumps)}
     known = called & snapshot.virtual

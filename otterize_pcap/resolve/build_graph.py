@@ -23,7 +23,7 @@ from otterize_pcap.graph.service_graph import (
 )
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES, UDP
 from otterize_pcap.resolve.cluster_dns import ClusterDns
-from otterize_pcap.resolve.resolve import (
+from otterize_pcap.resolve.resolution import (
     AnyResolved,
     GroupResolution,
     Party,

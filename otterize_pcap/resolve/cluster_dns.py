@@ -6,7 +6,7 @@ from otterize_pcap.addresses import NODE_LOCAL_DNS
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.identity import Identities
-from otterize_pcap.resolve.resolve import AnyResolved, Party
+from otterize_pcap.resolve.resolution import AnyResolved, Party
 from otterize_pcap.snapshot.snapshot import Backend, Service, Snapshot, Tenure
 
 DNS_PORT = 53

@@ -7,7 +7,8 @@ from itertools import pairwise
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.names import Names
 from otterize_pcap.graph.service_graph import External
-from otterize_pcap.resolve.resolve import Party, Resolution, Resolved, Resolver, Unknown, Unresolved
+from otterize_pcap.resolve.resolution import Party, Resolution, Resolved, Unknown, Unresolved
+from otterize_pcap.resolve.resolve import Resolver
 from otterize_pcap.resolve.service_routes import service_text
 from otterize_pcap.snapshot.snapshot import Service, Snapshot
 

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Collection
 
-from otterize_pcap.resolve.resolve import Party, Unknown
+from otterize_pcap.resolve.resolution import Party, Unknown
 
 Holder = Callable[[bytes, int, int], Party | Unknown]
 Changes = Callable[[Collection[bytes]], list[int]]

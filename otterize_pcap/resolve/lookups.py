@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from otterize_pcap.connections.dns_answers import Answer
 from otterize_pcap.connections.names import Names
 from otterize_pcap.graph.service_graph import LOOKUP, Call, Workload, call_order
+from otterize_pcap.resolve.api_server import API_SERVER_NAME
 from otterize_pcap.resolve.holders import Holders
-from otterize_pcap.resolve.resolve import API_SERVER, Party
-from otterize_pcap.resolve.service_routes import API_SERVER as API_SERVER_NAME
+from otterize_pcap.resolve.resolution import API_SERVER, Party
 from otterize_pcap.snapshot.snapshot import Service, Snapshot
 
 Services = dict[tuple[str, str], Service]

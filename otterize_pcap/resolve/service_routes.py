@@ -8,15 +8,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from otterize_pcap.connections.facts import Lead, Served, Span
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES, PROTOCOL_NUMBERS
+from otterize_pcap.resolve.api_server import ApiServer
 from otterize_pcap.resolve.changes_of_hands import ChangesOfHands
+from otterize_pcap.resolve.held_times import EVER, HeldTimes
 from otterize_pcap.resolve.node_pods import NodePods
 from otterize_pcap.snapshot.snapshot import Backend, Listener, Service, Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
-
-EVER = (-(1 << 62), 1 << 62)
-"""A time longer than anything lasts."""
-API_SERVER = ("default", "kubernetes")
-WEBHOOK_PORT = 443
 
 
 class ServiceRoutes:
@@ -37,20 +34,13 @@ class ServiceRoutes:
         self._nodes = nodes
         self._node_pods = NodePods(snapshot, nodes)
         self._slack = slack_ns
+        self._times = HeldTimes(slack_ns, snapshot.watches)
         self._hands = hands
         self._targets: Mapping[tuple[str, Endpoint], Sequence[Backend]] | None = None
         self._listening: dict[bytes, list[tuple[str, int, Listener]]] | None = None
         self._targeted_by_address: dict[bytes, list[tuple[str, int, Backend]]] | None = None
         self._changes: dict[tuple[int, Endpoint], frozenset[int]] = {}
-        self._api_ports = {
-            (backend.address, protocol, port if backend.port is None else backend.port)
-            for service in snapshot.services
-            if (service.namespace, service.name) == API_SERVER
-            for (protocol, port), found in service.backends.items()
-            for backend in found
-        }
-
-        self._api_addresses = {address for address, _, _ in self._api_ports}
+        self.api_server = ApiServer(snapshot, self._node_pods.is_node)
 
     def listeners(
         self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int
@@ -61,7 +51,7 @@ class ServiceRoutes:
         found = self._snapshot.listeners.get((address, name, port), ())
         if address in self._nodes:
             found = (*found, *self._snapshot.node_ports.get((name, port), ()))
-        return [entry for entry in found if self._during(entry, first_ns, last_ns)]
+        return [entry for entry in found if self._times.during(entry, first_ns, last_ns)]
 
     def targets(self, listener: Listener, first_ns: int, last_ns: int) -> list[Endpoint]:
         """The endpoints behind a Service port over a time."""
@@ -70,7 +60,7 @@ class ServiceRoutes:
         return [
             (backend.address, port.port if backend.port is None else backend.port)
             for backend in backends
-            if self._during(backend, first_ns, last_ns)
+            if self._times.during(backend, first_ns, last_ns)
         ]
 
     def backends(
@@ -84,14 +74,14 @@ class ServiceRoutes:
         through = [
             (lead.address, lead.port)
             for lead in self._node_pods.host_port(endpoint, PROTOCOL_NAMES.get(protocol, ""))
-            if self._during(lead.tenure, first_ns, last_ns)
+            if self._times.during(lead.tenure, first_ns, last_ns)
         ]
         return frozenset((*behind, *through))
 
     def held_by_pod(self, address: bytes, first_ns: int, last_ns: int) -> bool:
         """Whether a pod held an address over some of a time."""
         tenures = self._snapshot.tenures.get(address, ())
-        return any(self._during(tenure, first_ns, last_ns) for tenure in tenures)
+        return any(self._times.during(tenure, first_ns, last_ns) for tenure in tenures)
 
     def serves(self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int) -> bool:
         """Whether the snapshot declares the port as served there (S32).
@@ -104,15 +94,15 @@ class ServiceRoutes:
         if self.listeners(endpoint, protocol, first_ns, last_ns):
             return True
         if any(
-            self._during(backend, first_ns, last_ns)
+            self._times.during(backend, first_ns, last_ns)
             for backend in self.targeted().get((name, endpoint), ())
         ):
             return True
         return any(
-            (name, port) in tenure.pod.ports and self._during(tenure, first_ns, last_ns)
+            (name, port) in tenure.pod.ports and self._times.during(tenure, first_ns, last_ns)
             for tenure in self._declaring(address)
         ) or any(
-            self._during(lead.tenure, first_ns, last_ns)
+            self._times.during(lead.tenure, first_ns, last_ns)
             for lead in self._node_pods.host_port(endpoint, name)
         )
 
@@ -130,7 +120,7 @@ class ServiceRoutes:
         """Whether a Service listened on an endpoint at an address of its own: no NodePort."""
         address, port = endpoint
         found = self._snapshot.listeners.get((address, PROTOCOL_NAMES.get(protocol, ""), port), ())
-        return any(self._during(entry, first_ns, last_ns) for entry in found)
+        return any(self._times.during(entry, first_ns, last_ns) for entry in found)
 
     def at_node(
         self, endpoint: Endpoint, protocol: int, first_ns: int, last_ns: int
@@ -145,7 +135,7 @@ class ServiceRoutes:
         named = {
             backend.pod
             for backend in self.targeted().get((name, endpoint), ())
-            if self._during(backend, first_ns, last_ns)
+            if self._times.during(backend, first_ns, last_ns)
         }
         on_host = [
             (tenure, port)
@@ -162,31 +152,6 @@ class ServiceRoutes:
             if held:
                 return held
         return []
-
-    def is_api_server(self, endpoint: Endpoint, protocol: int) -> bool:
-        """Whether an endpoint is the API server's own: address, port and protocol (S24)."""
-        address, port = endpoint
-        return (address, PROTOCOL_NAMES.get(protocol, ""), port) in self._api_ports
-
-    def is_api_address(self, address: bytes) -> bool:
-        """Whether an API server has an address, whoever else calls from there (S24)."""
-        return address in self._api_addresses
-
-    def calls_as_api_server(
-        self, address: bytes, protocol: int, servers: Iterable[Endpoint]
-    ) -> bool:
-        """Whether what calls from an address that a node shares is the API server there (S24).
-
-        It calls webhooks and aggregated APIs by their Services, at port 443 unless they name
-        another (admissionregistration.k8s.io/v1 and apiregistration.k8s.io/v1, ServiceReference).
-        A kubelet, which shares the address, probes pods and never a Service.
-        """
-        return address in self._api_addresses and any(
-            ("TCP", port) == (PROTOCOL_NAMES.get(protocol), WEBHOOK_PORT)
-            and server in self._snapshot.virtual
-            and not self.is_node(server)
-            for server, port in servers
-        )
 
     def targeted(self) -> Mapping[tuple[str, Endpoint], Sequence[Backend]]:
         """What Services lead to, by (protocol, endpoint)."""
@@ -208,26 +173,26 @@ class ServiceRoutes:
             *self._snapshot.virtual,
             *self._nodes,
             *(address for _, (address, _) in self.targeted()),
-            *(address for address, _, _ in self._api_ports),
+            *self.api_server.addresses,
         }
 
     def facts_of(self, address: bytes) -> tuple[list[Span], list[Served]]:
         """When pods held an address, and which ports were served there (S32), as `serves` says."""
-        held = [self._widened(tenure) for tenure in self._snapshot.tenures.get(address, ())]
+        held = [self._times.widened(tenure) for tenure in self._snapshot.tenures.get(address, ())]
         return held, list(dict.fromkeys(self._served_on(address)))
 
     def _served_on(self, address: bytes) -> Iterator[Served]:
         for protocol, port, listener in self._listeners_on(address):
-            yield (PROTOCOL_NUMBERS[protocol], port, *self._widened(listener), True)
+            yield (PROTOCOL_NUMBERS[protocol], port, *self._times.widened(listener), True)
         for protocol, port, backend in self._backends_on().get(address, ()):
-            yield (PROTOCOL_NUMBERS[protocol], port, *self._widened(backend), False)
+            yield (PROTOCOL_NUMBERS[protocol], port, *self._times.widened(backend), False)
         for protocol, port, lead in self._node_pods.host_ports(address):
             if protocol in PROTOCOL_NUMBERS:
-                yield (PROTOCOL_NUMBERS[protocol], port, *self._widened(lead.tenure), True)
+                yield (PROTOCOL_NUMBERS[protocol], port, *self._times.widened(lead.tenure), True)
         for tenure in self._declaring(address):
             for protocol, port in sorted(tenure.pod.ports):
                 if protocol in PROTOCOL_NUMBERS:
-                    yield (PROTOCOL_NUMBERS[protocol], port, *self._widened(tenure), False)
+                    yield (PROTOCOL_NUMBERS[protocol], port, *self._times.widened(tenure), False)
 
     def _listeners_on(self, address: bytes) -> Iterator[tuple[str, int, Listener]]:
         """Every Service port on an address, NodePorts among them."""
@@ -266,14 +231,14 @@ class ServiceRoutes:
         """
         found: dict[Lead, None] = {}
         for listener in self.listeners(endpoint, protocol, *EVER):
-            start, end = self._widened(listener)
+            start, end = self._times.widened(listener)
             port = listener.port
             for backend in listener.service.backends.get((port.protocol, port.port), ()):
-                since, until = self._widened(backend)
+                since, until = self._times.widened(backend)
                 target = port.port if backend.port is None else backend.port
                 found[backend.address, target, max(start, since), min(end, until)] = None
         for lead in self._node_pods.host_port(endpoint, PROTOCOL_NAMES.get(protocol, "")):
-            found[lead.address, lead.port, *self._widened(lead.tenure)] = None
+            found[lead.address, lead.port, *self._times.widened(lead.tenure)] = None
         return list(found)
 
     def client_changes(self, addresses: Collection[bytes]) -> list[int]:
@@ -283,7 +248,7 @@ class ServiceRoutes:
     def _holder_changes(self, address: bytes) -> Iterator[int]:
         """When the answer of `Resolver.holder` may change."""
         for tenure in self._snapshot.tenures.get(address, ()):
-            yield from self._moments(tenure)
+            yield from self._times.moments(tenure)
         if self._hands is not None:
             yield from self._hands.changes(address)
 
@@ -307,7 +272,7 @@ class ServiceRoutes:
                     target = port.port if backend.port is None else backend.port
                     held += (backend, *self._asked_at((backend.address, target), protocol))
                     addresses.add(backend.address)
-            known = frozenset(moment for each in held for moment in self._moments(each))
+            known = frozenset(moment for each in held for moment in self._times.moments(each))
             if self._hands is not None:
                 known |= {moment for one in addresses for moment in self._hands.changes(one)}
             self._changes[key] = known
@@ -321,28 +286,6 @@ class ServiceRoutes:
             yield from self._node_pods.on_host_network(endpoint[0])
             yield from (lead.tenure for lead in self._node_pods.host_port(endpoint, name))
             yield from self.targeted().get((name, endpoint), ())
-
-    def _widened(self, held: Listener | Backend | Tenure) -> Span:
-        found = held.possible if isinstance(held, Tenure) else held.interval
-        return max(found.start_ns - self._slack, EVER[0]), min(found.end_ns + self._slack, EVER[1])
-
-    def _moments(self, held: Listener | Backend | Tenure) -> Iterator[int]:
-        """When the answer to any question about something held may change."""
-        bounds = [held.interval.start_ns, held.interval.end_ns]
-        if isinstance(held, Tenure) and held.possible != held.interval:
-            bounds += (held.possible.start_ns, held.possible.end_ns)
-            # Within a watch nobody else can have had the address.
-            bounds += (
-                time for watch in self._snapshot.watches for time in (watch.start_ns, watch.end_ns)
-            )
-        for moment in bounds:
-            for change in (moment - self._slack, moment, moment + 1, moment + self._slack + 1):
-                if EVER[0] < change < EVER[1]:
-                    yield change
-
-    def _during(self, held: Listener | Backend | Tenure, first_ns: int, last_ns: int) -> bool:
-        interval = held.possible if isinstance(held, Tenure) else held.interval
-        return interval.touches(first_ns, last_ns, self._slack)
 
 
 def service_text(service: Service) -> str:

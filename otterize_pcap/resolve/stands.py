@@ -1,16 +1,15 @@
 """Groups of connections → resolutions: each side looked up once for as long as it stands."""
 
 from otterize_pcap.connections.stands import ConnectionGroup
-from otterize_pcap.resolve.resolve import (
+from otterize_pcap.resolve.resolution import (
     NOT_A_CALL,
     FoundServer,
     GroupResolution,
     Party,
-    Resolver,
     Unknown,
     Unresolved,
-    are_called,
 )
+from otterize_pcap.resolve.resolve import Resolver, are_called
 
 
 class StandResolver:

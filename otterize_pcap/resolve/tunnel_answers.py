@@ -14,7 +14,7 @@ from otterize_pcap.connections.outcome import ESTABLISHED, UNANSWERED
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.packets.protocols import UDP
-from otterize_pcap.resolve.resolve import GroupResolution, Resolution, Resolved, Unresolved
+from otterize_pcap.resolve.resolution import GroupResolution, Resolution, Resolved, Unresolved
 
 ANSWERS = Fate(FateKind.NOT_A_CALL, "answers to a tunnel between pods")
 

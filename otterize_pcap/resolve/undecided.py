@@ -14,7 +14,7 @@ from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import External, UndecidedCall, Workload
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES, UDP
 from otterize_pcap.resolve.build_graph import count_of
-from otterize_pcap.resolve.resolve import (
+from otterize_pcap.resolve.resolution import (
     API_SERVER,
     NODE_CLIENT,
     GroupResolution,

@@ -16,7 +16,7 @@ from otterize_pcap.resolve.build_graph import (
     HIDDEN_SELF,
 )
 from otterize_pcap.resolve.map_capture import MappedCapture
-from otterize_pcap.resolve.resolve import (
+from otterize_pcap.resolve.resolution import (
     AMBIGUOUS,
     CHANGED_HANDS,
     NO_BACKEND,

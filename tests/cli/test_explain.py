@@ -14,12 +14,8 @@ from otterize_pcap.explain import Question, asked_services, explain
 from otterize_pcap.files.captures import open_asked
 from otterize_pcap.files.pcap_files import unwatched
 from otterize_pcap.graph.naming import full_name
-from otterize_pcap.resolve.map_capture import (
-    DEFAULT_RULES,
-    MappedCapture,
-    identities_under,
-    map_capture,
-)
+from otterize_pcap.resolve.capture_lookup import DEFAULT_RULES, identities_under
+from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.chunk import ReadOptions
 from tests.conftest import FIXTURES, ROOT, Otterize

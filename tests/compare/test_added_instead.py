@@ -14,7 +14,7 @@ from otterize_pcap.graph.service_graph import (
     Use,
     Workload,
 )
-from otterize_pcap.resolve.resolve import API_SERVER
+from otterize_pcap.resolve.resolution import API_SERVER
 
 WEB, DB = Workload("web", "app", "Deployment"), Workload("db", "app", "StatefulSet")
 PROXY = Workload("proxy", "app", "Deployment")

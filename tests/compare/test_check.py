@@ -30,7 +30,7 @@ from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.render.check_text import render_check
 from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_EXTERNAL, SHOWN
 from otterize_pcap.resolve.map_capture import graph_capture
-from otterize_pcap.resolve.resolve import AMBIGUOUS, EXTERNAL_CLIENT, NODE_CLIENT, NOT_A_CALL
+from otterize_pcap.resolve.resolution import AMBIGUOUS, EXTERNAL_CLIENT, NODE_CLIENT, NOT_A_CALL
 from tests.conftest import FIXTURES
 from tests.strategies import graphs, laws
 

@@ -27,8 +27,9 @@ from otterize_pcap.errors import OtterizeError
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.fate import FateKind
 from otterize_pcap.graph.service_graph import Coverage, ServiceGraph
+from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.identity import NamedBy
-from otterize_pcap.resolve.map_capture import Rules, graph_capture
+from otterize_pcap.resolve.map_capture import graph_capture
 from tests.compare.damage import SNAPSHOT, Damage, Step, fields_of, files_of, objects_of
 from tests.conftest import FIXTURES
 from tests.strategies import laws

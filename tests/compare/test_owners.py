@@ -15,8 +15,9 @@ from otterize_pcap.compare.diff import diff_graphs
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import Call, ServiceGraph
 from otterize_pcap.intents.read_intents import parse_intents
+from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.identity import NamedBy
-from otterize_pcap.resolve.map_capture import Rules, graph_capture
+from otterize_pcap.resolve.map_capture import graph_capture
 from tests.conftest import FIXTURES, Otterize
 from tests.strategies import laws
 

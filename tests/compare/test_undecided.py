@@ -21,7 +21,7 @@ from otterize_pcap.graph.service_graph import (
     Workload,
 )
 from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_EXTERNAL
-from otterize_pcap.resolve.resolve import AMBIGUOUS, NO_POD, UNDIRECTED
+from otterize_pcap.resolve.resolution import AMBIGUOUS, NO_POD, UNDIRECTED
 from tests.conftest import FIXTURES, Otterize
 from tests.strategies import graphs, laws
 

@@ -23,7 +23,8 @@ from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import Call, HiddenCall
 from otterize_pcap.resolve.build_graph import build_calls
 from otterize_pcap.resolve.capture import Capture, contents_of
-from otterize_pcap.resolve.map_capture import AGELESS, CaptureLookup, Rules
+from otterize_pcap.resolve.capture_lookup import CaptureLookup, Rules
+from otterize_pcap.resolve.map_capture import AGELESS
 from otterize_pcap.resolve.tunnel_answers import TunnelAnswers
 from otterize_pcap.table.rows import Endpoint
 

@@ -8,7 +8,7 @@ from otterize_pcap.connections.port_ranges import parse_port_range
 from otterize_pcap.packets.protocols import ACK, SYN
 from otterize_pcap.resolve.capture import Capture, contents_of
 from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
-from otterize_pcap.resolve.resolve import UNDIRECTED
+from otterize_pcap.resolve.resolution import UNDIRECTED
 from otterize_pcap.snapshot.snapshot import Snapshot
 from tests.cluster_builder import (
     Json,

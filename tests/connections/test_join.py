@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.packets.protocols import SYN
 from otterize_pcap.resolve.build_graph import SHOWN, Inclusion
-from otterize_pcap.resolve.map_capture import Rules
-from otterize_pcap.resolve.resolve import (
+from otterize_pcap.resolve.capture_lookup import Rules
+from otterize_pcap.resolve.resolution import (
     AMBIGUOUS,
     EXTERNAL_CLIENT,
     NO_POD,

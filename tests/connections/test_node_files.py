@@ -10,7 +10,7 @@ from otterize_pcap.files.captures import open_captures
 from otterize_pcap.resolve.build_graph import HIDDEN_EXTERNAL, SHOWN
 from otterize_pcap.resolve.capture import Capture, contents_of
 from otterize_pcap.resolve.map_capture import map_capture
-from otterize_pcap.resolve.resolve import EXTERNAL_CLIENT, NO_POD
+from otterize_pcap.resolve.resolution import EXTERNAL_CLIENT, NO_POD
 from otterize_pcap.table.read import ReadOptions
 from tests.cluster_builder import call, capture, edges, fates, pod, snapshot
 from tests.conftest import FIXTURES

@@ -9,8 +9,9 @@ from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import ATTEMPTED
 from otterize_pcap.packets.protocols import ACK, FIN, PSH, RST, SYN
 from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_ONE_WAY, Inclusion
-from otterize_pcap.resolve.map_capture import AGELESS, Rules
-from otterize_pcap.resolve.resolve import UNKNOWN_PRIVATE
+from otterize_pcap.resolve.capture_lookup import Rules
+from otterize_pcap.resolve.map_capture import AGELESS
+from otterize_pcap.resolve.resolution import UNKNOWN_PRIVATE
 from tests.cluster_builder import (
     Json,
     Seen,

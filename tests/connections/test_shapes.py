@@ -16,7 +16,8 @@ from otterize_pcap.connections.verdicts import Judged, Verdicts
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.packets.protocols import ACK, SYN, TCP, UDP
 from otterize_pcap.resolve.build_graph import Inclusion
-from otterize_pcap.resolve.map_capture import CaptureLookup, Rules, graph_capture
+from otterize_pcap.resolve.capture_lookup import CaptureLookup, Rules
+from otterize_pcap.resolve.map_capture import graph_capture
 from otterize_pcap.table.chunk import FAST_PATH
 from otterize_pcap.table.read import ReadOptions
 from tests.conftest import FIXTURES

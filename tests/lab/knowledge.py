@@ -19,7 +19,7 @@ from otterize_pcap.files.captures import open_captures
 from otterize_pcap.packets.protocols import TCP
 from otterize_pcap.resolve.capture import Capture
 from otterize_pcap.resolve.map_capture import MappedCapture
-from otterize_pcap.resolve.resolve import Resolved
+from otterize_pcap.resolve.resolution import Resolved
 from otterize_pcap.table.read import ReadOptions
 from otterize_pcap.table.rows import Endpoint
 from tests.lab.more_objects import (

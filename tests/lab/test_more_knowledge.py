@@ -15,7 +15,7 @@ from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.resolve.capture import contents_of
 from otterize_pcap.resolve.identity import Identities
 from otterize_pcap.resolve.map_capture import graph_capture
-from otterize_pcap.resolve.resolve import API_SERVER
+from otterize_pcap.resolve.resolution import API_SERVER
 from tests.lab.knowledge import MANIFEST, Knowledge, Piece
 from tests.lab.test_scenarios import (
     SCENARIOS,

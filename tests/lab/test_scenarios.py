@@ -31,15 +31,11 @@ from otterize_pcap.resolve.build_graph import (
     Inclusion,
 )
 from otterize_pcap.resolve.capture import Capture, contents_of
+from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.identity import NamedBy
-from otterize_pcap.resolve.map_capture import (
-    MappedCapture,
-    Rules,
-    graph_capture,
-    map_capture,
-)
+from otterize_pcap.resolve.map_capture import MappedCapture, graph_capture, map_capture
 from otterize_pcap.resolve.naming_notes import workloads_of
-from otterize_pcap.resolve.resolve import (
+from otterize_pcap.resolve.resolution import (
     AMBIGUOUS,
     CHANGED_HANDS,
     EXTERNAL_CLIENT,

@@ -11,7 +11,8 @@ from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import NodeCoverage
 from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.resolve.capture import Capture, contents_of
-from otterize_pcap.resolve.map_capture import Rules, map_capture
+from otterize_pcap.resolve.capture_lookup import Rules
+from otterize_pcap.resolve.map_capture import map_capture
 from otterize_pcap.table.read import ReadOptions
 from tests.cluster_builder import (
     NODE_A,

@@ -12,8 +12,9 @@ from otterize_pcap.resolve.build_graph import (
     HIDDEN_NAMESPACE,
     Inclusion,
 )
-from otterize_pcap.resolve.map_capture import Rules, merge_graphs
-from otterize_pcap.resolve.resolve import EXTERNAL_CLIENT, NO_POD, UNKNOWN_PRIVATE
+from otterize_pcap.resolve.capture_lookup import Rules
+from otterize_pcap.resolve.merge_graphs import merge_graphs
+from otterize_pcap.resolve.resolution import EXTERNAL_CLIENT, NO_POD, UNKNOWN_PRIVATE
 from tests.cluster_builder import (
     OUTSIDE,
     call,

@@ -7,7 +7,7 @@ import pytest
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.packets.protocols import ACK, FIN, RST
 from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_EXTERNAL, SHOWN
-from otterize_pcap.resolve.resolve import (
+from otterize_pcap.resolve.resolution import (
     AMBIGUOUS,
     NO_BACKEND,
     NODE_CLIENT,

@@ -12,8 +12,9 @@ from otterize_pcap.files.captures import open_captures
 from otterize_pcap.packets.packet import Packet
 from otterize_pcap.resolve.build_graph import HIDDEN_EXTERNAL, SHOWN, Inclusion
 from otterize_pcap.resolve.capture import Capture, contents_of
-from otterize_pcap.resolve.map_capture import MappedCapture, Rules, map_capture
-from otterize_pcap.resolve.resolve import AMBIGUOUS, Party, Resolved
+from otterize_pcap.resolve.capture_lookup import Rules
+from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
+from otterize_pcap.resolve.resolution import AMBIGUOUS, Party, Resolved
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.capture_counts import Payload
 from otterize_pcap.table.read import ReadOptions

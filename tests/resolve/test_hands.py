@@ -6,7 +6,7 @@ import pytest
 
 from otterize_pcap.packets.link_layer import CAME_IN, ON_SEGMENT, OUTGOING
 from otterize_pcap.resolve.map_capture import MappedCapture
-from otterize_pcap.resolve.resolve import AMBIGUOUS, CHANGED_HANDS
+from otterize_pcap.resolve.resolution import AMBIGUOUS, CHANGED_HANDS
 from otterize_pcap.snapshot.snapshot import Snapshot
 from tests.cluster_builder import (
     Seen,

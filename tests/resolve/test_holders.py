@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.files.captures import open_captures
+from otterize_pcap.resolve.capture_lookup import CaptureLookup, Rules
 from otterize_pcap.resolve.holders import Holders
-from otterize_pcap.resolve.map_capture import CaptureLookup, Rules
 from otterize_pcap.table.read import ReadOptions
 from tests.conftest import FIXTURES
 

@@ -12,8 +12,8 @@ from otterize_pcap.intents.read_intents import parse_intents
 from otterize_pcap.intents.versions import VERSIONS
 from otterize_pcap.render.client_intents import IntentsForm, render_intents
 from otterize_pcap.render.list_text import render_list
+from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.identity import Identities, NamedBy
-from otterize_pcap.resolve.map_capture import Rules
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
 from tests.cluster_builder import (

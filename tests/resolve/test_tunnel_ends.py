@@ -10,7 +10,8 @@ from otterize_pcap.addresses import parse_address, parse_network
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.resolve.build_graph import Inclusion
-from otterize_pcap.resolve.map_capture import MappedCapture, Rules, map_capture
+from otterize_pcap.resolve.capture_lookup import Rules
+from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
 from otterize_pcap.resolve.tunnel_ends import NO_NODES, TunnelEnds
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.read import FAST_PATH, ReadOptions

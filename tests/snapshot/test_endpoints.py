@@ -2,7 +2,7 @@
 
 import pytest
 
-from otterize_pcap.resolve.resolve import AMBIGUOUS
+from otterize_pcap.resolve.resolution import AMBIGUOUS
 from tests.cluster_builder import (
     Json,
     call,

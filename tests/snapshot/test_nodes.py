@@ -6,7 +6,7 @@ import pytest
 
 from otterize_pcap.addresses import format_address
 from otterize_pcap.resolve.build_graph import SHOWN
-from otterize_pcap.resolve.resolve import NODE_CLIENT, NODE_SERVER
+from otterize_pcap.resolve.resolution import NODE_CLIENT, NODE_SERVER
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
 from tests.cluster_builder import (

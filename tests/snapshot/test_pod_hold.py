@@ -12,7 +12,7 @@ from otterize_pcap.cluster.snapshot.kept_objects import kept_object
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.intervals import OPEN
 from otterize_pcap.resolve.build_graph import SHOWN
-from otterize_pcap.resolve.resolve import AMBIGUOUS
+from otterize_pcap.resolve.resolution import AMBIGUOUS
 from otterize_pcap.snapshot.snapshot import Tenure
 from otterize_pcap.timestamps import kubernetes_time, parse_time
 from tests.cluster_builder import (

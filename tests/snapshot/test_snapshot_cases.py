@@ -7,8 +7,9 @@ import pytest
 
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.resolve.build_graph import HIDDEN_EXTERNAL, SHOWN, Inclusion
-from otterize_pcap.resolve.map_capture import MappedCapture, Rules, map_capture
-from otterize_pcap.resolve.resolve import CHANGED_HANDS
+from otterize_pcap.resolve.capture_lookup import Rules
+from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
+from otterize_pcap.resolve.resolution import CHANGED_HANDS
 from otterize_pcap.table.read import ReadOptions
 from tests.cluster_builder import edges, fates
 from tests.conftest import FIXTURES

@@ -7,8 +7,8 @@ from otterize_pcap.graph.fate import Fate
 from otterize_pcap.intervals import OPEN, Interval
 from otterize_pcap.packets.protocols import ACK
 from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_EXTERNAL, SHOWN
-from otterize_pcap.resolve.map_capture import Rules
-from otterize_pcap.resolve.resolve import (
+from otterize_pcap.resolve.capture_lookup import Rules
+from otterize_pcap.resolve.resolution import (
     AMBIGUOUS,
     EXTERNAL_CLIENT,
     NO_POD,

@@ -1,0 +1,42 @@
+"""The graphs of several captures as one (S13)."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from otterize_pcap.graph.fate import Fate
+from otterize_pcap.graph.service_graph import (
+    Coverage,
+    ServiceGraph,
+)
+from otterize_pcap.resolve.build_graph import (
+    merge_calls,
+)
+from otterize_pcap.resolve.undecided import merge_undecided
+
+
+def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
+    """The graphs of several captures, each resolved with its own snapshot, as one (S13)."""
+    if len(graphs) == 1:
+        return graphs[0]
+    coverages = [graph.coverage for graph in graphs if graph.coverage is not None]
+    connections: Counter[Fate] = Counter()
+    skipped: Counter[str] = Counter()
+    for coverage in coverages:
+        connections.update(dict(coverage.connections))
+        skipped.update(dict(coverage.skipped))
+    return ServiceGraph(
+        merge_calls(graph.calls for graph in graphs),
+        Coverage(
+            files=tuple(file for coverage in coverages for file in coverage.files),
+            nodes=tuple(node for coverage in coverages for node in coverage.nodes),
+            connections=tuple(sorted(connections.items())),
+            skipped=tuple(sorted(skipped.items())),
+            notes=tuple(dict.fromkeys(note for coverage in coverages for note in coverage.notes)),
+            undecided=merge_undecided(
+                call for coverage in coverages for call in coverage.undecided
+            ),
+        ),
+        tuple(dict.fromkeys(call for graph in graphs for call in graph.hidden)),
+        tuple(dict.fromkeys(entry for graph in graphs for entry in graph.inferred)),
+        tuple(dict.fromkeys(entry for graph in graphs for entry in graph.roots)),
+    )

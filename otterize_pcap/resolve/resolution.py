@@ -1,0 +1,121 @@
+"""What becomes of connections: resolved, or unresolved with the reason, and who was at the ends."""
+
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from otterize_pcap.connections.connect import Connection
+from otterize_pcap.connections.stands import ConnectionGroup
+from otterize_pcap.graph.fate import Fate, FateKind
+from otterize_pcap.graph.service_graph import External, Workload
+from otterize_pcap.resolve.identity import Identities
+from otterize_pcap.snapshot.snapshot import Pod, Tenure
+
+API_SERVER = Workload("kubernetes", "default", "Service")
+API_SERVICE = "kubernetes.default"
+UNDIRECTED = Fate(FateKind.UNDIRECTED, "no rule tells client from server")
+NOT_A_CALL = Fate(FateKind.NOT_A_CALL, "loopback, link-local, multicast or broadcast")
+NODE_CLIENT = Fate(FateKind.UNRESOLVED, "node as client")
+NODE_SERVER = Fate(
+    FateKind.UNRESOLVED, "node as server, no pod there declares the port or is named for it"
+)
+NO_POD = Fate(FateKind.UNRESOLVED, "no pod had the address then")
+OUTSIDE_TENURE = Fate(
+    FateKind.UNRESOLVED, "the pod did not have the address over all the time in which it sent"
+)
+CHANGED_HANDS = Fate(
+    FateKind.UNRESOLVED, "the packets show another pod at the address than the snapshot has"
+)
+NO_BACKEND = Fate(FateKind.UNRESOLVED, "Service without pods behind that port")
+UNKNOWN_PRIVATE = Fate(FateKind.UNRESOLVED, "unknown private address")
+EXTERNAL_CLIENT = Fate(FateKind.EXTERNAL_CLIENT)
+AMBIGUOUS = Fate(FateKind.AMBIGUOUS)
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A resolved end: its workload, and the pod and tenure it was found by.
+
+    `pod` is None for the API server, and for a Service whose backends are several pods.
+    """
+
+    workload: Workload
+    pod: Pod | None = None
+    tenure: Tenure | None = None
+    inferred: str | None = None
+
+
+Seen = TypeVar("Seen", Connection, ConnectionGroup)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved(Generic[Seen]):
+    """A connection, or a group, with both ends known.
+
+    `port` is the server's own, `services` what led there.
+    """
+
+    connection: Seen
+    client: Party
+    server: Party | External
+    port: int
+    services: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved(Generic[Seen]):
+    """A connection that is no call, or whose ends cannot be known.
+
+    `side` is the end that `fate` speaks of, `candidates` the workloads between which it could
+    not be decided. `client` and `server` are what was known all the same.
+    """
+
+    connection: Seen
+    fate: Fate
+    side: str = ""
+    candidates: tuple[Workload, ...] = ()
+    client: Party | None = None
+    server: Party | External | None = None
+
+
+Resolution = Resolved[Connection] | Unresolved[Connection]
+"""What becomes of one connection."""
+GroupResolution = Resolved[ConnectionGroup] | Unresolved[ConnectionGroup]
+"""What becomes of each connection of a group."""
+AnyResolved = Resolved[Connection] | Resolved[ConnectionGroup]
+"""A connection, or a group of them, with both ends known."""
+
+
+def of_one(resolution: GroupResolution, connection: Connection) -> Resolution:
+    """What becomes of one connection of a group."""
+    if connection.outcome != resolution.connection.outcome:
+        connection = replace(connection, outcome=resolution.connection.outcome)
+    if isinstance(resolution, Unresolved):
+        return Unresolved(
+            connection,
+            resolution.fate,
+            resolution.side,
+            resolution.candidates,
+            resolution.client,
+            resolution.server,
+        )
+    return Resolved(
+        connection, resolution.client, resolution.server, resolution.port, resolution.services
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Why an end is not known."""
+
+    fate: Fate
+    candidates: tuple[Workload, ...] = ()
+
+
+FoundServer = tuple[Party | External | Unknown, tuple[str, ...], int]
+"""A server, the Services that led to it, and its port."""
+
+
+def party_of(identities: Identities, tenure: Tenure) -> Party:
+    """The pod of a tenure as an end of a connection."""
+    identity = identities.of(tenure.pod)
+    return Party(identity.workload, tenure.pod, tenure, identity.inferred)
