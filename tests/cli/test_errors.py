@@ -46,7 +46,7 @@ def test_pcap_without_snapshot(otterize: Otterize) -> None:
     ("content", "found"),
     [
         pytest.param(b"", "empty", id="empty"),
-        pytest.param(b"plain text\n", "it begins with 70 6c 61 69", id="text"),
+        pytest.param(b"plain text\n", "text, no capture (plain text); record packets", id="text"),
     ],
 )
 def test_file_that_is_no_capture(
