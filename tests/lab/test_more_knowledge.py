@@ -16,7 +16,7 @@ from otterize_pcap.resolve.capture import contents_of
 from otterize_pcap.resolve.identity import Identities
 from otterize_pcap.resolve.map_capture import graph_capture
 from otterize_pcap.resolve.resolution import API_SERVER
-from tests.lab.knowledge import MANIFEST, Knowledge, Piece
+from tests.lab.knowledge import MANIFEST, WATCH, Knowledge, Piece
 from tests.lab.test_scenarios import (
     SCENARIOS,
     Edge,
@@ -82,14 +82,19 @@ def without_api_port(found: set[Edge]) -> set[Edge]:
 
 @st.composite
 def steps(draw: st.DrawFn, scenario: Path) -> tuple[set[Piece], set[Piece], str]:
-    """What is known before and after something more is, and from where the packets are."""
+    """What is known before and after something more is, and from where the packets are.
+
+    A watch need not agree with the truth, as it may learn late that a pod is gone: it is known both
+    before and after, or never. So is the manifest, which tells clocks.
+    """
     all_of = knowledge(scenario)
     kinds = st.sets(st.sampled_from(sorted({piece.kind for piece in all_of.held})), max_size=3)
     some = st.sets(st.sampled_from(all_of.held), max_size=8)
     more = st.sets(st.sampled_from(all_of.beside), max_size=4)
     unknown_kinds, unknown, beside = draw(kinds), draw(some), draw(more)
     held = {piece for piece in all_of.held if piece.kind not in unknown_kinds} - unknown
-    new = draw(st.sets(st.sampled_from((*all_of.held, *all_of.beside)), min_size=1, max_size=6))
+    added = [one for one in (*all_of.held, *all_of.beside) if one not in {WATCH, MANIFEST}]
+    new = draw(st.sets(st.sampled_from(added), min_size=1, max_size=6))
     before = (held | beside) - new
     return before, before | new, draw(st.sampled_from((RECORDED, "uplink")))
 
