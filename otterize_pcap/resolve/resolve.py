@@ -96,8 +96,10 @@ class Resolver:
             one = client if isinstance(client, Party) else None
             other = None if isinstance(server, Unknown) else server
             return Unresolved(connection, UNDIRECTED, client=one, server=other)
-        if client == Unknown(NODE_CLIENT) and self._routes.api_server.calls_webhook(
-            connection.clients[0][0], connection.protocol, connection.servers
+        # Of legs seen at one time, any may come first: by whichever address a node called.
+        if client == Unknown(NODE_CLIENT) and any(
+            self._routes.api_server.calls_webhook(address, connection.protocol, connection.servers)
+            for address, _ in connection.clients
         ):
             client = Party(API_SERVER)
         if isinstance(client, Unknown):
