@@ -30,6 +30,7 @@ STAGES = (
     "snapshot",
     "graph",
     "resolve",
+    "anonymise",
     "files",
     "intents",
     "compare",

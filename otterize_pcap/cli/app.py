@@ -17,7 +17,17 @@ or unknown names (explain); 2 usage;
 6 a coverage threshold or --strict not met; 130 interrupted."""
 
 # In the order of --help; each is a module of this package.
-COMMANDS = ("capture", "intents", "diff", "explain", "check", "graph", "connections", "snapshot")
+COMMANDS = (
+    "capture",
+    "intents",
+    "diff",
+    "explain",
+    "check",
+    "graph",
+    "connections",
+    "snapshot",
+    "anonymise",
+)
 
 
 def _print_version(wanted: bool) -> None:

@@ -54,13 +54,26 @@ class Question(NamedTuple):
     kind: int
 
 
+class Place(NamedTuple):
+    """Where a message was recorded: corrected time (ns), file and packet number."""
+
+    time_ns: int
+    file: str
+    packet: int
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question on its way to a resolver, and when (ns)."""
+    """A question on its way to a resolver, and where it was recorded."""
 
     question: Question
     resolver: Endpoint
-    time_ns: int
+    place: Place
+
+    @property
+    def time_ns(self) -> int:
+        """When it was sent (ns)."""
+        return self.place.time_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +90,6 @@ Leads = Callable[[int, Endpoint, Endpoint], bool]
 
 Vouches = Callable[[bytes], bool]
 """Says whether what comes from an address is believed where questions were not kept."""
-
-
-class Place(NamedTuple):
-    """Where a message was recorded: corrected time (ns), file and packet number."""
-
-    time_ns: int
-    file: str
-    packet: int
 
 
 class _Said(NamedTuple):
@@ -106,7 +111,7 @@ def read_message(
     identification = int.from_bytes(content[:IDENTIFICATION_BYTES])
     if said.addresses is None:
         question = Question(protocol, source, identification, said.name, said.kind)
-        return Asked(question, target, place.time_ns)
+        return Asked(question, target, place)
     if not (said.name and said.addresses):
         return None
     answer = Answer(target[0], said.name, said.addresses, *place, said.aliases)

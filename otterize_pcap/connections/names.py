@@ -89,6 +89,15 @@ class Names:
                 told.append((answer.time_ns, chain))
 
 
+@dataclass(frozen=True, slots=True)
+class Greeted:
+    """A client's greeting to a TLS server, by the name it said, and where that begins."""
+
+    stream: Stream
+    name: str
+    place: Place
+
+
 def no_service(_protocol: int, _asked: Endpoint, _answered: Endpoint) -> bool:
     """Nothing is known of Services."""
     return False
@@ -110,7 +119,24 @@ def read_names(
         vouches: Whether an address's answers count without the question.
     """
     names = Names()
-    messages: list[Asked | Told | None] = []
+    said = list(sayings(payloads))
+    for saying in said:
+        if isinstance(saying, Greeted):
+            times = names.server_names.setdefault(saying.stream, [])
+            times.append((saying.place.time_ns, saying.name))
+    names.answers = answers_asked_for(
+        (saying for saying in said if isinstance(saying, Asked)),
+        (saying for saying in said if isinstance(saying, Told)),
+        leads,
+        vouches,
+    )
+    for answer in names.answers:
+        names.tell(answer)
+    return names
+
+
+def sayings(payloads: Iterable[RecordedPayload]) -> Iterator[Asked | Told | Greeted]:
+    """All that payloads, in any order, say of names, each whole where its segments are there."""
     segments: dict[Stream, list[RecordedPayload]] = defaultdict(list)
     for recorded in payloads:
         packet = recorded.payload.packet
@@ -118,28 +144,22 @@ def read_names(
         target = (packet.destination, packet.destination_port)
         if packet.protocol == UDP:
             content = recorded.payload.content
-            messages.append(read_message(content, UDP, source, target, recorded.place))
+            message = read_message(content, UDP, source, target, recorded.place)
+            if message is not None:
+                yield message
         else:
             segments[source, target].append(recorded)
     for stream, found in segments.items():
         (source, target) = stream
         for content, begun in _runs(found):
             if DNS_PORTS & {source[1], target[1]}:
-                messages += (
+                messages = (
                     read_message(message, TCP, source, target, begun.place)
                     for message in _messages(content)
                 )
+                yield from (message for message in messages if message is not None)
             elif name := _server_name(content):
-                names.server_names.setdefault(stream, []).append((begun.time_ns, name))
-    names.answers = answers_asked_for(
-        (message for message in messages if isinstance(message, Asked)),
-        (message for message in messages if isinstance(message, Told)),
-        leads,
-        vouches,
-    )
-    for answer in names.answers:
-        names.tell(answer)
-    return names
+                yield Greeted(stream, name, begun.place)
 
 
 def _runs(segments: list[RecordedPayload]) -> Iterator[tuple[bytes, RecordedPayload]]:

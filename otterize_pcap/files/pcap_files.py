@@ -76,11 +76,7 @@ def read_nodes(
     Raises:
         CaptureError: A file is missing, unreadable or no capture.
     """
-    parts: dict[str, list[Path]] = {}
-    for path in sorted(files):
-        # Files named alike in two directories are two recordings.
-        node = nodes.get(path) or (_node_of(path) if nodes else str(path.parent / _node_of(path)))
-        parts.setdefault(node, []).append(path)
+    parts = files_by_node(files, nodes)
     if len(parts) > 1 and options.threads > 1 and _are_balanced(parts.values(), options.threads):
         # With concurrent.futures, and logging that it brings along, this takes 5 ms.
         from otterize_pcap.files.read_side_by_side import read_side_by_side  # noqa: PLC0415
@@ -91,6 +87,16 @@ def read_nodes(
             read_node(path_text(node), paths, options, watch) for node, paths in parts.items()
         ]
     return [(path_text(Path(node).name), table) for node, table in zip(parts, tables, strict=True)]
+
+
+def files_by_node(files: Sequence[Path], nodes: Mapping[Path, str]) -> dict[str, list[Path]]:
+    """Files by the node that they were recorded on; a path whose last part is its name."""
+    parts: dict[str, list[Path]] = {}
+    for path in sorted(files):
+        # Files named alike in two directories are two recordings.
+        node = nodes.get(path) or (_node_of(path) if nodes else str(path.parent / _node_of(path)))
+        parts.setdefault(node, []).append(path)
+    return parts
 
 
 def _are_balanced(recordings: Iterable[Sequence[Path]], threads: int) -> bool:

@@ -28,6 +28,20 @@ def load_snapshot(paths: Iterable[Path]) -> Snapshot:
         InputError: A file is missing or unreadable.
         SnapshotError: A file is none, or there is no Pod or Service in any.
     """
+    documents, foreign = snapshot_documents(paths)
+    return parse_snapshot(documents, foreign)
+
+
+def snapshot_documents(
+    paths: Iterable[Path],
+) -> tuple[Iterator[tuple[str, DocumentText | InputError]], set[str]]:
+    """The documents in files and directories, by name, and which names may hold something else.
+
+    An error stands for a document that cannot be read.
+
+    Raises:
+        SnapshotError: A directory holds none.
+    """
     files: list[Path] = []
     inside: set[str] = set()
     for path in paths:
@@ -40,7 +54,7 @@ def load_snapshot(paths: Iterable[Path]) -> Snapshot:
             raise SnapshotError(message)
         files += found
         inside.update(map(path_text, found))
-    return parse_snapshot(_documents(files), inside)
+    return _documents(files), inside
 
 
 def _is_named_so(path: Path) -> bool:

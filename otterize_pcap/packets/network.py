@@ -17,7 +17,7 @@ from otterize_pcap.packets.protocols import AH
 
 NO_NEXT_HEADER = 59
 HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION, MOBILITY, HIP, SHIM6 = 0, 43, 44, 60, 135, 139, 140
-_OPTION_HEADERS = frozenset({HOP_BY_HOP, ROUTING, DESTINATION, MOBILITY, HIP, SHIM6})
+OPTION_HEADERS = frozenset({HOP_BY_HOP, ROUTING, DESTINATION, MOBILITY, HIP, SHIM6})
 
 MAX_EXTENSIONS = 16
 
@@ -101,7 +101,7 @@ def _parse_ipv6(packet: bytes, missing: int) -> IpHeader:
     fragment_id, fragment_offset = None, 0
     packet = packet[:length]
     for _ in range(MAX_EXTENSIONS):
-        if protocol in _OPTION_HEADERS:
+        if protocol in OPTION_HEADERS:
             if len(packet) < start + 8:
                 raise too_short("IPv6 extension header")
             protocol, start = packet[start], start + (packet[start + 1] + 1) * 8

@@ -19,7 +19,7 @@ TCP_TIMESTAMP = 8
 """The kind of TCP's timestamps option."""
 
 _SCTP_FLAGS = {1: SYN, 2: SYN | ACK, 6: RST}
-_METHODS = (
+METHODS = (
     b"GET ",
     b"POST ",
     b"PUT ",
@@ -76,7 +76,7 @@ def _parse_tcp(payload: bytes, length: int) -> Segment:
         seq=header.seq,
         ack=header.ack,
         timestamp=_timestamp(header.opts) if header.flags & SYN else None,
-        hint=_tcp_hint(header.data),
+        hint=tcp_hint(header.data),
         payload=header.data,
     )
 
@@ -100,13 +100,13 @@ def _timestamp(options: bytes) -> int | None:
     return None
 
 
-def _tcp_hint(payload: bytes) -> int:
+def tcp_hint(payload: bytes) -> int:
     """TLS ClientHello or ServerHello (RFC 8446, 4 and 5.1), HTTP/1 request or status line."""
     if len(payload) >= 6 and payload[0] == 0x16 and payload[1] == 3:
         return {1: CLIENT, 2: SERVER}.get(payload[5], 0)
     if payload.startswith(b"HTTP/1."):
         return SERVER
-    return CLIENT if payload.startswith(_METHODS) else 0
+    return CLIENT if payload.startswith(METHODS) else 0
 
 
 def _parse_udp(payload: bytes) -> Segment:

@@ -45,13 +45,19 @@ def time_of(text: str, where: str, what: str) -> int:
 def address_of(text: str, where: str, what: str) -> bytes:
     """An object's address field as 16 bytes.
 
-    Older API servers took leading zeros, as decimal numbers (k8s.io/utils/net, ParseIPSloppy).
-
     Raises:
         SnapshotError: It is not an IP address.
     """
     try:
-        return parse_address(LEADING_ZEROS.sub("", text))
+        return parse_address(without_zeros(text))
     except AddressError as error:
         message = f"{where}: {what}: {error}"
         raise SnapshotError(message) from error
+
+
+def without_zeros(text: str) -> str:
+    """An address as all parsers take it.
+
+    Older API servers took leading zeros, as decimal numbers (k8s.io/utils/net, ParseIPSloppy).
+    """
+    return LEADING_ZEROS.sub("", text)

@@ -69,7 +69,7 @@ cdef inline uint32_t tcp_timestamp(
 
 
 cdef inline uint8_t tcp_hint(const uint8_t *payload, ptrdiff_t length) noexcept nogil:
-    """`transport._tcp_hint`."""
+    """`transport.tcp_hint`."""
     if length < 4:
         return 0
     if payload[0] == 0x16:
