@@ -14,7 +14,8 @@ from otterize_pcap.graph.generated_names import has_generated_name
 from otterize_pcap.graph.service_graph import Call, External, ServiceGraph, Use, Workload
 from otterize_pcap.packets.ports import DNS_PORTS
 from otterize_pcap.resolve.build_graph import Inclusion
-from otterize_pcap.resolve.map_capture import Rules, graph_capture
+from otterize_pcap.resolve.capture_lookup import Rules
+from otterize_pcap.resolve.map_capture import graph_capture
 from otterize_pcap.table.read import ReadOptions
 from tests.anonymise.anonymised import CAPTURES, KEY, Given, made
 from tests.conftest import FIXTURES

@@ -43,6 +43,8 @@ from otterize_pcap.cluster.capture.room import Room
 from otterize_pcap.cluster.snapshot.address_history import stamp_of
 from otterize_pcap.errors import ClusterError
 from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.packets.payload_cut import PayloadCut
+from otterize_pcap.packets.ports import TunnelPorts
 from otterize_pcap.system_errors import system_reason
 
 STATE_LIMIT = 65536
@@ -53,6 +55,8 @@ CLOCK_NOTICE_S = 2.0
 CLOCK = re.compile(r"[0-9]{1,11}(\.[0-9]{1,9})?(?![0-9e])")
 #: Streams at once from one node.
 STREAMS = 4
+HEADERS_ONLY = "calls"
+"""The profile that promises to keep no payload; a snaplen alone cannot (`packets.payload_cut`)."""
 
 Result = TypeVar("Result")
 
@@ -81,6 +85,7 @@ class Collector:
         self._abandoned = abandoned
         self._room = Room(directory, plan)
         self._counting = threading.Lock()
+        self._cut = PayloadCut(TunnelPorts()) if plan.profile == HEADERS_ONLY else None
 
     def collect(self, job: NodeJob) -> NodeResult:
         """Pull all of one node; a failure is written into `job` and what came before it stays."""
@@ -161,9 +166,20 @@ class Collector:
             result.overwritten = max(0, (result.counters.captured or 0) - held)
         for number, (_, target, file) in enumerate(sorted(arrived, key=lambda part: part[0])):
             name = f"{job.node}.pcap" if number == 0 else f"{job.node}.{number}.pcap"
+            left = self._without_payload(target, file)
             target.rename(folder / name)
-            kept = CapturedFile(f"{folder.name}/{name}", file.size, file.sha256)
+            kept = CapturedFile(f"{folder.name}/{name}", left.bytes, left.sha256)
             result.pulled = (*result.pulled, kept)
+
+    def _without_payload(self, target: Path, file: StateFile) -> CapturedFile:
+        """Cut a pulled file where its profile keeps no payload."""
+        if self._cut is None or not can_merge([target]):
+            return CapturedFile(target.name, file.size, file.sha256)
+        whole = target.rename(target.with_name(f"{target.name}.whole"))
+        try:
+            return merge_parts([whole], target, self._cut)
+        finally:
+            whole.unlink()
 
     def _merge(self, job: NodeJob, result: NodeResult, targets: list[Path]) -> None:
         """Make one file of parts that were recorded at the same time."""
@@ -174,7 +190,7 @@ class Collector:
         job.detail = "merging its parts"
         part = folder / f"{job.node}.pcap.part"
         try:
-            merged = merge_parts(targets, part)
+            merged = merge_parts(targets, part, self._cut)
             with part.open("r+b") as written:
                 if stored_sha256(written) != merged.sha256:
                     message = f"{part}: the disk gives back something else than was written"

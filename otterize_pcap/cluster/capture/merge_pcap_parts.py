@@ -4,7 +4,8 @@ Readers take a recording's packets in the order of time: an acknowledgement belo
 handshake before it. The parts hold different packets of the same stretch of time, so that merging
 them by time gives what one tcpdump would have written.
 
-Memory holds one buffer a part. A record costs about a microsecond: no more than pulling it.
+Memory holds one buffer a part. A record costs about a microsecond: no more than pulling it. Where
+payload is cut off it costs ten.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from otterize_pcap.capture_dir import CapturedFile
+from otterize_pcap.packets.payload_cut import PayloadCut
 from otterize_pcap.records.pcap import HEADER_LENGTH, SNAPLEN_AT, PcapHeader, parse_header
 
 READ = 1 << 20
@@ -28,11 +30,11 @@ def can_merge(parts: Sequence[Path]) -> bool:
     return len(heads) == 1 and None not in heads
 
 
-def merge_parts(parts: Sequence[Path], target: Path) -> CapturedFile:
+def merge_parts(parts: Sequence[Path], target: Path, cut: PayloadCut | None = None) -> CapturedFile:
     """Write the packets of all parts into `target`, by time; of equal times, earlier parts first.
 
-    A record that is cut off ends its part. Returns the file as the manifest names it, its path
-    being the target's name only.
+    A record that is cut off ends its part. `cut` says what is kept of each packet, None all.
+    Returns the file as the manifest names it, its path being the target's name only.
     """
     head = bytearray(_head(parts[0]))
     header = parse_header(bytes(head))
@@ -44,7 +46,7 @@ def merge_parts(parts: Sequence[Path], target: Path) -> CapturedFile:
     snaplen.pack_into(head, SNAPLEN_AT, max(lengths))
     digest = hashlib.sha256(head)
     size = len(head)
-    streams = [_records(path, header, number) for number, path in enumerate(parts)]
+    streams = [_records(path, header, number, cut) for number, path in enumerate(parts)]
     with target.open("wb") as sink:
         sink.write(head)
         for block in _blocks(heapq.merge(*streams)):
@@ -66,7 +68,9 @@ def _blocks(records: Iterator[tuple[int, int, bytes]]) -> Iterator[bytes]:
     yield b"".join(pending)
 
 
-def _records(path: Path, header: PcapHeader, number: int) -> Iterator[tuple[int, int, bytes]]:
+def _records(
+    path: Path, header: PcapHeader, number: int, cut: PayloadCut | None
+) -> Iterator[tuple[int, int, bytes]]:
     """Time, part number and bytes of each record."""
     fields, length = header.fields, header.header_length
     with path.open("rb") as source:
@@ -82,9 +86,22 @@ def _records(path: Path, header: PcapHeader, number: int) -> Iterator[tuple[int,
                 after = at + length + captured
                 if after > end:
                     break
-                yield seconds << 32 | fraction, number, rest[at:after]
+                record = rest[at:after]
+                if cut is not None:
+                    record = _without_payload(record, header, cut)
+                yield seconds << 32 | fraction, number, record
                 at = after
             rest = rest[at:]
+
+
+def _without_payload(record: bytes, header: PcapHeader, cut: PayloadCut) -> bytes:
+    """A record cut behind its packet's headers; its length on the wire stays."""
+    frame = record[header.header_length :]
+    kept = cut.kept(header.link_type, frame)
+    if kept == len(frame):
+        return record
+    captured = struct.pack(f"{header.order}I", kept)
+    return record[:8] + captured + record[12 : header.header_length] + frame[:kept]
 
 
 def _head(path: Path) -> bytes:

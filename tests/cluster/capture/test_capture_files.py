@@ -18,7 +18,11 @@ from otterize_pcap.cluster.capture.node_state import parse_counters, parse_progr
 from otterize_pcap.cluster.capture.pull import PodFile, PullAbandonedError, PullEnd, pull_file
 from otterize_pcap.cluster.capture.ring_contents import read_contents
 from otterize_pcap.errors import ClusterError, UsageError
+from otterize_pcap.packets.payload_cut import PayloadCut
+from otterize_pcap.packets.ports import TunnelPorts
+from tests.capture_bytes import cooked2, ipv4, tcp
 from tests.cluster.fake_api import FakeApi
+from tests.cluster.fake_cluster import Run, read_manifest
 from tests.cluster.fake_kubelet import ScriptedRuntime
 
 Packet = tuple[int, int, bytes]
@@ -45,6 +49,42 @@ def packets_of(content: bytes, order: str = "<") -> list[Packet]:
 PACKETS = st.lists(
     st.tuples(st.integers(0, 3), st.integers(0, 5), st.binary(max_size=40)), max_size=30
 ).map(sorted)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_merge_cuts_payload_off(tmp_path: Path, order: str) -> None:
+    """With a cut, packets end with their headers; times and lengths on the wire stay."""
+    packet = cooked2(ipv4(tcp(40000, 8080, payload=b"secret")))
+    (tmp_path / "0").write_bytes(pcap([(1, 2, packet)], order=order))
+
+    merged = merge_parts([tmp_path / "0"], tmp_path / "out", PayloadCut(TunnelPorts()))
+
+    content = (tmp_path / "out").read_bytes()
+    assert packets_of(content, order) == [(1, 2, packet.removesuffix(b"secret"))]
+    assert struct.unpack_from(order + "II", content, 32) == (len(packet) - 6, len(packet))
+    assert merged.bytes == len(content)
+    assert merged.sha256 == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(("profile", "kept"), [("calls", False), ("headers", True)])
+def test_a_single_part_is_cut_too(
+    api: FakeApi, run: Run, scripted: ScriptedRuntime, tmp_path: Path, profile: str, kept: bool
+) -> None:
+    """Where only one part came about, `calls` keeps no payload of it either, `headers` does."""
+    packet = cooked2(ipv4(tcp(40000, 8080, payload=b"secret")))
+    scripted.files = {f"{profile}.pcap": pcap([(1, 2, packet)])}
+
+    result = run(
+        api, "capture", "--duration", "1s", "--profile", profile, "-o", str(tmp_path / "out")
+    )
+
+    assert result.exit_code == 0, result.output
+    node = read_manifest(tmp_path / "out").nodes[0]
+    content = (tmp_path / "out" / node.files[0].path).read_bytes()
+    assert (b"secret" in content) == kept
+    assert node.files[0].bytes == len(content)
+    assert node.files[0].sha256 == hashlib.sha256(content).hexdigest()
+    assert [path.suffix for path in (tmp_path / "out" / "pcap").iterdir()] == [".pcap"] * 2
 
 
 @settings(max_examples=60, deadline=None)
