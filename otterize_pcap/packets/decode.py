@@ -261,7 +261,7 @@ class Decoder:
             raise UndecodableError(ICMP) from undecodable
         if header.protocol not in (TCP, UDP, SCTP) or header.fragment_offset:
             raise UndecodableError(ICMP)
-        if len(header.payload) < 4:
+        if len(header.payload) < 4 or _is_zeroed(header):
             raise UndecodableError(ICMP)
         source_port = int.from_bytes(header.payload[:2])
         destination_port = int.from_bytes(header.payload[2:4])
@@ -304,3 +304,9 @@ def _tunnel(kind: str, header: IpHeader) -> Tunnel:
 
 def _fragment_key(header: IpHeader, fragment_id: int, tunnels: tuple[Tunnel, ...]) -> FragmentKey:
     return (header.source, header.destination, header.protocol, fragment_id, tunnels)
+
+
+def _is_zeroed(header: IpHeader) -> bool:
+    """Whether zeros took the place of what follows the ports: TCP's number, UDP's length."""
+    follows = header.payload[4:8]
+    return header.protocol in (TCP, UDP) and len(follows) == 4 and not any(follows)

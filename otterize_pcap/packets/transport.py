@@ -15,6 +15,8 @@ from otterize_pcap.packets.packet import CLIENT, SERVER
 from otterize_pcap.packets.ports import DNS_PORTS
 from otterize_pcap.packets.protocols import ACK, RST, SYN, TCP, UDP
 
+UDP_HEADER = 8
+"""Bytes of a UDP header."""
 TCP_TIMESTAMP = 8
 """The kind of TCP's timestamps option."""
 
@@ -110,8 +112,10 @@ def tcp_hint(payload: bytes) -> int:
 
 
 def _parse_udp(payload: bytes) -> Segment:
-    """RFC 768."""
+    """RFC 768: no length is less than the header's own, but where zeros took its place."""
     header = parse_header(UdpHeader, payload, "UDP")
+    if int.from_bytes(payload[4:6]) < UDP_HEADER:
+        raise malformed("UDP")
     hint = 0
     if DNS_PORTS & {header.sport, header.dport} and len(header.data) >= 3:
         hint = SERVER if header.data[2] & 0x80 else CLIENT

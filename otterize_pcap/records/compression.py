@@ -19,6 +19,8 @@ GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 _GZIP_READ = 1 << 16
 LZ4 = b"\x04\x22\x4d\x18"
+XZ = b"\xfd7zX"
+BZIP2 = b"BZh"
 SKIPPABLE = b"\x2a\x4d\x18"
 SEARCHED_FOR_FRAME = 64
 MAX_WINDOW = 1 << 27
@@ -26,7 +28,7 @@ MAX_WINDOW = 1 << 27
 
 
 class _Decompressor(Protocol):
-    """What gzip, zstandard and lz4 readers have in common."""
+    """What the readers of all these compressions have in common."""
 
     def read1(self, size: int, /) -> bytes:
         """Some plain bytes; none at the end."""
@@ -96,7 +98,9 @@ def compression_of(head: bytes) -> str | None:
         return "zstd"
     if head[:2] == GZIP:
         return "gzip"
-    return {ZSTD: "zstd", LZ4: "lz4"}.get(head)
+    if head[:3] == BZIP2:
+        return "bzip2"
+    return {XZ: "xz", ZSTD: "zstd", LZ4: "lz4"}.get(head)
 
 
 class _Gzip:
@@ -141,6 +145,22 @@ class _Gzip:
 
 def _open_gzip(source: io.RawIOBase) -> tuple[_Decompressor, tuple[type[Exception], ...]]:
     return _Gzip(source), (zlib.error,)
+
+
+def _open_xz(source: io.RawIOBase) -> tuple[_Decompressor, tuple[type[Exception], ...]]:
+    try:
+        import lzma  # noqa: PLC0415 - Python can be built without it
+    except ImportError as error:
+        raise _not_built("xz") from error
+    return lzma.LZMAFile(cast("BinaryIO", source)), (lzma.LZMAError,)
+
+
+def _open_bzip2(source: io.RawIOBase) -> tuple[_Decompressor, tuple[type[Exception], ...]]:
+    try:
+        import bz2  # noqa: PLC0415 - Python can be built without it
+    except ImportError as error:
+        raise _not_built("bzip2") from error
+    return bz2.BZ2File(cast("BinaryIO", source)), (OSError, ValueError)
 
 
 def _open_zstd(source: io.RawIOBase) -> tuple[_Decompressor, tuple[type[Exception], ...]]:
@@ -191,4 +211,15 @@ def _missing(kind: str, package: str) -> CaptureError:
     return CaptureError(f"{message}; run: pip install 'otterize-pcap[{kind}]', or decompress it")
 
 
-_OPENERS: dict[str, _Opener] = {"gzip": _open_gzip, "zstd": _open_zstd, "lz4": _open_lz4}
+def _not_built(kind: str) -> CaptureError:
+    message = f"the capture is {kind}-compressed, which this Python was built without"
+    return CaptureError(f"{message}; decompress it")
+
+
+_OPENERS: dict[str, _Opener] = {
+    "gzip": _open_gzip,
+    "xz": _open_xz,
+    "bzip2": _open_bzip2,
+    "zstd": _open_zstd,
+    "lz4": _open_lz4,
+}

@@ -18,8 +18,6 @@ _FORMATS = {
 """What editcap converts."""
 
 _PACKED = {
-    b"BZh": "bzip2-compressed",
-    b"\xfd7zX": "xz-compressed",
     b"PK\x03\x04": "a zip archive",
     b"7z\xbc\xaf": "a 7z archive",
     b"Rar!": "a RAR archive",

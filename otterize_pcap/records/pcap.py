@@ -1,7 +1,9 @@
 """The pcap file format (draft-ietf-opsawg-pcap): both byte orders, µs and ns, and its relatives.
 
 A record whose captured length no packet can have ends the reading, as in libpcap; the records
-before it stand. A record that the file ends within is counted, not decoded.
+before it stand. So does one of zeros alone: a node that crashes leaves blocks of zeros at the end
+of a file that were never written, and libpcap calls them an invalid header too. A record that the
+file ends within is counted, not decoded.
 """
 
 import struct
@@ -11,6 +13,7 @@ from otterize_pcap.errors import CaptureError
 from otterize_pcap.records.stream import (
     MAX_CAPTURED,
     NO_STOP,
+    ZEROS,
     Ending,
     Record,
     RecordReader,
@@ -29,6 +32,8 @@ SNAPLEN_AT = 16
 """Where a file header has the longest captured length of its records."""
 RECORD_HEADER = 16
 KUZNETZOV_RECORD_HEADER = 24
+ZERO_RUN = 16
+"""So many zeros at the end of a record, and after it, are a block that was never written."""
 
 MAGICS = {
     magic.to_bytes(4, order): (magic, order)
@@ -129,12 +134,18 @@ class PcapReader:
         captured, original = header.lengths(first, second)
         if captured == 0:
             self._refuse_second_header()
+        if captured == original == 0:
+            self.ending.damage = damaged(self._name, window.offset, ZEROS)
+            return None
         if captured > MAX_CAPTURED:
             what = f"a captured length of {captured}, more than any packet has,"
             self.ending.damage = damaged(self._name, window.offset, what)
             return None
         if not window.has(header.header_length + captured):
             self.ending.truncated = len(window)
+            return None
+        if captured and self._was_not_written(captured):
+            self.ending.damage = damaged(self._name, window.offset, ZEROS)
             return None
         window.start += header.header_length
         self.number += 1
@@ -154,6 +165,21 @@ class PcapReader:
     def take_over(self, earlier: RecordReader) -> None:
         """Go on counting where the reader of the stretch before this one ended."""
         self.number += earlier.number
+
+    def _was_not_written(self, captured: int) -> bool:
+        """Whether zeros begin within a record: so its data end, and nothing else follows them.
+
+        At the end of the file only data of nothing else are told from a payload that ends so.
+        """
+        window, length = self.window, self.header.header_length
+        end = window.start + length + captured
+        if any(window.data[end - min(captured, ZERO_RUN) : end]):
+            return False
+        window.has(2 * length + captured)
+        begin = window.start + length
+        end = begin + captured
+        follows = window.data[end : min(window.end, end + length)]
+        return not any(follows) and (bool(follows) or not any(window.data[begin:end]))
 
     def _refuse_second_header(self) -> None:
         """Files joined with `cat`: a header read as a record has no bytes (its time zone is 0)."""

@@ -115,7 +115,8 @@ class PcapngReader:
 
     def next(self) -> Record | None:
         """The next packet, or None at the end; `ending` then says why it ended."""
-        while self.ending.damage is None and self.window.offset < self.stop:
+        ending = self.ending
+        while not ending.damage and not ending.truncated and self.window.offset < self.stop:
             block = self._next_block()
             if block is None:
                 break
@@ -151,7 +152,9 @@ class PcapngReader:
     def pass_block(self) -> bool:
         """Take one block, which must not be a packet; False at the end or at damage."""
         block = self._next_block()
-        return block is not None and self._take_block(*block) is None and not self.ending.damage
+        if block is None or self._take_block(*block) is not None:
+            return False
+        return not self.ending.damage and not self.ending.truncated
 
     def _next_block(self) -> tuple[int, int] | None:
         """Type and total length of the block at the window's start, None at the end."""
@@ -188,8 +191,7 @@ class PcapngReader:
         """Consume one block; the packet in it, if it has one."""
         window = self.window
         if kind != ENHANCED_PACKET and kind not in _PARSED:
-            missing = length - window.skip(length)
-            self.ending.truncated = length - missing if missing else 0
+            self._pass_over(length)
             return None
         if length > MAX_BLOCK:
             self._damage(f"a block of {length} bytes, more than any packet needs,")
@@ -198,15 +200,30 @@ class PcapngReader:
             self.ending.truncated = len(window)
             window.skip(length)
             return None
-        (again,) = struct.unpack_from(f"{self.order}I", window.data, window.start + length - 4)
-        if again != length:
-            self._damage(f"a block that says it has {length} bytes and then {again}")
+        if not self._ends_as_it_begins(length, window.start + length - 4, window.offset):
             return None
         body = bytes(window.data[window.start + 8 : window.start + length - 4])
         record = self._parse(kind, body)
         if self.ending.damage is None:
             window.start += length
         return record
+
+    def _pass_over(self, length: int) -> None:
+        """Skip a block that holds no packet, of whatever size, without holding it."""
+        window, begin = self.window, self.window.offset
+        passed = window.skip(length - 4)
+        if passed < length - 4 or not window.has(4):
+            self.ending.truncated = passed + window.skip(4)
+        elif self._ends_as_it_begins(length, window.start, begin):
+            window.start += 4
+
+    def _ends_as_it_begins(self, length: int, at: int, begin: int) -> bool:
+        """Whether the second length of the block from `begin`, at `at` of the window, is right."""
+        (again,) = struct.unpack_from(f"{self.order}I", self.window.data, at)
+        if again != length:
+            what = f"a block that says it has {length} bytes and then {again}"
+            self.ending.damage = damaged(self._name, begin, what)
+        return bool(again == length)
 
     def _parse(self, kind: int, body: bytes) -> Record | None:
         shortest = {INTERFACE_DESCRIPTION: 8, INTERFACE_STATISTICS: 12, SIMPLE_PACKET: 4}

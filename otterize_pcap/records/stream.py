@@ -147,6 +147,9 @@ class RecordReader(Protocol):
         """Go on counting where the reader of the stretch before this one ended."""
 
 
+ZEROS = "zeros in the place of packets, as a crash leaves them,"
+
+
 def clamp_time(time_ns: int) -> int:
     """The nearest time that fits 64 bits; only damaged or hostile captures need it."""
     return min(max(time_ns, 0), MAX_TIME_NS)

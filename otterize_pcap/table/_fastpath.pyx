@@ -25,7 +25,7 @@ from otterize_pcap.table._rows cimport (
 )
 from otterize_pcap.table._tunnel_paths cimport TunnelPaths, check
 from otterize_pcap.table._tunnels cimport Ends
-from otterize_pcap.table._walk cimport MAX_INTERFACES, Walk, note_time, walk_buffer
+from otterize_pcap.table._walk cimport MAX_INTERFACES, STRETCHES, Stretch, Walk, walk_buffer
 
 from otterize_pcap.packets.closed_tunnels import FORGED
 
@@ -74,12 +74,13 @@ cdef class FastTable:
         self.decoding.paths.room = 16
         self.decoding.paths.keys = <Key *>malloc(16 * sizeof(Key))
         self.decoding.paths.unknown = <Key *>calloc(1, sizeof(Key))
+        self.counts.times = <Stretch *>calloc(STRETCHES, sizeof(Stretch))
         self.decoding.table.station = <uint64_t *>malloc((MAX_STATIONS + 1) * sizeof(uint64_t))
         self.decoding.table.station_slots = <uint16_t *>calloc(STATION_SLOTS, sizeof(uint16_t))
         if (self.decoding.table.station == NULL or self.decoding.table.station_slots == NULL
                 or self.decoding.table.slots == NULL or self.decoding.table.chunks == NULL
                 or self.decoding.paths.slots == NULL or self.decoding.paths.keys == NULL
-                or self.decoding.paths.unknown == NULL):
+                or self.decoding.paths.unknown == NULL or self.counts.times == NULL):
             raise MemoryError
         self.decoding.table.station[0] = 0
         self.tunnel_paths = TunnelPaths(max_rows, opens)
@@ -107,6 +108,7 @@ cdef class FastTable:
         free(self.decoding.paths.keys)
         free(self.decoding.paths.unknown)
         free(self.decoding.places.expected)
+        free(self.counts.times)
 
     def __len__(self):
         return self.decoding.table.rows
@@ -126,10 +128,17 @@ cdef class FastTable:
         """The tunnel paths that packets came through."""
         return self.path_tunnels
 
-    @property
-    def times(self):
-        """First and last time of the records taken here, or None where there was none."""
-        return (self.counts.first_ns, self.counts.last_ns) if self.counts.timed else None
+    def take_times(self):
+        """When the records were that were taken here since this was last asked: `Stretch`es."""
+        cdef Stretch *stretch
+        cdef list found = []
+        cdef int index
+        for index in range(STRETCHES):
+            stretch = &self.counts.times[index]
+            if stretch.packets:
+                found.append((stretch.first_ns, stretch.last_ns, stretch.packets))
+                stretch.last_ns = stretch.packets = 0
+        return found
 
     def walk_pcap(
         self, const uint8_t[::1] buffer, start, end, stop, header, uint64_t number, uint32_t part
@@ -271,9 +280,6 @@ cdef class FastTable:
         self._check(outcome)
         self.counts.not_ip += later.counts.not_ip
         self.counts.icmp += later.counts.icmp
-        if later.counts.timed:
-            note_time(&self.counts, later.counts.first_ns)
-            note_time(&self.counts, later.counts.last_ns)
 
     def append_row(self, row):
         """Add a row that shows no packet: what conntrack alone knows (S46)."""

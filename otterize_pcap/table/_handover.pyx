@@ -18,8 +18,8 @@ from otterize_pcap.table._segments cimport (
 from otterize_pcap.addresses import PRIVATE
 from otterize_pcap.packets import link_layer, packet, protocols, transport
 from otterize_pcap.packets.ports import DNS_PORTS, GUESSED_PORTS
-from otterize_pcap.records import pcapng, stream
-from otterize_pcap.table import name_payloads, rows
+from otterize_pcap.records import pcap, pcapng, stream
+from otterize_pcap.table import file_times, name_payloads, rows
 from otterize_pcap.table.rows import Row, Side
 
 _LINKS = {
@@ -44,13 +44,17 @@ COPIES = {
         "QINQ": _numbers.QINQ, "TRANSPARENT_ETHERNET": _numbers.TRANSPARENT_ETHERNET,
         "NETLINK_HARDWARE": _numbers.NETLINK_HARDWARE,
     },
-    transport: {"TCP_TIMESTAMP": _numbers.TCP_TIMESTAMP},
+    transport: {
+        "TCP_TIMESTAMP": _numbers.TCP_TIMESTAMP, "UDP_HEADER": _numbers.UDP_HEADER,
+    },
     name_payloads: {"HANDSHAKE_RECORD": _numbers.HANDSHAKE_RECORD},
     stream: {"MAX_CAPTURED": _numbers.MAX_CAPTURED},
+    pcap: {"ZERO_RUN": _numbers.ZERO_RUN},
     pcapng: {
         "ENHANCED_PACKET": _numbers.ENHANCED_PACKET, "EPB_DROPCOUNT": _numbers.EPB_DROPCOUNT,
         "MAX_BLOCK": _numbers.MAX_BLOCK,
     },
+    file_times: {"STRETCH_BITS": _numbers.STRETCH_BITS},
     rows: {"SLOT_NS": _numbers.SLOT_NS},
 }
 

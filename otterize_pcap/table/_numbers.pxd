@@ -28,15 +28,20 @@ cdef enum:
     TRANSPARENT_ETHERNET = 0x6558
     NETLINK_HARDWARE = 824
     # packets.transport
+    UDP_HEADER = 8
     TCP_TIMESTAMP = 8
     # table.name_payloads
     HANDSHAKE_RECORD = 22
     # records.stream
     MAX_CAPTURED = 262144
+    # records.pcap
+    ZERO_RUN = 16
     # records.pcapng
     ENHANCED_PACKET = 6
     EPB_DROPCOUNT = 4
     MAX_BLOCK = 16777216
+    # table.file_times
+    STRETCH_BITS = 50
 
 cdef extern from *:
     """

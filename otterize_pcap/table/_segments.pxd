@@ -7,7 +7,9 @@ from libc.string cimport memchr, memcmp
 
 from otterize_pcap.table._links cimport ACCEPTED, DECLINED, Verdict
 from otterize_pcap.table._naming cimport Expected, is_expected, is_not_a_call, stream_number
-from otterize_pcap.table._numbers cimport CLIENT, HANDSHAKE_RECORD, SERVER, SYN, TCP_TIMESTAMP
+from otterize_pcap.table._numbers cimport (
+    CLIENT, HANDSHAKE_RECORD, SERVER, SYN, TCP_TIMESTAMP, UDP_HEADER
+)
 from otterize_pcap.table._row cimport CPacket, be16, be32
 from otterize_pcap.table._tunnels cimport Ends
 
@@ -188,6 +190,8 @@ cdef inline Verdict decode_udp(
     const Places *places, const uint8_t *data, const uint8_t *end, const Ends *ends,
     CPacket *packet
 ) noexcept nogil:
+    if be16(data + 4) < UDP_HEADER:
+        return DECLINED
     packet.flags = 0
     packet.seq = packet.ack = 0
     packet.has_timestamp = 0

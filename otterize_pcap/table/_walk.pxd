@@ -16,6 +16,8 @@ from otterize_pcap.table._numbers cimport (
     EPB_DROPCOUNT,
     MAX_BLOCK,
     MAX_CAPTURED,
+    STRETCH_BITS,
+    ZERO_RUN,
 )
 from otterize_pcap.table._row cimport CPacket, CRow, Key
 from otterize_pcap.table._rows cimport (
@@ -43,6 +45,7 @@ cdef enum:
     BATCH = 32
     AHEAD = 16
     MAX_INTERFACES = 64
+    STRETCHES = 1 << (63 - STRETCH_BITS)
 
 cdef enum:
     ENDED_NEED_MORE = 0
@@ -50,12 +53,17 @@ cdef enum:
     ENDED_DECLINE = 2
     RUNNING = 3
 
+# `file_times.Stretch`.
+cdef struct Stretch:
+    int64_t first_ns
+    int64_t last_ns
+    uint64_t packets
+
+# `times` has a place for each of `STRETCHES`.
 cdef struct Counts:
     uint64_t not_ip
     uint64_t icmp
-    int64_t first_ns
-    int64_t last_ns
-    uint64_t timed
+    Stretch *times
 
 # One interface of a pcapng section; `multiplier` 0 where its clock is not for the hot path.
 cdef struct Clock:
@@ -95,11 +103,13 @@ cdef inline uint32_t field16(const Walk *walk, ptrdiff_t at) noexcept nogil:
 
 
 cdef inline void note_time(Counts *counts, int64_t time_ns) noexcept nogil:
-    if time_ns < counts.first_ns or counts.timed == 0:
-        counts.first_ns = time_ns
-    if time_ns > counts.last_ns or counts.timed == 0:
-        counts.last_ns = time_ns
-    counts.timed = 1
+    """`file_times.FileTimes.note`; a time is never negative."""
+    cdef Stretch *stretch = &counts.times[time_ns >> STRETCH_BITS]
+    if time_ns < stretch.first_ns or stretch.packets == 0:
+        stretch.first_ns = time_ns
+    if time_ns > stretch.last_ns:
+        stretch.last_ns = time_ns
+    stretch.packets += 1
 
 
 cdef inline int take_frame(
@@ -156,6 +166,13 @@ cdef inline void prefetch_row(const CRow *row) noexcept nogil:
     otterize_prefetch(<const uint8_t *>row + sizeof(CRow) - 1)
 
 
+cdef inline bint has_zeros(const Walk *walk, ptrdiff_t at) noexcept nogil:
+    """Whether the next `ZERO_RUN` bytes are zeros."""
+    cdef uint64_t word[2]
+    memcpy(&word[0], walk.data + at, ZERO_RUN)
+    return (word[0] | word[1]) == 0
+
+
 cdef inline int take_record(
     Decoding *decoding, Counts *counts, Walk *walk, CPacket *batch, int *waiting
 ) noexcept nogil:
@@ -171,6 +188,12 @@ cdef inline int take_record(
     frame = walk.at + walk.header_length
     if walk.end - frame < <ptrdiff_t>captured:
         return ENDED_NEED_MORE
+    # Shorter ones hold no packet, and are declined as frames.
+    if captured >= ZERO_RUN and has_zeros(walk, frame + captured - ZERO_RUN):
+        if walk.end - frame - <ptrdiff_t>captured < ZERO_RUN:
+            return ENDED_NEED_MORE
+        if has_zeros(walk, frame + captured):
+            return ENDED_DECLINE
     time_ns = (<int64_t>field32(walk, walk.at) * 1_000_000_000
                + <int64_t>field32(walk, walk.at + 4) * walk.tick_ns)
     if not take_frame(decoding, counts, walk, walk.link, 0, frame, captured, time_ns, batch,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from otterize_pcap.packets.closed_tunnels import ClosedTunnels
 from otterize_pcap.packets.packet import Packet
+from otterize_pcap.table.file_times import FileTimes
 
 MAX_PAYLOAD_BYTES = 64 << 20
 """Payload kept for names in all; what comes after it is only counted."""
@@ -15,9 +16,10 @@ MAX_PAYLOAD_BYTES = 64 << 20
 class CaptureCounts:
     """What was read and what became of it.
 
-    `bytes` counts captured file content, decompressed. `skipped` maps a reason to its packets;
-    `declined` is how many the compiled path left to the reference. `truncated` counts the bytes
-    of cut-off last records; `damage` says where reading had to stop early, a line a file.
+    `bytes` counts captured file content, decompressed. `first_ns` and `last_ns` leave out records
+    without data, and times far from all others (`file_times`). `skipped` maps a reason to its
+    packets; `declined` is how many the compiled path left to the reference. `truncated` counts
+    the bytes of cut-off last records; `damage` says where reading had to stop early, a line a file.
     `dropped` is what the capture itself says was lost (pcapng), None where it says nothing.
     `payloads_left_out` counts what there was no room for. `closed` are tunnels left closed (S25).
     """
@@ -52,8 +54,7 @@ class RunningCounts:
 
     packets: int = 0
     bytes: int = 0
-    first_ns: int | None = None
-    last_ns: int | None = None
+    times: FileTimes = field(default_factory=FileTimes)
     skipped: Counter[str] = field(default_factory=Counter)
     unsupported: Counter[int] = field(default_factory=Counter)
     declined: int = 0
@@ -61,13 +62,6 @@ class RunningCounts:
     payload_bytes: int = 0
     payloads_left_out: int = 0
     closed: ClosedTunnels = field(default_factory=ClosedTunnels)
-
-    def note_time(self, time_ns: int) -> None:
-        """Widen the span of times seen."""
-        if self.first_ns is None or time_ns < self.first_ns:
-            self.first_ns = time_ns
-        if self.last_ns is None or time_ns > self.last_ns:
-            self.last_ns = time_ns
 
     def keep(self, payload: Payload) -> None:
         """Keep a payload while there is room; after the first that finds none, no more."""
@@ -82,9 +76,7 @@ class RunningCounts:
         """Add what was counted later; its packet numbers move on by `numbers`."""
         self.packets += later.packets
         self.bytes += later.bytes
-        for time_ns in (later.first_ns, later.last_ns):
-            if time_ns is not None:
-                self.note_time(time_ns)
+        self.times.append(later.times)
         self.skipped.update(later.skipped)
         self.unsupported.update(later.unsupported)
         self.declined += later.declined

@@ -222,12 +222,12 @@ class Chunk:
         ):
             if now > then:
                 self.tally.skipped[reason.reason] += now - then
-        for time_ns in table.times or ():
-            self.tally.note_time(time_ns)
+        self.tally.times.add(table.take_times())
 
     def _count(self, record: Record) -> None:
         tally = self.tally
-        tally.note_time(record.time_ns)
+        if record.data:
+            tally.times.note(record.time_ns)
         if record.link_type not in LINK_TYPES:
             tally.unsupported[record.link_type] += 1
             return

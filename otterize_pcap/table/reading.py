@@ -79,11 +79,12 @@ class Reading:
     def counts(self) -> CaptureCounts:
         """What was counted so far."""
         tally = self.tally
+        first_ns, last_ns = tally.times.span() or (None, None)
         return CaptureCounts(
             packets=tally.packets,
             bytes=tally.bytes,
-            first_ns=tally.first_ns,
-            last_ns=tally.last_ns,
+            first_ns=first_ns,
+            last_ns=last_ns,
             skipped=_few_ethertypes(tally.skipped),
             declined=tally.declined,
             truncated=self._truncated,

@@ -154,7 +154,7 @@ def test_ipv6_link_types(link_type: int, head: bytes) -> None:
         pytest.param(105, b"\x80\0" + bytes(30), "not IP", id="beacon"),
         pytest.param(9, b"\xff\x03\xc0\x21", "not IP", id="LCP"),
         pytest.param(RAW, b"\x50" + bytes(30), "not IP", id="IP version 5"),
-        pytest.param(ETHERNET, b"\0" * 13, "malformed Ethernet", id="short Ethernet"),
+        pytest.param(ETHERNET, b"\2" * 13, "malformed Ethernet", id="short Ethernet"),
         pytest.param(
             ETHERNET,
             ethernet(vlan(b"", 0x8100) * 9 + vlan(PACKET), 0x8100),
