@@ -5,7 +5,8 @@
     ├─ InputError                 an input file could not be used               exit 3
     │  ├─ CaptureError            a capture file or directory
     │  │  ├─ UnknownCaptureFormat
-    │  │  └─ UnsupportedLinkType
+    │  │  ├─ UnsupportedLinkType
+    │  │  └─ TooManyConnections
     │  ├─ SnapshotError           a snapshot file or one of its objects
     │  ├─ MismatchError           a capture and a snapshot of two clusters
     │  └─ GraphFormatError        ClientIntents or graph JSON
@@ -45,6 +46,10 @@ class UnknownCaptureFormat(CaptureError):  # noqa: N818 - reads as what was foun
 
 class UnsupportedLinkType(CaptureError):  # noqa: N818
     """The capture's link type is known to libpcap but not decoded here."""
+
+
+class TooManyConnections(CaptureError):  # noqa: N818
+    """A capture holds more connections than there is to be room for."""
 
 
 class SnapshotError(InputError):

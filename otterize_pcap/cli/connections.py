@@ -11,6 +11,7 @@ import typer
 
 from otterize_pcap.cli.inputs import read_recordings
 from otterize_pcap.cli.reading_options import (
+    FileNodes,
     GenevePorts,
     MaxConnections,
     Threads,
@@ -22,6 +23,8 @@ from otterize_pcap.connections.facts import NoSnapshot
 from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.connections.listed import ListedConnection
+from otterize_pcap.files.opening import path_text
+from otterize_pcap.files.pcap_files import ReadFiles
 from otterize_pcap.render.connections import (
     RENDERERS,
     shown_connection,
@@ -63,6 +66,7 @@ def show_connections(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = False,
     vxlan_port: VxlanPorts = None,
     geneve_port: GenevePorts = None,
+    node: FileNodes = None,
     threads: Threads = None,
     max_connections: MaxConnections = None,
     quiet: Annotated[
@@ -73,12 +77,13 @@ def show_connections(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     Example: otterize connections node1.pcap --format csv
     """
-    options = reading_options(vxlan_port, geneve_port, threads, max_connections)
-    tables = read_recordings(captures, options)
+    options = reading_options(vxlan_port, geneve_port, threads, max_connections, node)
+    read = read_recordings(captures, options)
+    tables = read.recordings
     shown = _legs(tables) if legs else table_connections(tables)
     _write(RENDERERS[format_](shown))
     if not quiet:
-        for line in _summary(table for _, table in tables):
+        for line in _summary(read):
             notice(line)
 
 
@@ -122,8 +127,8 @@ def _write(lines: Iterator[str]) -> None:
         write_out(some)
 
 
-def _summary(tables: Iterable[CaptureTable]) -> Iterator[str]:
-    for table in tables:
+def _summary(read: ReadFiles) -> Iterator[str]:
+    for _, table in read.recordings:
         counts = table.counts
         yield f"{', '.join(table.files)}: {counts.packets} packets, {len(table)} legs"
         if counts.declined > counts.packets / 100:
@@ -137,3 +142,6 @@ def _summary(tables: Iterable[CaptureTable]) -> Iterator[str]:
             yield f"  {counts.dropped} packets were dropped while capturing"
         for damage in counts.damage:
             yield f"  {damage}"
+    for unread in read.unread:
+        yield f"{path_text(unread.path)}: not read: {unread.reason}"
+    yield from (f"note: {note}" for note in read.notes)

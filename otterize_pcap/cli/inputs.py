@@ -9,7 +9,7 @@ from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import UsageError
 from otterize_pcap.files import captures, pcap_files
 from otterize_pcap.resolve.capture import Capture
-from otterize_pcap.table.read import FAST_PATH, CaptureTable, Progress, ReadOptions
+from otterize_pcap.table.read import FAST_PATH, Progress, ReadOptions
 
 CAPTURES = Path("otterize-captures")
 SLOW_BYTES = 1 << 20
@@ -29,9 +29,7 @@ def open_captures(
     )
 
 
-def read_recordings(
-    arguments: Sequence[Path] | None, options: ReadOptions
-) -> list[tuple[str, CaptureTable]]:
+def read_recordings(arguments: Sequence[Path] | None, options: ReadOptions) -> pcap_files.ReadFiles:
     """Read the pcap files of every capture that the arguments name, without snapshots, by node."""
     watch = _Watch()
     return pcap_files.read_recordings(

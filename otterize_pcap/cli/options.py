@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from otterize_pcap.cli.reading_options import (
+    FileNodes,
     GenevePorts,
     MaxConnections,
     Threads,
@@ -173,6 +174,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
     vxlan_port: VxlanPorts = None,
     geneve_port: GenevePorts = None,
     tunnel_endpoints: TunnelEndpoints = None,
+    node: FileNodes = None,
     threads: Threads = None,
     max_connections: MaxConnections = None,
     quiet: Annotated[
@@ -217,7 +219,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         rules=rules,
         wanted=wanted,
         reading=replace(
-            reading_options(vxlan_port, geneve_port, threads, max_connections),
+            reading_options(vxlan_port, geneve_port, threads, max_connections, node),
             collect_names=internet or include_lookups,
             tunnel_endpoints=parse_endpoints(tunnel_endpoints),
         ),

@@ -62,11 +62,23 @@ MaxConnections = Annotated[
 ]
 
 
+FileNodes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--node",
+        metavar="FILE=NAME",
+        help="Say which node a capture file is of, where neither a manifest nor its name does; "
+        "files of one node are one recording. Repeatable.",
+    ),
+]
+
+
 def reading_options(
     vxlan_ports: Sequence[int] | None,
     geneve_ports: Sequence[int] | None,
     threads: int | None,
     max_connections: int | None,
+    file_nodes: Sequence[str] | None = None,
 ) -> ReadOptions:
     """How captures are read, by the options given."""
     default = ReadOptions()
@@ -75,7 +87,16 @@ def reading_options(
         geneve_ports=default.geneve_ports | frozenset(geneve_ports or ()),
         threads=threads or _processors(),
         max_connections=max_connections or default.max_connections,
+        file_nodes=tuple(map(_file_node, file_nodes or ())),
     )
+
+
+def _file_node(text: str) -> tuple[str, str]:
+    file, separator, node = text.rpartition("=")
+    if not (file and separator and node) or "/" in node:
+        message = f"--node {text}: expected FILE=NAME, for example b.pcap=node-b"
+        raise UsageError(message)
+    return file, node
 
 
 def _processors() -> int:

@@ -35,12 +35,13 @@ def _packet_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
     if times:
         seconds = (max(times) - min(times)) / SECOND_NS
         span = f", {_clock(min(times))} to {_clock(max(times))} ({seconds:.1f} s)"
-    yield f"packets: {packets} in {_count(len(coverage.files), 'file')}{span}"
+    read = sum(1 for file in coverage.files if file.packets or not file.truncated)
+    yield f"packets: {packets} in {_count(read, 'file')}{span}"
     for file in coverage.files:
         if verbose:
             yield f"  {_file_line(file)}"
         elif file.truncated:
-            yield f"  {file.file}: damaged or cut off at its end; what came before was used"
+            yield f"  {file.file}: {_lack(file)}"
     dropped = sum(file.dropped or 0 for file in coverage.files)
     if dropped:
         yield f"  {dropped} packets were dropped while capturing; calls may be missing"
@@ -57,12 +58,20 @@ def _packet_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
     yield from (f"  note: {note}" for note in coverage.notes)
 
 
+def _lack(file: FileCoverage) -> str:
+    """What is amiss with a file, and what came of it."""
+    if file.reason is None:
+        return "damaged or cut off at its end; what came before was used"
+    return file.reason if file.packets else f"not read: {file.reason}"
+
+
 def _file_line(file: FileCoverage) -> str:
-    parts = [f"{file.file}: {_count(file.packets, 'packet')}"]
+    of_node = f" of node {file.node}" if file.node else ""
+    parts = [f"{file.file}: {_count(file.packets, 'packet')}{of_node}"]
     if file.first_ns is not None and file.last_ns is not None:
         parts.append(f"{_clock(file.first_ns)} to {_clock(file.last_ns)}")
     if file.truncated:
-        parts.append("damaged or cut off at its end")
+        parts.append(file.reason or "damaged or cut off at its end")
     if file.dropped is not None:
         parts.append(f"{file.dropped} dropped")
     return ", ".join(parts)

@@ -12,6 +12,7 @@ from otterize_pcap.graph.service_graph import (
     NEVER_CALLS,
     Call,
     Coverage,
+    FileCoverage,
     NodeCoverage,
     Workload,
     could_be,
@@ -48,7 +49,7 @@ def coverage_gaps(coverage: Coverage) -> tuple[Gap, ...]:
         if node.status is NodeStatus.CAPTURED and node.reason
     ]
     gaps += [
-        Gap(f"{file.file} is damaged or cut off", _workloads(nodes, (file.node,)))
+        Gap(file_lack(file), _workloads(nodes, (file.node,)))
         for file in coverage.files
         if file.truncated
     ]
@@ -79,6 +80,11 @@ def new_gaps(old: Coverage, new: Coverage) -> tuple[Gap, ...]:
 
 def _recorded(coverage: Coverage) -> frozenset[str]:
     return frozenset(file.node for file in coverage.files if file.node and file.packets)
+
+
+def file_lack(file: FileCoverage) -> str:
+    """What keeps a file from showing all that was on its node."""
+    return f"{file.file}: {file.reason}" if file.reason else f"{file.file} is damaged or cut off"
 
 
 def gaps_that_hide(call: Call, gaps: Sequence[Gap]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from otterize_pcap.compare.coverage_gaps import file_lack
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import Coverage, ServiceGraph, Use
@@ -51,6 +52,9 @@ def unmet_thresholds(coverage: Coverage, thresholds: Thresholds) -> Iterator[str
     captured |= {file.node for file in coverage.files if file.node is not None and file.packets}
     for node in sorted(thresholds.nodes - captured):
         yield f"node {node} was not captured"
+    for file in coverage.files:
+        if file.truncated and file.node in thresholds.nodes & captured:
+            yield f"node {file.node} was not captured whole ({file_lack(file)})"
 
 
 def ungrounded(sides: Sequence[ServiceGraph]) -> ServiceGraph | None:

@@ -29,7 +29,9 @@ cdef class TableTimes:
         for place in range(self.tables):
             self.offsets[place] = offsets[place]
             first_ns = began[place]
-            self.settled[place] = NEVER if first_ns is None else first_ns + datagram_gap_ns
+            self.settled[place] = (
+                NEVER if first_ns is None else min(NEVER, first_ns + datagram_gap_ns)
+            )
             self.ranks[place] = <uint32_t *>malloc((len(ranks[place]) + 1) * sizeof(uint32_t))
             if self.ranks[place] == NULL:
                 raise MemoryError

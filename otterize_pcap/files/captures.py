@@ -1,36 +1,30 @@
 """Capture directories and pcap files → `Capture`: packets, snapshot and what nodes knew."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from otterize_pcap.capture_dir import (
-    Manifest,
-    decode_manifest,
-    manifest_path,
-    node_dir,
-    nodes_dir,
-    pcap_dir,
-    snapshot_path,
-)
-from otterize_pcap.connections.conntrack import Dump, parse_conntrack, parse_timeouts
+from otterize_pcap.capture_dir import Manifest, manifest_path, pcap_dir, snapshot_path
 from otterize_pcap.connections.legs import Recording, TableRows
-from otterize_pcap.connections.node_files import parse_inside_networks, parse_node_addresses
-from otterize_pcap.connections.port_ranges import parse_port_range
-from otterize_pcap.errors import CaptureError, SnapshotError, UsageError
-from otterize_pcap.files.opening import STDIN, path_text, read_bytes
+from otterize_pcap.connections.node_files import parse_inside_networks
+from otterize_pcap.errors import SnapshotError, UsageError
+from otterize_pcap.files.coverage import file_coverage, node_coverage
+from otterize_pcap.files.found_files import find_captures
+from otterize_pcap.files.manifest_files import captured_nodes, checking, listed_files
+from otterize_pcap.files.node_folders import SavedOfNodes, local_addresses
+from otterize_pcap.files.opening import STDIN
 from otterize_pcap.files.pcap_files import (
-    PCAP_NAME,
-    Watch,
-    nodes_by_file,
-    pcap_files,
-    read_nodes,
-    unwatched,
+    ReadFiles,
+    Wanted,
+    read_files,
+    read_manifest,
+    refuse_empty,
 )
+from otterize_pcap.files.read_recording import Watch, unwatched
 from otterize_pcap.files.snapshot_files import load_snapshot
-from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
-from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.graph.service_graph import FileCoverage
 from otterize_pcap.packets.closed_tunnels import ClosedTunnels
 from otterize_pcap.resolve.capture import Capture, CaptureContents
 from otterize_pcap.resolve.tunnel_ends import TunnelEnds
@@ -39,7 +33,6 @@ from otterize_pcap.table.chunk import ReadOptions
 from otterize_pcap.table.read import CaptureCounts, CaptureTable
 from otterize_pcap.timestamps import SECOND_NS, parse_time
 
-MAX_CONNTRACK_BYTES = 64 << 20
 MAX_CACHED_ENDS = 1 << 16
 
 ServicesAsked = Callable[[Snapshot], frozenset[str] | None]
@@ -86,7 +79,6 @@ def open_asked(
     `asked` gives the names of these, of a capture's snapshot; None keeps all names.
     """
     given = load_snapshot(snapshots) if snapshots else None
-    directories = [path for path in paths if path != STDIN and path.is_dir()]
     files = [path for path in paths if path == STDIN or not path.is_dir()]
     if files and given is None:
         message = (
@@ -94,11 +86,11 @@ def open_asked(
             "pods,services,endpointslices,nodes,replicasets,... -A -o json` prints)"
         )
         raise UsageError(message)
-    captures = [_open_directory(path, given, options, watch, asked) for path in directories]
+    ways = _Ways(options, watch, asked)
+    directories = dict.fromkeys(path for path in paths if path not in files)
+    captures = [_open_directory(path, given, ways) for path in directories]
     if files and given is not None:
-        reading = _reading(options, given, frozenset(), asked)
-        tables = read_nodes(files, {}, reading, watch)
-        captures.append(_capture(None, None, given, tables, asks_kept=reading.collect_names))
+        captures.append(_open_files(files, given, ways))
     return captures
 
 
@@ -123,87 +115,77 @@ def is_capture_directory(path: Path) -> bool:
         manifest_path(path).exists()
         or snapshot_path(path).exists()
         or pcap_dir(path).is_dir()
-        or any(PCAP_NAME.fullmatch(entry.name) for entry in path.iterdir())
+        or bool(find_captures(path).captures)
     )
 
 
-def _open_directory(
-    path: Path,
-    given: Snapshot | None,
-    options: ReadOptions,
-    watch: Watch,
-    asked: ServicesAsked,
-) -> Capture:
-    manifest = None
-    if manifest_path(path).exists():
-        manifest = decode_manifest(read_bytes(manifest_path(path)), str(manifest_path(path)))
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """How all captures of one command are read."""
+
+    options: ReadOptions
+    watch: Watch
+    asked: ServicesAsked
+
+    def for_snapshot(self, snapshot: Snapshot, local: Collection[bytes]) -> ReadOptions:
+        """The options with the tunnels that a snapshot and nodes' addresses open, and DNS."""
+        ends = TunnelEnds(snapshot, local, self.options.tunnel_endpoints)
+        reading = _asking_dns(self.options, snapshot, self.asked)
+        return replace(reading, opens=lru_cache(MAX_CACHED_ENDS)(ends.opens))
+
+
+def _open_directory(path: Path, given: Snapshot | None, ways: _Ways) -> Capture:
+    manifest = read_manifest(path)
     snapshot = given
     if snapshot is None:
         if not snapshot_path(path).exists():
             message = f"{path}: no snapshot.json in this directory; name one with --snapshot FILE"
             raise SnapshotError(message)
         snapshot = load_snapshot([snapshot_path(path)])
-    files = pcap_files(path)
-    if not files and (manifest is None or _any_captured(manifest)):
-        message = f"{path}: no .pcap files in this directory; is it a capture directory?"
-        raise CaptureError(message)
-    reading = _reading(options, snapshot, _local_addresses(path), asked)
-    tables = read_nodes(files, nodes_by_file(path, manifest), reading, watch)
-    return _capture(path, manifest, snapshot, tables, asks_kept=reading.collect_names)
+    found = find_captures(path)
+    refuse_empty(path, found.captures, manifest)
+    listed = listed_files(path, manifest)
+    nodes = {file.path: file.node for file in listed if file.path is not None}
+    reading = ways.for_snapshot(snapshot, local_addresses(path))
+    with checking(listed) as check:
+        wanted = Wanted(found.captures, nodes, (), _node_names(snapshot))
+        read = read_files(wanted, reading, ways.watch)
+        broken = check()
+    read = replace(read, notes=(*found.notes, *read.notes))
+    files = file_coverage(read, manifest, broken)
+    contents = _contents(path, manifest, snapshot, read, files)
+    return Capture(replace(contents, asks_kept=reading.collect_names))
 
 
-def _reading(
-    options: ReadOptions, snapshot: Snapshot, local: Collection[bytes], asked: ServicesAsked
-) -> ReadOptions:
-    """The options with the tunnels that this snapshot and these nodes' addresses open, and DNS."""
-    ends = TunnelEnds(snapshot, local, options.tunnel_endpoints)
-    reading = _asking_dns(options, snapshot, asked)
-    return replace(reading, opens=lru_cache(MAX_CACHED_ENDS)(ends.opens))
+def _open_files(files: Sequence[Path], snapshot: Snapshot, ways: _Ways) -> Capture:
+    reading = ways.for_snapshot(snapshot, frozenset())
+    read = read_files(Wanted(files, {}, files, _node_names(snapshot)), reading, ways.watch)
+    contents = _contents(None, None, snapshot, read, file_coverage(read, None, ()))
+    return Capture(replace(contents, asks_kept=reading.collect_names))
 
 
-def _local_addresses(path: Path) -> frozenset[bytes]:
-    """What all nodes of a capture directory said of their own addresses."""
-    return frozenset(
-        address
-        for folder in sorted(nodes_dir(path).glob("*"))
-        for address in parse_node_addresses(_addresses(folder))
-    )
+def _node_names(snapshot: Snapshot) -> frozenset[str]:
+    return frozenset((*snapshot.nodes.values(), *(pod.node for pod in snapshot.pods)))
 
 
-def _capture(
+def _contents(
     path: Path | None,
     manifest: Manifest | None,
     snapshot: Snapshot,
-    tables: Sequence[tuple[str, CaptureTable]],
-    *,
-    asks_kept: bool,
-) -> Capture:
-    skipped: dict[str, int] = {}
-    closed = ClosedTunnels()
-    for _, table in tables:
-        closed.append(table.counts.closed)
-        for reason, packets in table.counts.skipped.items():
-            skipped[reason] = skipped.get(reason, 0) + packets
-    nodes: dict[bytes, frozenset[str]] = {}
-    dumps: list[Dump] = []
-    routes: list[str] = []
-    port_ranges: dict[str, range] = {}
-    for node, table in tables if path is not None else ():
-        folder = node_dir(path, node) if path is not None else Path()
-        saved = _addresses(folder)
-        routes.append(saved)
-        for address in parse_node_addresses(saved):
-            nodes[address] = nodes.get(address, frozenset()) | {node}
-        dumps += _dumps(folder, node, manifest, table.counts)
-        if (ports := _port_range(folder)) is not None:
-            port_ranges[node] = ports
-    if closed.claims:
-        for _, table in tables:
-            table.table.disown(None if closed.is_full else closed.claims)
-    known = nodes.keys() | snapshot.nodes.keys()
-    inside = {network for saved in routes for network in parse_inside_networks(saved, known)}
-    contents = CaptureContents(
-        closed=closed.packets,
+    read: ReadFiles,
+    files: tuple[FileCoverage, ...],
+) -> CaptureContents:
+    saved = SavedOfNodes()
+    if path is not None:
+        counts = {node: table.counts for node, table in read.recordings}
+        # What a node saved says something of others' packets too, whatever became of its own.
+        for node in dict.fromkeys((*counts, *captured_nodes(manifest))):
+            saved.add(path, node, manifest, counts.get(node, CaptureCounts()))
+    known = saved.addresses.keys() | snapshot.nodes.keys()
+    inside = {network for each in saved.routes for network in parse_inside_networks(each, known)}
+    tables = [table for _, table in read.recordings]
+    return CaptureContents(
+        closed=_without_forged(tables).packets,
         recordings=[
             Recording(
                 table.files,
@@ -212,35 +194,51 @@ def _capture(
                 _began_ns(node, manifest, table.counts),
                 table.table,
             )
-            for node, table in tables
+            for node, table in read.recordings
         ],
         snapshot=snapshot,
-        dumps=dumps,
-        nodes=nodes,
+        dumps=saved.dumps,
+        nodes=saved.addresses,
         inside=tuple(sorted(inside)),
-        files=tuple(_file_coverage(node, table, manifest) for node, table in tables),
-        coverage_nodes=_node_coverage(manifest),
-        skipped=skipped,
-        asks_kept=asks_kept,
+        files=files,
+        coverage_nodes=node_coverage(manifest),
+        skipped=_skipped(tables),
         payloads=[
             (node, table.files[payload.part], payload)
-            for node, table in tables
+            for node, table in read.recordings
             for payload in table.payloads
         ],
-        clocks_ahead={
-            node.name: round(node.clock_ahead * SECOND_NS)
-            for node in (manifest.nodes if manifest else ())
-            if node.clock_ahead is not None
-        },
-        port_ranges=port_ranges,
+        clocks_ahead=_clocks_ahead(manifest),
+        port_ranges=saved.port_ranges,
+        notes=read.notes,
     )
-    return Capture(contents)
 
 
-def _addresses(folder: Path) -> str:
-    """What `ip addr` and `ip route` said on a node."""
-    path = folder / "addresses"
-    return read_bytes(path).decode("utf-8", "replace") if path.exists() else ""
+def _without_forged(tables: Sequence[CaptureTable]) -> ClosedTunnels:
+    """The tunnels left closed; rows in others that the same sender wrote are marked (S25)."""
+    closed = ClosedTunnels()
+    for table in tables:
+        closed.append(table.counts.closed)
+    if closed.claims:
+        for table in tables:
+            table.table.disown(None if closed.is_full else closed.claims)
+    return closed
+
+
+def _skipped(tables: Sequence[CaptureTable]) -> dict[str, int]:
+    skipped: Counter[str] = Counter()
+    for table in tables:
+        skipped.update(table.counts.skipped)
+    return dict(skipped)
+
+
+def _clocks_ahead(manifest: Manifest | None) -> dict[str, int]:
+    """By how many ns the clocks of nodes were ahead, where that was measured."""
+    return {
+        node.name: round(node.clock_ahead * SECOND_NS)
+        for node in (manifest.nodes if manifest else ())
+        if node.clock_ahead is not None
+    }
 
 
 def _began_ns(node: str, manifest: Manifest | None, counts: CaptureCounts) -> int | None:
@@ -250,81 +248,3 @@ def _began_ns(node: str, manifest: Manifest | None, counts: CaptureCounts) -> in
     if counts.first_ns is None or start is None:
         return counts.first_ns
     return min(counts.first_ns, parse_time(start))
-
-
-def _port_range(folder: Path) -> range | None:
-    path = folder / "ip_local_port_range"
-    if not path.exists():
-        return None
-    return parse_port_range(read_bytes(path).decode("ascii", "replace"))
-
-
-def _dumps(
-    folder: Path, node: str, manifest: Manifest | None, counts: CaptureCounts
-) -> Iterator[Dump]:
-    known = {entry.name: entry for entry in manifest.nodes} if manifest else {}
-    entry = known.get(node)
-    times = {
-        "conntrack-start": parse_time(entry.start) if entry and entry.start else counts.first_ns,
-        "conntrack-end": parse_time(entry.end) if entry and entry.end else counts.last_ns,
-    }
-    saved = folder / "conntrack-timeouts"
-    timeouts = parse_timeouts(
-        read_bytes(saved).decode("ascii", "replace") if saved.exists() else ""
-    )
-    for name, time_ns in times.items():
-        path = folder / name
-        if time_ns is None or not path.exists():
-            continue
-        with path.open("rb") as file:
-            text = file.read(MAX_CONNTRACK_BYTES).decode("ascii", "replace")
-        yield parse_conntrack(
-            text.splitlines(),
-            node,
-            time_ns,
-            timeouts,
-            path_text(path),
-            at_start=name == "conntrack-start",
-        )
-
-
-def _file_coverage(node: str, table: CaptureTable, manifest: Manifest | None) -> FileCoverage:
-    dropped = table.counts.dropped
-    for entry in manifest.nodes if manifest else ():
-        if entry.name == node and entry.packets.dropped is not None:
-            dropped = entry.packets.dropped
-    return FileCoverage(
-        file=", ".join(table.files),
-        node=node,
-        packets=table.counts.packets,
-        first_ns=table.counts.first_ns,
-        last_ns=table.counts.last_ns,
-        truncated=bool(table.counts.truncated or table.counts.damage),
-        dropped=dropped,
-    )
-
-
-def _any_captured(manifest: Manifest) -> bool:
-    return any(node.status is NodeStatus.CAPTURED for node in manifest.nodes)
-
-
-def _node_coverage(manifest: Manifest | None) -> tuple[NodeCoverage, ...]:
-    if manifest is None:
-        return ()
-    return tuple(
-        NodeCoverage(
-            name=node.name,
-            status=node.status,
-            reason=node.reason or _unseen(manifest.interface),
-            start_ns=parse_time(node.start) if node.start else None,
-            end_ns=parse_time(node.end) if node.end else None,
-        )
-        for node in manifest.nodes
-    )
-
-
-def _unseen(interface: str | None) -> str | None:
-    """What one interface alone does not show; None where all were recorded."""
-    if interface in (None, "any"):
-        return None
-    return f"only {interface} was recorded, which shows no call within the node"

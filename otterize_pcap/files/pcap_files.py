@@ -1,127 +1,187 @@
-"""Pcap files → the recording of each node."""
+"""Pcap files → the recording of each node; one that cannot be read costs itself alone."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from otterize_pcap.capture_dir import Manifest, decode_manifest, manifest_path, pcap_dir
+from otterize_pcap.capture_dir import Manifest, decode_manifest, manifest_path
+from otterize_pcap.errors import CaptureError
+from otterize_pcap.files.copies import without_copies
+from otterize_pcap.files.found_files import find_captures
+from otterize_pcap.files.manifest_files import checking, listed_files
 from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_bytes
-from otterize_pcap.table.read import (
-    CaptureTable,
-    Progress,
-    ReadOptions,
-    ordered_parts,
-    read_parts,
+from otterize_pcap.files.read_recording import (
+    ReadRecording,
+    Watch,
+    read_planned,
+    read_recording,
+    unwatched,
 )
+from otterize_pcap.files.recordings import (
+    Planned,
+    are_parts,
+    named_nodes,
+    plan_recordings,
+    separated,
+)
+from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.table.read import CaptureTable, ReadOptions, first_time
 
-# node.pcap, node.1.pcap, node.pcap3 (tcpdump -C), each perhaps compressed.
-PCAP_NAME = re.compile(r"(?P<node>.+?)(\.\d+)?\.(pcapng|pcap|cap)\d*(\.(gz|zst|lz4))?")
-MOST_UNEVEN = 1.2
-"""How many times as long as the ideal reading recordings side by side may take."""
 
-Watch = Callable[[str, Sequence[Path]], AbstractContextManager[Progress | None]]
-"""Told a recording's name and files before it is read; says who wants to know how far it is."""
+@dataclass(frozen=True, slots=True)
+class UnreadFile:
+    """A file that could not be read, the node that it is of, and why."""
+
+    path: Path
+    node: str
+    error: CaptureError
+
+    @property
+    def reason(self) -> str:
+        """Why, without the file's name."""
+        return str(self.error).removeprefix(f"{path_text(self.path)}: ")
 
 
-def unwatched(_name: str, _paths: Sequence[Path]) -> AbstractContextManager[Progress | None]:
-    """Nobody wants to know how far reading is."""
-    return nullcontext()
+@dataclass(frozen=True, slots=True)
+class ReadFiles:
+    """Recordings by node, in the order of their files; what was not read; what else to say."""
+
+    recordings: tuple[tuple[str, CaptureTable], ...]
+    unread: tuple[UnreadFile, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to read: files, of which nodes some of them are, and which were named themselves.
+
+    `known` are names of nodes; one that was named itself must exist.
+    """
+
+    files: Sequence[Path]
+    nodes: Mapping[Path, str]
+    named: Collection[Path] = ()
+    known: Collection[str] = ()
 
 
 def read_recordings(
     paths: Sequence[Path], options: ReadOptions, watch: Watch = unwatched
-) -> list[tuple[str, CaptureTable]]:
+) -> ReadFiles:
     """Read the pcap files that the paths name or hold, without snapshots, by node.
 
     Raises:
-        InputError: A file is missing, unreadable or no capture.
+        InputError: A file is missing, a directory holds no captures, or nothing can be read.
     """
+    named = [path for path in paths if path == STDIN or not path.is_dir()]
     files: list[Path] = []
     nodes: dict[Path, str] = {}
-    for path in paths:
-        if path == STDIN or not path.is_dir():
-            files.append(path)
-            continue
-        if manifest_path(path).exists():
-            manifest = decode_manifest(read_bytes(manifest_path(path)), str(manifest_path(path)))
-            nodes |= nodes_by_file(path, manifest)
-        files += pcap_files(path)
-    return read_nodes(files, nodes, options, watch)
+    notes: list[str] = []
+    with ExitStack() as stack:
+        checks = []
+        for path in paths:
+            if path in named:
+                files.append(path)
+                continue
+            manifest = read_manifest(path)
+            listed = listed_files(path, manifest)
+            checks.append(stack.enter_context(checking(listed)))
+            nodes |= {each.path: each.node for each in listed if each.path is not None}
+            found = find_captures(path)
+            refuse_empty(path, found.captures, manifest)
+            files += found.captures
+            notes += found.notes
+        read = read_files(Wanted(files, nodes, named), options, watch)
+        notes += [f"{broken.file}: {broken.reason}" for check in checks for broken in check()]
+    return replace(read, notes=(*notes, *read.notes))
 
 
-def pcap_files(directory: Path) -> list[Path]:
-    """The pcap files of a capture directory, or of one that was made by hand."""
-    folder = pcap_dir(directory) if pcap_dir(directory).is_dir() else directory
-    return sorted(
-        entry for entry in folder.iterdir() if PCAP_NAME.fullmatch(entry.name) and entry.is_file()
-    )
+def read_manifest(directory: Path) -> Manifest | None:
+    """The manifest of a capture directory, if it has one."""
+    path = manifest_path(directory)
+    return decode_manifest(read_bytes(path), str(path)) if path.exists() else None
 
 
-def nodes_by_file(path: Path, manifest: Manifest | None) -> dict[Path, str]:
-    """Which node each file of a capture directory was recorded on, as its manifest says."""
-    if manifest is None:
-        return {}
-    return {path / file.path: node.name for node in manifest.nodes for file in node.files}
-
-
-def read_nodes(
-    files: Sequence[Path],
-    nodes: Mapping[Path, str],
-    options: ReadOptions,
-    watch: Watch = unwatched,
-) -> list[tuple[str, CaptureTable]]:
-    """Read files, those of one node as one recording; where `nodes` is silent, by their names.
+def refuse_empty(directory: Path, files: Sequence[Path], manifest: Manifest | None) -> None:
+    """Stop where a directory holds no captures, unless its manifest says that none was made.
 
     Raises:
-        CaptureError: A file is missing, unreadable or no capture.
+        CaptureError: There are none.
     """
-    parts = files_by_node(files, nodes)
-    if len(parts) > 1 and options.threads > 1 and _are_balanced(parts.values(), options.threads):
-        # With concurrent.futures, and logging that it brings along, this takes 5 ms.
-        from otterize_pcap.files.read_side_by_side import read_side_by_side  # noqa: PLC0415
+    made = manifest is None or any(node.status is NodeStatus.CAPTURED for node in manifest.nodes)
+    if not files and made:
+        message = f"{directory}: no capture files in this directory; is it a capture directory?"
+        raise CaptureError(message)
 
-        tables = read_side_by_side(parts, options, watch, read_node)
-    else:
-        tables = [
-            read_node(path_text(node), paths, options, watch) for node, paths in parts.items()
+
+def read_files(wanted: Wanted, options: ReadOptions, watch: Watch = unwatched) -> ReadFiles:
+    """Read files, those of one node as one recording; where nothing else says, by their names.
+
+    Raises:
+        CaptureError: None of them can be read, or one that was named itself is missing.
+        UsageError: `--node` is for a file that is not read.
+    """
+    said = {**wanted.nodes, **named_nodes(wanted.files, options.file_nodes)}
+    files, notes = without_copies(wanted.files, wanted.nodes)
+    times, errors = _first_times(files, wanted.named)
+    unread: list[UnreadFile] = []
+    plans: list[Planned] = []
+    for planned in plan_recordings(files, said, wanted.known):
+        unread += [
+            UnreadFile(path, planned.node, errors[path]) for path in planned.paths if path in errors
         ]
-    return [(path_text(Path(node).name), table) for node, table in zip(parts, tables, strict=True)]
-
-
-def files_by_node(files: Sequence[Path], nodes: Mapping[Path, str]) -> dict[str, list[Path]]:
-    """Files by the node that they were recorded on; a path whose last part is its name."""
-    parts: dict[str, list[Path]] = {}
-    for path in sorted(files):
-        # Files named alike in two directories are two recordings.
-        node = nodes.get(path) or (_node_of(path) if nodes else str(path.parent / _node_of(path)))
-        parts.setdefault(node, []).append(path)
-    return parts
-
-
-def _are_balanced(recordings: Iterable[Sequence[Path]], threads: int) -> bool:
-    """Whether a recording a thread takes hardly longer than all threads on one after the other.
-
-    Where a recording is cut for several threads, what they made has to be joined again, which
-    takes a twelfth of the time and half of the memory more.
-    """
-    sizes = [
-        sum(path.stat().st_size if path.is_file() else 0 for path in paths) for paths in recordings
+        if (readable := planned.in_order(times)).paths:
+            plans.append(readable)
+    results = read_planned(plans, options, watch)
+    for planned, result in zip(plans, list(results), strict=True):
+        if planned.is_guess and result.table and not are_parts(result.table.part_times):
+            at = results.index(result)
+            results[at : at + 1] = [
+                read_recording(each, options, watch) for each in separated(planned)
+            ]
+    unread += [
+        UnreadFile(path, result.node, error)
+        for result in results
+        for path, error in result.errors.items()
     ]
-    loads = [0] * threads
-    for size in sorted(sizes, reverse=True):
-        loads[loads.index(min(loads))] += size
-    return max(loads) * threads <= MOST_UNEVEN * sum(sizes)
+    return _read(results, unread, notes)
 
 
-def read_node(node: str, paths: Sequence[Path], options: ReadOptions, watch: Watch) -> CaptureTable:
-    """Read the files of one node as one recording; see `read_nodes`."""
-    with ExitStack() as stack:
-        streams = [(path_text(path), open_stream(stack, path)) for path in paths]
-        progress = stack.enter_context(watch(Path(node).name, paths))
-        return read_parts(ordered_parts(streams), node, options, progress)
+def _read(
+    results: Sequence[ReadRecording], unread: Sequence[UnreadFile], notes: Sequence[str]
+) -> ReadFiles:
+    recordings = tuple(
+        (path_text(result.node), result.table) for result in results if result.table is not None
+    )
+    if unread and not recordings:
+        raise unread[0].error
+    return ReadFiles(recordings, tuple(unread), tuple(notes))
 
 
-def _node_of(path: Path) -> str:
-    match = PCAP_NAME.fullmatch(path.name)
-    return match["node"] if match else path.name
+def _first_times(
+    files: Sequence[Path], named: Collection[Path]
+) -> tuple[dict[Path, int | None], dict[Path, CaptureError]]:
+    """When each file's first packet was, and what keeps some from being read."""
+    times: dict[Path, int | None] = {}
+    errors: dict[Path, CaptureError] = {}
+    for path in files:
+        times[path] = None
+        # What is no file, such as a pipe, can be opened once.
+        if path == STDIN or (path.exists() and not path.is_file() and not path.is_dir()):
+            continue
+        with ExitStack() as stack:
+            try:
+                stream = open_stream(stack, path)
+            except CaptureError as error:
+                if path in named:
+                    raise
+                errors[path] = error
+                continue
+            try:
+                times[path] = first_time(stream, path_text(path))
+            except CaptureError as error:
+                errors[path] = error
+    return (
+        {path: time for path, time in times.items() if path not in errors},
+        errors,
+    )

@@ -1,40 +1,46 @@
 """The recordings of several nodes, a thread each."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
-from otterize_pcap.files.opening import path_text
-from otterize_pcap.table.read import CaptureTable, Progress, ReadOptions
+from otterize_pcap.files.recordings import Planned
+from otterize_pcap.table.read import Progress, ReadOptions
 
 SECONDS_BETWEEN_REPORTS = 0.1
 
 Watch = Callable[[str, Sequence[Path]], AbstractContextManager[Progress | None]]
-ReadNode = Callable[[str, Sequence[Path], ReadOptions, Watch], CaptureTable]
+Result = TypeVar("Result")
+ReadRecording = Callable[[Planned, ReadOptions, Watch, int], Result]
 
 
 def read_side_by_side(
-    parts: Mapping[str, Sequence[Path]], options: ReadOptions, watch: Watch, read_node: ReadNode
-) -> list[CaptureTable]:
+    plans: Sequence[Planned],
+    options: ReadOptions,
+    watch: Watch,
+    read_recording: ReadRecording[Result],
+    at_once: int,
+) -> list[Result]:
     """Read each node's files; the progress is that of all of them, told by this thread alone."""
-    told: dict[str, tuple[int, int]] = {}
-    each = replace(options, threads=max(1, options.threads // len(parts)))
+    told: dict[int, tuple[int, int]] = {}
+    each = replace(options, threads=max(1, options.threads // len(plans)))
 
-    def told_of(node: str) -> Watch:
+    def told_of(number: int) -> Watch:
         return lambda _name, _paths: nullcontext(
-            lambda size, packets: told.__setitem__(node, (size, packets))
+            lambda size, packets: told.__setitem__(number, (size, packets))
         )
 
-    everything = [path for paths in parts.values() for path in paths]
+    everything = [path for planned in plans for path in planned.paths]
     with (
-        watch(f"{len(parts)} nodes", everything) as progress,
-        ThreadPoolExecutor(options.threads) as pool,
+        watch(f"{len(plans)} nodes", everything) as progress,
+        ThreadPoolExecutor(at_once) as pool,
     ):
         futures = [
-            pool.submit(read_node, path_text(node), paths, each, told_of(node))
-            for node, paths in parts.items()
+            pool.submit(read_recording, planned, each, told_of(number), at_once)
+            for number, planned in enumerate(plans)
         ]
         while wait(futures, SECONDS_BETWEEN_REPORTS).not_done:
             if progress:

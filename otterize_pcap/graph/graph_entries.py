@@ -80,6 +80,7 @@ class FileEntry(msgspec.Struct, frozen=True, rename="camel"):
     last_packet: str | None
     truncated: bool
     dropped: int | None
+    reason: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class NodeEntry(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -174,6 +174,7 @@ def _coverage_entry(coverage: Coverage) -> CoverageEntry:
                 _time(file.last_ns),
                 file.truncated,
                 file.dropped,
+                msgspec.UNSET if file.reason is None else file.reason,
             )
             for file in coverage.files
         ),
@@ -257,6 +258,7 @@ def _coverage(entry: CoverageEntry) -> Coverage:
                 _optional_time(file.last_packet),
                 file.truncated,
                 file.dropped,
+                None if file.reason is msgspec.UNSET else file.reason,
             )
             for file in entry.files
         ),

@@ -118,7 +118,9 @@ class Call:
 class FileCoverage:
     """What one capture file held; times in nanoseconds, None for a file without packets.
 
-    `dropped` counts packets the kernel or interface dropped, None where nothing says.
+    `dropped` counts packets the kernel or interface dropped, None where nothing says. `truncated`
+    marks a file that is not whole: cut off, damaged, not read, or other than its manifest says;
+    `reason` then says more, where there is more to say.
     """
 
     file: str
@@ -128,6 +130,7 @@ class FileCoverage:
     last_ns: int | None
     truncated: bool = False
     dropped: int | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,11 @@ class OpenCapture:
         return f"{damage}: {CRLF_CAUSE}" if damage and self.crlf else damage
 
 
+def is_container(head: bytes) -> bool:
+    """Whether the first four bytes of a file are those of pcap or pcapng."""
+    return head in MAGICS or head == _SECTION
+
+
 def open_capture(stream: ByteStream, name: str) -> OpenCapture:
     """Recognise a capture file and read its header.
 

@@ -24,6 +24,7 @@ class CaptureContents:
     where measured. `asks_kept` says that all of DNS is among the payloads, questions too.
     `port_ranges` are the ephemeral ports that nodes saved, by node. `closed`
     counts the packets of tunnels that were left closed (S25).
+    `notes` are what is to be said of files: those that were left out, or count once.
     """
 
     recordings: Sequence[Recording]
@@ -39,6 +40,7 @@ class CaptureContents:
     inside: tuple[Network, ...] = ()
     port_ranges: Mapping[str, range] = field(default_factory=dict)
     closed: Mapping[Tunnel, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,7 @@ class MappedCapture:
     def _notes(self, ambiguous: int) -> Iterator[str]:
         """What a reader must know to trust the graph."""
         lookup, contents = self._lookup, self._lookup.contents
+        yield from contents.notes
         yield from clock_notes(self.offsets, self._found.other_readings)
         yield from snapshot_notes(lookup.snapshot, contents.files, lookup.rules.slack_ns)
         yield from hands_notes(lookup.hands, ambiguous, lookup.snapshot)

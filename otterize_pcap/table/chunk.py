@@ -76,7 +76,8 @@ class ReadOptions:
     path. `collect_names` keeps payloads that name servers: DNS and TLS ClientHellos;
     `answers_about` keeps, of DNS alone, what has one of these labels, each with its length before
     it and in lower case. `opens` says which tunnels are opened (S25), None all; `tunnel_endpoints`
-    are ranges whose addresses somebody says are ends of tunnels that may be.
+    are ranges whose addresses somebody says are ends of tunnels that may be. `file_nodes` are
+    files, by path or name, each with the node that somebody says it is of.
     """
 
     vxlan_ports: frozenset[int] = VXLAN_PORTS
@@ -88,6 +89,7 @@ class ReadOptions:
     answers_about: frozenset[bytes] = frozenset()
     opens: OuterEnds | None = None
     tunnel_endpoints: tuple[Network, ...] = ()
+    file_nodes: tuple[tuple[str, str], ...] = ()
 
 
 def new_table(options: ReadOptions, secret: bytes) -> Table:

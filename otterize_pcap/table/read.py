@@ -7,15 +7,15 @@ Files, and parts of big ones, are read in threads where the compiled path is the
 order: a table's `concat` makes the result the same as that of one thread.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from otterize_pcap.records.containers import open_capture
-from otterize_pcap.records.stream import NO_STOP, ByteStream
+from otterize_pcap.records.stream import ByteStream
 from otterize_pcap.table.capture_counts import CaptureCounts, Payload
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table
 from otterize_pcap.table.chunk_boundaries import FileSlice, regular_file
-from otterize_pcap.table.reading import Progress, Reading
+from otterize_pcap.table.reading import Progress, Reading, refuse_link_type
 from otterize_pcap.table.rows import Row
 
 __all__ = [
@@ -25,7 +25,8 @@ __all__ = [
     "Payload",
     "Progress",
     "ReadOptions",
-    "ordered_parts",
+    "first_time",
+    "read_batches",
     "read_capture",
     "read_parts",
 ]
@@ -38,7 +39,8 @@ SMALLEST_FOR_THREADS = 1 << 20
 class CaptureTable:
     """The connection table of one recording.
 
-    `files` names its parts in order; `Row.part` and `Payload.part` index it.
+    `files` names its parts in order; `Row.part` and `Payload.part` index it. `part_times` are from
+    when to when each goes, in ns, None for one without packets.
     """
 
     name: str
@@ -46,6 +48,7 @@ class CaptureTable:
     table: Table
     counts: CaptureCounts
     payloads: tuple[Payload, ...] = ()
+    part_times: tuple[tuple[int, int] | None, ...] = ()
 
     def rows(self) -> Iterator[Row]:
         """The rows, in the order in which their first packets came."""
@@ -71,10 +74,22 @@ def read_parts(
     options: ReadOptions = ReadOptions(),
     progress: Progress | None = None,
 ) -> CaptureTable:
-    """Read the files of one node's recording as one, in the order given.
+    """Read the files of one node's recording as one, in the order given; see `read_batches`."""
+    return read_batches((parts,), name, options, progress)
+
+
+def read_batches(
+    batches: Iterable[Sequence[tuple[str, ByteStream]]],
+    name: str,
+    options: ReadOptions = ReadOptions(),
+    progress: Progress | None = None,
+) -> CaptureTable:
+    """Read the files of one node's recording as one, some at a time.
 
     Args:
-        parts: Name and stream of each file, earliest first (`ordered_parts` sorts them).
+        batches: Name and stream of each file, earliest first. The streams of a batch are not used
+            any more when the next one is asked for, so that a recording may have more files than
+            a process may open.
         name: Names the recording.
         options: How to read.
         progress: Told the bytes and packets read so far, now and then.
@@ -85,22 +100,32 @@ def read_parts(
         UnsupportedLinkType: No packet of a file has a link type that is decoded here.
     """
     reading = Reading(options, progress)
+    files: list[str] = []
     # A ClientHello that goes on in the next segment is only told from what came before it.
     in_threads = options.threads > 1 and options.fast and FAST_PATH and not options.collect_names
-    if in_threads and _is_worth_threads(parts):
-        # With concurrent.futures, and logging that it brings along, this takes 5 ms.
-        from otterize_pcap.table.read_threads import read_in_threads  # noqa: PLC0415
+    for parts in batches:
+        if in_threads and _is_worth_threads(parts):
+            # With concurrent.futures, and logging that it brings along, this takes 5 ms.
+            from otterize_pcap.table.read_threads import read_in_threads  # noqa: PLC0415
 
-        read_in_threads(reading, parts)
-    else:
-        for index, (part_name, stream) in enumerate(parts):
-            stretch = reading.begin(open_capture(stream, part_name), part_name, index)
-            for _ in stretch.run():
-                reading.report([stretch])
-            reading.finish(stretch, part_name)
-    files = tuple(part_name for part_name, _ in parts)
+            read_in_threads(reading, parts, len(files))
+        else:
+            _read_one_by_one(reading, parts, len(files))
+        files += [part_name for part_name, _ in parts]
     payloads = tuple(reading.tally.payloads)
-    return CaptureTable(name, files, reading.table, reading.counts(), payloads)
+    times = tuple(reading.part_times)
+    return CaptureTable(name, tuple(files), reading.table, reading.counts(), payloads, times)
+
+
+def _read_one_by_one(
+    reading: Reading, parts: Sequence[tuple[str, ByteStream]], before: int
+) -> None:
+    """Read files in this thread; `before` is how many the recording had before these."""
+    for index, (part_name, stream) in enumerate(parts, before):
+        stretch = reading.begin(open_capture(stream, part_name), part_name, index)
+        for _ in stretch.run():
+            reading.report([stretch])
+        reading.finish(stretch, part_name)
 
 
 def _is_worth_threads(parts: Sequence[tuple[str, ByteStream]]) -> bool:
@@ -110,23 +135,19 @@ def _is_worth_threads(parts: Sequence[tuple[str, ByteStream]]) -> bool:
     return len(sizes) < len(files) or sum(sizes) >= SMALLEST_FOR_THREADS
 
 
-def ordered_parts(parts: Sequence[tuple[str, ByteStream]]) -> list[tuple[str, ByteStream]]:
-    """The files of one recording by the time of their first packet; those without one come last.
+def first_time(stream: ByteStream, name: str) -> int | None:
+    """When the first packet of a file was, in ns; the stream is left where it stood.
 
-    Each is left where it stood. A stream that cannot be read twice keeps its place, and so do all
-    where one cannot.
+    None is for a file without packets, and for a stream that cannot be read twice.
 
     Raises:
-        CaptureError: A file is no capture.
+        CaptureError: It is no capture.
+        UnsupportedLinkType: Its packets are not decoded.
     """
-    if len(parts) < 2:
-        return list(parts)
-    files = [regular_file(stream) for _, stream in parts]
-    times: list[tuple[int, str, int]] = []
-    for index, ((name, _), file) in enumerate(zip(parts, files, strict=True)):
-        if file is None:
-            return list(parts)
-        capture = open_capture(FileSlice(file.descriptor, file.start), name)
-        record = capture.reader.next()
-        times.append((NO_STOP if record is None else record.time_ns, name, index))
-    return [parts[index] for _, _, index in sorted(times)]
+    file = regular_file(stream)
+    if file is None:
+        return None
+    capture = open_capture(FileSlice(file.descriptor, file.start), name)
+    refuse_link_type(capture, name)
+    record = capture.reader.next()
+    return None if record is None else record.time_ns

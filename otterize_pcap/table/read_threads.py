@@ -33,9 +33,12 @@ class _File:
     stretches: list[Chunk]
 
 
-def read_in_threads(reading: Reading, parts: Sequence[tuple[str, ByteStream]]) -> None:
-    """Read all files, big ones in pieces, and join what the threads made of them, in order."""
-    files = _plan(reading, parts)
+def read_in_threads(reading: Reading, parts: Sequence[tuple[str, ByteStream]], before: int) -> None:
+    """Read all files, big ones in pieces, and join what the threads made of them, in order.
+
+    `before` is how many files the recording had before these.
+    """
+    files = _plan(reading, parts, before)
     stretches = [stretch for file in files for stretch in file.stretches]
     cancelled = Event()
     with ThreadPoolExecutor(reading.options.threads) as pool:
@@ -55,12 +58,12 @@ def _run(stretch: Chunk, cancelled: Event) -> None:
             return
 
 
-def _plan(reading: Reading, parts: Sequence[tuple[str, ByteStream]]) -> list[_File]:
+def _plan(reading: Reading, parts: Sequence[tuple[str, ByteStream]], before: int) -> list[_File]:
     known = [regular_file(stream) for _, stream in parts]
     total = sum(file.size - file.start for file in known if file)
     piece = max(SMALLEST_PIECE, total // reading.options.threads)
     files: list[_File] = []
-    for part, ((name, stream), file) in enumerate(zip(parts, known, strict=True)):
+    for part, ((name, stream), file) in enumerate(zip(parts, known, strict=True), before):
         capture = open_capture(stream, name)
         starts: list[int] = []
         if file is not None:

@@ -32,6 +32,7 @@ class Reading:
         self._truncated = 0
         self._damage: list[str] = []
         self._dropped: int | None = None
+        self.part_times: list[tuple[int, int] | None] = []
         self.table = self.new_table()
 
     def new_table(self) -> Table:
@@ -46,11 +47,7 @@ class Reading:
         Raises:
             UnsupportedLinkType: It is a pcap file of a link type that is not decoded.
         """
-        reader = capture.reader
-        if isinstance(reader, PcapReader):
-            link_type = reader.header.link_type
-            if link_type not in LINK_TYPES and reader.window.has(1):
-                raise _unsupported(name, link_type)
+        refuse_link_type(capture, name)
         return Chunk(capture, self.table if table is None else table, self.options, part)
 
     def report(self, running: Sequence[Chunk]) -> None:
@@ -69,6 +66,7 @@ class Reading:
         for link_type, packets in tally.unsupported.items():
             tally.skipped[f"link type {link_type_name(link_type)}"] += packets
         self.tally.append(tally)
+        self.part_times.append(tally.times.span())
         self._truncated += ending.truncated
         if stretch.capture.damage:
             self._damage.append(stretch.capture.damage)
@@ -93,6 +91,19 @@ class Reading:
             payloads_left_out=tally.payloads_left_out,
             closed=tally.closed,
         )
+
+
+def refuse_link_type(capture: OpenCapture, name: str) -> None:
+    """Stop at a pcap file with packets that are not decoded; pcapng says so packet by packet.
+
+    Raises:
+        UnsupportedLinkType: It is one.
+    """
+    reader = capture.reader
+    if isinstance(reader, PcapReader):
+        link_type = reader.header.link_type
+        if link_type not in LINK_TYPES and reader.window.has(1):
+            raise _unsupported(name, link_type)
 
 
 def _unsupported(name: str, link_type: int) -> UnsupportedLinkType:

@@ -19,7 +19,7 @@ The compiled `_fastpath` keeps the same rows; tests hold the two equal.
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from otterize_pcap.errors import CaptureError
+from otterize_pcap.errors import TooManyConnections
 from otterize_pcap.packets.closed_tunnels import FORGED, Claim
 from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.packets.protocols import ACK, RST, SYN, UDP
@@ -139,9 +139,9 @@ class Row:
         self.sides[1].append(later.sides[1])
 
 
-def too_many_connections(max_rows: int) -> CaptureError:
+def too_many_connections(max_rows: int) -> TooManyConnections:
     """The error for a capture that would not fit the bound on memory."""
-    return CaptureError(
+    return TooManyConnections(
         f"more than {max_rows} connections; raise --max-connections, or read the capture in parts"
     )
 

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -161,10 +162,14 @@ def _file_entry(directory: Path, path: str) -> dict[str, Any]:
     }
 
 
-def refresh_manifest(directory: Path) -> None:
-    """State the files' sizes and hashes anew, after a scenario changed them."""
+def refresh_manifest(directory: Path, lost: Mapping[str, int] | None = None) -> None:
+    """State the files' sizes and hashes anew, after a scenario changed them.
+
+    `lost` is how many packets it took out of a node's file.
+    """
     manifest = json.loads((directory / "manifest.json").read_text())
     for node in manifest["nodes"]:
+        node["packets"]["captured"] -= (lost or {}).get(node["name"], 0)
         node["files"] = [_file_entry(directory, entry["path"]) for entry in node["files"]]
     write_json(directory / "manifest.json", manifest)
 

@@ -3,6 +3,7 @@
 Only whole records go (pcap file format, draft-ietf-opsawg-pcap, section 5).
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,15 +15,15 @@ _FILE_HEADER, _RECORD_HEADER, _LENGTH_AT = 24, 16, 8
 
 def lose(directory: Path, marker: bytes) -> int:
     """Remove every packet that holds `marker` from a capture directory; returns how many."""
-    lost = 0
+    lost: Counter[tuple[str, str]] = Counter()
     for path in (*directory.glob("pcap/*.pcap"), *directory.glob("pcap-uplink/*.pcap")):
         capture = path.read_bytes()
         records = list(_records(capture))
         kept = [record for record in records if marker not in record]
         path.write_bytes(capture[:_FILE_HEADER] + b"".join(kept))
-        lost += len(records) - len(kept)
-    refresh_manifest(directory)
-    return lost
+        lost[path.parent.name, path.stem] += len(records) - len(kept)
+    refresh_manifest(directory, {node: n for (folder, node), n in lost.items() if folder == "pcap"})
+    return lost.total()
 
 
 def _records(capture: bytes) -> Iterator[bytes]:

@@ -156,7 +156,7 @@ CAPTURES += sorted(CORPUS.glob("*")) if CORPUS.is_dir() else []
 def test_connections_by_shape_are_those_of_each_row(path: Path) -> None:
     """What is listed by shape is what looking at every row gives."""
     try:
-        tables = read_recordings([path], ReadOptions())
+        tables = read_recordings([path], ReadOptions()).recordings
     except UnsupportedLinkType:
         return
     listed = list(show.table_connections(tables))
@@ -179,5 +179,5 @@ def test_lone_rows_come_by_time(tmp_path: Path) -> None:
         for port, start in ((1, 30), (2, 20))
     )
     path.write_bytes(late + early[24:])
-    shown = show.table_connections(read_recordings([path], ReadOptions()))
+    shown = show.table_connections(read_recordings([path], ReadOptions()).recordings)
     assert [line.client[1] for line in shown] == [2, 1]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from otterize_pcap.explain import Question, asked_services, explain
 from otterize_pcap.files.captures import open_asked
-from otterize_pcap.files.pcap_files import unwatched
+from otterize_pcap.files.read_recording import unwatched
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.resolve.capture_lookup import DEFAULT_RULES, identities_under
 from otterize_pcap.resolve.map_capture import MappedCapture, map_capture

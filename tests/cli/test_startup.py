@@ -19,7 +19,6 @@ NOT_FOR_A_LIST = HEAVY | {
     "concurrent",
     "logging",
     "statistics",
-    "hashlib",
     "otterize_pcap.compare",
     "otterize_pcap.explain",
     "otterize_pcap.intents.documents",

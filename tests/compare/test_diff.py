@@ -308,7 +308,9 @@ def test_one_interface_shows_no_call_within_a_node(otterize: Otterize, tmp_path:
     shutil.copytree(FIXTURES / "two-nodes", path, ignore=shutil.ignore_patterns("pcap"))
     (path / "pcap-uplink").rename(path / "pcap")
     manifest = json.loads((path / "manifest.json").read_text())
-    (path / "manifest.json").write_text(json.dumps(manifest | {"interface": "eth0"}))
+    nodes = [node | {"files": [], "packets": {}} for node in manifest["nodes"]]
+    recorded = {"interface": "eth0", "nodes": nodes}
+    (path / "manifest.json").write_text(json.dumps(manifest | recorded))
     done = otterize("diff", FIXTURES / "two-nodes", path, "--format", "json", "-q")
     found = json.loads(done.stdout)
     assert (done.returncode, found["removed"]) == (0, [])

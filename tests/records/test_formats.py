@@ -5,12 +5,11 @@ import gzip
 import io
 import lzma
 import struct
-from pathlib import Path
 
 import pytest
 
 from otterize_pcap.errors import CaptureError, UnknownCaptureFormat, UnsupportedLinkType
-from otterize_pcap.table.read import ReadOptions, ordered_parts, read_capture, read_parts
+from otterize_pcap.table.read import ReadOptions, read_capture, read_parts
 from tests.capture_bytes import (
     START,
     block,
@@ -363,22 +362,6 @@ def test_parts_keep_their_file_and_go_on_with_its_connections() -> None:
         (1, 1, 1),
     ]
     assert (table.files, table.counts.packets) == (("a", "b"), 3)
-
-
-def test_parts_are_ordered_by_their_first_packet(tmp_path: Path) -> None:
-    """Tcpdump -C counts file names in a way that sorts wrongly; time decides."""
-    contents = {"n.pcap": 30, "n.pcap10": 10, "n.pcap2": 20, "n.pcap9": None}
-    paths = []
-    for name, start in contents.items():
-        path = tmp_path / name
-        path.write_bytes(pcap([FRAME] if start else [], start=(start or 0) * 1_000_000_000))
-        paths.append(path)
-    streams = [(path.name, path.open("rb")) for path in paths]
-    ordered = ordered_parts(streams)
-    assert [name for name, _ in ordered] == ["n.pcap10", "n.pcap2", "n.pcap", "n.pcap9"]
-    assert read_parts(ordered, "n").counts.packets == 3
-    for _, stream in streams:
-        stream.close()
 
 
 def test_progress_is_told_bytes_and_packets() -> None:

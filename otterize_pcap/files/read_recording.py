@@ -1,0 +1,119 @@
+"""The files of one node → its recording; several nodes' one after the other, or side by side."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from otterize_pcap.errors import CaptureError, TooManyConnections
+from otterize_pcap.files.opening import open_stream, path_text
+from otterize_pcap.files.recordings import Planned
+from otterize_pcap.records.stream import ByteStream
+from otterize_pcap.table.read import CaptureTable, Progress, ReadOptions, read_batches
+
+MOST_UNEVEN = 1.2
+"""How many times as long as the ideal reading recordings side by side may take."""
+MOST_OPEN = 64
+"""Files that are open at a time for one recording: more hold nothing up."""
+OTHERWISE_OPEN = 32
+"""File descriptors that are left to everything else."""
+
+Watch = Callable[[str, Sequence[Path]], AbstractContextManager[Progress | None]]
+"""Told a recording's name and files before it is read; says who wants to know how far it is."""
+
+
+def unwatched(_name: str, _paths: Sequence[Path]) -> AbstractContextManager[Progress | None]:
+    """Nobody wants to know how far reading is."""
+    return nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRecording:
+    """What reading a node's files came to; `table` is None where none could be read."""
+
+    node: str
+    table: CaptureTable | None
+    errors: dict[Path, CaptureError] = field(default_factory=dict)
+
+
+def read_planned(
+    plans: Sequence[Planned], options: ReadOptions, watch: Watch
+) -> list[ReadRecording]:
+    """Read recordings, side by side where that is faster.
+
+    Raises:
+        TooManyConnections: There is no room for one of them.
+    """
+    parts = [planned.paths for planned in plans]
+    if len(plans) > 1 and options.threads > 1 and _are_balanced(parts, options.threads):
+        # With concurrent.futures, and logging that it brings along, this takes 5 ms.
+        from otterize_pcap.files.read_side_by_side import read_side_by_side  # noqa: PLC0415
+
+        at_once = min(options.threads, len(plans), max(1, _descriptors()))
+        return read_side_by_side(plans, options, watch, read_recording, at_once)
+    return [read_recording(planned, options, watch) for planned in plans]
+
+
+def _are_balanced(recordings: Iterable[Sequence[Path]], threads: int) -> bool:
+    """Whether a recording a thread takes hardly longer than all threads on one after the other.
+
+    Where a recording is cut for several threads, what they made has to be joined again, which
+    takes a twelfth of the time and half of the memory more.
+    """
+    sizes = [
+        sum(path.stat().st_size if path.is_file() else 0 for path in paths) for paths in recordings
+    ]
+    loads = [0] * threads
+    for size in sorted(sizes, reverse=True):
+        loads[loads.index(min(loads))] += size
+    return max(loads) * threads <= MOST_UNEVEN * sum(sizes)
+
+
+def read_recording(
+    planned: Planned, options: ReadOptions, watch: Watch, at_once: int = 1
+) -> ReadRecording:
+    """Read a node's files as one recording; those that break it are left out and named.
+
+    `at_once` is how many recordings are read at a time.
+
+    Raises:
+        TooManyConnections: There is no room for it.
+    """
+    try:
+        return ReadRecording(planned.node, _read(planned, options, watch, at_once))
+    except TooManyConnections:
+        raise
+    except CaptureError as error:
+        if len(planned.paths) == 1:
+            return ReadRecording(planned.node, None, {planned.paths[0]: error})
+    errors: dict[Path, CaptureError] = {}
+    for path in planned.paths:
+        errors |= read_recording(Planned(planned.node, (path,)), options, unwatched, at_once).errors
+    rest = replace(planned, paths=tuple(path for path in planned.paths if path not in errors))
+    table = _read(rest, options, watch, at_once) if rest.paths else None
+    return ReadRecording(planned.node, table, errors)
+
+
+def _read(planned: Planned, options: ReadOptions, watch: Watch, at_once: int) -> CaptureTable:
+    size = max(1, min(MOST_OPEN, _descriptors() // at_once))
+    with watch(path_text(planned.node), planned.paths) as progress:
+        return read_batches(_batches(planned.paths, size), planned.node, options, progress)
+
+
+def _batches(paths: Sequence[Path], size: int) -> Iterator[list[tuple[str, ByteStream]]]:
+    """Open some files at a time, and close them when the next ones are asked for."""
+    for begin in range(0, len(paths), size):
+        with ExitStack() as stack:
+            yield [
+                (path_text(path), open_stream(stack, path)) for path in paths[begin : begin + size]
+            ]
+
+
+def _descriptors() -> int:
+    """How many files may be open at a time for reading captures (`ulimit -n`)."""
+    try:
+        import resource  # noqa: PLC0415 - not there on Windows
+    except ImportError:
+        return MOST_OPEN
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, limit - OTHERWISE_OPEN) if limit != resource.RLIM_INFINITY else MOST_OPEN * 16
