@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from otterize_pcap.capture_dir import pcap_dir
+from otterize_pcap.errors import CaptureError
+from otterize_pcap.files.copies import plain_window
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.files.recording_names import is_capture_name
 from otterize_pcap.records.compression import compression_of
@@ -18,6 +20,8 @@ from otterize_pcap.records.containers import is_container
 
 HEAD = 1024
 """Bytes that tell a text: zeros are in every other kind of file."""
+KNOWN = ("manifest.", "snapshot.")
+"""How names begin of what lies beside captures, compressed or not."""
 MAX_LOOKED_AT = 100
 """Files of a further directory that are looked at for captures."""
 MAX_NAMED = 5
@@ -46,7 +50,7 @@ def find_captures(directory: Path) -> FoundFiles:
                 others.append(entry)
         elif is_capture(entry) or is_capture_name(entry.name):
             captures.append(entry)
-        elif not _is_text(entry):
+        elif not _is_text(entry) and not entry.name.startswith(KNOWN):
             others.append(entry)
     if folder.is_dir():
         beside = [entry for entry in _entries(directory) if is_capture(entry)]
@@ -55,11 +59,16 @@ def find_captures(directory: Path) -> FoundFiles:
 
 
 def is_capture(path: Path) -> bool:
-    """Whether a file begins as a capture does, compressed ones by their names as well."""
+    """Whether a file begins as a capture does, decompressed where it is compressed."""
     head = _head(path)[:4]
-    if is_container(head):
+    if compression_of(head) is None:
+        return is_container(head)
+    try:
+        with path.open("rb") as file:
+            return is_container(plain_window(file, path_text(path)).peek(4))
+    except (OSError, CaptureError):
+        # What decompresses it is not installed: whoever reads it says so.
         return True
-    return compression_of(head) is not None and not path.name.lower().startswith("snapshot.")
 
 
 def _entries(directory: Path) -> Iterator[Path]:

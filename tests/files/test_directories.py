@@ -122,13 +122,17 @@ def test_what_is_no_capture_is_named(tmp_path: Path) -> None:
     (tmp_path / "._a.pcap").write_bytes(b"\0\5\26\7 of macOS")
     (tmp_path / "README.md").write_text("notes")
     (tmp_path / "image.bin").write_bytes(b"\1\0\2")
+    (tmp_path / "notes.txt.gz").write_bytes(gzip.compress(b"notes"))
+    (tmp_path / "snapshot.json.gz").write_bytes(gzip.compress(b"{}"))
     (tmp_path / "old.pcap").mkdir()
     (tmp_path / "empty").mkdir()
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "x").write_bytes(section())
     found = read(tmp_path)
     assert (len(found.recordings), found.unread) == (1, ())
-    assert found.notes == (f"left out of {tmp_path}: image.bin, more, old.pcap (no capture)",)
+    assert found.notes == (
+        f"left out of {tmp_path}: image.bin, more, notes.txt.gz, old.pcap (no capture)",
+    )
 
 
 def test_capture_beside_the_folder_of_captures_is_named(tmp_path: Path) -> None:
