@@ -11,12 +11,12 @@ from itertools import islice
 from pathlib import Path
 
 from otterize_pcap.capture_dir import pcap_dir
-from otterize_pcap.errors import CaptureError
-from otterize_pcap.files.copies import plain_window
+from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.files.recording_names import is_capture_name
+from otterize_pcap.records.archives import BLOCK, is_tar
 from otterize_pcap.records.compression import compression_of
-from otterize_pcap.records.containers import is_container
+from otterize_pcap.records.containers import is_container, open_capture
 
 HEAD = 1024
 """Bytes that tell a text: zeros are in every other kind of file."""
@@ -59,16 +59,19 @@ def find_captures(directory: Path) -> FoundFiles:
 
 
 def is_capture(path: Path) -> bool:
-    """Whether a file begins as a capture does, decompressed where it is compressed."""
-    head = _head(path)[:4]
-    if compression_of(head) is None:
+    """Whether a file begins as a capture does, unpacked where it is compressed or an archive."""
+    head = _head(path)
+    if compression_of(head[:4]) is None and not is_tar(head[:BLOCK]):
         return is_container(head)
     try:
         with path.open("rb") as file:
-            return is_container(plain_window(file, path_text(path)).peek(4))
+            open_capture(file, path_text(path))
+    except UnknownCaptureFormat:
+        return False
     except (OSError, CaptureError):
-        # What decompresses it is not installed: whoever reads it says so.
+        # What unpacks it is not installed, or it is several: whoever reads it says so.
         return True
+    return True
 
 
 def _entries(directory: Path) -> Iterator[Path]:

@@ -51,11 +51,6 @@ class OpenCapture:
         return f"{damage}: {CRLF_CAUSE}" if damage and self.crlf else damage
 
 
-def is_container(head: bytes) -> bool:
-    """Whether the first four bytes of a file are those of pcap or pcapng."""
-    return head in MAGICS or head == _SECTION
-
-
 def open_capture(stream: ByteStream, name: str) -> OpenCapture:
     """Recognise a capture file and read its header.
 
@@ -73,14 +68,14 @@ def open_capture(stream: ByteStream, name: str) -> OpenCapture:
         unpacked: Decompressed | ArchiveMember
         if compression := compression_of(window.peek(4)):
             unpacked = Decompressed(window, name, compression)
-        elif not _is_container(window.peek(4)) and is_tar(window.peek(BLOCK)):
+        elif not is_container(window.peek(4)) and is_tar(window.peek(BLOCK)):
             unpacked = ArchiveMember(window, name, _is_perhaps_a_capture)
         else:
             break
         layers.append(unpacked)
         window = Window(unpacked)
     head = window.peek(4)
-    crlf = _is_container(head) and is_crlf(window.peek(SEARCHED))
+    crlf = is_container(head) and is_crlf(window.peek(SEARCHED))
     if head in MAGICS:
         header = read_header(window, name)
         return OpenCapture(PcapReader(window, name, header), tuple(layers), crlf=crlf)
@@ -95,12 +90,13 @@ def open_capture(stream: ByteStream, name: str) -> OpenCapture:
     raise UnknownCaptureFormat(f"{name}: the file is {not_a_capture(window.peek(SEARCHED))}")
 
 
-def _is_container(head: bytes) -> bool:
+def is_container(head: bytes) -> bool:
+    """Whether a file's first four bytes are those of pcap or pcapng."""
     return head[:4] in MAGICS or head[:4] == _SECTION
 
 
 def _is_perhaps_a_capture(head: bytes) -> bool:
-    return _is_container(head) or compression_of(head[:4]) is not None
+    return is_container(head) or compression_of(head[:4]) is not None
 
 
 def _what_it_lacks(window: Window, name: str) -> str | None:
