@@ -48,6 +48,9 @@ def find_captures(directory: Path) -> FoundFiles:
         if entry.is_dir():
             if is_capture_name(entry.name) or _has_captures(entry):
                 others.append(entry)
+        elif not entry.is_file():
+            # A pipe or a device would be waited for.
+            others.append(entry)
         elif is_capture(entry) or is_capture_name(entry.name):
             captures.append(entry)
         elif not _is_text(entry) and not entry.name.startswith(KNOWN):
