@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 
 from otterize_pcap.errors import InputError
 from otterize_pcap.files import opening
-from otterize_pcap.files.captures import is_capture_directory
+from otterize_pcap.files.found_files import find_captures
 from otterize_pcap.files.opening import map_file, read_bytes
-from otterize_pcap.files.pcap_files import pcap_files
 from otterize_pcap.records.compression import Decompressed
 from otterize_pcap.records.stream import Window
 from otterize_pcap.table.read import ReadOptions, read_capture
@@ -81,8 +80,9 @@ def test_pipes_in_directories_are_passed_over(tmp_path: Path, otterize: Otterize
     """Nobody named them, so nobody waits for them."""
     for name in ("a.pcap", "b.json", "c.yaml"):
         os.mkfifo(tmp_path / name)
-    assert pcap_files(tmp_path) == []
-    assert is_capture_directory(tmp_path)
+    found = find_captures(tmp_path)
+    assert found.captures == ()
+    assert found.notes == (f"left out of {tmp_path}: a.pcap, b.json, c.yaml (no capture)",)
     done = otterize("intents", "list", PCAP, "--snapshot", tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (3, 1)
 
