@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from threading import Event
 
 from otterize_pcap.capture_dir import CapturedFile, Manifest, NodeCapture
@@ -68,9 +68,6 @@ def listed_files(directory: Path, manifest: Manifest | None) -> list[ListedFile]
 
 def _find(directory: Path, node: str, file: CapturedFile) -> ListedFile:
     expected = directory / file.path
-    inside = PurePosixPath(file.path)
-    if inside.is_absolute() or ".." in inside.parts:
-        return ListedFile(node, file, expected, None)
     names = [expected, *(expected.with_name(expected.name + ending) for ending in PACKED)]
     return ListedFile(node, file, expected, next((name for name in names if name.is_file()), None))
 
