@@ -29,16 +29,19 @@ from otterize_pcap.capture_dir import (
     snapshot_path,
 )
 from otterize_pcap.errors import CaptureError, InputError, UsageError
-from otterize_pcap.files.captures import MAX_CONNTRACK_BYTES
+from otterize_pcap.files.found_files import find_captures
+from otterize_pcap.files.manifest_files import listed_files
+from otterize_pcap.files.node_folders import MAX_CONNTRACK_BYTES
 from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_bytes
-from otterize_pcap.files.pcap_files import files_by_node, nodes_by_file, pcap_files, read_nodes
+from otterize_pcap.files.pcap_files import Wanted, read_files
+from otterize_pcap.files.recordings import plan_recordings
 from otterize_pcap.files.snapshot_files import snapshot_documents
 from otterize_pcap.packets.ports import TunnelPorts
 from otterize_pcap.records.containers import OpenCapture, open_capture
 from otterize_pcap.snapshot.odd_fields import OddFields
 from otterize_pcap.system_errors import system_reason
 from otterize_pcap.table.chunk import ReadOptions
-from otterize_pcap.table.read import ordered_parts
+from otterize_pcap.table.read import first_time
 from otterize_pcap.timestamps import TimeError
 
 DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
@@ -119,16 +122,17 @@ class _Work:
         """Write all of it."""
         is_directory = self._source.is_dir()
         manifest = self._manifest() if is_directory else None
-        files = pcap_files(self._source) if is_directory else [self._source]
+        files = find_captures(self._source).captures if is_directory else (self._source,)
         if not files and manifest is None:
-            message = f"{path_text(self._source)}: no .pcap files in this directory"
+            message = f"{path_text(self._source)}: no capture files in this directory"
             raise CaptureError(message)
-        nodes = nodes_by_file(self._source, manifest)
+        listed = listed_files(self._source, manifest)
+        nodes = {file.path: file.node for file in listed if file.path is not None}
         said = self._said(files, nodes) if keep_dns else {}
         self._done.names = len(said)
         written = {
-            Path(node).name: self._recording(Path(node).name, paths, said)
-            for node, paths in files_by_node(files, nodes).items()
+            planned.node: self._recording(planned.node, planned.paths, said)
+            for planned in plan_recordings(files, nodes)
         }
         self._snapshots(snapshots)
         if is_directory:
@@ -159,7 +163,7 @@ class _Work:
         )
         payloads = (
             (table.files[payload.part], payload)
-            for _, table in read_nodes(files, nodes, options)
+            for _, table in read_files(Wanted(files, nodes), options).recordings
             for payload in table.payloads
         )
         return said_names(payloads, self._renaming.addresses, self._renaming.names)
@@ -172,7 +176,11 @@ class _Work:
         found: list[CapturedFile] = []
         with ExitStack() as stack:
             parts = [(path_text(path), open_stream(stack, path)) for path in paths]
-            for number, (name, stream) in enumerate(ordered_parts(parts)):
+            if len(parts) > 1:
+                # Those without packets come last.
+                times = {name: first_time(stream, name) for name, stream in parts}
+                parts.sort(key=lambda part: (times[part[0]] is None, times[part[0]] or 0, part[0]))
+            for number, (name, stream) in enumerate(parts):
                 capture = open_capture(stream, name)
                 path = pcap_dir(self._target) / (
                     f"{renamed}.{number}.pcapng" if number else f"{renamed}.pcapng"
