@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from otterize_pcap.anonymise.renaming import Renaming
 from otterize_pcap.files.anonymised_capture import Anonymised, anonymise_capture
-from otterize_pcap.files.pcap_files import pcap_files
+from otterize_pcap.files.found_files import find_captures
 from tests.conftest import FIXTURES
 
 KEY = bytes(range(100, 132))
@@ -54,7 +54,7 @@ class Made:
 
     def recordings(self) -> Iterator[tuple[Path, Path]]:
         """Each pcap file of the fixture that is alone on its node, and what it became."""
-        for path in pcap_files(self.given.capture):
+        for path in find_captures(self.given.capture).captures:
             name = self.renaming.names.name(path.name.partition(".pcap")[0])
             yield path, self.directory / "pcap" / f"{name}.pcapng"
 

@@ -17,7 +17,8 @@ from otterize_pcap.addresses import (
 from otterize_pcap.anonymise.name_map import KEPT, WORD
 from otterize_pcap.anonymise.objects import KNOWN_LABELS, NAMING_ANNOTATIONS
 from otterize_pcap.connections.names import RecordedPayload, read_names
-from otterize_pcap.files.pcap_files import nodes_by_file, pcap_files, read_nodes
+from otterize_pcap.files.found_files import find_captures
+from otterize_pcap.files.pcap_files import Wanted, read_files
 from otterize_pcap.packets.decode import Decoded, Decoder
 from otterize_pcap.packets.ports import TunnelPorts
 from otterize_pcap.records.containers import open_capture
@@ -138,7 +139,7 @@ def names_of(given: Given) -> set[str]:
     ):
         if path.exists():
             found.update(words_in(json.loads(path.read_text(encoding="utf-8"))))
-    found.update(path.name.partition(".pcap")[0] for path in pcap_files(given.capture))
+    found.update(path.name.partition(".pcap")[0] for path in find_captures(given.capture).captures)
     return {name for name in found - FORMAT if not says_nothing(name)}
 
 
@@ -188,8 +189,8 @@ def read_addresses(text: str) -> Iterator[str]:
 @each_capture
 def test_no_domain_in_packets(given: Given) -> None:
     """No label of a name that DNS or TLS said is in any packet, as DNS and TLS would say it."""
-    nodes = nodes_by_file(given.capture, None)
-    tables = read_nodes(pcap_files(given.capture), nodes, ReadOptions(collect_names=True))
+    wanted = Wanted(find_captures(given.capture).captures, {})
+    tables = read_files(wanted, ReadOptions(collect_names=True)).recordings
     names = read_names(
         RecordedPayload(payload, table.files[payload.part])
         for _, table in tables
