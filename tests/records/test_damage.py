@@ -102,7 +102,7 @@ def same_counts(one: CaptureCounts, other: CaptureCounts) -> bool:
 def test_cut_anywhere_is_reported(name: str, is_pcapng: bool, data: st.DataObject) -> None:
     """Whatever byte a recording is cut at, unless nothing is missing of what is there."""
     content = recorded(name, is_pcapng)
-    size = data.draw(st.integers(28, len(content) - 1))
+    size = data.draw(st.integers(29, len(content) - 1))
     reference, default = (read(content[:size], options) for options in MODES)
     assert same_counts(reference.counts, default.counts)
     assert list(reference.rows()) == list(default.rows())
@@ -147,7 +147,7 @@ def test_zeros_in_the_place_of_any_tail(name: str, is_pcapng: bool, data: st.Dat
     Only zeros within the last packet's payload cannot be told from a payload of zeros.
     """
     content = recorded(name, is_pcapng)
-    size = data.draw(st.integers(28, len(content) - 1))
+    size = data.draw(st.integers(29, len(content) - 1))
     zeroed = content[:size] + bytes(len(content) - size)
     reference, default = (read(zeroed, options) for options in MODES)
     assert same_counts(reference.counts, default.counts)
