@@ -35,8 +35,6 @@ STAGES = (
     "intents",
     "compare",
     "inspect_snapshot",
-    "explanation",
-    "asked_names",
     "explain",
     "render",
     "cluster",

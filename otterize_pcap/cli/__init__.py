@@ -5,7 +5,6 @@ The only package that prints, exits or reads the environment.
 
 import gc
 import os
-import signal
 import sys
 
 INTERRUPTED = 130
@@ -23,6 +22,8 @@ def main() -> None:
             # Whatever stdout leads to is full or gone; Python would try again at its end.
             os._exit(3)
         return
+    import signal  # noqa: PLC0415 - `--version` needs none
+
     # A shell's background job ignores Ctrl-C, and so does this then.
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if heard:

@@ -11,15 +11,10 @@ from otterize_pcap.cli.left_out import unseen_lines
 from otterize_pcap.cli.options import Captures, Output, selects
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import complain, emit, notice
-from otterize_pcap.explain import (
-    NOTHING_RECORDED,
-    Question,
-    asked_services,
-    explain,
-    is_between,
-    merge_explanations,
-)
-from otterize_pcap.explanation import Explanation
+from otterize_pcap.explain.asked_pair import Question, asked_services, is_between
+from otterize_pcap.explain.explain import NOTHING_RECORDED, explain
+from otterize_pcap.explain.explanation import Explanation
+from otterize_pcap.explain.merge_explanations import merge_explanations
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.render.explain_text import render_explanation, render_explanation_json
 from otterize_pcap.resolve.capture import Capture

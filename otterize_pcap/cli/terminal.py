@@ -1,6 +1,5 @@
 """What the CLI knows of the terminal: notices on stderr, results on stdout, colour or not."""
 
-import hashlib
 import os
 import sys
 from collections.abc import Mapping
@@ -132,6 +131,8 @@ def _short(name: str) -> str:
     encoded = name.encode()
     if len(encoded) <= LONGEST_NAME:
         return name
+    import hashlib  # noqa: PLC0415 - 4 ms of every start, for what hardly ever happens
+
     suffix = Path(name).suffix
     digest = hashlib.sha256(encoded).hexdigest()[:12]
     room = LONGEST_NAME - len(digest) - len(suffix) - 1

@@ -7,7 +7,6 @@ where the disk is full.
 
 import errno
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -103,7 +102,7 @@ def _take_back(
 
 
 def _part_name() -> str:
-    return f".otterize-{secrets.token_hex(8)}.part"
+    return f".otterize-{os.urandom(8).hex()}.part"
 
 
 def private_directory(path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from otterize_pcap.connections.rule import Rule
-from otterize_pcap.explanation import (
+from otterize_pcap.explain.explanation import (
     End,
     ExplainedConnection,
     ExplainedLookup,

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otterize_pcap.explain import Question, asked_services, explain
+from otterize_pcap.explain.asked_pair import Question, asked_services
+from otterize_pcap.explain.explain import explain
 from otterize_pcap.files.captures import open_asked
 from otterize_pcap.files.read_recording import unwatched
 from otterize_pcap.graph.naming import full_name

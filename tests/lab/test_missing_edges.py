@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from otterize_pcap.cli.app import command_line
 from otterize_pcap.cli.summary import summary_lines
-from otterize_pcap.explain import Question, explain
+from otterize_pcap.explain.asked_pair import Question
+from otterize_pcap.explain.explain import explain
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.resolve.map_capture import MappedCapture, map_capture

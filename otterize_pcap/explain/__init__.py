@@ -1,0 +1,1 @@
+"""Why there is an edge between two workloads, or why there is none."""
