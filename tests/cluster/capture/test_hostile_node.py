@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from otterize_pcap.cluster.api import exec_stream
 from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.api.exec_stream import ExecFailedError, ExecResult, output_of, run_in_pod
-from otterize_pcap.cluster.capture import collect, follow, pull
+from otterize_pcap.cluster.capture import collect, directory, follow, pull
 from otterize_pcap.cluster.capture.job import volume_bytes
 from otterize_pcap.cluster.capture.node_state import parse_counters, parse_progress, parse_state
 from otterize_pcap.cluster.capture.pull import PullEnd, stored_sha256
 from otterize_pcap.cluster.snapshot.address_history import stamp_of
 from otterize_pcap.errors import ClusterError, PartialCaptureError
+from otterize_pcap.files.writing import write_whole
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import Run, assert_clean, capture_pods, nodes_of, read_manifest
 from tests.cluster.fake_kubelet import ScriptedRuntime
@@ -238,15 +239,13 @@ def test_no_room_for_the_snapshot_leaves_a_manifest(
     api: FakeApi, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that fills up while the directory is closed: one line, and the manifest is there."""
-    write = Path.write_bytes
 
-    def full(path: Path, content: bytes) -> int:
+    def full(path: Path, content: bytes, mode: int) -> None:
         if path.name.startswith("snapshot"):
-            write(path, content[:10])
             raise OSError(28, "")
-        return write(path, content)
+        write_whole(path, content, mode)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(directory, "write_whole", full)
 
     result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
 
