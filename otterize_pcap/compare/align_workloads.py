@@ -74,15 +74,11 @@ def _above(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, list[Work
     """The owners that the other side names, each with all of a graph's workloads that it owns."""
     if not graph.roots:
         return {}
-    names = _workloads(other.calls)
+    names = _Directory(_workloads(other.calls))
     found: dict[Workload, list[Workload]] = defaultdict(list)
     for one, owner in graph.roots:
         found[owner].append(one)
-    return {
-        owner: parts
-        for owner, parts in sorted(found.items())
-        if any(could_be(owner, name) for name in names)
-    }
+    return {owner: parts for owner, parts in sorted(found.items()) if names.has(owner)}
 
 
 class _Directory:
@@ -92,6 +88,10 @@ class _Directory:
         self._by_name: dict[str, set[Workload]] = defaultdict(set)
         for workload in workloads:
             self._by_name[workload.name].add(workload)
+
+    def has(self, workload: Workload) -> bool:
+        """Whether any of them could be this one."""
+        return any(could_be(workload, other) for other in self._by_name.get(workload.name, ()))
 
     def matching(self, workload: Workload) -> list[Workload]:
         """All that a workload with parts left out could be; itself where it is there as such."""

@@ -37,16 +37,15 @@ def ends_of(entry: Entry) -> tuple[Tuple5, Tuple5]:
     )
 
 
-def count_ageless(dumps: Iterable[Dump], shows: Callable[[Tuple5], bool]) -> int:
-    """How many open connections conntrack alone knows without telling when they last spoke."""
-    return len(
-        {
-            ends_of(entry)
-            for dump in dumps
-            for entry in dump.entries
-            if _alone(entry, shows) and last_packet_ns(entry, dump) is None
-        }
-    )
+def ageless_entries(dumps: Iterable[Dump], shows: Callable[[Tuple5], bool]) -> tuple[Entry, ...]:
+    """The open connections that conntrack alone knows without telling when they last spoke."""
+    found = {
+        ends_of(entry): entry
+        for dump in dumps
+        for entry in dump.entries
+        if _alone(entry, shows) and last_packet_ns(entry, dump) is None
+    }
+    return tuple(found.values())
 
 
 def _alone(entry: Entry, shows: Callable[[Tuple5], bool]) -> bool:

@@ -21,7 +21,7 @@ from otterize_pcap.connections.components import Components
 from otterize_pcap.connections.connect import Connection, connect
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.conntrack_flows import related_sightings
-from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
+from otterize_pcap.connections.conntrack_only import ageless_entries, tracked_recordings
 from otterize_pcap.connections.evidence import Known, conntrack_originals
 from otterize_pcap.connections.legs import Flow, Leg, Recording
 from otterize_pcap.connections.listed import ListedConnection
@@ -71,7 +71,7 @@ class GroupedConnections:
         self._listed = listed
         self._components = _components_of([each.table for each in recordings], believed)
         shows = self._components.shows
-        self.ageless = count_ageless(dumps, lambda ends: shows(*ends))
+        self.ageless = ageless_entries(dumps, lambda ends: shows(*ends))
         self._recordings = [*recordings]
         for tracked in tracked_recordings(dumps, lambda ends: shows(*ends)):
             table = new_table(

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from otterize_pcap.addresses import in_network, is_private
 from otterize_pcap.connections.names import Names, RecordedPayload, read_names
 from otterize_pcap.packets.closed_tunnels import FORGED
 from otterize_pcap.packets.packet import Tunnel
@@ -123,6 +125,15 @@ class CaptureLookup:
             for address, names in ({**self.nodes, **pods} if saved else {}).items()
         }
         return {address: ports for address, ports in found.items() if ports is not None}
+
+    def is_outside(self, address: bytes) -> bool:
+        """Whether an address is of the internet, as far as anybody says (S50)."""
+        known = address in self._known or self.snapshot.owns(address) or is_private(address)
+        return not known and not any(in_network(address, one) for one in self.contents.inside)
+
+    @cached_property
+    def _known(self) -> set[bytes]:
+        return self.routes.addresses()
 
     @staticmethod
     def believes(tunnels: tuple[Tunnel, ...]) -> bool:

@@ -7,7 +7,6 @@ from functools import cached_property
 from otterize_pcap.connections.clocks import ClockFacts
 from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.connections.legs import leg_order
-from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import (
     Coverage,
     External,
@@ -43,10 +42,9 @@ from otterize_pcap.resolve.resolution import (
 from otterize_pcap.resolve.stands import StandResolver
 from otterize_pcap.resolve.tunnel_answers import TunnelAnswers
 from otterize_pcap.resolve.tunnel_ends import TunnelEnds
-from otterize_pcap.resolve.undecided import find_undecided, unknown_ends
+from otterize_pcap.resolve.undecided import AGELESS, find_undecided, untimed_calls
 from otterize_pcap.snapshot.snapshot import Snapshot
 
-AGELESS = Fate(FateKind.UNRESOLVED, "known to conntrack only, without its age")
 IN_FORGED = "inside a tunnel, but sent by a pod as well: forged"
 
 
@@ -177,7 +175,7 @@ class MappedCapture:
         if rules.inclusion.lookups:
             calls = add_lookups(calls, self.lookups)
         if self._found.ageless:
-            fates[AGELESS] += self._found.ageless
+            fates[AGELESS] += len(self._found.ageless)
         skipped = Counter(contents.skipped)
         if self._found.left_out_packets:
             skipped[IN_FORGED] += self._found.left_out_packets
@@ -196,7 +194,7 @@ class MappedCapture:
                     balancers=self._has_balancers,
                     tunnels=bool(contents.closed),
                 ),
-                *unknown_ends(AGELESS, self._found.ageless),
+                *untimed_calls(self._found.ageless, self.held, self._lookup.is_outside),
             ),
         )
         nearest = rules.owner == NamedBy.NEAREST

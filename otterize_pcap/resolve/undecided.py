@@ -5,9 +5,11 @@ connection could be is not known to be absent (S65).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from otterize_pcap.addresses import format_address
 from otterize_pcap.connections.connect import Connection
+from otterize_pcap.connections.conntrack import Entry
 from otterize_pcap.connections.outcome import ESTABLISHED
 from otterize_pcap.connections.stands import ConnectionGroup
 from otterize_pcap.graph.fate import Fate, FateKind
@@ -24,6 +26,7 @@ from otterize_pcap.resolve.resolution import (
 )
 
 OPEN_KINDS = frozenset((FateKind.UNRESOLVED, FateKind.AMBIGUOUS, FateKind.UNDIRECTED))
+AGELESS = Fate(FateKind.UNRESOLVED, "known to conntrack only, without its age")
 SEVERAL = 2
 
 AnyUnresolved = Unresolved[Connection] | Unresolved[ConnectionGroup]
@@ -61,9 +64,28 @@ def find_undecided(
     return merge_undecided(UndecidedCall(*key, count) for key, count in found.items())
 
 
-def unknown_ends(fate: Fate, connections: int) -> tuple[UndecidedCall, ...]:
-    """Connections of which nothing tells who was at either end."""
-    return (UndecidedCall(fate, None, None, "", connections),) if connections else ()
+def untimed_calls(
+    entries: Iterable[Entry],
+    held: Mapping[bytes, frozenset[Workload]],
+    is_outside: Callable[[bytes], bool],
+) -> tuple[UndecidedCall, ...]:
+    """What conntrack alone knows, at a time that it does not tell (S46).
+
+    Its ends are any that ever held the addresses (`held`); masquerading, and what stands behind a
+    Service elsewhere, leave an end open.
+    """
+
+    def ends(address: bytes) -> Ends:
+        if is_outside(address):
+            return (External(format_address(address), is_address=True),)
+        return tuple(sorted(held[address])) if address in held else None
+
+    found: Counter[tuple[Fate, Ends, Ends, str]] = Counter()
+    for entry in entries:
+        client, server = ends(entry.client[0]), ends(entry.server[0])
+        known = client is None or any(isinstance(one, Workload) for one in client)
+        found[AGELESS, client if known else None, server, PROTOCOL_NAMES[entry.protocol]] += 1
+    return merge_undecided(UndecidedCall(*key, count) for key, count in found.items())
 
 
 def merge_undecided(parts: Iterable[UndecidedCall]) -> tuple[UndecidedCall, ...]:

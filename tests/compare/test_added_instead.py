@@ -3,8 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from otterize_pcap.compare import renamed_ends
 from otterize_pcap.compare.diff import diff_graphs
+from otterize_pcap.compare.renamed_ends import RenamedEnds, may_be_renamed
 from otterize_pcap.graph.service_graph import (
     Call,
     Coverage,
@@ -15,6 +19,7 @@ from otterize_pcap.graph.service_graph import (
     Workload,
 )
 from otterize_pcap.resolve.resolution import API_SERVER
+from tests.strategies import laws
 
 WEB, DB = Workload("web", "app", "Deployment"), Workload("db", "app", "StatefulSet")
 PROXY = Workload("proxy", "app", "Deployment")
@@ -22,6 +27,13 @@ HELLO = Workload("hello", "app", "Service", group="serving.knative.dev")
 APISERVER = Workload("kube-apiserver", "kube-system", "Pod")
 USE = Use("TCP", 6443, 1, (1, 1), (1, 1), 1, 2, (("established", 1),), ())
 WHOLE = Coverage((FileCoverage("a.pcap", "a", 9, 1, 9),))
+WORKLOADS = st.builds(
+    Workload,
+    st.sampled_from(("web", "web-7d4b9c6f5-x2x9z", "web-00001", "web-00001-deployment", "we", "")),
+    st.sampled_from(("app", "prod", "default", "")),
+    st.sampled_from(("Deployment", "Pod", "Service", "Configuration", "")),
+    group=st.sampled_from(("", "serving.knative.dev")),
+)
 Pairs = list[tuple[Workload, Server]]
 
 
@@ -90,3 +102,31 @@ def test_fewer_files_than_before_are_a_gap() -> None:
     assert [entry.reasons for entry in found.not_seen] == [
         ("no file of node b, which was captured before",)
     ]
+
+
+@laws
+@given(st.sets(WORKLOADS, max_size=8), WORKLOADS)
+def test_ends_by_name_are_those_of_all(ends: set[Workload], absent: Workload) -> None:
+    """Looking ends up by their names finds what comparing an end with each one finds."""
+    expected = {end for end in ends if may_be_renamed(absent, end)}
+    assert RenamedEnds(ends).may_be(absent) == expected
+
+
+def test_many_calls_are_not_compared_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One client that lost a thousand servers and got others, and a thousand such clients."""
+    compared = 0
+
+    def counted(absent: Workload, added: Workload) -> bool:
+        nonlocal compared
+        compared += 1
+        return may_be_renamed(absent, added)
+
+    monkeypatch.setattr(renamed_ends, "may_be_renamed", counted)
+
+    def calls(prefix: str) -> Pairs:
+        pods = [Workload(f"{prefix}-{number}", "app", "Deployment") for number in range(1000)]
+        return [*((WEB, pod) for pod in pods), *((pod, DB) for pod in pods)]
+
+    found = diff_graphs(graph(calls("old")), graph(calls("new")))
+    assert (len(found.removed), len(found.added)) == (2000, 2000)
+    assert compared < 100

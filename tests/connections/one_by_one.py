@@ -9,7 +9,7 @@ from otterize_pcap.connections.component_index import RowIndex
 from otterize_pcap.connections.connect import Connection, connect
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.conntrack_flows import MANY
-from otterize_pcap.connections.conntrack_only import count_ageless, tracked_recordings
+from otterize_pcap.connections.conntrack_only import ageless_entries, tracked_recordings
 from otterize_pcap.connections.evidence import Known, conntrack_originals
 from otterize_pcap.connections.facts import SnapshotFacts
 from otterize_pcap.connections.known_ends import KnownEnds
@@ -24,8 +24,8 @@ from otterize_pcap.graph.service_graph import Call, HiddenCall
 from otterize_pcap.resolve.build_graph import build_calls
 from otterize_pcap.resolve.capture import Capture, contents_of
 from otterize_pcap.resolve.capture_lookup import CaptureLookup, Rules
-from otterize_pcap.resolve.map_capture import AGELESS
 from otterize_pcap.resolve.tunnel_answers import TunnelAnswers
+from otterize_pcap.resolve.undecided import AGELESS
 from otterize_pcap.table.rows import Endpoint
 
 
@@ -49,8 +49,8 @@ def calls_one_by_one(capture: Capture, rules: Rules) -> Calls:
     calls, fates, hidden = build_calls(
         map(answers.judge, resolutions), rules.inclusion, lookup.cluster_dns
     )
-    if ageless := count_ageless(_dumps(capture), _shown(_believed(lookup)).__contains__):
-        fates[AGELESS] += ageless
+    if ageless := ageless_entries(_dumps(capture), _shown(_believed(lookup)).__contains__):
+        fates[AGELESS] += len(ageless)
     return Calls(calls, hidden, tuple(sorted(fates.items())))
 
 

@@ -10,8 +10,8 @@ from otterize_pcap.graph.service_graph import ATTEMPTED
 from otterize_pcap.packets.protocols import ACK, FIN, PSH, RST, SYN
 from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_ONE_WAY, Inclusion
 from otterize_pcap.resolve.capture_lookup import Rules
-from otterize_pcap.resolve.map_capture import AGELESS
 from otterize_pcap.resolve.resolution import UNKNOWN_PRIVATE
+from otterize_pcap.resolve.undecided import AGELESS
 from tests.cluster_builder import (
     Json,
     Seen,
@@ -299,6 +299,30 @@ def test_entry_without_an_age(line: str, timeouts: dict[str, int] | None) -> Non
     found = mapped(KNOWN, SILENT, dumps=[conntrack(line, timeouts=timeouts)])
     assert edges(found) == set()
     assert fates(found) == {AGELESS: 1, UNKNOWN_PRIVATE: 1}
+
+
+@pytest.mark.parametrize(
+    ("ends", "call"),
+    [
+        ((A, B), "client -> server"),
+        ((A, "10.96.0.1:80", B), "client -> server"),
+        (("10.1.9.9:40000", B), "anybody -> server"),
+        ((A, "10.1.9.9:80"), "client -> anybody"),
+        ((A, "8.8.8.8:443"), "client -> 8.8.8.8"),
+        (("8.8.8.8:40000", B), "anybody -> server"),
+    ],
+    ids=["pods", "a Service", "unknown client", "unknown server", "outside", "from outside"],
+)
+def test_entry_without_an_age_may_be_its_holders_call(ends: tuple[str, ...], call: str) -> None:
+    """S46, S65: any other call that is absent is known to be absent."""
+    found = mapped(KNOWN, SILENT, dumps=[conntrack(entry(*ends), timeouts={})])
+    assert found.graph.coverage is not None
+    [undecided] = [one for one in found.graph.coverage.undecided if one.fate == AGELESS]
+    names = (
+        "anybody" if parties is None else " ".join(one.name for one in parties)
+        for parties in (undecided.clients, undecided.servers)
+    )
+    assert " -> ".join(names) == call
 
 
 def test_one_connection_in_many_dumps_is_one() -> None:

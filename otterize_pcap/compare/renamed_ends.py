@@ -1,0 +1,82 @@
+"""Which ends of calls may be one end under another name.
+
+An owner that a snapshot lacks leaves the name of who is below it (S2), and a namespace or a name
+that is left out may be any.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from otterize_pcap.graph.generated_names import has_generated_name
+from otterize_pcap.graph.service_graph import Server, Workload, could_be, is_one_kind
+
+NO_NAMESPACE = "default"
+"""Where objects without a namespace are taken to be."""
+
+Places = defaultdict[str, defaultdict[str, list[Workload]]]
+"""Workloads by a name and their namespace."""
+
+
+class RenamedEnds:
+    """Ends of added calls by their names, so that no absent one is compared with all."""
+
+    def __init__(self, ends: Iterable[Server]) -> None:
+        self._found: dict[Server, frozenset[Server]] = {}
+        self._outside: set[Server] = set()
+        self._nameless: list[Workload] = []
+        self._named: Places = defaultdict(lambda: defaultdict(list))
+        self._below: Places = defaultdict(lambda: defaultdict(list))
+        for end in ends:
+            if not isinstance(end, Workload):
+                self._outside.add(end)
+                continue
+            if not end.name:
+                self._nameless.append(end)
+            self._named[end.name][end.namespace].append(end)
+            if _is_replaced(end):
+                for name in _names_above(end.name):
+                    self._below[name][end.namespace].append(end)
+
+    def may_be(self, end: Server) -> frozenset[Server]:
+        """The ends that may be this one under another name."""
+        if end not in self._found:
+            alike = self._alike(end) if isinstance(end, Workload) else {end} & self._outside
+            self._found[end] = frozenset(alike)
+        return self._found[end]
+
+    def _alike(self, end: Workload) -> Iterator[Workload]:
+        yield from self._nameless
+        above = _names_above(end.name) if _is_replaced(end) else ()
+        near = dict.fromkeys((end.namespace, "", NO_NAMESPACE))
+        for places in (*map(self._named.get, (end.name, *above)), self._below.get(end.name)):
+            for namespace in (places or ()) if not end.namespace else near:
+                found = places.get(namespace, ()) if places else ()
+                yield from (one for one in found if may_be_renamed(end, one))
+
+
+def may_be_renamed(absent: Workload, added: Workload) -> bool:
+    """Whether an end is another's, or that of an owner of it which the snapshot lacks."""
+    if could_be(absent, added) or not added.name:
+        return True
+    if added.namespace not in (absent.namespace, NO_NAMESPACE):
+        return False
+    if absent.name == added.name:
+        # One resource owns another of its name: a Configuration a Knative Service's.
+        elsewhere = added.namespace != absent.namespace
+        return elsewhere or (bool(absent.group) and not is_one_kind(absent, added))
+    return _is_below(added, absent) or _is_below(absent, added)
+
+
+def _is_below(one: Workload, other: Workload) -> bool:
+    """Whether a workload has the name of what another made, and made it to be replaced."""
+    return one.name.startswith(f"{other.name}-") and _is_replaced(one)
+
+
+def _is_replaced(one: Workload) -> bool:
+    """Whether something makes workloads like this one, each with a name of its own."""
+    return one.kind == "Pod" or has_generated_name(one)
+
+
+def _names_above(name: str) -> Iterator[str]:
+    """The names that whatever made this may have."""
+    return (name[:place] for place, letter in enumerate(name) if letter == "-")
