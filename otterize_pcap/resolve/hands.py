@@ -8,6 +8,7 @@ and a node have one MAC address for many. A packet with a forged source looks li
 that comes and goes while an address goes on as before changes nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -79,6 +80,7 @@ class Places:
         self._nodes, self._pods, self._homes = nodes, pods, homes
         self._on_interface: dict[tuple[int, int], set[bytes]] = {}
         self._of_station: dict[Place, set[bytes]] = {}
+        self._senders: dict[Place, Counter[str]] = {}
         self._by_address: dict[bytes, list[tuple[int, Origin]]] = {}
         for recording, found in enumerate(origins):
             for origin in found:
@@ -152,12 +154,23 @@ class Places:
 
     def _homes_of(self, place: Place, address: bytes) -> frozenset[str] | None:
         """The nodes whose other addresses send from a place."""
-        found: set[str] = set()
-        for other in self._of_station[place]:
-            homes = self._homes.get(other, frozenset())
-            if other != address and len(homes) == 1:
-                found |= homes
-        return frozenset(found) if found else None
+        senders = self._senders_at(place)
+        homes = self._homes.get(address, frozenset())
+        own = homes if len(homes) == 1 and address in self._of_station[place] else frozenset()
+        found = frozenset(node for node, count in senders.items() if count > (node in own))
+        return found or None
+
+    def _senders_at(self, place: Place) -> Counter[str]:
+        """How many addresses of one node alone send from a place, by node.
+
+        Counted once: an uplink has the addresses of all pods of another node behind one station.
+        """
+        counted = self._senders.get(place)
+        if counted is None:
+            homes = [self._homes.get(each, frozenset()) for each in self._of_station[place]]
+            counted = Counter(node for each in homes if len(each) == 1 for node in each)
+            self._senders[place] = counted
+        return counted
 
 
 def _told_apart(traces: Iterable[Hand]) -> tuple[Hand, ...]:
