@@ -5,7 +5,6 @@ import os
 import shutil
 import stat
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from io import BufferedReader
@@ -134,14 +133,21 @@ def map_file(path: Path) -> DocumentText:
     if path == STDIN:
         return read_bytes(path)
     try:
-        with open_file(path) as file, tempfile.TemporaryFile() as copy:
+        with open_file(path) as file:
             if not path.is_file() or path.stat().st_size < LARGE:
                 return _bounded(file, path_text(path))
-            shutil.copyfileobj(file, copy, COPY_BYTES)
-            copy.flush()
-            return mmap(copy.fileno(), 0, access=ACCESS_READ)
+            return _mapped_copy(file)
     except OSError as error:
         raise InputError(_os_message(path, error)) from error
+
+
+def _mapped_copy(file: BinaryIO) -> mmap:
+    import tempfile  # noqa: PLC0415 - 5 ms of a start, for what few snapshots need
+
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(file, copy, COPY_BYTES)
+        copy.flush()
+        return mmap(copy.fileno(), 0, access=ACCESS_READ)
 
 
 def open_stream(stack: ExitStack, path: Path) -> BufferedReader:
