@@ -138,7 +138,7 @@ def captures(scenario: Path) -> Iterator[View]:
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / scenario.name
         shutil.copytree(scenario, copy, ignore=shutil.ignore_patterns("pcap"))
-        (copy / "pcap-uplink").rename(copy / "pcap")
+        shutil.copytree(scenario.parent / "uplink" / scenario.name, copy / "pcap")
         shown = true_edges(truth, "yes", "conntrack") & known_edges(truth, "recorded", "uplink")
         everything |= {
             edge_of(entry) for entry in truth["notEdges"] if "uplink" in entry.get("believed", {})

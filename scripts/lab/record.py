@@ -28,7 +28,8 @@ what happened. Names, addresses and certificates were made up for the recording.
 
 Beside them: [cases](cases/), small inputs on which the mapper was wrong once;
 [real-cluster](real-cluster/), a capture of a real Kubernetes;
-[k8s-recordings](k8s-recordings/), answers of its API.
+[k8s-recordings](k8s-recordings/), answers of its API. `uplink/` has what the nodes' uplinks alone
+recorded in each scenario.
 
 | scenario | what happens | true edges | size |
 |---|---|---|---|"""
@@ -54,7 +55,20 @@ def record(name: str, directory: Path, variant: int) -> None:
         lab.close()
     if hasattr(module, "finish"):
         module.finish(directory)
+    _move_uplink(directory)
     write_readme(module, name, directory, variant)
+
+
+def uplink_of(directory: Path) -> Path:
+    """Where the recordings of the nodes' uplinks lie: captures of their own, which nobody mixes."""
+    return directory.parent / "uplink" / directory.name
+
+
+def _move_uplink(directory: Path) -> None:
+    uplink = uplink_of(directory)
+    shutil.rmtree(uplink, ignore_errors=True)
+    uplink.parent.mkdir(exist_ok=True)
+    (directory / "pcap-uplink").rename(uplink)
 
 
 def write_readme(module: ModuleType, name: str, directory: Path, variant: int) -> None:
@@ -76,7 +90,8 @@ def write_index(output: Path) -> None:
         directory = output / name
         if not (directory / "truth.json").exists():
             continue
-        sizes = [path.stat().st_size for path in directory.rglob("*") if path.is_file()]
+        paths = (*directory.rglob("*"), *uplink_of(directory).rglob("*"))
+        sizes = [path.stat().st_size for path in paths if path.is_file()]
         truth = json.loads((directory / "truth.json").read_text())
         title = (_module(name).__doc__ or "").split("\n\n")[0].replace("\n", " ").rstrip(".:")
         lines.append(

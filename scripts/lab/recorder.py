@@ -1,7 +1,8 @@
 """tcpdump on every node, the dumps around it, and the capture directory they end up in.
 
-Writes pcap/<node>.pcap (`-i any`, so link type LINUX_SLL2), pcap-uplink/<node>.pcap (`-i eth0`),
-node/<node>/… and manifest.json, as `otterize capture` lays them out.
+Writes pcap/<node>.pcap (`-i any`, so link type LINUX_SLL2), pcap-uplink/<node>.pcap (`-i eth0`;
+`record.py` takes it out of the capture in the end), node/<node>/… and manifest.json, as `otterize
+capture` lays them out.
 """
 
 import hashlib

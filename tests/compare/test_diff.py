@@ -30,6 +30,7 @@ from otterize_pcap.render.diff_text import render_diff
 from otterize_pcap.render.list_text import render_list
 from otterize_pcap.timestamps import SECOND_NS
 from tests.conftest import FIXTURES, Otterize
+from tests.lab.views import uplink_of
 from tests.strategies import graphs, laws
 
 API, KAFKA = Workload("api", "shop", "Deployment"), Workload("kafka", "shop", "StatefulSet")
@@ -306,7 +307,7 @@ def test_one_interface_shows_no_call_within_a_node(otterize: Otterize, tmp_path:
     """What was captured on eth0 alone says nothing of calls between pods of one node."""
     path = tmp_path / "capture"
     shutil.copytree(FIXTURES / "two-nodes", path, ignore=shutil.ignore_patterns("pcap"))
-    (path / "pcap-uplink").rename(path / "pcap")
+    shutil.copytree(uplink_of(FIXTURES / "two-nodes"), path / "pcap")
     manifest = json.loads((path / "manifest.json").read_text())
     nodes = [node | {"files": [], "packets": {}} for node in manifest["nodes"]]
     recorded = {"interface": "eth0", "nodes": nodes}

@@ -27,7 +27,7 @@ SERVICES = FIXTURES / "services"
 def capture(tmp_path: Path) -> Path:
     """A capture directory to be damaged."""
     copy = tmp_path / "capture"
-    shutil.copytree(SERVICES, copy, ignore=shutil.ignore_patterns("pcap-uplink", "truth.json"))
+    shutil.copytree(SERVICES, copy, ignore=shutil.ignore_patterns("truth.json"))
     return copy
 
 

@@ -31,7 +31,7 @@ from tests.lab.more_objects import (
     service,
     third_node,
 )
-from tests.lab.views import RECORDED, forget_watch, snapshot_files
+from tests.lab.views import RECORDED, forget_watch, snapshot_files, uplink_of
 
 DUMPS = ("conntrack-start", "conntrack-end")
 FILES = ("addresses", "ip_local_port_range", *DUMPS)
@@ -102,7 +102,7 @@ class Knowledge:
         """A capture that knows these pieces; it is written into `directory`, which is made."""
         directory.mkdir()
         (directory / "pcap").symlink_to(
-            self.scenario / ("pcap-uplink" if view == "uplink" else "pcap")
+            uplink_of(self.scenario) if view == "uplink" else self.scenario / "pcap"
         )
         manifest = self.scenario / "manifest.json"
         if MANIFEST in known and manifest.exists():

@@ -24,13 +24,14 @@ from hypothesis import strategies as st
 
 from otterize_pcap.capture_dir import decode_manifest
 from otterize_pcap.timestamps import SECOND_NS, parse_time
-from tests.lab.views import snapshot_files, unknown
+from tests.lab.views import snapshot_files, unknown, uplink_of
 
 ROOT = Path(__file__).parents[2]
 RECORD = ROOT / "scripts" / "lab" / "record.py"
 FIXTURES = sorted(path.parent for path in (ROOT / "fixtures").glob("*/truth.json"))
 TRUTHS = {path: json.loads((path / "truth.json").read_text()) for path in FIXTURES}
-SLL2, ETHERNET = 276, 1
+SLL, SLL2, ETHERNET = 113, 276, 1
+RECORDED_AS_V1 = ("handover-cooked-v1", "handover-untold")
 VXLAN_PORT, VXLAN_HEADER = 8472, 8
 MOST_BYTES = 300_000
 VARIANT = "7"
@@ -85,7 +86,7 @@ def packets(path: Path) -> Iterator[tuple[float, Any]]:
 def tunnelled(directory: Path) -> set[Tuple5]:
     """Every TCP and UDP 5-tuple inside VXLAN on the nodes' uplinks."""
     found: set[Tuple5] = set()
-    for path in (directory / "pcap-uplink").iterdir():
+    for path in uplink_of(directory).iterdir():
         for _, outer in packets(path):
             if isinstance(outer.data, dpkt.udp.UDP) and outer.data.dport == VXLAN_PORT:
                 inner = dpkt.ethernet.Ethernet(outer.data.data[VXLAN_HEADER:]).data
@@ -97,7 +98,7 @@ def plain(directory: Path) -> set[Tuple5]:
     """Every TCP and UDP 5-tuple outside the tunnel on the nodes' uplinks."""
     return {
         each
-        for path in (directory / "pcap-uplink").iterdir()
+        for path in uplink_of(directory).iterdir()
         for _, packet in packets(path)
         if (each := _tuple5(packet)) is not None
     }
@@ -338,15 +339,16 @@ def test_packets_lie_within_their_node_s_times(directory: Path) -> None:
 
 @by_fixture
 def test_captures_have_the_stated_link_types(directory: Path) -> None:
-    """`-i any` gives LINUX_SLL2, the uplink Ethernet, for the same nodes."""
+    """`-i any` gives LINUX_SLL2, or v1 where asked, the uplink Ethernet, for the same nodes."""
     links = {}
-    for folder in ("pcap", "pcap-uplink"):
-        for path in (directory / folder).iterdir():
+    for kind, folder in (("any", directory / "pcap"), ("uplink", uplink_of(directory))):
+        for path in folder.iterdir():
             with path.open("rb") as stream:
-                links[folder, path.name] = dpkt.pcap.Reader(stream).datalink()
+                links[kind, path.name] = dpkt.pcap.Reader(stream).datalink()
     nodes = {name for _, name in links}
-    assert links == {("pcap", name): SLL2 for name in nodes} | {
-        ("pcap-uplink", name): ETHERNET for name in nodes
+    cooked = SLL if directory.name in RECORDED_AS_V1 else SLL2
+    assert links == {("any", name): cooked for name in nodes} | {
+        ("uplink", name): ETHERNET for name in nodes
     }
 
 

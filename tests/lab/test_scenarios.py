@@ -48,7 +48,7 @@ from otterize_pcap.resolve.resolution import (
 )
 from otterize_pcap.table.read import ReadOptions
 from tests.conftest import FIXTURES
-from tests.lab.views import RECORDED, believed, copy_view, snapshot_files, unknown
+from tests.lab.views import RECORDED, believed, copy_view, snapshot_files, unknown, uplink_of
 
 Edge = tuple[str, str, str, str, str, str, str, str, str, int]
 
@@ -326,7 +326,7 @@ def test_external_calls_go_by_their_names(scenario: Path) -> None:
 def uplink_capture(scenario: Path, directory: Path, *, conntrack: bool) -> Capture:
     """What the nodes' uplinks alone recorded, with or without the conntrack dumps."""
     shutil.copytree(scenario, directory / "uplink", ignore=shutil.ignore_patterns("pcap"))
-    (directory / "uplink" / "pcap-uplink").rename(directory / "uplink" / "pcap")
+    shutil.copytree(uplink_of(scenario), directory / "uplink" / "pcap")
     capture = opened(scenario, directory / "uplink")
     return capture if conntrack else Capture(replace(contents_of(capture), dumps=()))
 

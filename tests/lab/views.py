@@ -33,14 +33,19 @@ def snapshot_files(truth: dict[str, Any], directory: Path) -> list[Path] | None:
     return [directory / name for name in truth["snapshots"]] if "snapshots" in truth else None
 
 
+def uplink_of(scenario: Path) -> Path:
+    """Where a scenario's recordings of the nodes' uplinks lie."""
+    return scenario.parent / "uplink" / scenario.name
+
+
 def copy_view(scenario: Path, view: str, directory: Path) -> Path:
     """Write a capture directory that holds what this view shows; returns it."""
     words = view.split("+")
     copy = directory / scenario.name
-    left_out = "pcap" if "uplink" in words else "pcap-uplink"
-    shutil.copytree(scenario, copy, ignore=shutil.ignore_patterns(left_out, "truth.json"))
+    left_out = ("truth.json", "pcap") if "uplink" in words else ("truth.json",)
+    shutil.copytree(scenario, copy, ignore=shutil.ignore_patterns(*left_out))
     if "uplink" in words:
-        (copy / "pcap-uplink").rename(copy / "pcap")
+        shutil.copytree(uplink_of(scenario), copy / "pcap")
     for word in words:
         if word == "no-conntrack":
             _remove(copy, "conntrack-*")
