@@ -3,10 +3,13 @@
 One form for both families makes an IPv4-mapped IPv6 address equal to the IPv4 one (S15).
 """
 
+from collections.abc import Iterable
 from ipaddress import IPv4Network, ip_network
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 MAPPED = bytes(10) + b"\xff\xff"
+
+ALL = (1 << 128) - 1
 
 Network = tuple[int, int]
 
@@ -66,32 +69,40 @@ def in_network(address: bytes, network: Network) -> bool:
     return int.from_bytes(address) & mask == value
 
 
-def is_not_a_call(address: bytes) -> bool:
-    """Loopback, link-local, multicast, broadcast and unspecified addresses are no calls (S15).
+def borders_of(networks: Iterable[Network]) -> list[bytes]:
+    """Where ranges begin and end, in order; what no border lies between is in the same ranges."""
+    found = {end for value, mask in networks for end in (value, value + (mask ^ ALL) + 1)}
+    return [border.to_bytes(16) for border in sorted(found) if border <= ALL]
 
-    The metadata service and a node-local DNS cache have link-local addresses and are calls.
-    """
-    if address in (METADATA_SERVICE, NODE_LOCAL_DNS):
-        return False
-    if address.startswith(MAPPED):
-        first = address[12]
-        return (
-            first in (0, 127)
-            or 224 <= first <= 239
-            or address[12:14] == b"\xa9\xfe"
-            or address[12:] == b"\xff\xff\xff\xff"
-        )
-    return (
-        address[0] == 0xFF
-        or (address[0] == 0xFE and address[1] & 0xC0 == 0x80)
-        or address[:15] == bytes(15)
+
+CALLED_ALL_THE_SAME = (METADATA_SERVICE, NODE_LOCAL_DNS)
+"""The metadata service and a node-local DNS cache have link-local addresses and are calls."""
+NOT_CALLED = tuple(
+    parse_network(text)
+    for text in (
+        *("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32"),
+        *("::/120", "fe80::/10", "ff00::/8"),
     )
+)
+"""Loopback, link-local, multicast, broadcast and unspecified addresses."""
+
+
+def is_not_a_call(address: bytes) -> bool:
+    """Whether nobody calls from or to an address (S15)."""
+    if address in CALLED_ALL_THE_SAME:
+        return False
+    number = int.from_bytes(address)
+    return any(number & mask == value for value, mask in NOT_CALLED)
 
 
 PRIVATE = tuple(
     parse_network(text)
     for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 )
+
+
+KINDS = (*NOT_CALLED, *PRIVATE, *((int.from_bytes(one), ALL) for one in CALLED_ALL_THE_SAME))
+"""The ranges by which `is_not_a_call` and `is_private` go."""
 
 
 def is_private(address: bytes) -> bool:

@@ -19,16 +19,18 @@ PATIENCE_S = 1.0
 
 @contextmanager
 def reading_progress(
-    name: str, paths: Sequence[Path], stream: TextIO = sys.stderr, patience_s: float = PATIENCE_S
+    name: str, paths: Sequence[Path], stream: TextIO | None = None, patience_s: float = PATIENCE_S
 ) -> Iterator[Progress | None]:
     """What to tell the progress of reading one recording to, None where nobody looks.
 
     Args:
         name: Names the recording beside the bar.
         paths: Its files; their sizes are what there is to do, if none is compressed.
-        stream: Where the bar is drawn.
+        stream: Where the bar is drawn; stderr, unless told otherwise.
         patience_s: Seconds before it appears.
     """
+    # Looked up now: who imports this may replace stderr, or close it.
+    stream = stream or sys.stderr
     if not stream.isatty():
         yield None
         return

@@ -1,6 +1,6 @@
 # Declarations of `_answers.pyx`.
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum Answer:
     NO = 0
@@ -64,11 +64,14 @@ cdef class Answers:
     cdef Leads *leads
     cdef uint32_t lead_count
     cdef uint32_t lead_room
+    cdef uint64_t *borders
+    cdef int32_t border_count
 
     cdef uint64_t _hash(self, uint64_t high, uint64_t low) noexcept nogil
     cdef uint32_t number_of(self, uint64_t high, uint64_t low) except? 0xFFFFFFFF
     cdef int _ask(self, uint32_t number) except -1
     cdef int _grow(self) except -1
+    cdef int32_t alike(self, uint32_t number) noexcept nogil
     cdef Answer is_held(self, uint32_t number, int64_t first_ns, int64_t last_ns) noexcept nogil
     cdef Answer is_served(
         self, uint32_t number, uint32_t protocol, uint32_t port, int64_t first_ns, int64_t last_ns

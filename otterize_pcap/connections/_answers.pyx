@@ -6,7 +6,7 @@ Addresses are numbered as they are met. Only those that the snapshot knows cost 
 a scan of a million others costs none.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 
 from otterize_pcap.table._row cimport address, be64
@@ -18,10 +18,12 @@ cdef class Answers:
     Args:
         snapshot: `facts.SnapshotFacts`.
         secret: At least 32 bytes that whoever wrote the capture does not know.
+        borders: See `grouped.GroupedConnections`.
     """
 
-    def __cinit__(self, snapshot, bytes secret):
+    def __cinit__(self, snapshot, bytes secret, borders=None):
         cdef int i
+        cdef bytes text
         self.snapshot = snapshot
         self.known = set(snapshot.addresses())
         self.lead_numbers = {}
@@ -31,6 +33,13 @@ cdef class Answers:
         self.slots = <uint32_t *>calloc(1 << 8, sizeof(uint32_t))
         if self.slots == NULL:
             raise MemoryError
+        self.border_count = -1 if borders is None else <int32_t>len(borders)
+        self.borders = <uint64_t *>malloc((max(self.border_count, 0) + 1) * 2 * sizeof(uint64_t))
+        if self.borders == NULL:
+            raise MemoryError
+        for i, text in enumerate(borders or ()):
+            self.borders[2 * i] = be64(<const uint8_t *>text)
+            self.borders[2 * i + 1] = be64(<const uint8_t *>text + 8)
 
     def __dealloc__(self):
         cdef uint32_t number
@@ -42,6 +51,7 @@ cdef class Answers:
         free(self.addresses)
         free(self.leads)
         free(self.slots)
+        free(self.borders)
 
     cdef uint64_t _hash(self, uint64_t high, uint64_t low) noexcept nogil:
         cdef uint64_t total
@@ -121,6 +131,22 @@ cdef class Answers:
             served.time.start_ns, served.time.end_ns = start, end
         found.held_count, found.served_count = <uint32_t>len(held), <uint32_t>len(ports)
         return 0
+
+    cdef int32_t alike(self, uint32_t number) noexcept nogil:
+        """The range of an address of which nothing is known; -1 where something is."""
+        cdef CAddress *found = &self.addresses[number]
+        cdef int32_t low = 0, high = self.border_count, middle
+        if found.is_known or high < 0:
+            return -1
+        while low < high:
+            middle = (low + high) >> 1
+            if (self.borders[2 * middle] < found.high
+                    or (self.borders[2 * middle] == found.high
+                        and self.borders[2 * middle + 1] <= found.low)):
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
     cdef Answer is_held(self, uint32_t number, int64_t first_ns, int64_t last_ns) noexcept nogil:
         """Whether a pod held an address over a time."""

@@ -123,7 +123,8 @@ cdef class Components:
             self.index.unchain_components()
 
     def join(
-        self, list offsets, list began, list ranks, list sightings, snapshot, bytes secret, ranges
+        self, list offsets, list began, list ranks, list sightings, snapshot, bytes secret, ranges,
+        borders=None,
     ):
         """Find what belongs together.
 
@@ -135,9 +136,10 @@ cdef class Components:
             snapshot: `facts.SnapshotFacts`.
             secret: At least 40 bytes that whoever wrote the capture does not know.
             ranges: The ephemeral ports that nodes saved, by address.
+            borders: See `grouped.GroupedConnections`.
         """
         self.secret = int.from_bytes(secret[32:40], "little")
-        self.answers = Answers(snapshot, secret)
+        self.answers = Answers(snapshot, secret, borders)
         self.times = TableTimes(offsets, began, ranks, self.limits.datagram_gap_ns)
         self.component = ComponentLegs(
             self.index, self.times, Sightings(self.index, sightings), self.limits)

@@ -9,10 +9,11 @@ from otterize_pcap.connections._pieces cimport MAX_ENDS
 from otterize_pcap.connections._sums cimport CSpan, CTotals
 from otterize_pcap.connections._verdicts cimport CJudged
 
-# The moments at which who is at a side changes.
+# The moments at which who is at a side changes; `first` is the first address that was met there.
 cdef struct CChanges:
     int64_t *moments
     uint32_t count
+    uint32_t first
 
 # A side while nothing about it changes; the times are those in which it sent in one connection.
 cdef struct CStand:
@@ -49,7 +50,9 @@ cdef class Groups:
         const CTotals *totals
     ) except? 0xFFFFFFFF
     cdef void count(self, uint32_t group, const CTotals *totals) noexcept nogil
-    cdef uint32_t _side(self, const uint32_t *key, uint32_t words) except? 0xFFFFFFFF
+    cdef uint32_t _side(
+        self, const uint32_t *key, uint32_t words, uint32_t first
+    ) except? 0xFFFFFFFF
     cdef int _learn_changes(self, uint32_t side) except -1
     cdef bint _is_known(self, uint32_t side) noexcept nogil
     cdef uint32_t _stand(self, uint32_t side, const CSpan *sent) except? 0xFFFFFFFF

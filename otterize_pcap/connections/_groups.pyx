@@ -4,15 +4,18 @@
 
 A *side* is the addresses of the clients, or the endpoints of the servers, of connections. What is
 there can change; between two changes a side *stands*, and each of its connections resolves alike.
+Single clients of whom nothing is known are one side as far as they resolve alike: else a flood from
+a million addresses is a million groups (16 s and 1.8 GB).
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memset
 
 cdef enum:
     CLIENTS = 0
     SERVERS = 1
+    UNKNOWN_CLIENTS = 2
 
 
 cdef class Groups:
@@ -46,15 +49,22 @@ cdef class Groups:
         cdef uint32_t before, number
         cdef CGroup *groups
         cdef int place
+        cdef uint32_t first = numbers[judged.client[0]]
+        cdef int32_t alike = self.answers.alike(first) if judged.clients == 1 else -1
         key[0] = CLIENTS
         for place in range(judged.clients):
             key[1 + place] = numbers[judged.client[place]]
-        group[1] = self._stand(self._side(key, 1 + judged.clients), &totals.sent[CLIENTS])
+        if alike >= 0:
+            key[0], key[1] = UNKNOWN_CLIENTS, alike
+        group[1] = self._stand(
+            self._side(key, 1 + judged.clients, first), &totals.sent[CLIENTS])
         key[0], key[1] = SERVERS, protocol
         for place in range(judged.servers):
             key[2 + 2 * place] = numbers[judged.server[place]]
             key[3 + 2 * place] = ends[judged.server[place]].port
-        group[2] = self._stand(self._side(key, 2 + 2 * judged.servers), &totals.sent[SERVERS])
+        first = numbers[judged.server[0]]
+        group[2] = self._stand(
+            self._side(key, 2 + 2 * judged.servers, first), &totals.sent[SERVERS])
         group[0] = judged.class_
         before = self.groups_by_key.count
         number = self.groups_by_key.number_of(<uint8_t *>group, sizeof(group))
@@ -84,11 +94,14 @@ cdef class Groups:
             group.rank, group.packet = totals.first.rank, totals.first.row.number
         group.connections += 1
 
-    cdef uint32_t _side(self, const uint32_t *key, uint32_t words) except? 0xFFFFFFFF:
+    cdef uint32_t _side(
+        self, const uint32_t *key, uint32_t words, uint32_t first
+    ) except? 0xFFFFFFFF:
         cdef uint32_t before = self.sides.count
         cdef uint32_t side = self.sides.number_of(<const uint8_t *>key, 4 * words)
         if side == before:
             self._learn_changes(side)
+            self.changes[side].first = first
         return side
 
     cdef int _learn_changes(self, uint32_t side) except -1:
@@ -105,7 +118,7 @@ cdef class Groups:
         self.changes[side].moments = NULL
         if not self._is_known(side):
             return 0
-        clients, protocol, servers = self.side(side)
+        clients, protocol, servers, _ = self.side(side)
         moments = (self.snapshot.client_changes(clients) if clients
                    else self.snapshot.server_changes(protocol, servers))
         if moments:
@@ -122,6 +135,8 @@ cdef class Groups:
         cdef const uint32_t *key = <const uint32_t *>self.sides.key(side)
         cdef uint32_t words = self.sides.length(side) // 4
         cdef uint32_t at = 1 if key[0] == CLIENTS else 2
+        if key[0] == UNKNOWN_CLIENTS:
+            return False
         while at < words:
             if self.answers.addresses[key[at]].is_known:
                 return True
@@ -129,17 +144,22 @@ cdef class Groups:
         return False
 
     def side(self, uint32_t side):
-        """(addresses of clients, protocol, endpoints of servers); one of the two is empty."""
+        """(addresses of clients, protocol, endpoints of servers, whether it is an example).
+
+        Either clients or servers are empty. An example is one of clients of whom nothing is known.
+        """
         cdef const uint32_t *key = <const uint32_t *>self.sides.key(side)
         cdef uint32_t words = self.sides.length(side) // 4, at
         cdef list ends = []
+        if key[0] == UNKNOWN_CLIENTS:
+            return (self.answers.address(self.changes[side].first),), 0, (), True
         if key[0] == CLIENTS:
             for at in range(1, words):
                 ends.append(self.answers.address(key[at]))
-            return tuple(ends), 0, ()
+            return tuple(ends), 0, (), False
         for at in range(2, words, 2):
             ends.append((self.answers.address(key[at]), key[at + 1]))
-        return (), key[1], tuple(ends)
+        return (), key[1], tuple(ends), False
 
     cdef uint32_t _stand(self, uint32_t side, const CSpan *sent) except? 0xFFFFFFFF:
         """The number of a side at the time in which it sent in a connection (S12)."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from otterize_pcap.connections.component_index import RowIndex
-from otterize_pcap.connections.connection_groups import Groups, Side, Totals, totals_of
+from otterize_pcap.connections.connection_groups import Groups, Totals, totals_of
 from otterize_pcap.connections.conntrack_flows import tuple5
 from otterize_pcap.connections.facts import SnapshotFacts, Span
 from otterize_pcap.connections.known_ends import KnownEnds
@@ -134,7 +134,7 @@ class Components:
                     differences.setdefault((one, other), []).append(seen[other] - seen[one])
         return differences
 
-    def join(
+    def join(  # noqa: PLR0913, PLR0917 - as the compiled one, called in one place
         self,
         offsets: Sequence[int],
         began: Sequence[int | None],
@@ -143,6 +143,7 @@ class Components:
         snapshot: SnapshotFacts,
         secret: bytes,
         ranges: Ranges,
+        borders: Sequence[bytes] | None = None,
     ) -> None:
         """Find what belongs together.
 
@@ -154,9 +155,10 @@ class Components:
             snapshot: What the snapshot says.
             secret: For the compiled part's hashes.
             ranges: The ephemeral ports that nodes saved, by address.
+            borders: See `grouped.GroupedConnections`.
         """
         del secret
-        self._answers = SnapshotAnswers(snapshot)
+        self._answers = SnapshotAnswers(snapshot, borders)
         times = [
             TableTimes(
                 offset,
@@ -236,8 +238,8 @@ class Components:
         """For each stand (side, first_ns, last_ns): when the side sent in one connection then."""
         return self._groups.stands()
 
-    def side(self, number: int) -> Side:
-        """(addresses of clients, protocol, endpoints of servers); one of the two is empty."""
+    def side(self, number: int) -> tuple[tuple[bytes, ...], int, tuple[Endpoint, ...], bool]:
+        """`Groups.side`."""
         return self._groups.side(number)
 
     def counted(self) -> list[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 A *side* is the addresses of the clients, or the endpoints of the servers, of connections. What is
 there can change; between two changes a side *stands*, and each of its connections resolves alike.
+Single clients of whom nothing is known are one side as far as they resolve alike.
 """
 
 from bisect import bisect_right
@@ -54,7 +55,8 @@ class Groups:
 
     def __init__(self, answers: SnapshotAnswers) -> None:
         self._answers = answers
-        self._sides: dict[Side, int] = {}
+        self._sides: list[tuple[Side, bool]] = []
+        self._side_numbers: dict[Side | int, int] = {}
         self._changes: list[Sequence[int]] = []
         self._stands: dict[tuple[int, int, int], tuple[int, int]] = {}
         self._stand_numbers: dict[tuple[int, int, int], int] = {}
@@ -66,9 +68,10 @@ class Groups:
         class_, clients, servers, _ = judged
         client: Side = (tuple(piece.ends[place][0] for place in clients), 0, ())
         server: Side = ((), piece.protocol, tuple(piece.ends[place] for place in servers))
+        alike = self._answers.alike(client[0][0]) if len(clients) == 1 else None
         key = (
             class_,
-            self._stand(self._side(client), totals.sent[0]),
+            self._stand(self._side(client, alike), totals.sent[0]),
             self._stand(self._side(server), totals.sent[1]),
         )
         number = self._numbers.setdefault(key, len(self._groups))
@@ -88,9 +91,11 @@ class Groups:
             group.packets[way] += totals.packets[way]
             group.bytes[way] += totals.bytes[way]
 
-    def _side(self, side: Side) -> int:
-        number = self._sides.setdefault(side, len(self._changes))
-        if number == len(self._changes):
+    def _side(self, side: Side, alike: int | None = None) -> int:
+        key = side if alike is None else alike
+        number = self._side_numbers.setdefault(key, len(self._sides))
+        if number == len(self._sides):
+            self._sides.append((side, alike is not None))
             clients, protocol, servers = side
             self._changes.append(
                 self._answers.client_changes(clients)
@@ -107,9 +112,13 @@ class Groups:
         self._stands.setdefault(key, (first, last))
         return self._stand_numbers.setdefault(key, len(self._stand_numbers))
 
-    def side(self, number: int) -> Side:
-        """A side by its number."""
-        return list(self._sides)[number]
+    def side(self, number: int) -> tuple[tuple[bytes, ...], int, tuple[Endpoint, ...], bool]:
+        """(addresses of clients, protocol, endpoints of servers, whether it is an example).
+
+        Either clients or servers are empty. An example is one of clients of whom nothing is known.
+        """
+        side, is_example = self._sides[number]
+        return (*side, is_example)
 
     def stands(self) -> list[tuple[int, int, int]]:
         """For each stand (side, first_ns, last_ns): when the side sent in one connection then."""

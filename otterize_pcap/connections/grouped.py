@@ -53,9 +53,11 @@ class GroupedConnections:
         believed: Whether what came through a tunnel path counts (S25).
         listed: Whether `listing` will be asked for.
         ranges: The ephemeral ports that nodes saved, by address (S35).
+        borders: Addresses, in order, such that clients of whom the snapshot knows nothing resolve
+            alike where no border lies between them: they are grouped. None where none are.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what may be known of a capture, by name
         self,
         recordings: Sequence[Recording],
         snapshot: CapturedSnapshot,
@@ -65,9 +67,11 @@ class GroupedConnections:
         *,
         listed: bool = False,
         ranges: Ranges | None = None,
+        borders: Sequence[bytes] | None = None,
     ) -> None:
         self._snapshot: CapturedSnapshot = snapshot
         self._ranges = ranges or {}
+        self._borders = borders
         self._listed = listed
         self._components = _components_of([each.table for each in recordings], believed)
         shows = self._components.shows
@@ -125,6 +129,7 @@ class GroupedConnections:
             self._snapshot,
             os.urandom(SECRET_BYTES),
             self._ranges,
+            self._borders,
         )
         self._components.count(self._verdicts.judge, self._listed)
 
@@ -143,7 +148,7 @@ class GroupedConnections:
         """What groups refer to."""
         found = []
         for number, (side, first_ns, last_ns) in enumerate(self._components.stands()):
-            clients, protocol, servers = self._components.side(side)
+            clients, protocol, servers, is_example = self._components.side(side)
             found.append(
                 Stand(
                     number,
@@ -152,6 +157,7 @@ class GroupedConnections:
                     servers,
                     first_ns,
                     last_ns,
+                    is_example,
                 )
             )
         return found

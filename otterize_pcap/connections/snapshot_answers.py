@@ -1,5 +1,6 @@
 """What a snapshot says of addresses and endpoints over a time: `_answers.pyx`, readable."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
@@ -18,8 +19,9 @@ class Answer(IntEnum):
 class SnapshotAnswers:
     """The answers of one snapshot, which is asked once for each address and endpoint."""
 
-    def __init__(self, snapshot: SnapshotFacts) -> None:
+    def __init__(self, snapshot: SnapshotFacts, borders: Sequence[bytes] | None = None) -> None:
         self._snapshot = snapshot
+        self._borders = borders
         self._known = frozenset(snapshot.addresses())
         self._held: dict[bytes, Sequence[tuple[int, int]]] = {}
         self._served: dict[bytes, dict[tuple[int, int], list[Served]]] = {}
@@ -28,6 +30,12 @@ class SnapshotAnswers:
     def is_known(self, address: bytes) -> bool:
         """Whether the snapshot knows anything of an address."""
         return address in self._known
+
+    def alike(self, address: bytes) -> int | None:
+        """The range of an address of which nothing is known; None where something is."""
+        if self._borders is None or address in self._known:
+            return None
+        return bisect_right(self._borders, address)
 
     def is_held(self, address: bytes, first_ns: int, last_ns: int) -> Answer:
         """Whether a pod held an address over a time."""

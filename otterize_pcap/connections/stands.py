@@ -15,6 +15,7 @@ class Stand:
     `number` is its place in `GroupedConnections.stands`. `clients` and `servers` are endpoints,
     from where the connections began to where they ended; one of the two is empty, and the ports of
     clients are 0. The times, in ns, are those in which this side sent in one of the connections.
+    `is_example` where the client is one of several of whom nothing is known, and stands for all.
     """
 
     number: int
@@ -23,6 +24,7 @@ class Stand:
     servers: tuple[Endpoint, ...]
     first_ns: int
     last_ns: int
+    is_example: bool = False
 
 
 class ConnectionGroup(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from otterize_pcap.connections.stands import ConnectionGroup
 from otterize_pcap.explain.asked_names import AskedName, find_asked
 from otterize_pcap.graph.fate import FateKind
 from otterize_pcap.graph.service_graph import Call, External, Workload
@@ -124,6 +125,10 @@ class AskedPair:
         connection = resolution.connection
         ends = connection.clients if side == "client" else connection.servers
         if asked.address is not None:
+            # An example stands for any: whether it is the one that is meant, each connection says.
+            is_example = isinstance(connection, ConnectionGroup) and connection.client.is_example
+            if is_example and side == "client":
+                return True
             return any(address == asked.address for address, _ in ends)
         if asked.services:
             through = resolution.services if isinstance(resolution, Resolved) else None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from otterize_pcap.addresses import in_network, is_private
+from otterize_pcap.addresses import KINDS, borders_of, in_network, is_private
 from otterize_pcap.connections.names import Names, RecordedPayload, read_names
 from otterize_pcap.packets.closed_tunnels import FORGED
 from otterize_pcap.packets.packet import Tunnel
@@ -134,6 +134,10 @@ class CaptureLookup:
     @cached_property
     def _known(self) -> set[bytes]:
         return self.routes.addresses()
+
+    def borders(self) -> list[bytes]:
+        """Where the ranges begin and end by which `Resolver` tells unknown clients apart."""
+        return borders_of((*KINDS, *self.contents.inside, *self.snapshot.pod_networks))
 
     @staticmethod
     def believes(tunnels: tuple[Tunnel, ...]) -> bool:

@@ -74,6 +74,7 @@ class MappedCapture:
             ClockFacts(contents.clocks_ahead, self._lookup.hands.settle),
             self._lookup.believes,
             ranges=self._lookup.port_ranges(),
+            borders=self._lookup.borders(),
         )
         self.offsets: Mapping[str, int] = self._found.offsets
         self._resolver = self._lookup.resolver(self._found.other_readings)
@@ -148,7 +149,11 @@ class MappedCapture:
     def select(
         self, wanted: Callable[[Resolution | GroupResolution], bool]
     ) -> Iterator[Resolution]:
-        """What becomes of each connection that is wanted, as its group or by a name of its own."""
+        """What becomes of each connection that is wanted, as its group or by a name of its own.
+
+        A group's client can be an example of many (`Stand.is_example`): then it is wanted if any
+        address could be.
+        """
 
         def could_be(resolution: GroupResolution) -> bool:
             return wanted(resolution) or (self._goes_by_names and _is_outside(resolution))

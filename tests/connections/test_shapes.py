@@ -87,6 +87,7 @@ def grouped(found: Traffic, *, fast: bool) -> tuple[GroupedConnections, list[byt
                 believed=lookup.believes,
                 listed=True,
                 ranges=lookup.port_ranges(),
+                borders=lookup.borders(),
             ),
             verdicts.asked,
         )
