@@ -1,13 +1,12 @@
 """What lies in a capture directory: captures, told by content, and what else there is.
 
 A file is a capture whose first bytes are one's, whatever its name. One that is only named like a
-capture is reported as damaged, and what is neither is named, unless it is a text: captures are kept
-beside manifests, snapshots and notes.
+capture is reported as damaged, and what is neither is named. Texts and hidden files are counted:
+captures are kept beside notes, and systems leave files of their own.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from otterize_pcap.capture_dir import pcap_dir
@@ -38,27 +37,72 @@ class FoundFiles:
 def find_captures(directory: Path) -> FoundFiles:
     """Look through `pcap/` of a capture directory, or through one that was made by hand.
 
-    Beside `pcap/` there may be any directory; a capture that lies there as a file is misplaced.
+    Beside `pcap/` there may be anything; captures that lie there are misplaced.
     """
     folder = pcap_dir(directory)
-    captures: list[Path] = []
-    others: list[Path] = []
-    beside: list[Path] = []
+    found = _Found()
     for entry in _entries(folder if folder.is_dir() else directory):
-        if entry.is_dir():
+        found.take(entry)
+    beside: list[Path] = []
+    if folder.is_dir():
+        beside = [
+            entry
+            for entry in _entries(directory)
+            if entry != folder and (_has_captures(entry) if entry.is_dir() else is_capture(entry))
+        ]
+    notes = [
+        *_note(found.others, "no capture"),
+        *_note(found.folders, "a directory of its own; give it by itself"),
+        *_note(found.hidden, "hidden"),
+        *_note(beside, "not in pcap/"),
+        *found.passed_over(directory),
+    ]
+    return FoundFiles(tuple(found.captures), tuple(notes))
+
+
+@dataclass(slots=True)
+class _Found:
+    """What lies in the folder of captures: read, left out and named, or counted.
+
+    `hidden` are captures, such as what rsync had begun to copy.
+    """
+
+    captures: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    hidden: list[Path] = field(default_factory=list)
+    texts: int = 0
+    of_systems: int = 0
+
+    def take(self, entry: Path) -> None:
+        """Look at one entry."""
+        if entry.name.startswith("."):
+            # Names with a dot in front are of systems and archivers.
+            if entry.is_file() and is_capture(entry):
+                self.hidden.append(entry)
+            else:
+                self.of_systems += 1
+        elif entry.is_dir():
             if is_capture_name(entry.name) or _has_captures(entry):
-                others.append(entry)
+                self.folders.append(entry)
         elif not entry.is_file():
             # A pipe or a device would be waited for.
-            others.append(entry)
+            self.others.append(entry)
         elif is_capture(entry) or is_capture_name(entry.name):
-            captures.append(entry)
-        elif not _is_text(entry) and not entry.name.startswith(KNOWN):
-            others.append(entry)
-    if folder.is_dir():
-        beside = [entry for entry in _entries(directory) if is_capture(entry)]
-    notes = [*_note(others, "no capture"), *_note(beside, "not in pcap/")]
-    return FoundFiles(tuple(captures), tuple(notes))
+            self.captures.append(entry)
+        elif entry.name.startswith(KNOWN):
+            return
+        elif _is_text(entry):
+            self.texts += 1
+        else:
+            self.others.append(entry)
+
+    def passed_over(self, directory: Path) -> Iterator[str]:
+        """How many there are that nobody takes for captures."""
+        counts = ((self.texts, "texts"), (self.of_systems, "hidden files"))
+        told = ", ".join(f"{what} ({count})" for count, what in counts if count)
+        if told:
+            yield f"passed over in {path_text(directory)}: {told}"
 
 
 def is_capture(path: Path) -> bool:
@@ -77,21 +121,19 @@ def is_capture(path: Path) -> bool:
     return True
 
 
-def _entries(directory: Path) -> Iterator[Path]:
-    """What is in a directory, by name; names with a dot in front are of systems and archivers."""
-    yield from sorted(entry for entry in directory.iterdir() if not entry.name.startswith("."))
+def _entries(directory: Path) -> list[Path]:
+    return sorted(directory.iterdir())
 
 
 def _has_captures(directory: Path) -> bool:
-    """Whether some file right inside a directory is a capture."""
+    """Whether some file in a directory, or below it, is a capture, or named like one."""
     try:
-        return any(
-            is_container(_head(entry)[:4])
-            for entry in islice(_entries(directory), MAX_LOOKED_AT)
-            if entry.is_file()
-        )
+        files = [entry for entry in directory.rglob("[!.]*") if entry.is_file()]
     except OSError:
         return False
+    return any(is_capture_name(entry.name) for entry in files) or any(
+        is_capture(entry) for entry in files[:MAX_LOOKED_AT]
+    )
 
 
 def _is_text(path: Path) -> bool:

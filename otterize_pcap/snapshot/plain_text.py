@@ -1,4 +1,4 @@
-"""A snapshot document's bytes as UTF-8 text, and several JSON values in one text apart.
+"""A snapshot document's bytes as UTF-8 text, and the values in one text apart, JSON or YAML.
 
 PowerShell writes what it redirects as UTF-16; editors on Windows begin UTF-8 with a byte order
 mark. `kubectl get … >> FILE`, `kubectl get -w -o json` and JSON lines put one value after another.
@@ -9,8 +9,13 @@ import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from mmap import mmap
+from typing import Any
+
+import msgspec
 
 from otterize_pcap.errors import SnapshotError
+from otterize_pcap.json_errors import unencodable
+from otterize_pcap.yaml_documents import YamlError, load_documents
 
 DocumentText = bytes | mmap
 
@@ -56,3 +61,34 @@ def _joined_values(text: bytes) -> Iterator[bytes]:
             rest = rest[end:].lstrip()
     except (ValueError, RecursionError):
         yield rest.encode() if text.isascii() else text
+
+
+def yaml_values(document: bytes, where: str) -> Iterator[bytes]:
+    """The documents of a YAML text, each as JSON.
+
+    Raises:
+        SnapshotError: It is no YAML, or a document of it has no fields, or no JSON form.
+    """
+    try:
+        for part in load_documents(document):
+            if part is None:
+                continue
+            if not isinstance(part, dict):
+                message = (
+                    f"{where}: no Kubernetes objects (YAML {type(part).__name__}); "
+                    "expected what `kubectl get -o yaml` prints"
+                )
+                raise SnapshotError(message)
+            yield _as_json(part, where)
+    except YamlError as error:
+        message = f"{where}: neither JSON nor YAML ({error}); write the snapshot again"
+        raise SnapshotError(message) from error
+
+
+def _as_json(part: dict[str, Any], where: str) -> bytes:
+    try:
+        return msgspec.json.encode(part)
+    except (TypeError, ValueError, OverflowError) as error:
+        place = unencodable(part)
+        message = f"{where}: YAML that has no JSON form (see {place}); write the snapshot again"
+        raise SnapshotError(message) from error

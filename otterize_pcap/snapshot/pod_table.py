@@ -25,7 +25,9 @@ from otterize_pcap.snapshot.objects import (
 )
 
 TABLE = re.compile(rb"\s*(NAMESPACE\s+)?NAME\s+(READY|STATUS|TYPE|AGE)\b")
-APART = re.compile(r"\s{2,}")
+HEADINGS = re.compile(r"(NAMESPACE\s+)?NAME\s+[A-Z]")
+# Tabs are what browsers and spreadsheets make of it.
+APART = re.compile(r"\t\s*|\s{2,}")
 NONE = ("", "<none>", "<unknown>")
 # What the STATUS column says of a pod that is over, instead of its phase.
 OVER = {"Completed": "Succeeded", "Succeeded": "Succeeded"}
@@ -49,20 +51,39 @@ def is_table(text: bytes) -> bool:
     return TABLE.match(text) is not None
 
 
-def read_tables(text: bytes, where: str) -> list[Item]:
-    """The pods and nodes of one or more tables.
+def read_tables(text: bytes, where: str) -> tuple[list[Item], int]:
+    """The pods and nodes of one or more tables, and how many lines have other columns than theirs.
+
+    Tables of other kinds (`kubectl get all`) say nothing of addresses and are passed over.
 
     Raises:
         SnapshotError: Pods have no addresses: it was printed without `-o wide`.
     """
-    rows = list(_rows(text.decode("utf-8", "replace").splitlines()))
-    pods = [row for row in rows if "READY" in row]
+    rows, strange = _rows(text.decode("utf-8", "replace").splitlines())
+    pods = [row for row in rows if "READY" in row and "RESTARTS" in row]
     if pods and not any("IP" in row for row in pods):
         message = f"{where}: a table without addresses; write it with -o json, or -o wide"
         raise SnapshotError(message)
-    return [
+    items = [
         *(_node(row) for row in rows if "INTERNAL-IP" in row),
-        *(_pod(row) for row in pods),
+        *(_pod(row) for row in _states(pods)),
+    ]
+    return items, strange
+
+
+def _states(rows: Iterable[Row]) -> Iterable[Row]:
+    """The last line of each pod in each phase at each address: `-w` prints one for each change.
+
+    Lines from before it had one say nothing that a later one does not.
+    """
+    last = {
+        (row.get("NAMESPACE"), row["NAME"], _value(row, "IP"), _phase(row)): row for row in rows
+    }
+    placed = {(namespace, name) for namespace, name, address, _ in last if address}
+    return [
+        row
+        for (namespace, name, address, _), row in last.items()
+        if address or (namespace, name) not in placed
     ]
 
 
@@ -90,14 +111,20 @@ def _address(pod: PodItem) -> str:
     return (pod.status.podIP if pod.status else None) or ""
 
 
-def _rows(lines: Sequence[str]) -> Iterator[Row]:
+def _rows(lines: Iterable[str]) -> tuple[list[Row], int]:
+    """All rows, by their headings, and how many lines fit none."""
     headings: list[str] = []
+    rows: list[Row] = []
+    strange = 0
     for line in lines:
         cells = APART.split(line.strip())
-        if TABLE.match(line.encode()):
+        if HEADINGS.match(line.lstrip()):
             headings = cells
         elif len(cells) == len(headings):
-            yield dict(zip(headings, cells, strict=True))
+            rows.append(dict(zip(headings, cells, strict=True)))
+        else:
+            strange += bool(line.strip())
+    return rows, strange
 
 
 def _pod(row: Row) -> PodItem:

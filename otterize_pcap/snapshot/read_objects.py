@@ -15,18 +15,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from mmap import PAGESIZE, mmap
-from typing import Any
 
 import msgspec
 
 from otterize_pcap.errors import SnapshotError
-from otterize_pcap.json_errors import json_reason, unencodable
+from otterize_pcap.json_errors import json_reason
 from otterize_pcap.snapshot.decode_items import BROKEN, KIND, Listed, decode_item
 from otterize_pcap.snapshot.objects import Document, Item, Metadata, Watch, WatchEvent
 from otterize_pcap.snapshot.odd_fields import OddFields, read_watch
-from otterize_pcap.snapshot.plain_text import DocumentText, json_values, utf8_text
+from otterize_pcap.snapshot.plain_text import DocumentText, json_values, utf8_text, yaml_values
 from otterize_pcap.snapshot.pod_table import LACKS, is_table, read_tables
-from otterize_pcap.yaml_documents import YamlError, load_documents
 
 # Kubernetes API reference, metav1.WatchEvent.
 STATES = ("ADDED", "MODIFIED", "DELETED")
@@ -108,7 +106,7 @@ def read_objects(document: DocumentText, where: str, odd: OddFields) -> list[Par
     elif is_table(text[beginning.start() : beginning.start() + HEADINGS_WITHIN]):
         reader.read_table(bytes(text))
     else:
-        reader.read_values([_as_json(part, where) for part in _yaml_documents(bytes(text), where)])
+        reader.read_values(list(yaml_values(bytes(text), where)))
     return reader.parts()
 
 
@@ -120,15 +118,6 @@ def _array(text: DocumentText) -> list[bytes] | None:
         return None
     found = [bytes(value) for value in values]
     return found if all(value.startswith(b"{") for value in found) else None
-
-
-def _as_json(part: dict[str, Any], where: str) -> bytes:
-    try:
-        return msgspec.json.encode(part)
-    except (TypeError, ValueError, OverflowError) as error:
-        place = unencodable(part)
-        message = f"{where}: YAML that has no JSON form (see {place}); write the snapshot again"
-        raise SnapshotError(message) from error
 
 
 class _Reader:
@@ -184,9 +173,11 @@ class _Reader:
 
     def read_table(self, text: bytes) -> None:
         """What `kubectl get pods -o wide` prints."""
-        items = read_tables(text, self._where)
+        items, strange = read_tables(text, self._where)
         self._lists.append(Part(items, view=self._where, is_table=True))
         self._odd.files.add(f"{self._where}: {LACKS}")
+        if strange:
+            self._odd.files.add(f"{self._where}: {strange} lines fit no headings of the table")
 
     def _read_event(self, value: bytes) -> bool:
         """An event of a watch; the object that it tells of is its state then."""
@@ -299,20 +290,3 @@ def _forget(document: DocumentText, forgotten: int, until: int) -> int:
         document.madvise(FORGET, forgotten, until - forgotten)
         return until
     return forgotten
-
-
-def _yaml_documents(document: bytes, where: str) -> Iterator[dict[str, Any]]:
-    try:
-        for part in load_documents(document):
-            if part is None:
-                continue
-            if not isinstance(part, dict):
-                message = (
-                    f"{where}: no Kubernetes objects (YAML {type(part).__name__}); "
-                    "expected what `kubectl get -o yaml` prints"
-                )
-                raise SnapshotError(message)
-            yield part
-    except YamlError as error:
-        message = f"{where}: neither JSON nor YAML ({error}); write the snapshot again"
-        raise SnapshotError(message) from error

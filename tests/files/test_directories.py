@@ -117,9 +117,10 @@ def test_captures_by_content(tmp_path: Path, name: str, pack: Callable[[bytes], 
 
 
 def test_what_is_no_capture_is_named(tmp_path: Path) -> None:
-    """Only texts and hidden files are passed over without a word."""
+    """Texts and hidden files are counted; what else lies there is named."""
     (tmp_path / "a.pcap").write_bytes(GOOD)
     (tmp_path / "._a.pcap").write_bytes(b"\0\5\26\7 of macOS")
+    (tmp_path / ".b.pcap.Xy12").write_bytes(OTHER)
     (tmp_path / "README.md").write_text("notes")
     (tmp_path / "image.bin").write_bytes(b"\1\0\2")
     (tmp_path / "notes.txt.gz").write_bytes(gzip.compress(b"notes"))
@@ -131,18 +132,39 @@ def test_what_is_no_capture_is_named(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert (len(found.recordings), found.unread) == (1, ())
     assert found.notes == (
-        f"left out of {tmp_path}: image.bin, more, notes.txt.gz, old.pcap (no capture)",
+        f"left out of {tmp_path}: image.bin, notes.txt.gz (no capture)",
+        f"left out of {tmp_path}: more, old.pcap (a directory of its own; give it by itself)",
+        f"left out of {tmp_path}: .b.pcap.Xy12 (hidden)",
+        f"passed over in {tmp_path}: texts (1), hidden files (1)",
     )
 
 
-def test_capture_beside_the_folder_of_captures_is_named(tmp_path: Path) -> None:
-    """Where there is `pcap/`, nothing else is read, and a capture that lies elsewhere is told."""
-    (tmp_path / "pcap").mkdir()
-    (tmp_path / "pcap" / "a.pcap").write_bytes(GOOD)
-    (tmp_path / "b.pcap").write_bytes(OTHER)
-    found = read(tmp_path)
-    assert [node for node, _ in found.recordings] == ["a"]
-    assert found.notes == (f"left out of {tmp_path}: b.pcap (not in pcap/)",)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("b.pcap", OTHER, id="a file"),
+        pytest.param("uplink/b.pcap", OTHER, id="in a directory"),
+        pytest.param("old/2023/b.pcap.gz", gzip.compress(OTHER), id="packed, deep in one"),
+        pytest.param("old/capture", gzip.compress(OTHER), id="told by content alone"),
+        pytest.param("node/a/x.pcap", OTHER, id="beside what a node saved"),
+    ],
+)
+def test_capture_beside_the_folder_of_captures_is_named(
+    otterize: Otterize, tmp_path: Path, name: str, content: bytes
+) -> None:
+    """Where there is `pcap/`, nothing else is read, and captures that lie elsewhere are told."""
+    directory = tmp_path / "capture"
+    shutil.copytree(SERVICES, directory)
+    expected = otterize("intents", "list", directory)
+    path = directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    done = otterize("intents", "list", directory)
+    note = f"left out of {directory}: {name.partition('/')[0]} (not in pcap/)"
+    assert (done.returncode, done.stdout) == (0, expected.stdout)
+    assert note in done.stderr
+    assert note not in expected.stderr
+    assert read(directory).notes == (note,)
 
 
 @pytest.mark.parametrize("command", [["connections"], ["intents", "list"]])

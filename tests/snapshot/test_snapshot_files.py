@@ -119,7 +119,7 @@ def test_streams_hold_what_a_list_does(write: Callable[[Sequence[Json]], bytes])
 
 def test_byte_order_mark_needs_no_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
     """JSON with a byte order mark never goes through the YAML parser, which is 30 times slower."""
-    monkeypatch.delattr("otterize_pcap.snapshot.read_objects.load_documents")
+    monkeypatch.delattr("otterize_pcap.snapshot.plain_text.load_documents")
     for name in ("BOM", "UTF-16"):
         assert parse_snapshot([("x", STREAMS[name](ITEMS))]).kinds["Pod"] == 2
 
@@ -280,3 +280,57 @@ def test_table_without_addresses_is_an_error() -> None:
     text = b"NAME   READY   STATUS    RESTARTS   AGE\nweb    1/1     Running   0          3h\n"
     with pytest.raises(SnapshotError, match="t: a table without addresses; write it with -o json"):
         read_objects(text, "t", OddFields())
+
+
+HEADING = "NAMESPACE   NAME   READY   STATUS   RESTARTS   AGE   IP   NODE   NOMINATED NODE\n"
+
+
+def line(name: str, status: str, address: str, node: str = "node-a") -> str:
+    """A pod's line in kubectl's table."""
+    return f"app   {name}   1/1   {status}   0   3h   {address}   {node}   <none>\n"
+
+
+def test_table_of_everything_has_pods_alone() -> None:
+    """`kubectl get all -o wide` prints a table a kind; a Deployment is READY too, and no pod."""
+    everything = (
+        "NAME        READY   STATUS    RESTARTS   AGE   IP         NODE\n"
+        "pod/web-1   1/1     Running   0          3h    10.1.0.1   node-a\n\n"
+        "NAME          TYPE        CLUSTER-IP   EXTERNAL-IP   PORT(S)   AGE   SELECTOR\n"
+        "service/web   ClusterIP   10.96.0.9    <none>        80/TCP    3h    app=web\n\n"
+        "NAME                  READY   UP-TO-DATE   AVAILABLE   AGE\n"
+        "deployment.apps/web   1/1     1            1           3h\n\n"
+        "NAME                    DESIRED   CURRENT   READY   AGE\n"
+        "replicaset.apps/web-7   1         1         1       3h\n"
+    )
+    known = parse_snapshot([("t", everything.encode())])
+    assert [(each.namespace, each.name) for each in known.pods] == [("default", "web-1")]
+    assert not any("fit no headings" in text for text in known.left_out)
+
+
+def test_watched_table_is_one_history() -> None:
+    """`kubectl get pods -o wide -w` prints a line a change: the pod is where it was last."""
+    lines = [
+        line("web-1", "Pending", "<none>", "<none>"),
+        line("web-1", "ContainerCreating", "<none>"),
+        line("web-1", "Running", "10.1.0.1"),
+        line("web-1", "Terminating", "10.1.0.1"),
+    ]
+    known = parse_snapshot([("t", (HEADING + "".join(lines)).encode())])
+    assert [(each.name, each.node) for each in known.pods] == [("web-1", "node-a")]
+    assert len(known.tenures) == 1
+
+
+def test_table_with_tabs() -> None:
+    """Browsers and spreadsheets put tabs between the columns."""
+    text = (HEADING + line("web-1", "Running", "10.1.0.1")).replace("   ", "\t")
+    assert described(parse_snapshot([("t", text.encode())])) == described(
+        parse_snapshot([("t", text.replace("\t", "   ").encode())])
+    )
+
+
+def test_lines_that_are_none_of_a_table_are_said() -> None:
+    """What stderr wrote into the table, or what was cut off, is counted."""
+    text = HEADING + line("web-1", "Running", "10.1.0.1") + "app   web-2   1/1   Runn\n"
+    known = parse_snapshot([("t", text.encode())])
+    assert [each.name for each in known.pods] == ["web-1"]
+    assert "t: 1 lines fit no headings of the table" in known.left_out
