@@ -55,9 +55,7 @@ def decide(flows: list[Flow], known: Known, served: ServedPorts) -> Decision:
         next((flow for flow in flows if flow.client is not None), None),
     )
     if by_handshake is not None and by_handshake.client is not None:
-        client = by_handshake.endpoint(by_handshake.client)
-        server = by_handshake.endpoint(1 - by_handshake.client)
-        sides = [_side_of(flow, client, server) for flow in flows]
+        sides = _sides_beside_handshake(flows, known, served)
         # A SYN that nobody answered, into what was going on already, may come from the server.
         if by_handshake.lacks_answer:
             said = [_answers(flow, known, served) for flow in flows]
@@ -93,14 +91,26 @@ def _decision(sides: list[int], rule: Rule, said: Sequence[Answers]) -> Decision
     return Decision(sides, rule, tuple(ordered))
 
 
-def _side_of(flow: Flow, client: Endpoint, server: Endpoint) -> int:
-    """The client's side in a flow that shares an endpoint with a decided one."""
-    if flow.client is not None:
-        return flow.client
-    for side in (0, 1):
-        if flow.endpoint(side) == client or flow.endpoint(1 - side) == server:
-            return side
-    return _first_sender(flow)
+def _sides_beside_handshake(
+    flows: Sequence[Flow], known: Known, served: ServedPorts
+) -> list[int]:
+    """The client's side in each flow of a connection of which some show the handshake.
+
+    Where NAT changed both ends, a flow shares none with those, and its own handshake may be lost:
+    the conntrack entry that joined it tells, or its ports. Who sent first tells nothing there.
+    """
+    decided = {place: flow.client for place, flow in enumerate(flows) if flow.client is not None}
+    _spread(flows, decided)
+    for place, flow in enumerate(flows):
+        if place in decided:
+            continue
+        by_entry = {answer.side for answer in _by_conntrack(flow, known)}
+        answers = _answers(flow, known, served)
+        by_rule = {answer.side for answer in _strongest(answers, answers) if answer.counts}
+        told = next((said for said in (by_entry, by_rule) if len(said) == 1), None)
+        decided[place] = min(told) if told else _first_sender(flow)
+        _spread(flows, decided)
+    return [decided[place] for place in range(len(flows))]
 
 
 def _combined(
@@ -139,6 +149,12 @@ def _chained(flows: Sequence[Flow], said: Sequence[set[int]]) -> list[int] | Non
     if any(len(sides) > 1 for sides in said):
         return None
     decided = {place: min(sides) for place, sides in enumerate(said) if sides}
+    _spread(flows, decided)
+    return [decided[place] for place in range(len(flows))] if len(decided) == len(flows) else None
+
+
+def _spread(flows: Sequence[Flow], decided: dict[int, int]) -> None:
+    """Decide further flows by those that are: two that share an end have it on the same side."""
     for _ in flows:
         clients = {flows[place].endpoint(side) for place, side in decided.items()}
         servers = {flows[place].endpoint(1 - side) for place, side in decided.items()}
@@ -146,7 +162,6 @@ def _chained(flows: Sequence[Flow], said: Sequence[set[int]]) -> list[int] | Non
             for side in (0, 1):
                 if flow.endpoint(side) in clients or flow.endpoint(1 - side) in servers:
                     decided.setdefault(place, side)
-    return [decided[place] for place in range(len(flows))] if len(decided) == len(flows) else None
 
 
 def _strongest(answers: Answers, among: Answers) -> Answers:

@@ -23,6 +23,10 @@ def outcome_of(flows: Sequence[Flow], clients: Sequence[int], *, assured: bool) 
         for leg in flow.legs:
             sent.append(leg.row.sides[client])
             answered.append(leg.row.sides[1 - client])
+    if all(flow.client is None for flow in flows) and (
+        _denies(sent, answered) or _denies(answered, sent)
+    ):
+        return REFUSED
     if assured:
         return ESTABLISHED
     if flows[0].protocol == UDP:
@@ -37,6 +41,15 @@ def outcome_of(flows: Sequence[Flow], clients: Sequence[int], *, assured: bool) 
     if any(side.flags & RST for side in answered) or any(side.unreachable for side in sent):
         return REFUSED
     return UNANSWERED
+
+
+def _denies(one: Sequence[Side], other: Sequence[Side]) -> bool:
+    """Whether all that one side sent are RSTs to what the other went on with (RFC 9293 3.5.1).
+
+    So answers who has the address now and knows of no such connection. Conntrack still holds the
+    entry of the pod that had it before.
+    """
+    return any(side.flags & RST for side in one) and not _has_ack(one) and _has_ack(other)
 
 
 def _datagrams(sent: Iterable[Side], answered: Iterable[Side]) -> str:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otterize_pcap.graph.service_graph import Workload
-from otterize_pcap.packets.protocols import SYN
+from otterize_pcap.packets.protocols import ACK, SYN
 from otterize_pcap.resolve.build_graph import SHOWN, Inclusion
 from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.resolution import (
@@ -189,6 +189,20 @@ def test_conntrack_recovers_the_client_that_no_packet_shows() -> None:
     )
     assert edges(found) == {"client -> one:8080"}
     assert found.resolutions[0].connection.joined_by == ("S20a",)
+
+
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "readable"])
+def test_leg_without_its_handshake_is_turned_as_conntrack_says(compiled: bool) -> None:
+    """S20a: before NAT of both ends a leg whose handshake was lost begins with the answer."""
+    before = (f"{CLIENT}:40000", f"{VIP}:80")
+    legs = [
+        *call(f"{NODE_A}:50000", f"{ONE}:8080"),
+        (packet(*before[::-1], ACK, 500, 2000), 0.001, 2),
+        (packet(*before, ACK, 2000, 501), 0.002, 2),
+    ]
+    dump = conntrack(entry(*before, f"{ONE}:8080", f"{NODE_A}:50000"), at=5)
+    found = mapped(cluster(), recording(legs, compiled=compiled), dumps=[dump])
+    assert edges(found) == {"client -> one:8080"}
 
 
 def test_conntrack_entry_of_an_older_connection_joins_nothing() -> None:

@@ -22,9 +22,11 @@ from tests.cluster_builder import (
     Json,
     Seen,
     call,
+    conntrack,
     datagrams,
     edges,
     endpoint_slice,
+    entry,
     fates,
     mapped,
     packet,
@@ -65,6 +67,25 @@ def test_what_a_peer_sends_to_a_dead_pod_is_no_part_of_the_call(
     found = mapped(known, recording(seen, compiled=compiled))
     assert edges(found) == expected
     assert fates(found) == ({SHOWN: 1} if expected else {OUTSIDE_TENURE: 1})
+
+
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "readable"])
+@pytest.mark.parametrize("dead_called", [True, False], ids=["the client", "the server"])
+def test_heir_that_answers_what_was_meant_for_another_calls_nobody(
+    dead_called: bool, compiled: bool
+) -> None:
+    """S40: of a call before the capture, conntrack's entry and a heir's RST are no call of his."""
+    dead, peer = (f"{JOB}:40000", f"{SERVER}:80") if dead_called else (f"{JOB}:80", f"{SERVER}:40")
+    seen = [
+        (packet(peer, dead, ACK | FIN, 7, 8), 9.0, 1),
+        (packet(dead, peer, RST, 8), 9.001, 1),
+    ]
+    before = pod("job", JOB, phase="Succeeded", finished=1)
+    known = snapshot(before, pod("heir", JOB, start=5, ready=5), pod("server", SERVER))
+    ends = (dead, peer) if dead_called else (peer, dead)
+    dump = conntrack(entry(*ends, remaining=431999))
+    found = mapped(known, recording(seen, compiled=compiled), dumps=[dump])
+    assert edges(found) == set()
 
 
 WEB, API, VIP = "10.1.0.3", "10.1.0.4", "10.96.0.1"
