@@ -91,9 +91,7 @@ def _decision(sides: list[int], rule: Rule, said: Sequence[Answers]) -> Decision
     return Decision(sides, rule, tuple(ordered))
 
 
-def _sides_beside_handshake(
-    flows: Sequence[Flow], known: Known, served: ServedPorts
-) -> list[int]:
+def _sides_beside_handshake(flows: Sequence[Flow], known: Known, served: ServedPorts) -> list[int]:
     """The client's side in each flow of a connection of which some show the handshake.
 
     Where NAT changed both ends, a flow shares none with those, and its own handshake may be lost:
