@@ -18,6 +18,7 @@ from otterize_pcap.errors import CaptureError
 from otterize_pcap.records.pcap import PcapHeader
 from otterize_pcap.records.pcapng import Interface
 from otterize_pcap.records.stream import NO_STOP, Window
+from otterize_pcap.table._fastpath import FastTable
 from otterize_pcap.table.chunk import new_table
 from otterize_pcap.table.read import CaptureCounts, CaptureTable, ReadOptions, read_capture
 from otterize_pcap.table.rows import Endpoint, Row
@@ -157,7 +158,15 @@ def told_of_connections(table: CaptureTable) -> object:
 
 def at_the_edge(content: bytes, link_type: int) -> None:
     """Decode each frame, and the file itself, where the memory behind it is not ours."""
-    table = new_table(ReadOptions(), SECRET)
+    for options in (
+        ReadOptions(),
+        ReadOptions(collect_names=True),
+        ReadOptions(answers_about=frozenset({b"\x02mq"})),
+    ):
+        _walk_at_the_edge(new_table(options, SECRET), content, link_type)
+
+
+def _walk_at_the_edge(table: FastTable, content: bytes, link_type: int) -> None:
     header = PcapHeader("<", 1000, 16, link_type, (2, 4))
     interfaces = (Interface(link_type, 0),)
     for frame in frames_of(content):

@@ -139,12 +139,10 @@ def sayings(payloads: Iterable[RecordedPayload]) -> Iterator[Asked | Told | Gree
     """All that payloads, in any order, say of names, each whole where its segments are there."""
     segments: dict[Stream, list[RecordedPayload]] = defaultdict(list)
     for recorded in payloads:
-        packet = recorded.payload.packet
-        source = (packet.source, packet.source_port)
-        target = (packet.destination, packet.destination_port)
-        if packet.protocol == UDP:
-            content = recorded.payload.content
-            message = read_message(content, UDP, source, target, recorded.place)
+        payload = recorded.payload
+        source, target = payload.source, payload.target
+        if payload.protocol == UDP:
+            message = read_message(payload.content, UDP, source, target, recorded.place)
             if message is not None:
                 yield message
         else:
@@ -167,24 +165,24 @@ def _runs(segments: list[RecordedPayload]) -> Iterator[tuple[bytes, RecordedPayl
 
     The same segment on several interfaces or nodes counts once (RFC 9293 3.4 for the arithmetic).
     """
-    first = segments[0].payload.packet.seq
+    first = segments[0].payload.seq
     ordered = sorted(
         segments,
         key=lambda recorded: (
-            (recorded.payload.packet.seq - first + (1 << 31)) & 0xFFFFFFFF,
+            (recorded.payload.seq - first + (1 << 31)) & 0xFFFFFFFF,
             -len(recorded.payload.content),
             recorded.time_ns,
         ),
     )
     content = bytearray()
-    begun, expected = ordered[0], ordered[0].payload.packet.seq
+    begun, expected = ordered[0], ordered[0].payload.seq
     for recorded in ordered:
         payload = recorded.payload
-        behind = (expected - payload.packet.seq) & 0xFFFFFFFF
+        behind = (expected - payload.seq) & 0xFFFFFFFF
         if behind >= 1 << 31:
             yield bytes(content), begun
             content, begun, behind = bytearray(), recorded, 0
-            expected = payload.packet.seq
+            expected = payload.seq
         new = payload.content[behind:]
         content += new
         expected = (expected + len(new)) & 0xFFFFFFFF

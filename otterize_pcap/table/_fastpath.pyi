@@ -5,6 +5,7 @@ from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.packets.tunnels import OuterEnds
 from otterize_pcap.records.pcap import PcapHeader
 from otterize_pcap.records.pcapng import Interface
+from otterize_pcap.table.capture_counts import Payload
 from otterize_pcap.table.rows import Row
 
 NEED_MORE: int
@@ -38,7 +39,7 @@ class FastTable:
         header: PcapHeader,
         number: int,
         part: int,
-    ) -> tuple[int, int, int]: ...
+    ) -> tuple[int, int, int, Sequence[Payload]]: ...
     def walk_pcapng(
         self,
         buffer: bytearray,
@@ -50,7 +51,7 @@ class FastTable:
         first_interface: int,
         number: int,
         part: int,
-    ) -> tuple[int, int, int]: ...
+    ) -> tuple[int, int, int, Sequence[Payload]]: ...
     def add(
         self, packet: Packet, time_ns: int, number: int, interface: int, part: int = 0
     ) -> None: ...

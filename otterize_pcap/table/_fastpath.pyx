@@ -14,7 +14,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from otterize_pcap.table._frames cimport set_key
-from otterize_pcap.table._handover cimport as_row, know_places, link_of
+from otterize_pcap.table._handover cimport as_payload, as_row, know_places, link_of
 from otterize_pcap.table._moved_rows cimport move_rows
 from otterize_pcap.table._naming cimport EXPECTED_BITS, Expected, stream_number
 from otterize_pcap.table._row cimport CPacket, CRow, Key, NO_CLIENT, address, be64
@@ -148,7 +148,8 @@ cdef class FastTable:
         `header` is a `pcap.PcapHeader`, `number` that of the record before.
 
         Returns:
-            Why it ended, where the next record begins, and the number of the last one taken.
+            Why it ended, where the next record begins, the number of the last one taken, and the
+            payloads that names are perhaps read from, in order.
         """
         cdef Walk walk
         walk.link = link_of(header.link_type)
@@ -177,23 +178,31 @@ cdef class FastTable:
     ):
         cdef Outcome outcome = DONE
         cdef int ended
+        cdef uint64_t index
         cdef uint16_t probe = 1
         cdef bint host_is_big = (<uint8_t *>&probe)[0] == 0
         if not 0 <= start <= end <= buffer.shape[0]:
             raise ValueError("not within the buffer")
         if start == end:
-            return NEED_MORE, start, number
+            return NEED_MORE, start, number, ()
         walk.data = &buffer[0]
         walk.at, walk.end, walk.stop = start, end, stop
         walk.number, walk.part = number, part
         walk.swapped = big_endian != host_is_big
-        while True:
-            self.decoding.paths.unknown.word[5] = 0
-            with nogil:
-                ended = walk_buffer(&self.decoding, &self.counts, walk, is_pcapng, &outcome)
-            self._check(outcome)
-            if not (ended == DECLINE and self.tunnel_paths.learn()):
-                return ended, walk.at, walk.number
+        walk.kept, walk.kept_count, walk.kept_room = NULL, 0, 0
+        try:
+            while True:
+                self.decoding.paths.unknown.word[5] = 0
+                with nogil:
+                    ended = walk_buffer(&self.decoding, &self.counts, walk, is_pcapng, &outcome)
+                self._check(outcome)
+                if not (ended == DECLINE and self.tunnel_paths.learn()):
+                    break
+            # Now, while the buffer is as it was.
+            kept = [as_payload(&walk.kept[index]) for index in range(walk.kept_count)]
+            return ended, walk.at, walk.number, kept
+        finally:
+            free(walk.kept)
 
     cdef _check(self, Outcome outcome):
         check(outcome, self.max_rows)

@@ -9,7 +9,7 @@ from otterize_pcap.table._links cimport (
     COOKED_2_LINK, COOKED_LINK, ETHERNET_LINK, LOOPBACK_LINK, Link, OTHER_LINK, RAW_IP_LINK
 )
 from otterize_pcap.table._row cimport (
-    CRow, CSide, HAS_ACK, HAS_SEQ, HAS_TIMES, HAS_TIMESTAMP, NO_CLIENT, address
+    CPacket, CRow, CSide, HAS_ACK, HAS_SEQ, HAS_TIMES, HAS_TIMESTAMP, NO_CLIENT, address
 )
 from otterize_pcap.table._segments cimport (
     MAX_NETWORKS, Network, PORT_DECLINED, PORT_DNS, PORT_GENEVE, PORT_VXLAN, Places
@@ -20,6 +20,7 @@ from otterize_pcap.packets import link_layer, packet, protocols, transport
 from otterize_pcap.packets.ports import DNS_PORTS, GUESSED_PORTS
 from otterize_pcap.records import pcap, pcapng, stream
 from otterize_pcap.table import file_times, name_payloads, rows
+from otterize_pcap.table.capture_counts import Payload
 from otterize_pcap.table.rows import Row, Side
 
 _LINKS = {
@@ -106,6 +107,23 @@ cdef as_row(const CRow *row, list path_tunnels, const uint64_t *stations):
         row.server_isn if row.has_server_isn else None,
         row.part,
         (side(&row.sides[0], stations), side(&row.sides[1], stations)),
+    )
+
+
+cdef as_payload(const CPacket *packet):
+    """The `capture_counts.Payload` of a packet that has one."""
+    cdef const uint64_t *word = packet.key.word
+    low = (address(word[0], word[1]), word[4] >> 48)
+    high = (address(word[2], word[3]), (word[4] >> 32) & 0xFFFF)
+    return Payload(
+        word[4] & 0xFF,
+        high if packet.sender else low,
+        low if packet.sender else high,
+        packet.seq,
+        packet.time_ns,
+        packet.number,
+        packet.payload[:packet.payload_length],
+        packet.part,
     )
 
 

@@ -53,13 +53,16 @@ cdef struct CRow:
     uint8_t client
     uint8_t has_server_isn
 
-# What decoding one frame yields; `station` is `link_layer.station_of`.
+# What decoding one frame yields; `station` is `link_layer.station_of`. Where `payload_length` is not
+# zero, names are perhaps read from the payload, which is where the frame is.
 cdef struct CPacket:
     Key key
     uint64_t hash
     uint64_t station
     int64_t time_ns
     uint64_t number
+    const uint8_t *payload
+    uint32_t payload_length
     uint32_t length
     uint32_t seq
     uint32_t ack

@@ -144,6 +144,7 @@ cdef inline Verdict decode_tcp(
     packet.flags = (data[12] & 1) << 8 | data[13]
     packet.seq = be32(data + 4)
     packet.ack = be32(data + 8)
+    packet.payload_length = 0
     packet.has_timestamp = 0
     if packet.flags & SYN:
         packet.timestamp = tcp_timestamp(data + 20, data + header, &packet.has_timestamp)
@@ -196,11 +197,12 @@ cdef inline Verdict decode_udp(
     packet.seq = packet.ack = 0
     packet.has_timestamp = 0
     packet.hint = 0
+    packet.payload_length = 0
     if (places.use[be16(data)] | places.use[be16(data + 2)]) & PORT_DNS:
         if end - data >= 11:
             packet.hint = SERVER if data[10] & 0x80 else CLIENT
-        if (places.collect_names and (places.labels == 0 or has_label(places, data, end))
+        if (places.collect_names and (places.labels == 0 or has_label(places, data + 8, end))
                 and not is_not_a_call(ends.source_high, ends.source_low)
                 and not is_not_a_call(ends.target_high, ends.target_low)):
-            return DECLINED
+            packet.payload, packet.payload_length = data + 8, <uint32_t>(end - data - 8)
     return ACCEPTED

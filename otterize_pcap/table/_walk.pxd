@@ -7,6 +7,7 @@
 
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport realloc
 from libc.string cimport memcpy
 
 from otterize_pcap.table._frames cimport Decoding, decode_frame
@@ -22,6 +23,7 @@ from otterize_pcap.table._numbers cimport (
 from otterize_pcap.table._row cimport CPacket, CRow, Key
 from otterize_pcap.table._rows cimport (
     DONE,
+    NO_MEMORY,
     Outcome,
     Slot,
     Table,
@@ -46,6 +48,7 @@ cdef enum:
     AHEAD = 16
     MAX_INTERFACES = 64
     STRETCHES = 1 << (63 - STRETCH_BITS)
+    FIRST_KEPT = 64
 
 cdef enum:
     ENDED_NEED_MORE = 0
@@ -70,6 +73,8 @@ cdef struct Clock:
     Link link
     uint32_t multiplier
 
+# `kept` are the packets whose payloads are kept, in order: `kept_count` of them, with room for
+# `kept_room`.
 cdef struct Walk:
     const uint8_t *data
     ptrdiff_t at
@@ -82,6 +87,9 @@ cdef struct Walk:
     uint32_t tick_ns
     uint32_t header_length
     bint swapped
+    CPacket *kept
+    uint64_t kept_count
+    uint64_t kept_room
     uint32_t clocks
     Clock clock[MAX_INTERFACES]
 
@@ -141,7 +149,24 @@ cdef inline int take_frame(
     return 1
 
 
-cdef inline Outcome flush(Decoding *decoding, CPacket *batch, int waiting) noexcept nogil:
+cdef inline Outcome keep_payload(Walk *walk, const CPacket *packet) noexcept nogil:
+    """Note a packet whose payload names are perhaps read from."""
+    cdef CPacket *kept
+    cdef uint64_t room
+    if walk.kept_count == walk.kept_room:
+        room = walk.kept_room * 2 if walk.kept_room else FIRST_KEPT
+        kept = <CPacket *>realloc(walk.kept, room * sizeof(CPacket))
+        if kept == NULL:
+            return NO_MEMORY
+        walk.kept, walk.kept_room = kept, room
+    walk.kept[walk.kept_count] = packet[0]
+    walk.kept_count += 1
+    return DONE
+
+
+cdef inline Outcome flush(
+    Decoding *decoding, Walk *walk, CPacket *batch, int waiting
+) noexcept nogil:
     """Put a batch into the table, in order."""
     cdef Table *table = &decoding.table
     cdef Outcome outcome
@@ -153,6 +178,8 @@ cdef inline Outcome flush(Decoding *decoding, CPacket *batch, int waiting) noexc
             prefetch_row(row_at(table, row - 1))
     for i in range(waiting):
         outcome = add_packet(table, &batch[i])
+        if batch[i].payload_length and outcome == DONE:
+            outcome = keep_payload(walk, &batch[i])
         if outcome != DONE:
             return outcome
     return DONE
@@ -252,7 +279,7 @@ cdef inline int walk_buffer(
                 ended = take_block(decoding, counts, walk, batch, &waiting)
             else:
                 ended = take_record(decoding, counts, walk, batch, &waiting)
-        outcome[0] = flush(decoding, batch, waiting)
+        outcome[0] = flush(decoding, walk, batch, waiting)
         if outcome[0] != DONE:
             break
     return ended

@@ -189,7 +189,7 @@ class Chunk:
         while True:
             stop = min(reader.stop - window.base, sys.maxsize)
             if isinstance(reader, PcapReader):
-                ended, window.start, reader.number = table.walk_pcap(
+                ended, window.start, reader.number, kept = table.walk_pcap(
                     window.data,
                     window.start,
                     window.end,
@@ -199,7 +199,7 @@ class Chunk:
                     self.part,
                 )
             else:
-                ended, window.start, reader.number = table.walk_pcapng(
+                ended, window.start, reader.number, kept = table.walk_pcapng(
                     window.data,
                     window.start,
                     window.end,
@@ -210,6 +210,8 @@ class Chunk:
                     reader.number,
                     self.part,
                 )
+            if self._names is not None:
+                self._keep(kept, self._names)
             if ended == NEED_MORE:
                 yield
                 if window.refill():
@@ -225,6 +227,12 @@ class Chunk:
             if now > then:
                 self.tally.skipped[reason.reason] += now - then
         self.tally.times.add(table.take_times())
+
+    def _keep(self, found: Sequence[Payload], names: NamePayloads) -> None:
+        """Keep payloads of DNS over UDP that the compiled path found, before what comes next."""
+        for payload in found:
+            if names.has_label(payload.content):
+                self.tally.keep(payload)
 
     def _count(self, record: Record) -> None:
         tally = self.tally
@@ -244,7 +252,21 @@ class Chunk:
             and decoded.payload
             and self._names.wants(packet, decoded.payload)
         ):
-            tally.keep(Payload(packet, record.time_ns, record.number, decoded.payload, self.part))
+            tally.keep(self._payload_of(packet, record, decoded.payload))
+
+    def _payload_of(self, packet: Packet, record: Record, content: bytes) -> Payload:
+        source = packet.source, packet.source_port
+        target = packet.destination, packet.destination_port
+        return Payload(
+            packet.protocol,
+            source,
+            target,
+            packet.seq,
+            record.time_ns,
+            record.number,
+            content,
+            self.part,
+        )
 
 
 def _is_walkable(reader: PcapReader | PcapngReader) -> bool:

@@ -51,21 +51,22 @@ class NamePayloads:
         if is_not_a_call(packet.source) or is_not_a_call(packet.destination):
             return False
         if DNS_PORTS & {packet.source_port, packet.destination_port}:
-            return self._has_label(content)
+            return self.has_label(content)
         if self._labels or packet.protocol == UDP or is_private(packet.destination):
             return False
         return self._begins(packet, content) or self._goes_on(packet, content)
+
+    def has_label(self, content: bytes) -> bool:
+        """Whether one of the labels, where there are any, is in a DNS message."""
+        if not self._labels:
+            return True
+        lowered = content.lower()
+        return any(label in lowered for label in self._labels)
 
     def end(self) -> None:
         """The file is over: nothing goes on."""
         while self._ends:
             self._forget(next(iter(self._ends)))
-
-    def _has_label(self, content: bytes) -> bool:
-        if not self._labels:
-            return True
-        lowered = content.lower()
-        return any(label in lowered for label in self._labels)
 
     def _begins(self, packet: Packet, content: bytes) -> bool:
         if packet.hint != CLIENT or content[0] != HANDSHAKE_RECORD:

@@ -48,13 +48,13 @@ def udp(
     port: int = 40000,
 ) -> RecordedPayload:
     """A datagram from the resolver to the client."""
-    payload = Payload(Packet(17, source, CLIENT, 53, port, 100), time_ns, 1, content)
+    payload = Payload(17, (source, 53), (CLIENT, port), 0, time_ns, 1, content)
     return RecordedPayload(payload, "a.pcap", offset_ns)
 
 
 def ask(content: bytes, time_ns: int = 0, offset_ns: int = 0) -> RecordedPayload:
     """A datagram from the client to the resolver."""
-    payload = Payload(Packet(17, CLIENT, RESOLVER, 40000, 53, 100), time_ns, 1, content)
+    payload = Payload(17, (CLIENT, 40000), (RESOLVER, 53), 0, time_ns, 1, content)
     return RecordedPayload(payload, "a.pcap", offset_ns)
 
 
@@ -66,10 +66,10 @@ def a_record(host: str, address: bytes = SERVER, number: int = 1) -> bytes:
 def tcp(content: bytes, seq: int, *, to_server: bool, time_ns: int = 0) -> RecordedPayload:
     """A segment of a DNS answer over TCP, or of a client's first words to a server."""
     if to_server:
-        packet = Packet(6, CLIENT, SERVER, 40000, 443, 100, seq=seq)
+        payload = Payload(6, (CLIENT, 40000), (SERVER, 443), seq, time_ns, 1, content)
     else:
-        packet = Packet(6, RESOLVER, CLIENT, 53, 40000, 100, seq=seq)
-    return RecordedPayload(Payload(packet, time_ns, 1, content), "a.pcap")
+        payload = Payload(6, (RESOLVER, 53), (CLIENT, 40000), seq, time_ns, 1, content)
+    return RecordedPayload(payload, "a.pcap")
 
 
 def hello(host: str) -> bytes:
@@ -251,7 +251,7 @@ def test_dns_over_tcp(places: list[int], start: int, order: object) -> None:
     order.shuffle(segments)  # type: ignore[attr-defined] # Hypothesis types it as object
     questions = [query("first.example"), query("a.example")]
     content = b"".join(struct.pack(">H", len(one)) + one for one in questions)
-    asked = Payload(Packet(6, CLIENT, RESOLVER, 40000, 53, 100, seq=7), 0, 1, content)
+    asked = Payload(6, (CLIENT, 40000), (RESOLVER, 53), 7, 0, 1, content)
     told = read_names([*segments, RecordedPayload(asked, "a.pcap")])
     assert told.from_dns(CLIENT, SERVER, 0) == (("a.example",),)
     assert read_names(segments).from_dns(CLIENT, SERVER, 0) == ()
@@ -269,9 +269,7 @@ def test_server_name_of_split_hello(places: list[int]) -> None:
     for begin, end in itertools.pairwise(bounds):
         recorded = tcp(HELLO[begin:end], 1000 + begin, to_server=True, time_ns=7)
         payload = recorded.payload
-        hinted = Packet(
-            6, CLIENT, SERVER, 40000, 443, 100, seq=payload.packet.seq, hint=int(begin == 0)
-        )
+        hinted = Packet(6, CLIENT, SERVER, 40000, 443, 100, seq=payload.seq, hint=int(begin == 0))
         if chooser.wants(hinted, payload.content):
             kept.append(recorded)
     names = read_names(kept)

@@ -9,7 +9,6 @@ import pytest
 
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.files.captures import open_captures
-from otterize_pcap.packets.packet import Packet
 from otterize_pcap.resolve.build_graph import HIDDEN_EXTERNAL, SHOWN, Inclusion
 from otterize_pcap.resolve.capture import Capture, contents_of
 from otterize_pcap.resolve.capture_lookup import Rules
@@ -48,8 +47,9 @@ def told(*chain: str, at: int = -1) -> tuple[str, str, Payload]:
     """A DNS answer to the pod: the name asked for, its aliases, and the address outside."""
     aliases = [record(one, CNAME, name(other)) for one, other in pairwise(chain)]
     answer = response(chain[0], [*aliases, record(chain[-1], A, parse_address(OUTSIDE)[12:])])
-    packet = Packet(17, parse_address(RESOLVER), parse_address(WEB), 53, 40000, len(answer))
-    return "a", "a.pcap", Payload(packet, START + at * 1_000_000_000, 1, answer)
+    source, target = (parse_address(RESOLVER), 53), (parse_address(WEB), 40000)
+    payload = Payload(17, source, target, 0, START + at * 1_000_000_000, 1, answer)
+    return "a", "a.pcap", payload
 
 
 def mapped(
@@ -156,9 +156,8 @@ def test_pods_answer_makes_no_load_balancer(sender: str) -> None:
     A pod's answer names nothing, nor does what it sent through a node's address.
     """
     node, file, payload = told(BALANCER)
-    packet = replace(payload.packet, source=parse_address(sender))
     known = balanced(pod("orders", "10.1.0.2"), pod("forger", FORGER), made_node("a", NODE_A))
-    forged = mapped(known, (node, file, replace(payload, packet=packet)))
+    forged = mapped(known, (node, file, payload._replace(source=(parse_address(sender), 53))))
     assert (edges(forged), fates(forged)) == (set(), {HIDDEN_EXTERNAL: 1})
 
 

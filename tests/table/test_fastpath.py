@@ -118,7 +118,7 @@ def assert_same(content: bytes, block: int = records.BLOCK_SIZE) -> None:
         assert outcome(content, options, block) == outcome(content, replace(options, fast=False))
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(mutated=mutated_frames(), order=st.sampled_from("<>"))
 def test_mutated_frames_in_pcap(mutated: tuple[int, list[bytes]], order: str) -> None:
     """A frame with some bytes wrong is the same packet, or skipped for the same reason."""
@@ -127,7 +127,7 @@ def test_mutated_frames_in_pcap(mutated: tuple[int, list[bytes]], order: str) ->
     assert_same(pcap(frames * 2, link_type, order=order))
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(mutated=mutated_frames(), order=st.sampled_from("<>"), resolution=st.integers(0, 255))
 def test_mutated_frames_in_pcapng(
     mutated: tuple[int, list[bytes]], order: str, resolution: int
@@ -142,7 +142,7 @@ def test_mutated_frames_in_pcapng(
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(content=st.binary(max_size=300), link_type=st.sampled_from(sorted(SEEDS)))
 def test_arbitrary_records(content: bytes, link_type: int) -> None:
     """Bytes that are no records at all end both paths at the same place."""
@@ -150,7 +150,7 @@ def test_arbitrary_records(content: bytes, link_type: int) -> None:
     assert_same(build.section() + build.interface(link_type) + content)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(frame=st.binary(max_size=200), link_type=st.sampled_from(sorted(SEEDS)))
 def test_arbitrary_frames(frame: bytes, link_type: int) -> None:
     """Frames of arbitrary bytes are skipped for the same reason."""
@@ -186,13 +186,15 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read_threads, "SMALLEST_PIECE", 1)
 
 
-def threaded(paths: list[Path], threads: int) -> tuple[list[Row], CaptureCounts]:
-    """Read files from disk with so many threads."""
+def threaded(
+    paths: list[Path], threads: int
+) -> tuple[list[Row], CaptureCounts, tuple[Payload, ...]]:
+    """Read files from disk with so many threads, names collected."""
     with ExitStack() as stack:
         streams = [(path.name, stack.enter_context(path.open("rb"))) for path in paths]
-        table = read_parts(streams, "x", ReadOptions(threads=threads))
+        table = read_parts(streams, "x", ReadOptions(threads=threads, collect_names=True))
     counts = {field: getattr(table.counts, field) for field in CaptureCounts.__slots__}
-    return list(table.rows()), CaptureCounts(**counts | {"declined": 0})
+    return list(table.rows()), CaptureCounts(**counts | {"declined": 0}), table.payloads
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -237,7 +239,7 @@ def test_payload_that_looks_like_records_fools_nobody(tmp_path: Path) -> None:
     frames = [ethernet(ipv4(udp(7, 8, inside), 17))] * 3
     path = tmp_path / "x.pcap"
     path.write_bytes(pcap(frames))
-    (row,), counts = threaded([path], 4)
+    (row,), counts, _ = threaded([path], 4)
     assert (row.sides[0].packets, counts.packets) == (3, 3)
 
 
@@ -264,9 +266,9 @@ def test_interface_described_between_packets(tmp_path: Path) -> None:
     content += build.interface(build.RAW) + (frame + late) * 40
     path = tmp_path / "x.pcapng"
     path.write_bytes(content)
-    rows, counts = threaded([path], 4)
-    assert counts.packets == 120
-    assert (rows, counts) == threaded([path], 1)
+    found = threaded([path], 4)
+    assert found[1].packets == 120
+    assert found == threaded([path], 1)
 
 
 @pytest.mark.usefixtures("small_pieces")

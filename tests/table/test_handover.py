@@ -101,11 +101,14 @@ def test_addresses_that_are_no_calls_are_handed_over(address: str) -> None:
 @compiled
 @pytest.mark.parametrize("port", [52, 53, 54, 5352, 5353, 5354])
 def test_dns_ports_are_handed_over(port: int) -> None:
-    """S50: DNS messages are read for their names, and only where names are collected."""
+    """S50: DNS messages are kept for their names, and only where names are collected."""
     for ports in ((1000, port), (port, 1000)):
-        frame = ethernet(ipv4(udp(*ports, bytes(12)), 17))
-        assert declined(frame, collect_names=True) == (port in DNS_PORTS)
-        assert not declined(frame)
+        capture = pcap([ethernet(ipv4(udp(*ports, bytes(12)), 17))])
+        for collect_names in (True, False):
+            options = ReadOptions(collect_names=collect_names)
+            table = read_capture(io.BytesIO(capture), "x", options)
+            assert len(table.payloads) == (collect_names and port in DNS_PORTS)
+            assert table.counts.declined == 0
 
 
 @compiled
