@@ -12,15 +12,16 @@ from otterize_pcap.cli.comparing import (
     ComparisonFormat,
     ExitZero,
     Format,
+    Gate,
     Ignore,
     MaxUnresolved,
     RequireNode,
-    read_gate,
     read_ignore_rules,
+    read_thresholds,
     render_findings,
 )
 from otterize_pcap.cli.document_input import read_allowed, read_observed, read_places
-from otterize_pcap.cli.graph_input import report
+from otterize_pcap.cli.graph_input import summarise
 from otterize_pcap.cli.options import Captures, Output, selects
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.side_names import report_sides
@@ -67,7 +68,8 @@ def check(  # noqa: PLR0913 - one parameter an option, all passed by name
 
     Example: otterize check my-capture/ --allow intents.yaml --unused
     """
-    gate = read_gate(max_unresolved, require_node, allow_empty=allow_empty, exit_zero=exit_zero)
+    asked = read_thresholds(max_unresolved, require_node, strict=reporting.strict)
+    gate = Gate(asked, allow_empty, exit_zero)
     rules, selection = read_ignore_rules(ignore), selection.by_makers
     observed = read_observed(captures, selection, reporting)
     declared = read_allowed(allow, selection, reporting)
@@ -81,7 +83,7 @@ def check(  # noqa: PLR0913 - one parameter an option, all passed by name
         case _:
             found = check_findings(result, read_places(allow), unused=unused)
             emit(render_findings(replace(found, unmet=unmet), format_), output)
-    report(observed, reporting)
+    summarise(observed, reporting)
     report_sides(declared, observed, reporting)
     gate.close((observed,))
     if result.violations and not exit_zero:

@@ -120,21 +120,22 @@ class Gate:
 
     def _below(self, sides: Sequence[ServiceGraph]) -> tuple[str, ...]:
         coverages = (side.coverage for side in sides if side.coverage is not None)
-        return tuple(
+        lines = (
             line for coverage in coverages for line in unmet_thresholds(coverage, self.thresholds)
         )
+        return tuple(dict.fromkeys(lines))
 
 
-def read_gate(
-    max_unresolved: str | None, nodes: list[str] | None, *, allow_empty: bool, exit_zero: bool
-) -> Gate:
-    """The gate that a command was given, before it reads anything.
+def read_thresholds(
+    max_unresolved: str | None, nodes: list[str] | None, *, strict: bool
+) -> Thresholds:
+    """The thresholds that a command was given, before it reads anything.
 
     Raises:
         UsageError: The share is none.
     """
     share = None if max_unresolved is None else parse_share(max_unresolved)
-    return Gate(Thresholds(share, comma_separated(nodes)), allow_empty, exit_zero)
+    return Thresholds(share, comma_separated(nodes), strict)
 
 
 def read_ignore_rules(path: Path | None) -> tuple[IgnoreRule, ...]:

@@ -12,15 +12,16 @@ from otterize_pcap.cli.comparing import (
     ComparisonFormat,
     ExitZero,
     Format,
+    Gate,
     Ignore,
     MaxUnresolved,
     RequireNode,
-    read_gate,
     read_ignore_rules,
+    read_thresholds,
     render_findings,
 )
 from otterize_pcap.cli.document_input import read_either, read_places
-from otterize_pcap.cli.graph_input import report
+from otterize_pcap.cli.graph_input import summarise
 from otterize_pcap.cli.options import Output, selects
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.side_names import report_sides
@@ -63,7 +64,8 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by nam
 
     Example: otterize diff monday.json tuesday-capture/
     """
-    gate = read_gate(max_unresolved, require_node, allow_empty=allow_empty, exit_zero=exit_zero)
+    asked = read_thresholds(max_unresolved, require_node, strict=reporting.strict)
+    gate = Gate(asked, allow_empty, exit_zero)
     rules, selection = read_ignore_rules(ignore), selection.by_makers
     before, after = (read_either(side, selection, reporting) for side in (old, new))
     found = without_ignored(diff_graphs(before, after), rules)
@@ -88,7 +90,7 @@ def _report(
 ) -> None:
     """The summaries of both sides, and what to know about calls that are absent."""
     for graph in (before, after):
-        report(graph, reporting)
+        summarise(graph, reporting)
     report_sides(before, after, reporting)
     if reporting.quiet:
         return

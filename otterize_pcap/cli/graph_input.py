@@ -6,8 +6,9 @@ from pathlib import Path
 from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.left_out import packet_lines
 from otterize_pcap.cli.selection import Reporting, Selection
-from otterize_pcap.cli.summary import is_damaged, summary_lines
+from otterize_pcap.cli.summary import summary_lines
 from otterize_pcap.cli.terminal import notice
+from otterize_pcap.compare.thresholds import DAMAGED, is_damaged
 from otterize_pcap.errors import CoverageError
 from otterize_pcap.graph.fate import FateKind
 from otterize_pcap.graph.filters import filter_graph
@@ -29,6 +30,13 @@ def report(graph: ServiceGraph, reporting: Reporting) -> None:
     Raises:
         CoverageError: `--strict`, and a file was damaged or packets were malformed.
     """
+    summarise(graph, reporting)
+    if reporting.strict and graph.coverage is not None and is_damaged(graph.coverage):
+        raise CoverageError(DAMAGED)
+
+
+def summarise(graph: ServiceGraph, reporting: Reporting) -> None:
+    """Print the summary on stderr."""
     coverage = graph.coverage
     if coverage is None:
         return
@@ -37,9 +45,6 @@ def report(graph: ServiceGraph, reporting: Reporting) -> None:
             notice(line)
     if not graph.calls:
         notice(f"No connections found. ({why_empty(graph)})")
-    if reporting.strict and is_damaged(coverage):
-        message = "--strict: damaged files or malformed packets; run with -v to see which"
-        raise CoverageError(message)
 
 
 def why_empty(graph: ServiceGraph) -> str:

@@ -9,7 +9,6 @@ from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.resolve.notes import SINGLE_POINT
 from otterize_pcap.timestamps import SECOND_NS, format_time
 
-MALFORMED = "malformed"
 NAMED_ABOVE = frozenset((FateKind.HIDDEN, FateKind.UNRESOLVED))
 
 
@@ -19,13 +18,6 @@ def summary_lines(coverage: Coverage, *, verbose: bool) -> list[str]:
         *_packet_lines(coverage, verbose=verbose),
         *_connection_lines(coverage, verbose=verbose),
     ]
-
-
-def is_damaged(coverage: Coverage) -> bool:
-    """Whether `--strict` fails: a file was cut off or damaged, or packets were malformed."""
-    return any(file.truncated for file in coverage.files) or any(
-        reason.startswith(MALFORMED) for reason, _ in coverage.skipped
-    )
 
 
 def _packet_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:

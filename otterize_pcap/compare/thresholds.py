@@ -16,14 +16,20 @@ from otterize_pcap.resolve.resolution import NODE_CLIENT
 
 NO_CALL = frozenset((FateKind.NOT_A_CALL, FateKind.EXTERNAL_CLIENT))
 KNOWN = frozenset((FateKind.RESOLVED, FateKind.HIDDEN))
+MALFORMED = "malformed"
+DAMAGED = "--strict: damaged files or malformed packets; run with -v to see which"
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """`max_unresolved` is a share of the connections (0 to 1); `nodes` must be captured."""
+    """`max_unresolved` is a share of the connections (0 to 1); `nodes` must be captured.
+
+    `strict` accepts no damage.
+    """
 
     max_unresolved: float | None = None
     nodes: frozenset[str] = frozenset()
+    strict: bool = False
 
 
 def parse_share(text: str) -> float:
@@ -52,9 +58,18 @@ def unmet_thresholds(coverage: Coverage, thresholds: Thresholds) -> Iterator[str
     captured |= {file.node for file in coverage.files if file.node is not None and file.packets}
     for node in sorted(thresholds.nodes - captured):
         yield f"node {node} was not captured"
+    if thresholds.strict and is_damaged(coverage):
+        yield DAMAGED
     for file in coverage.files:
         if file.truncated and file.node in thresholds.nodes & captured:
             yield f"node {file.node} was not captured whole ({file_lack(file)})"
+
+
+def is_damaged(coverage: Coverage) -> bool:
+    """Whether `--strict` fails: a file was cut off or damaged, or packets were malformed."""
+    return any(file.truncated for file in coverage.files) or any(
+        reason.startswith(MALFORMED) for reason, _ in coverage.skipped
+    )
 
 
 def ungrounded(sides: Sequence[ServiceGraph]) -> ServiceGraph | None:

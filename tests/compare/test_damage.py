@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otterize_pcap.cli.name_notes import name_lines
-from otterize_pcap.cli.summary import is_damaged, summary_lines
+from otterize_pcap.cli.summary import summary_lines
 from otterize_pcap.compare.check import check_graph
 from otterize_pcap.compare.diff import diff_graphs
 from otterize_pcap.compare.thresholds import (
     Thresholds,
+    is_damaged,
     ungrounded,
     unmet_thresholds,
     unresolved_share,

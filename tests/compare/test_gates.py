@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 
-from otterize_pcap.compare.thresholds import ungrounded
+from otterize_pcap.compare.thresholds import DAMAGED, ungrounded
 from otterize_pcap.graph.service_graph import LOOKUP, Call, Coverage, ServiceGraph, Workload
 from tests.capture_bytes import pcap
 from tests.conftest import FIXTURES, Otterize
@@ -122,6 +122,36 @@ def test_unmet_threshold_is_a_failed_case(otterize: Otterize) -> None:
     assert done.returncode == 6
     suite = ET.fromstring(done.stdout)  # noqa: S314 - our own output
     assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
+
+
+@pytest.fixture
+def cut(tmp_path: Path) -> Path:
+    """A capture directory of which one file lacks its last byte."""
+    directory = tmp_path / "cut"
+    shutil.copytree(BEFORE, directory)
+    hurt = directory / "pcap" / "node-a.pcap"
+    hurt.write_bytes(hurt.read_bytes()[:-1])
+    return directory
+
+
+@pytest.mark.parametrize("form", ["junit", "json", "sarif", "github", "markdown"])
+def test_damage_under_strict_is_a_failed_case(form: str, cut: Path, otterize: Otterize) -> None:
+    """Whoever reads the report alone sees that --strict failed; without it, nothing did."""
+    command = ("check", cut, "--allow", DECLARED, "--format", form)
+    done = otterize(*command, "--strict")
+    assert done.returncode == 6
+    assert f"otterize: {DAMAGED}\n" in done.stderr
+    assert "damaged files or malformed packets" in done.stdout
+    if form == "junit":
+        suite = ET.fromstring(done.stdout)  # noqa: S314 - our own output
+        assert suite.get("failures") == "1"
+        assert "--strict" not in otterize(*command).stdout
+
+
+def test_damage_of_both_sides_under_strict_is_said_once(cut: Path, otterize: Otterize) -> None:
+    """A diff looks at both of its captures."""
+    done = otterize("diff", cut, cut, "--format", "json", "--strict", "-q")
+    assert (done.returncode, json.loads(done.stdout)["unmet"]) == (6, [DAMAGED])
 
 
 @pytest.mark.parametrize("share", ["nan", "inf", "-1", "99999", "5", "five"])

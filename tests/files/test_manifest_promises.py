@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from otterize_pcap.cli.summary import is_damaged
 from otterize_pcap.compare.diff import diff_graphs
-from otterize_pcap.compare.thresholds import Thresholds, unmet_thresholds
+from otterize_pcap.compare.thresholds import Thresholds, is_damaged, unmet_thresholds
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.files.manifest_files import SMALL, checking, listed_files
 from otterize_pcap.files.pcap_files import read_manifest
