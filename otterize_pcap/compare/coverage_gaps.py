@@ -5,7 +5,7 @@ to show it. So a gap hides a call only where pods of both ends were where it is;
 no pod passes the client's node alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from otterize_pcap.graph.service_graph import (
@@ -19,6 +19,9 @@ from otterize_pcap.graph.service_graph import (
 )
 from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.resolve.resolution import API_SERVER
+
+# A node whose packets end after less than this share of the time they once took lacks some.
+WHOLE_ENOUGH = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,35 @@ def new_gaps(old: Coverage, new: Coverage) -> tuple[Gap, ...]:
     # A manifest says which nodes there are; without one, files may only be called otherwise.
     if not new.nodes and 0 < len(_recorded(new)) < len(_recorded(old)):
         gaps += [Gap(f"no file of node {node}, which was captured before", None) for node in gone]
+    if not new.nodes:
+        gaps += _ended_early(old, new)
     return tuple(sorted(gaps, key=lambda gap: gap.reason))
+
+
+def _ended_early(old: Coverage, new: Coverage) -> Iterator[Gap]:
+    """Nodes whose recordings end well before the others', as they did not in the old capture.
+
+    A file that was cut between two packets shows it in no other way where no manifest says how
+    many there were.
+    """
+    before, after = _shares(old), _shares(new)
+    for node in sorted(before.keys() & after.keys()):
+        if after[node] < before[node] * WHOLE_ENOUGH:
+            share = f"{after[node]:.0%} of the capture's time"
+            yield Gap(f"the packets of node {node} end after {share}", None)
+
+
+def _shares(coverage: Coverage) -> dict[str, float]:
+    """After which share of a capture's time each node's packets end."""
+    first = [file.first_ns for file in coverage.files if file.first_ns is not None]
+    ends: dict[str, int] = {}
+    for file in coverage.files:
+        if file.node and file.last_ns is not None:
+            ends[file.node] = max(file.last_ns, ends.get(file.node, 0))
+    if not ends or max(ends.values()) <= min(first):
+        return {}
+    start, lasted = min(first), max(ends.values()) - min(first)
+    return {node: (end - start) / lasted for node, end in ends.items()}
 
 
 def _recorded(coverage: Coverage) -> frozenset[str]:

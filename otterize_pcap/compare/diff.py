@@ -112,7 +112,7 @@ def missed_calls(
         call: (
             *gaps_that_hide(call, gaps),
             *_too_short(call, old, new.coverage),
-            *seen_otherwise(call, new, in_vain=in_vain),
+            *seen_otherwise(call, new, old, in_vain=in_vain),
             *instead.reasons(call),
         )
         for call in absent

@@ -5,6 +5,7 @@ connections are among those of which an end or the direction is not known (S65).
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from otterize_pcap.graph.service_graph import (
     Call,
@@ -17,14 +18,18 @@ from otterize_pcap.graph.service_graph import (
     could_be,
 )
 from otterize_pcap.resolve.build_graph import HIDDEN_BY_OPTION, HIDDEN_EXTERNAL
+from otterize_pcap.resolve.resolution import NODE_CLIENT
 
 HIDDEN_OUTSIDE = "calls out of the cluster were seen that are only shown with --internet"
 
 
-def seen_otherwise(call: Call, graph: ServiceGraph, *, in_vain: bool = False) -> tuple[str, ...]:
+def seen_otherwise(
+    call: Call, graph: ServiceGraph, old: Coverage | None = None, *, in_vain: bool = False
+) -> tuple[str, ...]:
     """Why a call may be in a capture though its graph does not hold it; empty where it is not.
 
-    `in_vain` counts what was seen and did not become a call, since it was never established.
+    `old` is what an earlier graph, which held the call, rests on. `in_vain` counts what was seen
+    and did not become a call, since it was never established.
     """
     if graph.coverage is None:
         return ()
@@ -36,7 +41,7 @@ def seen_otherwise(call: Call, graph: ServiceGraph, *, in_vain: bool = False) ->
     reasons |= {
         f"connections that may be it are {one.fate}"
         for one in graph.coverage.undecided
-        if _may_be(call, one)
+        if _may_be(call, one) or _is_new_node_client(call, one, old)
     }
     return (*sorted(reasons), *_outside(call, graph.coverage))
 
@@ -60,6 +65,19 @@ def _is_hidden(call: Call, seen: HiddenCall) -> bool:
     return could_be(server, seen.server) or (
         may_be_service(server) and any(is_service(server, service) for service in seen.services)
     )
+
+
+def _is_new_node_client(call: Call, seen: UndecidedCall, old: Coverage | None) -> bool:
+    """Whether a node calls what it did not before, so that it may be the call of a pod there.
+
+    A hostNetwork pod, or one on a node of its own, has its node's address: without the pod, or
+    without the node's addresses, its calls come from the node. Probes were there before.
+    """
+    if old is None or seen.fate != NODE_CLIENT:
+        return False
+    before = ((one.fate, one.servers, one.protocol) for one in old.undecided)
+    anybody = replace(seen, clients=None)
+    return (seen.fate, seen.servers, seen.protocol) not in before and _may_be(call, anybody)
 
 
 def _may_be(call: Call, seen: UndecidedCall) -> bool:

@@ -1,10 +1,12 @@
-"""One thing of a capture directory damaged or removed: a file, its tail, an object, a field."""
+"""One thing of a capture damaged or lost: a file, its tail, a node, an object, a field."""
 
 import json
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from struct import unpack_from
 from typing import Any
 
 SNAPSHOT = "snapshot.json"
@@ -15,13 +17,15 @@ Step = str | int
 class Damage:
     """What is damaged: `file` below the directory, and where in it.
 
-    `keep` is the share of its bytes that stay; `path` leads to what is taken out of its JSON. With
-    neither the file is gone.
+    `keep` is how many of its bytes stay, with as many `zeros` behind them; `path` leads to what is
+    taken out of its JSON. With neither the file is gone, and so are the `others`.
     """
 
     file: str
-    keep: float | None = None
+    keep: int | None = None
+    zeros: int = 0
     path: tuple[Step, ...] = ()
+    others: tuple[str, ...] = ()
 
     def apply(self, source: Path, target: Path) -> None:
         """Copy a capture directory with this damage."""
@@ -31,10 +35,10 @@ class Damage:
             document = json.loads(hurt.read_bytes())
             hurt.write_text(json.dumps(without(document, self.path)), encoding="utf-8")
         elif self.keep is None:
-            hurt.unlink()
+            for file in (self.file, *self.others):
+                (target / file).unlink()
         else:
-            content = hurt.read_bytes()
-            hurt.write_bytes(content[: int(len(content) * self.keep)])
+            hurt.write_bytes(hurt.read_bytes()[: self.keep] + bytes(self.zeros))
 
 
 def without(document: Any, path: tuple[Step, ...]) -> Any:  # noqa: ANN401 - any JSON
@@ -53,6 +57,29 @@ def files_of(source: Path) -> list[str]:
         for path in source.rglob("*")
         if path.is_file() and path.suffix != ".md" and path.name != "truth.json"
     )
+
+
+def nodes_of(source: Path) -> list[tuple[str, ...]]:
+    """The files of each node: its recordings, and what was saved beside them."""
+    nodes: dict[str, list[str]] = defaultdict(list)
+    for file in files_of(source):
+        match Path(file).parts:
+            case ("pcap" | "pcap-uplink", name):
+                nodes[name.partition(".")[0]].append(file)
+            case ("node", name, _):
+                nodes[name].append(file)
+    return [tuple(files) for _, files in sorted(nodes.items())]
+
+
+def record_ends(content: bytes) -> list[int]:
+    """Where the records of a pcap end, the last one excepted; the file header ends as one does."""
+    order = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">"}.get(content[:4])
+    order = order or {b"\x4d\x3c\xb2\xa1": "<", b"\xa1\xb2\x3c\x4d": ">"}.get(content[:4])
+    ends = [] if order is None else [24]
+    while ends and ends[-1] < len(content):
+        (size,) = unpack_from(f"{order}I", content, ends[-1] + 8)
+        ends.append(ends[-1] + 16 + size)
+    return ends[:-1]
 
 
 def objects_of(source: Path) -> list[tuple[Step, ...]]:

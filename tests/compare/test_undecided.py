@@ -21,7 +21,7 @@ from otterize_pcap.graph.service_graph import (
     Workload,
 )
 from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_EXTERNAL
-from otterize_pcap.resolve.resolution import AMBIGUOUS, NO_POD, UNDIRECTED
+from otterize_pcap.resolve.resolution import AMBIGUOUS, API_SERVER, NO_POD, NODE_CLIENT, UNDIRECTED
 from tests.conftest import FIXTURES, Otterize
 from tests.strategies import graphs, laws
 
@@ -60,6 +60,39 @@ def test_removed_only_where_nothing_could_be_the_call(seen: UndecidedCall, remov
     assert [entry.reasons for entry in found.not_seen] == (
         [] if removed else [(f"connections that may be it are {seen.fate}",)]
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "removed"),
+    [
+        pytest.param((), False, id="no node called"),
+        pytest.param((UndecidedCall(NODE_CLIENT, None, (DB,), "TCP", 9),), True, id="probes"),
+        pytest.param((UndecidedCall(NODE_CLIENT, None, (DB,), "UDP", 9),), False, id="by UDP"),
+        pytest.param((UndecidedCall(NODE_CLIENT, None, (CACHE,), "TCP", 9),), False, id="another"),
+    ],
+)
+def test_node_that_did_not_call_before_may_be_its_pod(
+    before: tuple[UndecidedCall, ...], removed: bool
+) -> None:
+    """A snapshot without the hostNetwork pod leaves its calls to the node; probes were there."""
+    probe = UndecidedCall(NODE_CLIENT, (API_SERVER,), (DB,), "TCP", 1)
+    old = replace(CALLED, coverage=Coverage(undecided=before))
+    found = diff_graphs(old, after(replace(WHOLE, undecided=(probe,))))
+    assert bool(found.removed) is removed
+
+
+@pytest.mark.parametrize(
+    ("ends", "removed"), [(900, True), (500, True), (440, False), (10, False)], ids=str
+)
+def test_node_whose_packets_end_early_takes_no_call_away(ends: int, removed: bool) -> None:
+    """A file cut between packets, without a manifest: it ended at 90 % of the time before."""
+
+    def seen(end: int) -> Coverage:
+        whole = FileCoverage("a.pcap", "a", 9, 0, 1000)
+        return Coverage((whole, FileCoverage("b.pcap", "b", 9, 0, end)))
+
+    old = replace(CALLED, coverage=seen(900))
+    assert bool(diff_graphs(old, after(seen(ends))).removed) is removed
 
 
 def test_call_to_outside_is_not_removed_where_such_calls_are_hidden() -> None:
