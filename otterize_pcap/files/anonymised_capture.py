@@ -85,12 +85,7 @@ def anonymise_capture(
         InputError: A file cannot be read or written.
         UsageError: There is something at `target` already, or `source` is standard input.
     """
-    if source == STDIN:
-        message = "CAPTURE is read more than once, which standard input cannot be; save it first"
-        raise UsageError(message)
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        message = f"{path_text(target)}: there is something already; name a new directory with -o"
-        raise UsageError(message)
+    _refuse_unusable(source, target)
     beside = target.with_name(f".{target.name}.{token_hex(8)}")
     try:
         beside.mkdir(mode=DIRECTORY_MODE, parents=True)
@@ -103,6 +98,15 @@ def anonymise_capture(
         message = f"{path_text(target)}: {system_reason(error)}; choose another directory with -o"
         raise InputError(message) from error
     return done
+
+
+def _refuse_unusable(source: Path, target: Path) -> None:
+    if source == STDIN:
+        message = "CAPTURE is read more than once, which standard input cannot be; save it first"
+        raise UsageError(message)
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        message = f"{path_text(target)}: there is something already; name a new directory with -o"
+        raise UsageError(message)
 
 
 class _Work:

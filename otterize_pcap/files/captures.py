@@ -186,16 +186,7 @@ def _contents(
     tables = [table for _, table in read.recordings]
     return CaptureContents(
         closed=_without_forged(tables).packets,
-        recordings=[
-            Recording(
-                table.files,
-                node,
-                TableRows(table.table),
-                _began_ns(node, manifest, table.counts),
-                table.table,
-            )
-            for node, table in read.recordings
-        ],
+        recordings=[_recording(node, table, manifest) for node, table in read.recordings],
         snapshot=snapshot,
         dumps=saved.dumps,
         nodes=saved.addresses,
@@ -212,6 +203,11 @@ def _contents(
         port_ranges=saved.port_ranges,
         notes=read.notes,
     )
+
+
+def _recording(node: str, table: CaptureTable, manifest: Manifest | None) -> Recording:
+    began_ns = _began_ns(node, manifest, table.counts)
+    return Recording(table.files, node, TableRows(table.table), began_ns, table.table)
 
 
 def _without_forged(tables: Sequence[CaptureTable]) -> ClosedTunnels:

@@ -65,6 +65,14 @@ def decode_item(
     Raises:
         SnapshotError: It is no JSON.
     """
+    item = _read(text, listed, odd, where)
+    if item is not None and not item.kind:
+        odd.fields.add(f"{where}: an object without kind: {item.metadata.name or 'it has no name'}")
+        return None
+    return item
+
+
+def _read(text: bytes | msgspec.Raw, listed: Listed, odd: OddFields, where: str) -> Item | None:
     try:
         return _decode(text, listed)
     except msgspec.ValidationError:

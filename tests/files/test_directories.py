@@ -197,6 +197,27 @@ def test_same_packets_count_once(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_shorter_copy_adds_nothing(tmp_path: Path, share: float) -> None:
+    """A copy that stopped early is another view of the same calls: nothing counts twice."""
+    whole = (SERVICES / "pcap" / "node-a.pcap").read_bytes()
+    path, copy = tmp_path / "node-a.pcap", tmp_path / "node-a-copy.pcap"
+    path.write_bytes(whole)
+    alone = _counted(read(path))
+    copy.write_bytes(whole[: int(len(whole) * share)])
+    assert _counted(read(path, copy)) == alone
+    copy.rename(tmp_path / "node-a.1.pcap")
+    assert _counted(read(tmp_path)) == alone
+
+
+def _counted(found: ReadFiles) -> list[tuple[object, ...]]:
+    """Connections with their packets and outcomes, wherever they were seen."""
+    return sorted(
+        (each.first_ns, each.client, each.server, each.outcome, each.packets, each.bytes)
+        for each in table_connections(found.recordings)
+    )
+
+
 def test_files_without_packets_are_no_copies(tmp_path: Path) -> None:
     """Two nodes where nothing happened recorded the same bytes."""
     for name in ("a.pcap", "b.pcap"):

@@ -261,3 +261,14 @@ def test_no_order_of_documents_changes_what_is_left_out() -> None:
     ways = [read(*odd), read(*reversed(odd))]
     assert ways[0].left_out == ways[1].left_out
     assert len({repr(replace(each, owners={})) for each in ways}) == 1
+
+
+@pytest.mark.parametrize("kind", ["", None])
+def test_object_without_kind_is_said(kind: str | None) -> None:
+    """An object of a List that does not say what it is counts for nothing, and is told."""
+    odd = {**pod("odd", "10.1.0.9"), "kind": kind}
+    if kind is None:
+        del odd["kind"]
+    known = read(CLIENT, SERVER, SLICE, odd)
+    assert repr(replace(known, left_out=())) == repr(read(CLIENT, SERVER, SLICE))
+    assert known.left_out == ("x: an object without kind: odd-pod",)
