@@ -7,11 +7,14 @@ fill its content up to a multiple of that. Whatever else is in an archive is pas
 import tarfile
 from collections.abc import Callable
 
-from otterize_pcap.errors import CaptureError
+from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
 from otterize_pcap.records.stream import Window
 
 BLOCK = 512
 SPARSE = (tarfile.GNUTYPE_SPARSE,)
+
+Peek = Callable[[int], bytes]
+"""The first bytes of a file, at most so many."""
 
 
 def is_tar(head: bytes) -> bool:
@@ -29,11 +32,12 @@ def _header(block: bytes) -> tarfile.TarInfo | None:
 class ArchiveMember:
     """The content of the only capture in a tar archive; `damage` says why it ends early, if so.
 
-    `is_capture` tells by a file's first bytes. Its making and reading raise CaptureError where
-    there is no capture, or another one after the first: which is whose, nobody says here.
+    `is_capture` tells by a file's first bytes, of which it asks for as many as it needs. Its making
+    and reading raise CaptureError where there is no capture, or another one after the first: which
+    is whose, nobody says here.
     """
 
-    def __init__(self, window: Window, name: str, is_capture: Callable[[bytes], bool]) -> None:
+    def __init__(self, window: Window, name: str, is_capture: Callable[[Peek], bool]) -> None:
         self.damage: str | None = None
         self._is_capture = is_capture
         self._window = window
@@ -41,7 +45,7 @@ class ArchiveMember:
         self._found = self._next_capture()
         if self._found is None:
             message = f"{name}: no capture in the tar archive; unpack it and look what is there"
-            raise CaptureError(message)
+            raise UnknownCaptureFormat(message)
         self._left = self._found.size
 
     def readinto(self, buffer: memoryview) -> int:
@@ -83,7 +87,7 @@ class ArchiveMember:
         # macOS puts a file's attributes beside it.
         if member.name.rsplit("/", 1)[-1].startswith("._"):
             return False
-        return self._is_capture(self._window.peek(min(member.size, 8)))
+        return self._is_capture(lambda count: self._window.peek(min(member.size, count)))
 
     def _pass_padding(self, size: int) -> None:
         self._window.skip(-size % BLOCK)

@@ -1,10 +1,11 @@
 """Any capture file → its records: tells compression and container by their first bytes."""
 
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Literal, Protocol
 
-from otterize_pcap.errors import UnknownCaptureFormat
-from otterize_pcap.records.archives import BLOCK, ArchiveMember, is_tar
+from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
+from otterize_pcap.records.archives import BLOCK, ArchiveMember, Peek, is_tar
 from otterize_pcap.records.compression import Decompressed, compression_of
 from otterize_pcap.records.foreign_files import CRLF_CAUSE, SEARCHED, is_crlf, not_a_capture
 from otterize_pcap.records.pcap import MAGICS, PcapReader, read_header
@@ -20,6 +21,8 @@ _ORDERS: dict[bytes, Literal["little", "big"]] = {
 FALCO_BLOCKS = range(0x201, 0x230)
 MOST_LAYERS = 3
 """A capture, compressed, in a tar archive, compressed."""
+MOST_UNPACKED = 1 << 20
+"""Bytes of a compressed file that tell what is in it: bzip2 has blocks of 900,000 bytes."""
 
 
 class Layer(Protocol):
@@ -95,8 +98,17 @@ def is_container(head: bytes) -> bool:
     return head[:4] in MAGICS or head[:4] == _SECTION
 
 
-def _is_perhaps_a_capture(head: bytes) -> bool:
-    return is_container(head) or compression_of(head[:4]) is not None
+def _is_perhaps_a_capture(peek: Peek) -> bool:
+    """Whether a file begins as a capture does, unpacked; so does one that cannot be unpacked."""
+    compression = compression_of(peek(4))
+    if compression is None:
+        return is_container(peek(4))
+    head = peek(MOST_UNPACKED)
+    try:
+        plain = Window(Decompressed(Window(BytesIO(head)), "", compression)).peek(4)
+    except CaptureError:
+        return True
+    return is_container(plain) or (len(plain) < 4 and len(head) == MOST_UNPACKED)
 
 
 def _what_it_lacks(window: Window, name: str) -> str | None:

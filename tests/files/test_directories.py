@@ -5,6 +5,7 @@ import gzip
 import lzma
 import os
 import shutil
+import tarfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -125,6 +126,8 @@ def test_what_is_no_capture_is_named(tmp_path: Path) -> None:
     (tmp_path / "image.bin").write_bytes(b"\1\0\2")
     (tmp_path / "notes.txt.gz").write_bytes(gzip.compress(b"notes"))
     (tmp_path / "snapshot.json.gz").write_bytes(gzip.compress(b"{}"))
+    with tarfile.open(tmp_path / "logs.tgz", "w:gz") as logs:
+        logs.add(tmp_path / "notes.txt.gz", "notes.txt.gz")
     (tmp_path / "old.pcap").mkdir()
     (tmp_path / "empty").mkdir()
     (tmp_path / "more").mkdir()
@@ -132,7 +135,7 @@ def test_what_is_no_capture_is_named(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert (len(found.recordings), found.unread) == (1, ())
     assert found.notes == (
-        f"left out of {tmp_path}: image.bin, notes.txt.gz (no capture)",
+        f"left out of {tmp_path}: image.bin, logs.tgz, notes.txt.gz (no capture)",
         f"left out of {tmp_path}: more, old.pcap (a directory of its own; give it by itself)",
         f"left out of {tmp_path}: .b.pcap.Xy12 (hidden)",
         f"passed over in {tmp_path}: texts (1), hidden files (1)",

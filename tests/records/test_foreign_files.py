@@ -1,8 +1,12 @@
 """Files that are no capture say what they are and what to do; archives are opened."""
 
+import bz2
 import gzip
 import io
+import lzma
+import random
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -132,6 +136,8 @@ def archive(files: dict[str, bytes], *, pax: bool = False) -> bytes:
     return made.getvalue()
 
 
+Pack = Callable[[bytes], bytes]
+
 OTHERS = {"iptables-rules.txt": b"*nat\n" * 300, "._node.pcap": b"\0\5\x16\7", "empty": b""}
 
 
@@ -143,6 +149,18 @@ def test_the_only_capture_of_an_archive(pax: bool, wrap: type, inner: type) -> N
     name = f"node-{'x' * 120}.pcap"
     content = archive({**OTHERS, name: inner(CAPTURE), "z.log": b"log"}, pax=pax)
     assert read(wrap(content)).counts.packets == 3
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_compressed_texts_of_an_archive_are_no_captures(pack: Pack) -> None:
+    """A log that was compressed, before the capture and after it, is neither it nor another."""
+    log = pack(random.Random(1).randbytes(1 << 18))
+    files = {"a.log.z": log, "a.pcap.z": pack(CAPTURE), "z.log.z": log}
+    assert read(archive(files)).counts.packets == 3
+    with pytest.raises(CaptureError, match="no capture in the tar archive"):
+        read(archive({"a.log.z": log}))
+    with pytest.raises(CaptureError, match="several captures in one tar archive"):
+        read(archive({**files, "b.pcap.z": pack(CAPTURE)}))
 
 
 def test_archive_without_a_capture() -> None:
