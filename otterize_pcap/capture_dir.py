@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from otterize_pcap.errors import CaptureError
-from otterize_pcap.json_errors import json_reason
+from otterize_pcap.json_errors import BROKEN, json_reason
 from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.timestamps import TimeError, parse_time
 
@@ -94,7 +94,7 @@ def decode_manifest(document: bytes, where: str) -> Manifest:
     """
     try:
         manifest = msgspec.json.decode(document, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except BROKEN as error:
         reason = json_reason(document, Manifest)
         message = (
             f"{where}: not a capture manifest ({reason}); delete it to use the directory as is"

@@ -26,13 +26,16 @@ NAMES = {
     dict: "an object",
 }
 SHOWN = 40
+BROKEN = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""All that msgspec raises at a document: it checks the UTF-8 of what it is asked for alone, and
+gives up on what is nested thousands deep."""
 
 
 def json_reason(document: bytes, shape: Any) -> str:  # noqa: ANN401 - any type of msgspec
     """Why a document that was refused is not JSON of this type: one line, with the place."""
     try:
         value = msgspec.json.decode(document)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except BROKEN:
         return _syntax_reason(document)
     return _shape_reason("$", value, shape)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from otterize_pcap.cli import INTERRUPTED
-from otterize_pcap.cli.terminal import notice, write_out
+from otterize_pcap.cli.terminal import is_terminal, notice, write_out
 from otterize_pcap.errors import ClusterError, PartialCaptureError, UsageError
 from otterize_pcap.node_status import NodeStatus
 
@@ -71,7 +71,7 @@ def confirm(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         message = "this needs a confirmation and stdin is no terminal; add --yes"
         raise UsageError(message)
     if not typer.confirm(question, err=True):
@@ -195,7 +195,7 @@ def _check_cluster(
         cluster, access.Permission("create", "", "pods", plan.namespace, required=False)
     ):
         preflight.dry_run_pod(cluster, jobs[0])
-    if not request.dry_run and not request.yes and sys.stdin.isatty():
+    if not request.dry_run and not request.yes and is_terminal(sys.stdin):
         confirm(
             f"Capture {len(jobs)} nodes for {plan.seconds} s, at most "
             f"{plan.max_bytes // 1024} KiB on each, by Jobs in namespace {plan.namespace}?",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
 from otterize_pcap.errors import InputError, UsageError
 from otterize_pcap.files.writing import ANYBODY, LONGEST_NAME, write_all, write_whole
@@ -143,10 +144,15 @@ def _not_written(path: Path, error: OSError) -> str:
     return f"{path}: cannot be written ({system_reason(error)}); choose another path with -o"
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody sits at a stream; nobody does where it was closed."""
+    return stream is not None and stream.isatty()
+
+
 def wants_color() -> bool:
     """Colour only on a terminal, unless NO_COLOR, FORCE_COLOR or TERM=dumb say otherwise."""
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return is_terminal(sys.stdout) and os.environ.get("TERM") != "dumb"

@@ -14,7 +14,7 @@ from otterize_pcap.files.coverage import file_coverage, node_coverage
 from otterize_pcap.files.found_files import find_captures
 from otterize_pcap.files.manifest_files import captured_nodes, checking, listed_files
 from otterize_pcap.files.node_folders import SavedOfNodes, local_addresses
-from otterize_pcap.files.opening import STDIN
+from otterize_pcap.files.opening import STDIN, require
 from otterize_pcap.files.pcap_files import (
     ReadFiles,
     Wanted,
@@ -81,6 +81,8 @@ def open_asked(
     given = load_snapshot(snapshots) if snapshots else None
     files = [path for path in paths if path == STDIN or not path.is_dir()]
     if files and given is None:
+        if files[0] != STDIN:
+            require(files[0])
         message = (
             f"{files[0]}: a pcap file needs --snapshot FILE (what `kubectl get "
             "pods,services,endpointslices,nodes,replicasets,... -A -o json` prints)"

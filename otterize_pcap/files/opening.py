@@ -49,6 +49,18 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(_os_message(path, error)) from error
 
 
+def require(path: Path) -> None:
+    """See that something is there; what it is, whoever reads it says.
+
+    Raises:
+        InputError: There is nothing, or the way there is closed.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        raise InputError(_os_message(path, error)) from error
+
+
 def _bounded(file: BinaryIO, where: str) -> bytes:
     content = file.read(MAX_DOCUMENT + 1)
     if len(content) > MAX_DOCUMENT:

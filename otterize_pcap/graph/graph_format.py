@@ -38,7 +38,7 @@ from otterize_pcap.graph.service_graph import (
     Workload,
     call_order,
 )
-from otterize_pcap.json_errors import json_reason
+from otterize_pcap.json_errors import BROKEN, json_reason
 from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.timestamps import TimeError, format_time, parse_time
 
@@ -55,7 +55,7 @@ def is_graph_json(content: bytes) -> bool:
     """Whether these bytes claim to be graph JSON."""
     try:
         return msgspec.json.decode(content, type=_Header).format == FORMAT
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except BROKEN:
         return False
 
 
@@ -93,7 +93,7 @@ def decode_graph(content: bytes, where: str) -> ServiceGraph:
         coverage = None if document.coverage is None else _coverage(document.coverage)
     except TimeError as error:
         raise _broken(where, str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except BROKEN as error:
         raise _broken(where, json_reason(content, GraphDocument)) from error
     return ServiceGraph(tuple(calls), coverage)
 

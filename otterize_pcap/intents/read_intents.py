@@ -41,7 +41,7 @@ from otterize_pcap.intents.documents import (
     written_name,
 )
 from otterize_pcap.intents.versions import READABLE, TUTORIAL, VERSIONS
-from otterize_pcap.json_errors import json_reason
+from otterize_pcap.json_errors import BROKEN, json_reason
 from otterize_pcap.yaml_documents import YamlError, load_documents
 
 Shape = TypeVar("Shape")
@@ -114,7 +114,7 @@ def _parse(content: bytes, name: str) -> list[Any]:
     if content.lstrip()[:1] in (b"{", b"["):
         try:
             return [msgspec.json.decode(content)]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except BROKEN as error:
             reason = json_reason(content, Any)
             message = f"{name}: broken JSON ({reason}); write it again"
             raise GraphFormatError(message) from error
@@ -176,7 +176,7 @@ def _annotation(annotations: Document, key: str, shape: type[Shape], where: str)
     text = text_of(annotations.get(key, "{}"), f"{where}: {key}")
     try:
         return msgspec.json.decode(text, type=shape)
-    except msgspec.DecodeError as error:
+    except BROKEN as error:
         reason = json_reason(text.encode(), shape)
         message = f"{where}: {key}: {reason}; remove the annotation"
         raise GraphFormatError(message) from error

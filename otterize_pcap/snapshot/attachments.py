@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from otterize_pcap.addresses import AddressError, parse_address
+from otterize_pcap.json_errors import BROKEN
 
 # The second is what Multus wrote before 3.5.
 KEYS = ("k8s.v1.cni.cncf.io/network-status", "k8s.v1.cni.cncf.io/networks-status")
@@ -29,7 +30,7 @@ def attached_addresses(annotations: Mapping[str, str]) -> Iterator[bytes]:
     for key in KEYS:
         try:
             networks = DECODER.decode(annotations.get(key, "[]"))
-        except msgspec.MsgspecError:
+        except BROKEN:
             continue
         for network in networks:
             for text in network.ips or ():

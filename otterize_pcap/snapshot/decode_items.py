@@ -8,7 +8,7 @@ import msgspec
 
 from otterize_pcap.api_groups import group_of
 from otterize_pcap.errors import SnapshotError
-from otterize_pcap.json_errors import json_reason
+from otterize_pcap.json_errors import BROKEN, json_reason
 from otterize_pcap.snapshot.endpoints import EndpointsItem
 from otterize_pcap.snapshot.objects import (
     Document,
@@ -28,8 +28,6 @@ DECODERS: dict[str, msgspec.json.Decoder[Item]] = {
     "Node": msgspec.json.Decoder(NodeItem),
 }
 OTHER = msgspec.json.Decoder(Item)
-# msgspec gives up on objects nested thousands deep with a RecursionError.
-BROKEN = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 KIND = re.compile(rb'"kind":\s*"(\w+)"')
 KIND_WITHIN = 256
@@ -74,9 +72,11 @@ def decode_item(
 
 def _read(text: bytes | msgspec.Raw, listed: Listed, odd: OddFields, where: str) -> Item | None:
     try:
-        return _decode(text, listed)
-    except msgspec.ValidationError:
-        return _fitting_item(text, listed, odd, where)
+        try:
+            return _decode(text, listed)
+        except msgspec.ValidationError:
+            # What stands behind the odd field may be no JSON, or no UTF-8, still.
+            return _fitting_item(text, listed, odd, where)
     except BROKEN as error:
         reason = json_reason(bytes(memoryview(text)), Item)
         message = f"{where}: an object: {reason}; take the snapshot again"

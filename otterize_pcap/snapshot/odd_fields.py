@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from otterize_pcap.json_errors import BROKEN
 from otterize_pcap.snapshot.field_checks import is_sound
 from otterize_pcap.snapshot.fitting import Fitting, UnfitError
 from otterize_pcap.snapshot.object_fields import describe, uid_of
@@ -63,7 +64,7 @@ def read_watch(text: bytes, odd: OddFields, where: str) -> Watch:
     """What a watch saw, without what does not fit; pods that lost a stretch are in doubt."""
     try:
         value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except BROKEN:
         odd.fields.add(f"{where}: $.otterize is no JSON")
         return Watch()
     fitting = Fitting()

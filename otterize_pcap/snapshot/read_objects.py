@@ -19,8 +19,8 @@ from mmap import PAGESIZE, mmap
 import msgspec
 
 from otterize_pcap.errors import SnapshotError
-from otterize_pcap.json_errors import json_reason
-from otterize_pcap.snapshot.decode_items import BROKEN, KIND, Listed, decode_item
+from otterize_pcap.json_errors import BROKEN, json_reason
+from otterize_pcap.snapshot.decode_items import KIND, Listed, decode_item
 from otterize_pcap.snapshot.objects import Document, Item, Metadata, Watch, WatchEvent
 from otterize_pcap.snapshot.odd_fields import OddFields, read_watch
 from otterize_pcap.snapshot.plain_text import DocumentText, json_values, utf8_text, yaml_values
@@ -183,7 +183,7 @@ class _Reader:
         """An event of a watch; the object that it tells of is its state then."""
         try:
             event = msgspec.json.decode(value, type=WatchEvent)
-        except msgspec.ValidationError:
+        except BROKEN:
             return False
         if event.type in STATES:
             self._add([event.object], Listed(""), self._alone)
@@ -229,7 +229,7 @@ class _Reader:
     def _view(self, whole: Document) -> str:
         """A name for a list; pages of one have one version (Kubernetes API concepts, "limit")."""
         version = ""
-        with suppress(msgspec.DecodeError):
+        with suppress(*BROKEN):
             version = msgspec.json.decode(whole.metadata, type=Metadata).resourceVersion
         return f"version {version}" if version else f"{self._where} {len(self._lists)}"
 

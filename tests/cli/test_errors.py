@@ -28,6 +28,14 @@ def test_missing_capture(otterize: Otterize) -> None:
     )
 
 
+def test_missing_file_without_snapshot(otterize: Otterize) -> None:
+    """What is not there is named before what it would need."""
+    line = one_line(otterize("intents", "list", "gone.pcap"), 3)
+    assert (
+        line == "gone.pcap: there is no such file or directory; check the path and its permissions"
+    )
+
+
 def test_missing_snapshot(otterize: Otterize) -> None:
     """A snapshot path that does not exist is named."""
     line = one_line(otterize("intents", "list", PCAP, "--snapshot", "gone.json"), 3)

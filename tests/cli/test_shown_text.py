@@ -1,14 +1,18 @@
 """Nothing that is shown does anything: no escape, no second line, no command to the CI system."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otterize_pcap.cli.intents import LIST_FORMATS
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.graph.naming import printable
+from otterize_pcap.graph.service_graph import ESTABLISHED, Call, ServiceGraph, Use, Workload
+from otterize_pcap.render.list_text import render_list
 from tests.conftest import FIXTURES, Otterize
 from tests.strategies import laws
 
@@ -97,3 +101,21 @@ def test_file_names_give_no_commands(form: str, otterize: Otterize, tmp_path: Pa
     assert form == "json" or shown_safely(shown)
     listed = otterize("intents", "list", path.name, "--snapshot", SNAPSHOT, "-v")
     assert shown_safely(listed.stdout + listed.stderr)
+
+
+def hostile_call() -> ServiceGraph:
+    """A graph in which every name is a command."""
+    client, server = (
+        Workload(HOSTILE, "::error::y", "::debug::z"),
+        Workload("::stop-commands::a", "b"),
+    )
+    use = Use("TCP", 80, 1, (1, 1), (1, 1), 1, 1, (("established", 1),), ((HOSTILE, 1),))
+    return ServiceGraph((Call(client, server, ESTABLISHED, (use,)),))
+
+
+@pytest.mark.parametrize("render", [render_list, *LIST_FORMATS.values()])
+def test_no_line_of_a_result_begins_a_command(render: Callable[[ServiceGraph], str]) -> None:
+    """What is printed for programs keeps names as they are, within lines that begin otherwise."""
+    lines = render(hostile_call()).splitlines()
+    assert any("stop-commands" in line for line in lines)
+    assert not any(line.lstrip().startswith("::") for line in lines)

@@ -35,10 +35,12 @@ from otterize_pcap.render.list_text import render_list
 from otterize_pcap.resolve.map_capture import graph_capture
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from tests.conftest import FIXTURES, GOLDEN
+from tests.hostile.memory import within_memory
 from tests.hostile.mutations import mutated
 
 COUNT = int(os.environ.get("OTTERIZE_MUTATIONS", "300"))
 SECONDS = 5.0
+BYTES = 64 << 20
 CAPTURE = FIXTURES / "two-nodes"
 NODE = CAPTURE / "node" / "node-a"
 
@@ -122,6 +124,12 @@ several = settings(
 )
 
 
+def test_memory_is_measured() -> None:
+    """What was held and given back meanwhile counts."""
+    with pytest.raises(AssertionError, match="bytes more at once"), within_memory(8 << 20):
+        bytearray(b"a") * (32 << 20)
+
+
 @pytest.mark.parametrize("kind", DOCUMENTS)
 def test_document_as_it_is_reads(kind: str) -> None:
     """What is changed below is right before."""
@@ -137,6 +145,7 @@ def test_document_as_it_is_reads(kind: str) -> None:
 @example(seed=884)
 @example(seed=2190)
 @example(seed=2963)
+@example(seed=5565)
 @example(seed=91310)
 @example(seed=231531)
 @example(seed=294723)
@@ -144,10 +153,10 @@ def test_document_as_it_is_reads(kind: str) -> None:
 @example(seed=1884471968)
 @example(seed=4124052488)
 def test_changed_document_is_read_or_refused(kind: str, seed: int) -> None:
-    """No other exception leaves a reader, and none takes long."""
+    """No other exception leaves a reader, and none takes long or much memory."""
     use, content = DOCUMENTS[kind]
     changed = mutated(content, seed)
     begun = time.process_time()
-    with suppress(OtterizeError):
+    with within_memory(BYTES), suppress(OtterizeError):
         use(changed)
     assert time.process_time() - begun < SECONDS

@@ -29,7 +29,7 @@ from otterize_pcap.cluster.api.refusals import (
 from otterize_pcap.cluster.api.waiting import SAY_AFTER_S, SilenceError, Waiting
 from otterize_pcap.cluster.api.websockets import open_websocket
 from otterize_pcap.errors import ClusterError
-from otterize_pcap.json_errors import json_reason
+from otterize_pcap.json_errors import BROKEN, json_reason
 
 Json = dict[str, Any]
 Query = tuple[tuple[str, str], ...]
@@ -294,7 +294,7 @@ def _is_named(metadata: object) -> bool:
 def _decoded(document: bytes, path: str) -> Json:
     try:
         return msgspec.json.decode(document, type=Json)
-    except msgspec.DecodeError as error:
+    except BROKEN as error:
         reason = json_reason(document, Json)
         message = f"{path}: the answer is no JSON ({reason}); is this an API server?"
         raise ClusterError(message) from error

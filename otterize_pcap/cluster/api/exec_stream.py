@@ -15,6 +15,7 @@ import msgspec
 
 from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.api.connection_errors import connection_reason
+from otterize_pcap.json_errors import BROKEN
 
 STDOUT, STDERR, STATUS = 1, 2, 3
 CONTAINER = "tcpdump"
@@ -160,7 +161,7 @@ def _result(status: bytes, complaints: bytes) -> ExecResult | None:
         found = msgspec.json.decode(status, type=_Status)
     except msgspec.ValidationError:
         return ExecResult(None, "the command's status has no form of one")
-    except msgspec.DecodeError:
+    except BROKEN:
         if len(status) < STATUS_KEPT:
             return None
         return ExecResult(None, "the command's status could not be read")

@@ -3,6 +3,7 @@
 import msgspec
 
 from otterize_pcap.errors import ClusterError
+from otterize_pcap.json_errors import BROKEN
 
 UNAUTHORIZED = 401
 #: 410: a list was too slow for its pages; it is begun again.
@@ -47,6 +48,6 @@ def status_of(body: bytes) -> tuple[str, str]:
     """Reason and message of a Kubernetes Status, or the text itself."""
     try:
         status = msgspec.json.decode(body, type=dict[str, object])
-    except msgspec.DecodeError:
+    except BROKEN:
         return "", " ".join(body.decode(errors="replace").split())[:SAID]
     return str(status.get("reason", "")), str(status.get("message", ""))

@@ -22,6 +22,7 @@ from otterize_pcap.cluster.api.waiting import side_by_side
 from otterize_pcap.cluster.labels import CAPTURE_NAME, NAME_LABEL
 from otterize_pcap.cluster.snapshot.address_history import AddressHistory, stamp_of
 from otterize_pcap.cluster.snapshot.kept_objects import kept_object
+from otterize_pcap.json_errors import BROKEN
 from otterize_pcap.snapshot.kinds import KINDS, Kind
 
 GONE = 410
@@ -243,7 +244,7 @@ class _KindWatch:
     def _take(self, line: bytes) -> None:
         try:
             event = msgspec.json.decode(line, type=Json)
-        except msgspec.DecodeError as error:
+        except BROKEN as error:
             message = f"watch of {self.kind.plural}: a broken event"
             raise ApiUnreachableError(message) from error
         found = event.get("object")

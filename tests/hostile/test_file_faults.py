@@ -1,0 +1,169 @@
+"""Every command against every fault of the file system: one line, exit code 3, nothing left."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from otterize_pcap.cli.app import run
+from tests.conftest import FIXTURES
+from tests.hostile.mounts import small_disk
+
+CAPTURE = str(FIXTURES / "tutorial-before")
+OTHER = str(FIXTURES / "tutorial-after")
+PCAP = str(FIXTURES / "tutorial-before" / "pcap" / "node-a.pcap")
+SNAPSHOT = str(FIXTURES / "tutorial-before" / "snapshot.json")
+NOBODY = 65534
+PRINTING = {
+    "list": ("intents", "list", CAPTURE),
+    "export": ("intents", "export", CAPTURE),
+    "graph": ("graph", CAPTURE),
+    "explain": ("explain", "checkout", "kafka", CAPTURE),
+    "connections": ("connections", CAPTURE),
+    "inspect": ("snapshot", "inspect", CAPTURE),
+    "diff": ("diff", CAPTURE, OTHER),
+    "check": ("check", CAPTURE, "--allow", OTHER),
+}
+READING = {
+    "list": ("intents", "list", "{}"),
+    "list, pcap": ("intents", "list", "{}", "--snapshot", SNAPSHOT),
+    "list, snapshot": ("intents", "list", PCAP, "--snapshot", "{}"),
+    "export": ("intents", "export", "{}"),
+    "graph": ("graph", "{}"),
+    "explain": ("explain", "a", "b", "{}"),
+    "connections": ("connections", "{}"),
+    "inspect": ("snapshot", "inspect", "{}"),
+    "anonymise": ("anonymise", "{}", "-o", "{}-out"),
+    "diff": ("diff", "{}", CAPTURE),
+    "diff, second": ("diff", CAPTURE, "{}"),
+    "check": ("check", "{}", "--allow", CAPTURE),
+    "check, allowed": ("check", CAPTURE, "--allow", "{}"),
+    "check, ignored": ("check", CAPTURE, "--allow", CAPTURE, "--ignore", "{}"),
+}
+WRITING = {
+    "list": ("intents", "list", CAPTURE, "-o", "{}"),
+    "export": ("intents", "export", CAPTURE, "-o", "{}"),
+    "export, dir": ("intents", "export", CAPTURE, "--output-type", "dir", "-o", "{}"),
+    "graph": ("graph", CAPTURE, "-o", "{}"),
+    "explain": ("explain", "checkout", "kafka", CAPTURE, "-o", "{}"),
+    "diff": ("diff", CAPTURE, CAPTURE, "-o", "{}"),
+    "check": ("check", CAPTURE, "--allow", CAPTURE, "-o", "{}"),
+    "anonymise": ("anonymise", CAPTURE, "-o", "{}"),
+}
+DIRECTORIES = {"export, dir", "anonymise"}
+# Only a new directory is taken: to name another is a mistake in the command.
+USAGE = {("anonymise", "another kind"): 2}
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Without root's rights, for as long as the block lasts."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def failed(
+    words: tuple[str, ...],
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    code: int = 3,
+) -> None:
+    """Run a command that must fail as it should; the path stands where {} is."""
+    monkeypatch.setattr(
+        sys, "argv", ["otterize", *(word.replace("{}", str(path)) for word in words)]
+    )
+    ended = run()
+    shown = capsys.readouterr()
+    assert (ended, shown.out) == (code, ""), shown.err
+    last = shown.err.splitlines()[-1]
+    assert last.startswith("otterize: ")
+    assert "a fault of our own" not in last
+
+
+@pytest.mark.parametrize("fault", ["full", "closed"])
+@pytest.mark.parametrize("command", PRINTING)
+def test_what_cannot_be_printed(
+    command: str,
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each command says that its result arrived nowhere."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full if fault == "full" else None)
+        failed(PRINTING[command], Path(), monkeypatch, capsys)
+
+
+@pytest.mark.parametrize(
+    "fault", ["absent", "too long", "loop", "no directory", "no rights", "a directory"]
+)
+@pytest.mark.parametrize("command", READING)
+def test_what_cannot_be_read(
+    command: str,
+    fault: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each command names what it could not read; an empty directory is nothing to read either."""
+    (tmp_path / "file").write_text("a")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "empty").mkdir()
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o700)
+    path = {
+        "absent": tmp_path / "absent",
+        "too long": tmp_path / ("a" * 300),
+        "loop": tmp_path / "loop",
+        "no directory": tmp_path / "file" / "below",
+        "no rights": locked / "file",
+        "a directory": tmp_path / "empty",
+    }[fault]
+    if fault == "no rights":
+        with as_nobody():
+            failed(READING[command], path, monkeypatch, capsys)
+    else:
+        failed(READING[command], path, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize(
+    "fault", ["full", "read-only", "too long", "no directory", "no rights", "another kind"]
+)
+@pytest.mark.parametrize("command", WRITING)
+def test_what_cannot_be_written(
+    command: str,
+    fault: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each command says why, and leaves nothing behind."""
+    if fault in {"full", "read-only"}:
+        with small_disk(4096, "ro" if fault == "read-only" else "nr_inodes=1") as disk:
+            failed(WRITING[command], disk / "out", monkeypatch, capsys)
+            assert list(disk.iterdir()) == []
+        return
+    (tmp_path / "file").write_text("a")
+    (tmp_path / "folder").mkdir(mode=0o700)
+    place = {
+        "no directory": tmp_path / "file" / "out",
+        "too long": tmp_path / ("a" * 300),
+        "no rights": tmp_path / "folder" / "out",
+        "another kind": tmp_path / ("file" if command in DIRECTORIES else "folder"),
+    }[fault]
+    if fault == "no rights":
+        with as_nobody():
+            failed(WRITING[command], place, monkeypatch, capsys)
+    else:
+        failed(WRITING[command], place, monkeypatch, capsys, USAGE.get((command, fault), 3))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
+    assert (tmp_path / "file").read_text() == "a"
