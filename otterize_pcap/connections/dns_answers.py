@@ -4,7 +4,7 @@ An answer counts where the same client asked that question: same identification,
 and resolver (RFC 5452, 9.1). What nobody asked for, a pod may have sent to rename another's calls.
 """
 
-from collections import defaultdict
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -151,15 +151,21 @@ def answers_asked_for(
     something else, none does: one of them is made up, and which, nobody can tell.
     """
     rounds = _rounds(asked)
-    by_round: dict[tuple[Question, int], list[Answer]] = defaultdict(list)
+    answers: list[tuple[tuple[Question, int], Answer]] = []
+    said: dict[tuple[Question, int], tuple[frozenset[bytes], tuple[str, ...]]] = {}
+    disputed: set[tuple[Question, int]] = set()
     for one in sorted(told, key=lambda entry: _order(entry.answer)):
         began_ns = _answered_round(one, rounds, leads)
         if began_ns is None and vouches(one.resolver[0]):
             began_ns = one.answer.time_ns // PATIENCE_NS * PATIENCE_NS
-        if began_ns is not None:
-            by_round[one.question, began_ns].append(one.answer)
-    agreed = (answers for answers in by_round.values() if len({*map(_content, answers)}) == 1)
-    return sorted((answer for answers in agreed for answer in answers), key=_order)
+        if began_ns is None:
+            continue
+        answered = (one.question, began_ns)
+        content = _content(one.answer)
+        if said.setdefault(answered, content) != content:
+            disputed.add(answered)
+        answers.append((answered, one.answer))
+    return [answer for answered, answer in answers if answered not in disputed]
 
 
 def _order(answer: Answer) -> tuple[int, bytes, str, str, int]:
@@ -170,34 +176,43 @@ def _content(answer: Answer) -> tuple[frozenset[bytes], tuple[str, ...]]:
     return frozenset(answer.addresses), answer.aliases
 
 
-def _rounds(asked: Iterable[Asked]) -> dict[Question, list[tuple[int, int, set[Endpoint]]]]:
-    """When each question was asked, first and last time of a round, and of whom."""
-    rounds: dict[Question, list[tuple[int, int, set[Endpoint]]]] = {}
+@dataclass(slots=True)
+class _Round:
+    """A question as long as it is the same: first and last time (ns) it was asked, and of whom."""
+
+    began_ns: int
+    last_ns: int
+    resolvers: set[Endpoint]
+
+
+def _rounds(asked: Iterable[Asked]) -> dict[Question, list[_Round]]:
+    """The rounds of each question, in order of time."""
+    rounds: dict[Question, list[_Round]] = {}
     for one in sorted(asked, key=lambda entry: entry.time_ns):
         of_question = rounds.setdefault(one.question, [])
-        if of_question and one.time_ns <= of_question[-1][1] + SAME_QUESTION_NS:
-            began_ns, _, resolvers = of_question[-1]
-            of_question[-1] = (began_ns, one.time_ns, resolvers | {one.resolver})
+        if of_question and one.time_ns <= of_question[-1].last_ns + SAME_QUESTION_NS:
+            of_question[-1].last_ns = one.time_ns
+            of_question[-1].resolvers.add(one.resolver)
         else:
-            of_question.append((one.time_ns, one.time_ns, {one.resolver}))
+            of_question.append(_Round(one.time_ns, one.time_ns, {one.resolver}))
     return rounds
 
 
-def _answered_round(
-    one: Told, rounds: dict[Question, list[tuple[int, int, set[Endpoint]]]], leads: Leads
-) -> int | None:
+def _answered_round(one: Told, rounds: dict[Question, list[_Round]], leads: Leads) -> int | None:
     """When the question began to be asked that an answer is for, None where it was not asked."""
     time_ns = one.answer.time_ns
-    for began_ns, last_ns, resolvers in reversed(rounds.get(one.question, ())):
-        # Node clocks may differ by a little after their offsets were removed.
-        if began_ns > time_ns + SAME_QUESTION_NS:
-            continue
-        if time_ns > last_ns + PATIENCE_NS:
+    of_question = rounds.get(one.question, [])
+    # Node clocks may differ by a little after their offsets were removed. Whoever asks from one
+    # port with one identification has as many rounds of a question as answers.
+    begun = bisect_right(of_question, time_ns + SAME_QUESTION_NS, key=lambda found: found.began_ns)
+    for at in reversed(range(begun)):
+        found = of_question[at]
+        if time_ns > found.last_ns + PATIENCE_NS:
             return None
-        if one.resolver in resolvers or any(
-            leads(one.question.protocol, resolver, one.resolver) for resolver in sorted(resolvers)
+        if one.resolver in found.resolvers or any(
+            leads(one.question.protocol, resolver, one.resolver) for resolver in found.resolvers
         ):
-            return began_ns
+            return found.began_ns
     return None
 
 
