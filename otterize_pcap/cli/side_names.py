@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from otterize_pcap.cli.name_notes import listed, name_of, report_names
 from otterize_pcap.cli.selection import Reporting
 from otterize_pcap.cli.terminal import notice
-from otterize_pcap.compare.align_workloads import umbrella_names
+from otterize_pcap.compare.align_workloads import umbrella_names, whole_owners
 from otterize_pcap.graph.service_graph import ServiceGraph
 
 
@@ -23,4 +23,9 @@ def umbrella_lines(old: ServiceGraph, new: ServiceGraph) -> Iterator[str]:
         yield (
             f"note: {name_of(owner)} is one name for {listed(parts)}, which are compared each by "
             "itself; name these, or compare by owners (--owner root)"
+        )
+    for owner, parts in {**whole_owners(old, new), **whole_owners(new, old)}.items():
+        yield (
+            f"note: {name_of(owner)} is one name for {listed(parts)}, which are compared as one; "
+            "to tell them apart, write the graph JSON with --owner nearest"
         )

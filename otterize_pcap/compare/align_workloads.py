@@ -29,7 +29,8 @@ def align_graphs(old: ServiceGraph, new: ServiceGraph) -> tuple[Calls, Calls]:
         GraphFormatError: A workload without namespace or kind could be several of the other side.
     """
     old_calls, new_calls = _settle(old.calls), _settle(new.calls)
-    for_old, for_new = merged_names(new, old), merged_names(old, new)
+    for_old = {**merged_names(new, old), **whole_names(new, old)}
+    for_new = {**merged_names(old, new), **whole_names(old, new)}
     old_calls = list(_renamed(old_calls, lambda one: for_old.get(one, one)).values())
     new_calls = list(_renamed(new_calls, lambda one: for_new.get(one, one)).values())
     old_names = _Directory(_workloads(old_calls))
@@ -59,9 +60,27 @@ def merged_names(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, Wor
     }
 
 
+def whole_names(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, Workload]:
+    """The workloads of a graph of which the other side, graph JSON, names but the owner (S2).
+
+    What the owner stood for is part of that side, so that no snapshot decides what is found. Its
+    parts are compared as one: which of them had which call was not kept.
+    """
+    named, seen = _workloads(other.calls), _workloads(graph.calls)
+    return {one: owner for one, owner in other.parts if owner in named and one in seen}
+
+
+def whole_owners(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, list[Workload]]:
+    """The owners that stand for several workloads of a graph which are compared as one (S2)."""
+    found: dict[Workload, list[Workload]] = defaultdict(list)
+    for one, owner in sorted(whole_names(other, graph).items()):
+        found[owner].append(one)
+    return {owner: parts for owner, parts in found.items() if len(parts) > 1}
+
+
 def umbrella_names(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, list[Workload]]:
     """What the other side names, and of which a graph knows the sets of pods instead (S2)."""
-    merged = merged_names(other, graph)
+    merged = {**merged_names(other, graph), **whole_names(other, graph)}
     seen = _workloads(graph.calls)
     return {
         owner: parts

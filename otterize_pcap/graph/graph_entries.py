@@ -118,10 +118,23 @@ class CoverageEntry(msgspec.Struct, frozen=True):
     undecided: tuple[UndecidedEntry, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
+class OwnerEntry(msgspec.Struct, frozen=True):
+    """A workload by who made its pods, and what owns that in turn."""
+
+    workload: WorkloadEntry
+    owner: WorkloadEntry
+
+
 class GraphDocument(msgspec.Struct, frozen=True):
-    """A service graph; `coverage` is null for one that was read from documents."""
+    """A service graph; `coverage` is null for one that was read from documents.
+
+    `roots` are owners of workloads that the calls name; `parts` are workloads whose owners the
+    calls name instead of them.
+    """
 
     format: Literal["otterize-graph"]
     version: Literal[1]
     calls: tuple[CallEntry, ...]
     coverage: CoverageEntry | None
+    roots: tuple[OwnerEntry, ...] | msgspec.UnsetType = msgspec.UNSET
+    parts: tuple[OwnerEntry, ...] | msgspec.UnsetType = msgspec.UNSET

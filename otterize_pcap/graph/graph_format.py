@@ -20,6 +20,7 @@ from otterize_pcap.graph.graph_entries import (
     FileEntry,
     GraphDocument,
     NodeEntry,
+    OwnerEntry,
     UndecidedEntry,
     UseEntry,
     WorkloadEntry,
@@ -45,6 +46,9 @@ from otterize_pcap.timestamps import TimeError, format_time, parse_time
 FORMAT: Final = "otterize-graph"
 VERSION: Final = 1
 
+Pairs = tuple[tuple[Workload, Workload], ...]
+"""Workloads, each with what owns it."""
+
 
 class _Header(msgspec.Struct):
     format: str
@@ -61,11 +65,14 @@ def is_graph_json(content: bytes) -> bool:
 
 def encode_graph(graph: ServiceGraph) -> str:
     """A graph as indented JSON with a final newline."""
+    named = {end for call in graph.calls for end in (call.client, call.server)}
     document = GraphDocument(
         format=FORMAT,
         version=VERSION,
         calls=tuple(call_entry(call) for call in graph.calls),
         coverage=None if graph.coverage is None else _coverage_entry(graph.coverage),
+        roots=_owner_entries(graph.roots, named),
+        parts=_owner_entries(graph.parts, named),
     )
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 
@@ -95,7 +102,24 @@ def decode_graph(content: bytes, where: str) -> ServiceGraph:
         raise _broken(where, str(error)) from error
     except BROKEN as error:
         raise _broken(where, json_reason(content, GraphDocument)) from error
-    return ServiceGraph(tuple(calls), coverage)
+    return ServiceGraph(
+        tuple(calls), coverage, roots=_owners(document.roots), parts=_owners(document.parts)
+    )
+
+
+def _owner_entries(owners: Pairs, named: set[Server]) -> tuple[OwnerEntry, ...] | msgspec.UnsetType:
+    """The owners that the calls name, or of which they name a part, each with all its parts."""
+    meant = {owner for one, owner in owners if one in named or owner in named}
+    found = (
+        OwnerEntry(_workload_entry(one), _workload_entry(owner))
+        for one, owner in owners
+        if owner in meant
+    )
+    return tuple(found) or msgspec.UNSET
+
+
+def _owners(entries: tuple[OwnerEntry, ...] | msgspec.UnsetType) -> Pairs:
+    return tuple((_workload(entry.workload), _workload(entry.owner)) for entry in entries or ())
 
 
 def _broken(where: str, reason: str) -> GraphFormatError:

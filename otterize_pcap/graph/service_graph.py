@@ -199,8 +199,9 @@ class ServiceGraph:
 
     `hidden` is what is absent from `calls` but was not absent from the capture. `inferred` are
     workloads that are named by what their pods say, and by what (S3). `roots` are workloads named
-    by who made their pods, each with what owns that in turn (S2). No document holds any of them, so
-    that they make no two graphs different.
+    by who made their pods, each with what owns that in turn (S2); `parts` are the same of a graph
+    that names workloads by what owns them. Graph JSON holds these two, and no document the others,
+    so that they make no two graphs different.
     """
 
     calls: tuple[Call, ...] = ()
@@ -208,6 +209,7 @@ class ServiceGraph:
     hidden: tuple[HiddenCall, ...] = field(default=(), compare=False)
     inferred: tuple[tuple[Workload, str], ...] = field(default=(), compare=False)
     roots: tuple[tuple[Workload, Workload], ...] = field(default=(), compare=False)
+    parts: tuple[tuple[Workload, Workload], ...] = field(default=(), compare=False)
 
 
 def could_be(one: Workload, other: Workload) -> bool:

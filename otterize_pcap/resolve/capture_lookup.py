@@ -1,11 +1,12 @@
 """The snapshot of one capture under some rules: what everything that resolves it asks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from otterize_pcap.addresses import KINDS, borders_of, in_network, is_private
 from otterize_pcap.connections.names import Names, RecordedPayload, read_names
+from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.packets.closed_tunnels import FORGED
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.resolve.any_clock import AnyClockResolver
@@ -130,6 +131,11 @@ class CaptureLookup:
         """Whether an address is of the internet, as far as anybody says (S50)."""
         known = address in self._known or self.snapshot.owns(address) or is_private(address)
         return not known and not any(in_network(address, one) for one in self.contents.inside)
+
+    @cached_property
+    def owners(self) -> tuple[tuple[Workload, Workload], ...]:
+        """Workloads by who made their pods, each with what owns that in turn (S2)."""
+        return identities_under(replace(self.rules, owner=NamedBy.NEAREST), self.snapshot).roots()
 
     @cached_property
     def _known(self) -> set[bytes]:

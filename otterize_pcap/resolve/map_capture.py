@@ -208,7 +208,7 @@ class MappedCapture:
             coverage,
             hidden,
             inferred_names(lookup.identities, calls),
-            lookup.identities.roots() if nearest else (),
+            *((lookup.owners, ()) if nearest else ((), lookup.owners)),
         )
 
     def _notes(self, ambiguous: int) -> Iterator[str]:

@@ -39,4 +39,5 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
         tuple(dict.fromkeys(call for graph in graphs for call in graph.hidden)),
         tuple(dict.fromkeys(entry for graph in graphs for entry in graph.inferred)),
         tuple(dict.fromkeys(entry for graph in graphs for entry in graph.roots)),
+        tuple(dict.fromkeys(entry for graph in graphs for entry in graph.parts)),
     )

@@ -111,6 +111,33 @@ def test_check_finds_the_same_with_custom_resources_and_without(otterize: Otteri
     ) in runs[1].stderr.splitlines()
 
 
+@pytest.mark.parametrize("owner", ["root", "nearest"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_saved_graph_of_an_operators_workloads_is_no_difference(
+    owner: str, turned: bool, tmp_path: Path, otterize: Otterize
+) -> None:
+    """Graph JSON by either name is its capture; parts that only the owner names are said to be."""
+    capture, saved = UMBRELLA / "strimzi-1-new", tmp_path / "saved.json"
+    written = otterize("intents", "list", capture, "--owner", owner, "--format", "graph", "-q")
+    saved.write_text(written.stdout)
+    done = otterize("diff", *((capture, saved) if turned else (saved, capture)))
+    assert done.returncode == 0, done.stdout
+    assert ("which are compared as one" in done.stderr) is (owner == "root")
+    assert "which are compared each by itself" not in done.stderr
+    if not turned:
+        assert otterize("check", capture, "--allow", saved).returncode == 0
+
+
+def test_saved_graph_by_owners_shows_what_is_new(tmp_path: Path, otterize: Otterize) -> None:
+    """A call of another client is added, whatever a part of the owner is called."""
+    saved = tmp_path / "saved.json"
+    written = otterize("intents", "list", UMBRELLA / "strimzi-1-old", "--format", "graph", "-q")
+    saved.write_text(written.stdout)
+    done = otterize("diff", saved, UMBRELLA / "strimzi-0-new", "-q")
+    assert done.returncode == 1
+    assert "ports TCP 9092 → TCP 2181, TCP 9092" in done.stdout
+
+
 def test_owner_of_one_set_of_pods_may_be_declared() -> None:
     """A Deployment's single owner is as good a name for it, whether that was read or is absent."""
     whole = read_whole(FIXTURES / "umbrella-owners")
