@@ -7,7 +7,7 @@ from otterize_pcap.compare.added_instead import NOTHING, Instead
 from otterize_pcap.compare.align_workloads import align_graphs
 from otterize_pcap.compare.coverage_gaps import coverage_gaps, gaps_that_hide, new_gaps
 from otterize_pcap.compare.ignore_rules import IgnoreRule, is_ignored
-from otterize_pcap.compare.seen_otherwise import seen_otherwise
+from otterize_pcap.compare.seen_otherwise import SeenOtherwise
 from otterize_pcap.graph.service_graph import Call, Coverage, ServiceGraph, call_order
 from otterize_pcap.timestamps import SECOND_NS
 
@@ -108,11 +108,12 @@ def missed_calls(
     if new.coverage is None:
         return ()
     gaps = coverage_gaps(new.coverage) + (() if old is None else new_gaps(old, new.coverage))
+    otherwise = SeenOtherwise(new, old, in_vain=in_vain)
     reasons = {
         call: (
             *gaps_that_hide(call, gaps),
             *_too_short(call, old, new.coverage),
-            *seen_otherwise(call, new, old, in_vain=in_vain),
+            *otherwise.reasons(call),
             *instead.reasons(call),
         )
         for call in absent

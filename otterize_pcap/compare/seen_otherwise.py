@@ -4,14 +4,17 @@ Absent from the graph is not absent from the capture: an option may hide the cal
 connections are among those of which an end or the direction is not known (S65).
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 from otterize_pcap.graph.service_graph import (
     Call,
     Coverage,
     External,
     HiddenCall,
+    Server,
     ServiceGraph,
     UndecidedCall,
     Workload,
@@ -20,30 +23,70 @@ from otterize_pcap.graph.service_graph import (
 from otterize_pcap.resolve.build_graph import HIDDEN_BY_OPTION, HIDDEN_EXTERNAL
 from otterize_pcap.resolve.resolution import NODE_CLIENT
 
+ANYBODY = ""
 HIDDEN_OUTSIDE = "calls out of the cluster were seen that are only shown with --internet"
 
 
-def seen_otherwise(
-    call: Call, graph: ServiceGraph, old: Coverage | None = None, *, in_vain: bool = False
-) -> tuple[str, ...]:
-    """Why a call may be in a capture though its graph does not hold it; empty where it is not.
+class SeenOtherwise:
+    """What a capture saw that its graph does not hold, by the names of who may be at its ends.
 
-    `old` is what an earlier graph, which held the call, rests on. `in_vain` counts what was seen
-    and did not become a call, since it was never established.
+    `old` is what an earlier graph, which held the calls asked for, rests on. `in_vain` counts what
+    was seen and did not become a call, since it was never established.
     """
-    if graph.coverage is None:
-        return ()
-    reasons = {
-        f"seen, but {seen.fate}"
-        for seen in graph.hidden
-        if (in_vain or seen.fate in HIDDEN_BY_OPTION) and _is_hidden(call, seen)
-    }
-    reasons |= {
-        f"connections that may be it are {one.fate}"
-        for one in graph.coverage.undecided
-        if _may_be(call, one) or _is_new_node_client(call, one, old)
-    }
-    return (*sorted(reasons), *_outside(call, graph.coverage))
+
+    def __init__(self, graph: ServiceGraph, old: Coverage | None = None, *, in_vain: bool) -> None:
+        self._coverage = graph.coverage or Coverage()
+        self._hidden: dict[str, list[HiddenCall]] = defaultdict(list)
+        self._undecided: dict[tuple[str, str], list[UndecidedCall]] = defaultdict(list)
+        self._by_client: dict[str, list[UndecidedCall]] = defaultdict(list)
+        for seen in graph.hidden:
+            if in_vain or seen.fate in HIDDEN_BY_OPTION:
+                self._hidden[seen.client.name].append(seen)
+        for one in _with_new_node_clients(self._coverage, old):
+            for client in _names(one.clients):
+                self._by_client[client].append(one)
+            for client, server in product(_names(one.clients), _names(one.servers)):
+                self._undecided[client, server].append(one)
+
+    def reasons(self, call: Call) -> tuple[str, ...]:
+        """Why a call may be in the capture; empty where it is not."""
+        hidden = self._hidden.get(call.client.name, ())
+        reasons = {f"seen, but {seen.fate}" for seen in hidden if _is_hidden(call, seen)}
+        reasons |= {
+            f"connections that may be it are {one.fate}"
+            for one in self._near(call)
+            if _may_be(call, one)
+        }
+        return (*sorted(reasons), *_outside(call, self._coverage))
+
+    def _near(self, call: Call) -> Iterator[UndecidedCall]:
+        """What is undecided between ends of these names, or of any."""
+        clients = (call.client.name, ANYBODY)
+        if isinstance(call.server, External) or call.server.is_service:
+            # Anything may stand there.
+            for client in clients:
+                yield from self._by_client.get(client, ())
+            return
+        for key in product(clients, (call.server.name, ANYBODY)):
+            yield from self._undecided.get(key, ())
+
+
+def _names(ends: tuple[Server, ...] | None) -> set[str]:
+    return {ANYBODY} if ends is None else {one.name for one in ends}
+
+
+def _with_new_node_clients(coverage: Coverage, old: Coverage | None) -> Iterator[UndecidedCall]:
+    """What is undecided, with anybody as the client where a node calls that did not before.
+
+    A hostNetwork pod, or one on a node of its own, has its node's address: without the pod, or
+    without the node's addresses, its calls come from the node. Probes were there before.
+    """
+    known = None
+    if old is not None:
+        known = {(one.fate, one.servers, one.protocol) for one in old.undecided}
+    for one in coverage.undecided:
+        is_new = known is not None and (one.fate, one.servers, one.protocol) not in known
+        yield replace(one, clients=None) if is_new and one.fate == NODE_CLIENT else one
 
 
 def is_service(declared: Workload, service: str) -> bool:
@@ -65,19 +108,6 @@ def _is_hidden(call: Call, seen: HiddenCall) -> bool:
     return could_be(server, seen.server) or (
         may_be_service(server) and any(is_service(server, service) for service in seen.services)
     )
-
-
-def _is_new_node_client(call: Call, seen: UndecidedCall, old: Coverage | None) -> bool:
-    """Whether a node calls what it did not before, so that it may be the call of a pod there.
-
-    A hostNetwork pod, or one on a node of its own, has its node's address: without the pod, or
-    without the node's addresses, its calls come from the node. Probes were there before.
-    """
-    if old is None or seen.fate != NODE_CLIENT:
-        return False
-    before = ((one.fate, one.servers, one.protocol) for one in old.undecided)
-    anybody = replace(seen, clients=None)
-    return (seen.fate, seen.servers, seen.protocol) not in before and _may_be(call, anybody)
 
 
 def _may_be(call: Call, seen: UndecidedCall) -> bool:
