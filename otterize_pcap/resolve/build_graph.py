@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.outcome import ESTABLISHED as CONNECTED
+from otterize_pcap.connections.rule import Rule
 from otterize_pcap.connections.stands import ConnectionGroup
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import (
@@ -37,13 +38,14 @@ HIDDEN_DNS = Fate(FateKind.HIDDEN, "call to the cluster's DNS")
 HIDDEN_EXTERNAL = Fate(FateKind.HIDDEN, "external server")
 HIDDEN_SELF = Fate(FateKind.HIDDEN, "workload calling itself")
 HIDDEN_ONE_WAY = Fate(FateKind.HIDDEN, "one-way UDP")
+HIDDEN_HALF = Fate(FateKind.HIDDEN, "one direction alone of a connection older than the capture")
 HIDDEN_LABEL = Fate(FateKind.HIDDEN, "excluded label")
 HIDDEN_CLIENT = Fate(FateKind.HIDDEN, "client not selected")
 HIDDEN_NAMESPACE = Fate(FateKind.HIDDEN, "excluded namespace")
 HIDDEN_BY_OPTION = frozenset(
-    (HIDDEN_DNS, HIDDEN_SELF, HIDDEN_LABEL, HIDDEN_CLIENT, HIDDEN_NAMESPACE)
+    (HIDDEN_DNS, HIDDEN_SELF, HIDDEN_HALF, HIDDEN_LABEL, HIDDEN_CLIENT, HIDDEN_NAMESPACE)
 )
-"""Of calls between workloads that took place."""
+"""Of calls between workloads that took place, or may have."""
 
 NO_VALUE = "no_value"
 
@@ -237,7 +239,11 @@ def fate_of(
     if connection.outcome != CONNECTED:
         one_way = connection.protocol == UDP and connection.outcome == "unanswered"
         if not (inclusion.attempts or (one_way and inclusion.one_way_udp)):
-            return HIDDEN_ONE_WAY if one_way else Fate(FateKind.HIDDEN, connection.outcome)
+            if one_way:
+                return HIDDEN_ONE_WAY
+            return (
+                HIDDEN_HALF if _is_half(connection) else Fate(FateKind.HIDDEN, connection.outcome)
+            )
     if cluster_dns.is_called(resolution):
         if not inclusion.cluster_dns:
             return HIDDEN_DNS
@@ -247,6 +253,14 @@ def fate_of(
     elif not inclusion.self_calls and server.workload == resolution.client.workload:
         return HIDDEN_SELF
     return _excluded(resolution, inclusion) or SHOWN
+
+
+def _is_half(connection: Connection | ConnectionGroup) -> bool:
+    """Whether segments of one side are all that was recorded: nobody begins a connection so.
+
+    It was answered before the capture; whether its peer is there still, nothing says (S40).
+    """
+    return connection.outcome == "unanswered" and connection.rule is not Rule.HANDSHAKE
 
 
 def _excluded(resolved: AnyResolved, inclusion: Inclusion) -> Fate | None:

@@ -12,6 +12,7 @@ from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.resolve.build_graph import (
     HIDDEN_DNS,
     HIDDEN_EXTERNAL,
+    HIDDEN_HALF,
     HIDDEN_ONE_WAY,
     HIDDEN_SELF,
 )
@@ -54,6 +55,10 @@ _ADVICE: Mapping[Fate, str] = {
     NO_BACKEND: "a snapshot of that time with the Service's EndpointSlices and their pods",
     UNKNOWN_PRIVATE: "a snapshot with whatever has that address: Nodes, Services, all pods",
     HIDDEN_ONE_WAY: "the other direction was not recorded; --one-way-udp shows it",
+    HIDDEN_HALF: (
+        "the other direction's packets or conntrack's tables would tell; "
+        "--include-attempts shows it"
+    ),
     HIDDEN_EXTERNAL: "--internet shows it",
     HIDDEN_DNS: "--include-cluster-dns shows it",
     HIDDEN_SELF: "--exclude-self hides it",

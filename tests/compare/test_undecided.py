@@ -20,7 +20,7 @@ from otterize_pcap.graph.service_graph import (
     Use,
     Workload,
 )
-from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_EXTERNAL
+from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_EXTERNAL, HIDDEN_HALF
 from otterize_pcap.resolve.resolution import AMBIGUOUS, API_SERVER, NO_POD, NODE_CLIENT, UNDIRECTED
 from tests.conftest import FIXTURES, Otterize
 from tests.strategies import graphs, laws
@@ -103,7 +103,9 @@ def test_call_to_outside_is_not_removed_where_such_calls_are_hidden() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fate", "removed"), [(HIDDEN_DNS, False), (Fate(FateKind.HIDDEN, "refused"), True)], ids=str
+    ("fate", "removed"),
+    [(HIDDEN_DNS, False), (HIDDEN_HALF, False), (Fate(FateKind.HIDDEN, "refused"), True)],
+    ids=str,
 )
 def test_what_an_option_hides_is_not_removed(fate: Fate, removed: bool) -> None:
     """A call that is refused now took place before: that one is gone."""

@@ -8,7 +8,7 @@ import pytest
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import ATTEMPTED
 from otterize_pcap.packets.protocols import ACK, FIN, PSH, RST, SYN
-from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_ONE_WAY, Inclusion
+from otterize_pcap.resolve.build_graph import HIDDEN_DNS, HIDDEN_HALF, HIDDEN_ONE_WAY, Inclusion
 from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.resolution import UNKNOWN_PRIVATE
 from otterize_pcap.resolve.undecided import AGELESS
@@ -100,6 +100,18 @@ def test_outcome(seen: list[Seen], outcome: str) -> None:
     else:
         assert edges(found) == set()
         assert fates(found) == {Fate(FateKind.HIDDEN, outcome): 1}
+
+
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "readable"])
+def test_one_direction_of_an_older_connection_is_not_unanswered(compiled: bool) -> None:
+    """S40: nobody begins with a segment that acknowledges; whether the peer is there is not known.
+
+    With the other direction, or with a conntrack entry, it is a call.
+    """
+    half = [(packet(A, B, PSH | ACK, 8 + number, 10), number / 10, 1) for number in range(3)]
+    assert fates(mapped(KNOWN, recording(half, compiled=compiled))) == {HIDDEN_HALF: 1}
+    answer = (packet(B, A, ACK, 10, 8), 0.05, 1)
+    assert len(edges(mapped(KNOWN, recording([*half, answer], compiled=compiled)))) == 1
 
 
 def test_conntrack_says_assured() -> None:
