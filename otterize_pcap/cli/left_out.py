@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import NEVER_CALLS, Coverage
+from otterize_pcap.resolve.build_graph import HIDDEN_HALF, HIDDEN_ONE_WAY
 from otterize_pcap.resolve.resolution import CHANGED_HANDS
 from otterize_pcap.resolve.tunnel_ends import LEFT_CLOSED
 from otterize_pcap.resolve.would_show import WATCH
@@ -69,6 +70,18 @@ _CONNECTIONS: tuple[tuple[FateKind, str, str, str], ...] = (
         "a snapshot from the other end of the capture may have it (--snapshot takes several)",
         WATCH,
     ),
+    (
+        FateKind.HIDDEN,
+        HIDDEN_ONE_WAY.reason,
+        "record both directions, or count them with --one-way-udp",
+        "",
+    ),
+    (
+        FateKind.HIDDEN,
+        HIDDEN_HALF.reason,
+        "record both directions, or with conntrack (otterize capture saves it)",
+        "",
+    ),
 )
 """A kind of fate, how its reason begins, what to do, and what to do where there was no watch."""
 
@@ -90,7 +103,7 @@ def unseen_lines(coverage: Coverage) -> Iterator[str]:
 
 
 def connection_lines(fates: Sequence[tuple[Fate, int]], *, watched: bool) -> Iterator[str]:
-    """What would have told what became of connections that are not resolved."""
+    """What would have told what became of connections that may be calls and are not counted."""
     for kind, beginning, always, unwatched in _CONNECTIONS:
         found = [
             (fate, count)
@@ -99,7 +112,7 @@ def connection_lines(fates: Sequence[tuple[Fate, int]], *, watched: bool) -> Ite
         ]
         advice = "; ".join(filter(None, (always, "" if watched else unwatched)))
         if found and advice:
-            name = found[0][0].reason if kind is FateKind.UNRESOLVED else kind.value
+            name = found[0][0].reason if beginning else kind.value
             yield f"{sum(count for _, count in found)} {name}: {advice}"
 
 

@@ -86,7 +86,7 @@ def _connection_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
     if others and not verbose:
         yield f"  not resolved: {_listed(others)}"
     watched = not any(note.startswith(SINGLE_POINT) for note in coverage.notes)
-    yield from (f"  {line}" for line in connection_lines(others, watched=watched))
+    yield from (f"  {line}" for line in connection_lines((*hidden, *others), watched=watched))
 
 
 def _sum(counts: Iterable[tuple[Fate, int]]) -> int:

@@ -5,6 +5,7 @@ import pytest
 from otterize_pcap.cli.summary import summary_lines
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import Coverage
+from otterize_pcap.resolve.build_graph import HIDDEN_HALF, HIDDEN_ONE_WAY
 from otterize_pcap.resolve.notes import SINGLE_POINT
 from tests.conftest import FIXTURES, Otterize
 
@@ -61,6 +62,13 @@ def test_what_would_have_told_unresolved_connections() -> None:
         lines = summary_lines(Coverage(connections=fates, notes=notes), verbose=False)
         said = [line for line in lines if line[2:3].isdigit()]
         assert [line.split(":")[0].strip() for line in said] == expected
+
+
+@pytest.mark.parametrize("fate", [HIDDEN_ONE_WAY, HIDDEN_HALF], ids=str)
+def test_what_to_do_where_one_direction_alone_was_recorded(fate: Fate) -> None:
+    """S40: whether that was a call, the other direction would tell."""
+    lines = summary_lines(Coverage(connections=((fate, 3),)), verbose=False)
+    assert [line for line in lines if line.startswith(f"  3 {fate.reason}: record both")]
 
 
 def test_capture_that_is_cut_off_says_so(otterize: Otterize) -> None:
