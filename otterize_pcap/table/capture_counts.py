@@ -42,7 +42,7 @@ class Payload(NamedTuple):
     """What a packet carried, as far as it was captured, from one endpoint to another.
 
     `protocol` and `seq` are `Packet`'s; see `Row` for `number` and `part`. A tuple, since there are
-    as many as DNS messages: to make one takes a third of the time of a frozen dataclass.
+    as many as DNS messages: to make one takes a quarter of the time of a frozen dataclass.
     """
 
     protocol: int
