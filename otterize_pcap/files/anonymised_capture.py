@@ -33,7 +33,7 @@ from otterize_pcap.files.found_files import find_captures
 from otterize_pcap.files.manifest_files import listed_files
 from otterize_pcap.files.node_folders import MAX_CONNTRACK_BYTES
 from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_bytes
-from otterize_pcap.files.pcap_files import Wanted, read_files
+from otterize_pcap.files.pcap_files import Wanted, read_files, refuse_empty
 from otterize_pcap.files.recordings import plan_recordings
 from otterize_pcap.files.snapshot_files import snapshot_documents
 from otterize_pcap.packets.ports import TunnelPorts
@@ -126,10 +126,11 @@ class _Work:
         """Write all of it."""
         is_directory = self._source.is_dir()
         manifest = self._manifest() if is_directory else None
-        files = find_captures(self._source).captures if is_directory else (self._source,)
-        if not files and manifest is None:
-            message = f"{path_text(self._source)}: no capture files in this directory"
-            raise CaptureError(message)
+        files: tuple[Path, ...] = (self._source,)
+        if is_directory:
+            found = find_captures(self._source)
+            refuse_empty(self._source, found, manifest)
+            files = found.captures
         listed = listed_files(self._source, manifest)
         nodes = {file.path: file.node for file in listed if file.path is not None}
         said = self._said(files, nodes) if keep_dns else {}

@@ -145,7 +145,7 @@ def _open_directory(path: Path, given: Snapshot | None, ways: _Ways) -> Capture:
             raise SnapshotError(message)
         snapshot = load_snapshot([snapshot_path(path)])
     found = find_captures(path)
-    refuse_empty(path, found.captures, manifest)
+    refuse_empty(path, found, manifest)
     listed = listed_files(path, manifest)
     nodes = {file.path: file.node for file in listed if file.path is not None}
     reading = ways.for_snapshot(snapshot, local_addresses(path))

@@ -8,7 +8,7 @@ from pathlib import Path
 from otterize_pcap.capture_dir import Manifest, decode_manifest, manifest_path
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.copies import without_copies
-from otterize_pcap.files.found_files import find_captures
+from otterize_pcap.files.found_files import FoundFiles, find_captures
 from otterize_pcap.files.manifest_files import checking, listed_files
 from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_bytes
 from otterize_pcap.files.read_recording import (
@@ -88,7 +88,7 @@ def read_recordings(
             checks.append(stack.enter_context(checking(listed)))
             nodes |= {each.path: each.node for each in listed if each.path is not None}
             found = find_captures(path)
-            refuse_empty(path, found.captures, manifest)
+            refuse_empty(path, found, manifest)
             files += found.captures
             notes += found.notes
         read = read_files(Wanted(files, nodes, named), options, watch)
@@ -102,16 +102,17 @@ def read_manifest(directory: Path) -> Manifest | None:
     return decode_manifest(read_bytes(path), str(path)) if path.exists() else None
 
 
-def refuse_empty(directory: Path, files: Sequence[Path], manifest: Manifest | None) -> None:
+def refuse_empty(directory: Path, found: FoundFiles, manifest: Manifest | None) -> None:
     """Stop where a directory holds no captures, unless its manifest says that none was made.
 
     Raises:
         CaptureError: There are none.
     """
     made = manifest is None or any(node.status is NodeStatus.CAPTURED for node in manifest.nodes)
-    if not files and made:
-        message = f"{directory}: no capture files in this directory; is it a capture directory?"
-        raise CaptureError(message)
+    if not found.captures and made:
+        where = path_text(directory)
+        message = f"{where}: no capture files in this directory; is it a capture directory?"
+        raise CaptureError("; ".join((message, *found.notes)))
 
 
 def read_files(wanted: Wanted, options: ReadOptions, watch: Watch = unwatched) -> ReadFiles:

@@ -170,16 +170,23 @@ def test_capture_beside_the_folder_of_captures_is_named(
     assert read(directory).notes == (note,)
 
 
-@pytest.mark.parametrize("command", [["connections"], ["intents", "list"]])
+@pytest.mark.parametrize("command", [["connections"], ["intents", "list"], ["anonymise"]])
 def test_directory_without_captures(otterize: Otterize, tmp_path: Path, command: list[str]) -> None:
-    """The same error in every command."""
+    """The same error in every command; it names the directories in which there are captures."""
     directory = tmp_path / "none"
     directory.mkdir()
     shutil.copy(SERVICES / "snapshot.json", directory)
-    done = otterize(*command, directory)
+    target = ["-o", tmp_path / "made"] if command == ["anonymise"] else []
+    done = otterize(*command, directory, *target)
     assert done.returncode == 3
-    assert done.stderr.strip() == (
+    message = (
         f"otterize: {directory}: no capture files in this directory; is it a capture directory?"
+    )
+    assert done.stderr.strip() == message
+    shutil.copytree(SERVICES / "pcap", directory / "monday" / "pcap")
+    done = otterize(*command, directory, *target)
+    assert done.stderr.strip() == (
+        f"{message}; left out of {directory}: monday (a directory of its own; give it by itself)"
     )
 
 
