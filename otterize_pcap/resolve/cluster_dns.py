@@ -10,7 +10,7 @@ from otterize_pcap.resolve.resolution import AnyResolved, Party
 from otterize_pcap.snapshot.snapshot import Backend, Service, Snapshot, Tenure
 
 DNS_PORT = 53
-NAMES = ("kube-dns", "dns-default")
+NAMES = ("kube-dns", "coredns", "dns-default")
 NAMESPACES = ("kube-system", "openshift-dns")
 """Where clusters keep their DNS. Elsewhere its name and label are anybody's to take."""
 

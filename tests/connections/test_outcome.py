@@ -173,6 +173,7 @@ LABELLED = {"labels": {"k8s-app": "kube-dns"}}
         pytest.param(dns_service("dns", "kube-system", **LABELLED), True, id="label"),
         pytest.param(dns_service("kube-dns", "kube-system"), True, id="kube-dns"),
         pytest.param(dns_service("dns-default", "openshift-dns"), True, id="dns-default"),
+        pytest.param(dns_service("coredns", "kube-system"), True, id="coredns"),
         pytest.param(dns_service("x", "kube-system", protocol="UDP"), True, id="by its port"),
         pytest.param(dns_service("x", "kube-system"), False, id="TCP alone"),
         pytest.param(dns_service("x", "given"), True, id="given"),
