@@ -7,7 +7,7 @@ python3 -m venv build/pin
 readonly UV=$PWD/build/pin/bin/uv
 build/pin/bin/pip install -q uv
 pin() {
-    "$UV" pip compile -q --system-certs --upgrade --generate-hashes --no-header \
+    "$UV" pip compile -q --system-certs --upgrade --generate-hashes --no-header --no-strip-extras \
         --no-emit-index-url --python-version 3.11 "$@"
 }
 pin_linux() {
