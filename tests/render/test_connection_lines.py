@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from otterize_pcap.addresses import MAPPED, format_address, format_endpoint
 from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.connections.rule import Rule
+from otterize_pcap.graph.naming import printable
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.render.connections import CSV_COLUMNS, RENDERERS
 from otterize_pcap.timestamps import format_time
@@ -78,7 +79,7 @@ def fields(shown: ListedConnection) -> list[str]:
         format_time(shown.first_ns),
         format_time(shown.last_ns),
         " ".join(shown.tunnels),
-        shown.file,
+        printable(shown.file),
         str(shown.packet),
     ]
 
@@ -92,7 +93,7 @@ def test_json_is_that_of_the_library(listed: list[ListedConnection]) -> None:
 
 @given(st.lists(LISTED, max_size=4))
 def test_csv_is_read_back(listed: list[ListedConnection]) -> None:
-    """A reader of RFC 4180 gets every field as it was, whatever a file is called."""
+    """A reader of RFC 4180 gets every field as it was, unprintable names of files escaped."""
     text = "".join(RENDERERS["csv"](listed))
     header, *rows = csv.reader(io.StringIO(text, newline=""))
     assert header == CSV_COLUMNS.split(",")
