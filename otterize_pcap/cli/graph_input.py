@@ -8,8 +8,8 @@ from otterize_pcap.cli.left_out import packet_lines
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.summary import summary_lines
 from otterize_pcap.cli.terminal import notice
-from otterize_pcap.compare.thresholds import DAMAGED, is_damaged
 from otterize_pcap.errors import CoverageError
+from otterize_pcap.graph.damage import DAMAGED, is_damaged
 from otterize_pcap.graph.fate import FateKind
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.service_graph import ServiceGraph

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from otterize_pcap.compare.coverage_gaps import file_lack
 from otterize_pcap.errors import UsageError
+from otterize_pcap.graph.damage import DAMAGED, is_damaged
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import Coverage, ServiceGraph, Use
 from otterize_pcap.node_status import NodeStatus
@@ -16,8 +17,6 @@ from otterize_pcap.resolve.resolution import NODE_CLIENT
 
 NO_CALL = frozenset((FateKind.NOT_A_CALL, FateKind.EXTERNAL_CLIENT))
 KNOWN = frozenset((FateKind.RESOLVED, FateKind.HIDDEN))
-MALFORMED = "malformed"
-DAMAGED = "--strict: damaged files or malformed packets; run with -v to see which"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +62,6 @@ def unmet_thresholds(coverage: Coverage, thresholds: Thresholds) -> Iterator[str
     for file in coverage.files:
         if file.truncated and file.node in thresholds.nodes & captured:
             yield f"node {file.node} was not captured whole ({file_lack(file)})"
-
-
-def is_damaged(coverage: Coverage) -> bool:
-    """Whether `--strict` fails: a file was cut off or damaged, or packets were malformed."""
-    return any(file.truncated for file in coverage.files) or any(
-        reason.startswith(MALFORMED) for reason, _ in coverage.skipped
-    )
 
 
 def ungrounded(sides: Sequence[ServiceGraph]) -> ServiceGraph | None:

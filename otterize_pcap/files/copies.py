@@ -4,7 +4,6 @@ Counted twice, a call has packets that nobody sent. Two files are copies where t
 decompressed, is the same to the last byte.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -88,6 +87,8 @@ def _start(path: Path) -> bytes:
 
 
 def _digest(path: Path) -> bytes:
+    import hashlib  # noqa: PLC0415 - 4 ms of a start, and most need none
+
     digest = hashlib.sha256()
     for block in plain_blocks(path):
         digest.update(block)

@@ -4,7 +4,6 @@ Size and packets cost nothing. The SHA-256 of a file is made by a thread while i
 leaves the interpreter to others meanwhile.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -105,6 +104,8 @@ def _difference(file: ListedFile, cancelled: Event) -> str | None:
     listed = file.listed
     if not file.is_packed and (size := file.path.stat().st_size) != listed.bytes:
         return f"{size:,} bytes, and manifest.json lists {listed.bytes:,}"
+    import hashlib  # noqa: PLC0415 - 4 ms of a start, and most need none
+
     digest = hashlib.sha256()
     size = 0
     try:

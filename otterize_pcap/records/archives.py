@@ -4,14 +4,20 @@ pax and GNU tar (POSIX.1-2024 pax, GNU tar manual) put a header of 512 bytes bef
 fill its content up to a multiple of that. Whatever else is in an archive is passed over.
 """
 
-import tarfile
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
 from otterize_pcap.records.stream import Window
 
+if TYPE_CHECKING:
+    import tarfile
+
 BLOCK = 512
-SPARSE = (tarfile.GNUTYPE_SPARSE,)
+CHECKSUM = slice(148, 156)
+"""Of a header: octal digits."""
+SPARSE = b"S"
+"""The type of a file with holes, whose content is not all there (GNU tar)."""
 
 Peek = Callable[[int], bytes]
 """The first bytes of a file, at most so many."""
@@ -22,7 +28,11 @@ def is_tar(head: bytes) -> bool:
     return len(head) == BLOCK and any(head) and _header(head) is not None
 
 
-def _header(block: bytes) -> tarfile.TarInfo | None:
+def _header(block: bytes) -> "tarfile.TarInfo | None":
+    if not block[CHECKSUM].partition(b"\0")[0].strip().isdigit():
+        return None
+    import tarfile  # noqa: PLC0415 - 5 ms of a start, and no capture has digits there
+
     try:
         return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.HeaderError:
@@ -68,7 +78,7 @@ class ArchiveMember:
                 raise CaptureError(message)
         return count
 
-    def _next_capture(self) -> tarfile.TarInfo | None:
+    def _next_capture(self) -> "tarfile.TarInfo | None":
         """The next file that begins as a capture does; its content is next in the window."""
         while self._window.has(BLOCK):
             block = self._window.take(BLOCK)
@@ -76,14 +86,14 @@ class ArchiveMember:
             if member is None:
                 # Two blocks of zeros end an archive; anything else is none of it.
                 return None
-            if member.isreg() and member.type not in SPARSE and self._begins_a_capture(member):
+            if member.isreg() and member.type != SPARSE and self._begins_a_capture(member):
                 return member
-            size = member.size if member.type not in (tarfile.LNKTYPE, tarfile.SYMTYPE) else 0
+            size = 0 if member.islnk() or member.issym() else member.size
             self._window.skip(size)
             self._pass_padding(size)
         return None
 
-    def _begins_a_capture(self, member: tarfile.TarInfo) -> bool:
+    def _begins_a_capture(self, member: "tarfile.TarInfo") -> bool:
         # macOS puts a file's attributes beside it.
         if member.name.rsplit("/", 1)[-1].startswith("._"):
             return False

@@ -19,16 +19,18 @@ NOT_FOR_A_LIST = HEAVY | {
     "concurrent",
     "logging",
     "statistics",
-    "otterize_pcap.compare.align_workloads",
-    "otterize_pcap.compare.check",
-    "otterize_pcap.compare.diff",
+    "otterize_pcap.compare",
     "otterize_pcap.explain",
     "otterize_pcap.intents.documents",
     "otterize_pcap.intents.read_intents",
     "otterize_pcap.render.client_intents",
     "otterize_pcap.render.html",
     "otterize_pcap.render.sarif",
+    "tarfile",
+    "tempfile",
 }
+# Only what a manifest promises needs it.
+NOT_FOR_A_FILE = NOT_FOR_A_LIST | {"hashlib"}
 PROBE = """
 import sys
 before = set(sys.modules)
@@ -78,6 +80,13 @@ needs_compiled = pytest.mark.skipif(not FAST_PATH, reason="the compiled path was
 def test_small_list_imports_what_lists() -> None:
     """Neither the reference decoder, nor threads, nor other commands take a part of it."""
     assert imported("intents", "list", CAPTURE) & NOT_FOR_A_LIST == set()
+
+
+@needs_compiled
+def test_single_file_imports_no_more() -> None:
+    """A file without a manifest has nothing to be held against."""
+    files = [f"{CAPTURE}/pcap/node-a.pcap", "--snapshot", f"{CAPTURE}/snapshot.json"]
+    assert imported("intents", "list", *files) & NOT_FOR_A_FILE == set()
 
 
 def test_modules_that_a_list_must_not_import_exist() -> None:

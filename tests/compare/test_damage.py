@@ -20,13 +20,13 @@ from otterize_pcap.compare.check import check_graph
 from otterize_pcap.compare.diff import diff_graphs
 from otterize_pcap.compare.thresholds import (
     Thresholds,
-    is_damaged,
     ungrounded,
     unmet_thresholds,
     unresolved_share,
 )
 from otterize_pcap.errors import OtterizeError
 from otterize_pcap.files.captures import open_captures
+from otterize_pcap.graph.damage import is_damaged
 from otterize_pcap.graph.fate import FateKind
 from otterize_pcap.graph.service_graph import Call, Coverage, ServiceGraph
 from otterize_pcap.resolve.capture_lookup import Rules

@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 
-from otterize_pcap.compare.thresholds import DAMAGED, ungrounded
+from otterize_pcap.compare.thresholds import ungrounded
+from otterize_pcap.graph.damage import DAMAGED
 from otterize_pcap.graph.service_graph import LOOKUP, Call, Coverage, ServiceGraph, Workload
 from tests.capture_bytes import pcap
 from tests.conftest import FIXTURES, Otterize

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.compare.diff import diff_graphs
-from otterize_pcap.compare.thresholds import Thresholds, is_damaged, unmet_thresholds
+from otterize_pcap.compare.thresholds import Thresholds, unmet_thresholds
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.files.manifest_files import SMALL, checking, listed_files
 from otterize_pcap.files.pcap_files import read_manifest
+from otterize_pcap.graph.damage import is_damaged
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.resolve.map_capture import graph_capture
 from otterize_pcap.table.read import ReadOptions
