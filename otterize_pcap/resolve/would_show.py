@@ -41,7 +41,8 @@ MISSED = (
 _ADVICE: Mapping[Fate, str] = {
     UNDIRECTED: (
         "its handshake or first datagram would tell (record from before it begins), or a port that "
-        "the server's pods declare; otterize capture saves conntrack's tables and nodes' ephemeral ports, too"
+        "the server's pods declare; otterize capture saves conntrack's tables and nodes' ephemeral "
+        "ports, too"
     ),
     CHANGED_HANDS: "a snapshot from the other end of the capture may have it",
     OUTSIDE_TENURE: "a snapshot of that time would say whose address it was then",
