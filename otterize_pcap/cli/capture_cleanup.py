@@ -30,8 +30,8 @@ def clean_up(wanted: CleanUp) -> None:
         PartialCaptureError: Some could not be deleted; the message has the command that does it.
     """
     from otterize_pcap.cluster.api import access  # noqa: PLC0415 - slow to import
-    from otterize_pcap.cluster.api.kubeconfig import connect  # noqa: PLC0415
-    from otterize_pcap.cluster.capture import cleanup  # noqa: PLC0415
+    from otterize_pcap.cluster.api.kubeconfig import connect  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.capture import cleanup  # noqa: PLC0415 - slow
 
     cluster = connect(wanted.kubeconfig, wanted.context, wanted.request_timeout, notice)
     namespace = None if wanted.all_namespaces else wanted.job_namespace or cluster.namespace

@@ -89,7 +89,7 @@ def capture_nodes(request: CaptureRequest, show_calls: Callable[[Path], None]) -
         typer.Exit: The user abandoned it.
     """
     _check_request(request)
-    from otterize_pcap.cluster.interrupts import (  # noqa: PLC0415
+    from otterize_pcap.cluster.interrupts import (  # noqa: PLC0415 - slow
         ending_as_interrupted,
         ending_at_once,
     )
@@ -109,9 +109,9 @@ def _prepare(
     request: CaptureRequest,
 ) -> "tuple[Cluster, JobPlan, list[NodeChoice], str] | None":
     """The preflight: cluster, plan, nodes and version; None where that was all (--dry-run)."""
-    from otterize_pcap.cluster.api.access import server_version  # noqa: PLC0415
-    from otterize_pcap.cluster.api.kubeconfig import connect  # noqa: PLC0415
-    from otterize_pcap.cluster.capture.nodes import NodeWish, choose_nodes  # noqa: PLC0415
+    from otterize_pcap.cluster.api.access import server_version  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.api.kubeconfig import connect  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.capture.nodes import NodeWish, choose_nodes  # noqa: PLC0415 - slow
 
     cluster = connect(request.kubeconfig, request.context, request.request_timeout, notice)
     version = server_version(cluster)
@@ -124,8 +124,8 @@ def _prepare(
 
 
 def _check_request(request: CaptureRequest) -> None:
-    from otterize_pcap.cluster.capture.job import PROFILES  # noqa: PLC0415
-    from otterize_pcap.cluster.capture.preflight import check_filter  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.job import PROFILES  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.capture.preflight import check_filter  # noqa: PLC0415 - slow
 
     if request.profile not in PROFILES:
         message = f"--profile {request.profile!r} is none of {', '.join(PROFILES)}"
@@ -140,7 +140,7 @@ def _check_request(request: CaptureRequest) -> None:
 
 
 def _plan(request: CaptureRequest, namespace: str) -> "JobPlan":
-    from otterize_pcap.cluster.capture.job import PROFILES, JobPlan  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.job import PROFILES, JobPlan  # noqa: PLC0415 - slow
 
     return JobPlan(
         capture_id=os.urandom(4).hex(),
@@ -158,9 +158,9 @@ def _plan(request: CaptureRequest, namespace: str) -> "JobPlan":
 
 
 def _check_permissions(cluster: "Cluster", namespace: str) -> None:
-    from otterize_pcap.cluster.api import access  # noqa: PLC0415
-    from otterize_pcap.cluster.capture.preflight import capture_permissions  # noqa: PLC0415
-    from otterize_pcap.cluster.snapshot.permissions import snapshot_permissions  # noqa: PLC0415
+    from otterize_pcap.cluster.api import access  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.capture.preflight import capture_permissions  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.snapshot.permissions import snapshot_permissions  # noqa: PLC0415 - slow
 
     wanted = snapshot_permissions() + capture_permissions(namespace)
     for note in access.require_permissions(access.missing_permissions(cluster, wanted)):
@@ -171,9 +171,9 @@ def _check_cluster(
     cluster: "Cluster", plan: "JobPlan", nodes: "list[NodeChoice]", request: CaptureRequest
 ) -> None:
     """The rest of the preflight; with --dry-run, the manifests on stdout."""
-    from otterize_pcap.cluster.api import access  # noqa: PLC0415
-    from otterize_pcap.cluster.capture import preflight  # noqa: PLC0415
-    from otterize_pcap.cluster.capture.job import (  # noqa: PLC0415
+    from otterize_pcap.cluster.api import access  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.capture import preflight  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.capture.job import (  # noqa: PLC0415 - slow
         fill_job,
         load_template,
         manifest_text,
@@ -206,8 +206,8 @@ def _check_cluster(
 def _order(
     request: CaptureRequest, plan: "JobPlan", nodes: "list[NodeChoice]", version: str
 ) -> "CaptureOrder":
-    from otterize_pcap.cluster.capture.directory import prepare_directory  # noqa: PLC0415
-    from otterize_pcap.cluster.capture.run import CaptureOrder  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.directory import prepare_directory  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.capture.run import CaptureOrder  # noqa: PLC0415 - slow
 
     prepare_directory(request.directory)
     return CaptureOrder(
@@ -222,9 +222,9 @@ def _order(
 
 
 def _run(cluster: "Cluster", order: "CaptureOrder") -> "CaptureResult":
-    from otterize_pcap.cluster.capture.progress_table import ProgressTable  # noqa: PLC0415
-    from otterize_pcap.cluster.capture.run import begin_snapshot, run_capture  # noqa: PLC0415
-    from otterize_pcap.cluster.interrupts import Interrupts  # noqa: PLC0415
+    from otterize_pcap.cluster.capture.progress_table import ProgressTable  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.capture.run import begin_snapshot, run_capture  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.interrupts import Interrupts  # noqa: PLC0415 - slow
 
     live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     color = "NO_COLOR" not in os.environ

@@ -76,11 +76,11 @@ def take_snapshot(cluster: "Cluster", seconds: int) -> bytes:
     Raises:
         ClusterError: The cluster cannot be read.
     """
-    from otterize_pcap.cluster.api import access  # noqa: PLC0415
-    from otterize_pcap.cluster.interrupts import Interrupts  # noqa: PLC0415
-    from otterize_pcap.cluster.snapshot.owners import add_custom_owners  # noqa: PLC0415
-    from otterize_pcap.cluster.snapshot.permissions import snapshot_permissions  # noqa: PLC0415
-    from otterize_pcap.cluster.snapshot.watch import SnapshotWatch  # noqa: PLC0415
+    from otterize_pcap.cluster.api import access  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.interrupts import Interrupts  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.snapshot.owners import add_custom_owners  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.snapshot.permissions import snapshot_permissions  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.snapshot.watch import SnapshotWatch  # noqa: PLC0415 - slow
 
     access.server_version(cluster)
     missing = access.missing_permissions(cluster, snapshot_permissions())

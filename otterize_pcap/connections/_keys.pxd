@@ -23,6 +23,9 @@ cdef class Keys:
 
     cdef uint32_t number_of(self, const uint8_t *key, uint32_t length) except? 0xFFFFFFFF
     cdef uint32_t find(self, const uint8_t *key, uint32_t length) noexcept nogil
+    cdef uint64_t _place(
+        self, const uint8_t *key, uint32_t length, uint64_t hash_
+    ) noexcept nogil
     cdef int _add(self, const uint8_t *key, uint32_t length) except -1
     cdef int _grow(self) except -1
     cdef uint64_t _hash(self, const uint8_t *key, uint32_t length) noexcept nogil

@@ -29,17 +29,11 @@ cdef class Keys:
     cdef uint32_t number_of(self, const uint8_t *key, uint32_t length) except? 0xFFFFFFFF:
         """The number of a key; `count` has grown where it is new."""
         cdef uint64_t hash_ = self._hash(key, length)
-        cdef uint64_t mask = (<uint64_t>1 << self.slot_bits) - 1
-        cdef uint64_t place = hash_ >> (64 - self.slot_bits)
-        cdef uint32_t tag = <uint32_t>(hash_ >> 32), number
-        while self.slots[place].number:
-            number = self.slots[place].number - 1
-            if (self.slots[place].tag == tag and self.length(number) == length
-                    and memcmp(self.key(number), key, length) == 0):
-                return number
-            place = (place + 1) & mask
+        cdef uint64_t place = self._place(key, length, hash_)
+        if self.slots[place].number:
+            return self.slots[place].number - 1
         self._add(key, length)
-        self.slots[place].tag = tag
+        self.slots[place].tag = <uint32_t>(hash_ >> 32)
         self.slots[place].number = self.count
         if <uint64_t>self.count * 2 > <uint64_t>1 << self.slot_bits:
             self._grow()
@@ -47,7 +41,13 @@ cdef class Keys:
 
     cdef uint32_t find(self, const uint8_t *key, uint32_t length) noexcept nogil:
         """The number of a key, NO_KEY where it has none."""
-        cdef uint64_t hash_ = self._hash(key, length)
+        cdef uint64_t place = self._place(key, length, self._hash(key, length))
+        return self.slots[place].number - 1 if self.slots[place].number else <uint32_t>NO_KEY
+
+    cdef uint64_t _place(
+        self, const uint8_t *key, uint32_t length, uint64_t hash_
+    ) noexcept nogil:
+        """The slot of a key, or the empty one where it belongs."""
         cdef uint64_t mask = (<uint64_t>1 << self.slot_bits) - 1
         cdef uint64_t place = hash_ >> (64 - self.slot_bits)
         cdef uint32_t tag = <uint32_t>(hash_ >> 32), number
@@ -55,9 +55,9 @@ cdef class Keys:
             number = self.slots[place].number - 1
             if (self.slots[place].tag == tag and self.length(number) == length
                     and memcmp(self.key(number), key, length) == 0):
-                return number
+                break
             place = (place + 1) & mask
-        return <uint32_t>NO_KEY
+        return place
 
     cdef int _add(self, const uint8_t *key, uint32_t length) except -1:
         cdef uint8_t *text

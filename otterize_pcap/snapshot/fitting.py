@@ -27,7 +27,7 @@ class Fitting:
         self.lost_uids: set[str] = set()
         self._names = False
 
-    def struct(self, value: Any, shape: type[msgspec.Struct], path: str) -> dict[str, Any]:  # noqa: ANN401
+    def struct(self, value: Any, shape: type[msgspec.Struct], path: str) -> dict[str, Any]:  # noqa: ANN401 - as JSON has it
         """An object's fields that fit.
 
         Raises:
@@ -76,7 +76,7 @@ class Fitting:
                 raise UnfitError(message.replace("$", path, 1)) from None
         return self._value(value, entry.type, path, check)
 
-    def _value(self, value: Any, shape: Any, path: str, check: tuple[str, Check] | None) -> Any:  # noqa: ANN401
+    def _value(self, value: Any, shape: Any, path: str, check: tuple[str, Check] | None) -> Any:  # noqa: ANN401 - as JSON has it
         kind = get_origin(shape) or shape
         if kind in (Union, UnionType):
             options = [each for each in get_args(shape) if each is not NoneType]
@@ -106,7 +106,7 @@ class Fitting:
             except UnfitError as error:
                 self.reasons.append(str(error))
 
-    def _labels(self, value: dict[str, Any], shape: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+    def _labels(self, value: dict[str, Any], shape: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - as JSON has it
         for name, part in value.items():
             try:
                 yield name, self._value(part, shape, f"{path}.{name}", None)
@@ -114,7 +114,7 @@ class Fitting:
                 self.reasons.append(str(error))
 
 
-def _scalar(value: Any, shape: Any, path: str, check: tuple[str, Check] | None) -> Any:  # noqa: ANN401
+def _scalar(value: Any, shape: Any, path: str, check: tuple[str, Check] | None) -> Any:  # noqa: ANN401 - as JSON has it
     try:
         found = msgspec.convert(value, shape)
     except msgspec.ValidationError:
