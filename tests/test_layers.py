@@ -34,6 +34,7 @@ STAGES = (
     "files",
     "intents",
     "compare",
+    "policies",
     "inspect_snapshot",
     "explain",
     "render",
