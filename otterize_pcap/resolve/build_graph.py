@@ -100,8 +100,8 @@ class _Tally:
         _add(self.outcomes, found.outcome, connections)
         _add(self.rules, found.rule, connections)
         self.services.update(resolved.services)
-        evidence = _evidence_of(found)
-        if self.evidence is None or _earlier(evidence, self.evidence):
+        evidence = evidence_of(found)
+        if self.evidence is None or is_earlier(evidence, self.evidence):
             self.evidence = evidence
 
     def merge(self, use: Use) -> None:
@@ -117,7 +117,7 @@ class _Tally:
             _add(self.rules, rule, count)
         self.services.update(use.services)
         if use.evidence is not None and (
-            self.evidence is None or _earlier(use.evidence, self.evidence)
+            self.evidence is None or is_earlier(use.evidence, self.evidence)
         ):
             self.evidence = use.evidence
 
@@ -141,7 +141,8 @@ def _add(counts: dict[str, int], name: str, more: int) -> None:
     counts[name] = counts.get(name, 0) + more
 
 
-def _earlier(one: Evidence, other: Evidence) -> bool:
+def is_earlier(one: Evidence, other: Evidence) -> bool:
+    """Whether a packet came first; of one time, by file and number."""
     return (one.time_ns, one.file, one.packet) < (other.time_ns, other.file, other.packet)
 
 
@@ -150,7 +151,7 @@ def count_of(found: Connection | ConnectionGroup) -> int:
     return found.connections if isinstance(found, ConnectionGroup) else 1
 
 
-def _evidence_of(found: Connection | ConnectionGroup) -> Evidence:
+def evidence_of(found: Connection | ConnectionGroup) -> Evidence:
     """Its earliest packet."""
     if isinstance(found, ConnectionGroup):
         return Evidence(found.file, found.packet, found.evidence_ns, found.rule)
@@ -241,9 +242,7 @@ def fate_of(
         if not (inclusion.attempts or (one_way and inclusion.one_way_udp)):
             if one_way:
                 return HIDDEN_ONE_WAY
-            return (
-                HIDDEN_HALF if _is_half(connection) else Fate(FateKind.HIDDEN, connection.outcome)
-            )
+            return HIDDEN_HALF if is_half(connection) else Fate(FateKind.HIDDEN, connection.outcome)
     if cluster_dns.is_called(resolution):
         if not inclusion.cluster_dns:
             return HIDDEN_DNS
@@ -255,7 +254,7 @@ def fate_of(
     return _excluded(resolution, inclusion) or SHOWN
 
 
-def _is_half(connection: Connection | ConnectionGroup) -> bool:
+def is_half(connection: Connection | ConnectionGroup) -> bool:
     """Whether segments of one side are all that was recorded: nobody begins a connection so.
 
     It was answered before the capture; whether its peer is there still, nothing says (S40).

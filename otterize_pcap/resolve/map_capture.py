@@ -77,7 +77,7 @@ class MappedCapture:
             borders=self._lookup.borders(),
         )
         self.offsets: Mapping[str, int] = self._found.offsets
-        self._resolver = self._lookup.resolver(self._found.other_readings)
+        self.resolver = self._lookup.resolver(self._found.other_readings)
         self.cluster_dns: ClusterDns = self._lookup.cluster_dns
         self.inclusion = rules.inclusion
         self.clocks_disagree = bool(self._found.other_readings)
@@ -99,12 +99,12 @@ class MappedCapture:
 
     @cached_property
     def _of_groups(self) -> list[GroupResolution]:
-        resolve = StandResolver(self._resolver).resolve
+        resolve = StandResolver(self.resolver).resolve
         return [resolve(group) for group in self._found.groups]
 
     @cached_property
     def _of_odd(self) -> list[Resolution]:
-        return [self._named(self._resolver.resolve(each)) for each in self._found.odd]
+        return [self._named(self.resolver.resolve(each)) for each in self._found.odd]
 
     @cached_property
     def _answers(self) -> TunnelAnswers:
@@ -114,7 +114,7 @@ class MappedCapture:
     def lookups(self) -> tuple[Lookup, ...]:
         """Every answer of DNS to a pod about a Service."""
         names = self._lookup.names(self.offsets)
-        holders = Holders(self._resolver.holder, self._lookup.routes.client_changes)
+        holders = Holders(self.resolver.holder, self._lookup.routes.client_changes)
         return tuple(find_lookups(names, self._lookup.snapshot, holders))
 
     @cached_property
@@ -160,6 +160,17 @@ class MappedCapture:
 
         yield from filter(wanted, self._each(could_be))
         yield from filter(wanted, self.odd)
+
+    def addressed(self) -> Iterator[Resolution | GroupResolution]:
+        """All connections, in groups as far as a group tells the addresses of each."""
+
+        def is_vague(resolution: GroupResolution) -> bool:
+            by_name = self._goes_by_names and _is_outside(resolution)
+            return by_name or resolution.connection.client.is_example
+
+        yield from self.odd
+        yield from (resolution for resolution in self.groups if not is_vague(resolution))
+        yield from self._each(is_vague)
 
     def _each(self, wanted: Callable[[GroupResolution], bool]) -> Iterator[Resolution]:
         """Each connection of the groups that are wanted."""
@@ -243,7 +254,7 @@ class MappedCapture:
     @cached_property
     def _names(self) -> ExternalNames:
         lookup = self._lookup
-        return ExternalNames(lookup.snapshot, lookup.names(self.offsets), self._resolver)
+        return ExternalNames(lookup.snapshot, lookup.names(self.offsets), self.resolver)
 
     @cached_property
     def _has_balancers(self) -> bool:
