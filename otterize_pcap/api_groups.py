@@ -39,6 +39,8 @@ BUILT_IN_KINDS = frozenset(
         "EndpointSlice",
         "Endpoints",
         "Job",
+        "Namespace",
+        "NetworkPolicy",
         "Node",
         "Pod",
         "ReplicaSet",

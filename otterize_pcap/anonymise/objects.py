@@ -55,6 +55,7 @@ KNOWN_LABELS = frozenset(
         "k8s-app",
         "kubernetes.io/arch",
         "kubernetes.io/hostname",
+        "kubernetes.io/metadata.name",
         "kubernetes.io/os",
         "statefulset.kubernetes.io/pod-name",
     }
@@ -79,10 +80,16 @@ WORDS = frozenset(
         "LoadBalancer",
         "ExternalName",
         "FQDN",
+        "Ingress",
+        "Egress",
+        "In",
+        "NotIn",
+        "Exists",
+        "DoesNotExist",
         *ADDRESS_TYPES,
     }
 )
-"""Kubernetes' own words for states, protocols and types; of others nothing is kept."""
+"""Kubernetes' own words for states, protocols, operators and types; of others nothing is kept."""
 NO_ADDRESS = "None"
 """What a headless Service has for an address."""
 
@@ -124,6 +131,10 @@ def _container_name(renaming: Renaming, name: str) -> str:
     return "sidecar" if "sidecar" in name else renaming.names.name(name)
 
 
+def _names(renaming: Renaming, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(renaming.names.name, names))
+
+
 def _host_name(renaming: Renaming, name: str) -> str:
     """As DNS says it, which knows no case."""
     return renaming.names.name(name.lower())
@@ -131,6 +142,10 @@ def _host_name(renaming: Renaming, name: str) -> str:
 
 def _word(_: Renaming, word: str) -> str:
     return word if word in WORDS else ""
+
+
+def _words(renaming: Renaming, words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(_word(renaming, word) for word in words)
 
 
 def _uid(renaming: Renaming, uid: str) -> str:
@@ -190,7 +205,11 @@ def _network(renaming: Renaming, text: str) -> str:
 
 def _labels(renaming: Renaming, labels: Mapping[str, str]) -> dict[str, str]:
     name = renaming.names.name
-    return {key if key in KNOWN_LABELS else name(key): name(value) for key, value in labels.items()}
+    return {_label_key(renaming, key): name(value) for key, value in labels.items()}
+
+
+def _label_key(renaming: Renaming, key: str) -> str:
+    return key if key in KNOWN_LABELS else renaming.names.name(key)
 
 
 def _annotations(renaming: Renaming, annotations: Mapping[str, str]) -> dict[str, str]:
@@ -228,6 +247,7 @@ _ITEM: Mapping[str, Treatment] = {
     "apiVersion": _api_version,
     "metadata": anonymised,
 }
+_RULE: Mapping[str, Treatment] = {"peers": _parts, "ports": _parts}
 TREATMENTS: Mapping[type, Mapping[str, Treatment]] = {
     objects.OwnerReference: {
         "kind": _kind,
@@ -304,6 +324,27 @@ TREATMENTS: Mapping[type, Mapping[str, Treatment]] = {
     objects.NodeAddress: {"type": _word, "address": _address},
     objects.NodeSpec: {"podCIDR": _network, "podCIDRs": _networks},
     objects.NodeStatus: {"addresses": _node_addresses},
+    objects.LabelSelectorRequirement: {
+        "key": _label_key,
+        "operator": _word,
+        "values": _names,
+    },
+    objects.LabelSelector: {"matchLabels": _labels, "matchExpressions": _parts},
+    objects.IPBlock: {"cidr": _network, "excepted": _networks},
+    objects.NetworkPolicyPeer: {
+        "podSelector": anonymised,
+        "namespaceSelector": anonymised,
+        "ipBlock": anonymised,
+    },
+    objects.NetworkPolicyPort: {"protocol": _word, "port": _port_name, "endPort": _as_is},
+    objects.NetworkPolicyIngressRule: _RULE,
+    objects.NetworkPolicyEgressRule: _RULE,
+    objects.NetworkPolicySpec: {
+        "podSelector": anonymised,
+        "policyTypes": _words,
+        "ingress": _parts,
+        "egress": _parts,
+    },
     objects.Item: _ITEM,
     objects.PodItem: {**_ITEM, "spec": anonymised, "status": anonymised},
     objects.ServiceItem: {**_ITEM, "spec": anonymised, "status": anonymised},
@@ -314,6 +355,7 @@ TREATMENTS: Mapping[type, Mapping[str, Treatment]] = {
         "ports": _parts,
     },
     objects.NodeItem: {**_ITEM, "spec": anonymised, "status": anonymised},
+    objects.NetworkPolicyItem: {**_ITEM, "spec": anonymised},
     objects.Observed: {
         "uid": _uid,
         "ip": _address,

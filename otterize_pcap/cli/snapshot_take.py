@@ -49,7 +49,8 @@ def attach(group: typer.Typer) -> None:
     ) -> None:
         """Save which pod, Service and node holds which address, for use with any tcpdump.
 
-        Reads pods, services, endpointslices, nodes and their owners; never Secrets or ConfigMaps.
+        Reads pods, services, endpointslices, nodes, pods' owners, namespaces and network policies;
+        never Secrets or ConfigMaps.
 
         Example: otterize snapshot -o snapshot.json --watch 2m
         """

@@ -14,6 +14,7 @@ from otterize_pcap.snapshot.objects import (
     Document,
     EndpointSliceItem,
     Item,
+    NetworkPolicyItem,
     NodeItem,
     PodItem,
     ServiceItem,
@@ -25,6 +26,7 @@ DECODERS: dict[str, msgspec.json.Decoder[Item]] = {
     "Service": msgspec.json.Decoder(ServiceItem),
     "EndpointSlice": msgspec.json.Decoder(EndpointSliceItem),
     "Endpoints": msgspec.json.Decoder(EndpointsItem),
+    "NetworkPolicy": msgspec.json.Decoder(NetworkPolicyItem),
     "Node": msgspec.json.Decoder(NodeItem),
 }
 OTHER = msgspec.json.Decoder(Item)

@@ -18,6 +18,7 @@ from otterize_pcap.snapshot.objects import (
     Ingress,
     Item,
     Metadata,
+    NetworkPolicyItem,
     NodeAddress,
     NodeSpec,
     Observed,
@@ -93,6 +94,9 @@ CHECKS: dict[tuple[type, str], tuple[str, Check]] = {
 WHOLE = (ContainerPort, ServicePort, EndpointPort, Observed)
 """What would say something else without one of its fields, and so is left out as a whole."""
 
+UNDIVIDED = {(ServiceSpec, "selector"), (NetworkPolicyItem, "spec")}
+"""What would select or allow more without one of its parts."""
+
 VITAL = {
     (Metadata, "name"),
     (Metadata, "namespace"),
@@ -100,6 +104,7 @@ VITAL = {
     (Item, "apiVersion"),
     (Item, "metadata"),
     (PodItem, "spec"),
+    (NetworkPolicyItem, "spec"),
     (PodSpec, "hostNetwork"),
     (OwnerReference, "controller"),
     (NodeAddress, "address"),

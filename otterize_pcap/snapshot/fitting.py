@@ -7,8 +7,15 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 
 from otterize_pcap.json_errors import expected, json_reason
-from otterize_pcap.snapshot.field_checks import CHECKS, IP_TYPES, Check, is_vital, passes
-from otterize_pcap.snapshot.objects import EndpointSliceItem, NodeAddress, Observed, ServiceSpec
+from otterize_pcap.snapshot.field_checks import (
+    CHECKS,
+    IP_TYPES,
+    UNDIVIDED,
+    Check,
+    is_vital,
+    passes,
+)
+from otterize_pcap.snapshot.objects import EndpointSliceItem, NodeAddress, Observed
 
 
 class UnfitError(Exception):
@@ -67,8 +74,7 @@ class Fitting:
         names: bool,
     ) -> Any:  # noqa: ANN401 - JSON
         check = None if names else CHECKS.get((shape, entry.name))
-        if shape is ServiceSpec and entry.name == "selector":
-            # Without one of its labels it would select more.
+        if (shape, entry.name) in UNDIVIDED:
             try:
                 return msgspec.convert(value, entry.type)
             except msgspec.ValidationError:

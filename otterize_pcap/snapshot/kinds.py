@@ -36,6 +36,8 @@ KINDS = (
     Kind("DaemonSet", "apps", "v1", "daemonsets", required=False),
     Kind("Job", "batch", "v1", "jobs", required=False),
     Kind("CronJob", "batch", "v1", "cronjobs", required=False),
+    Kind("Namespace", "", "v1", "namespaces", required=False),
+    Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", required=False),
 )
 
 KUBECTL = f"kubectl get {','.join(kind.plural for kind in KINDS)} -A -o json"

@@ -14,6 +14,7 @@ from otterize_pcap.snapshot.object_fields import time_of
 from otterize_pcap.snapshot.objects import (
     EndpointSliceItem,
     Item,
+    NetworkPolicyItem,
     NodeItem,
     OwnerReference,
     PodItem,
@@ -147,6 +148,8 @@ def _assemble(where: str, states: ObjectStates, watches: list[Watch], odd: OddFi
         pod_networks=pod_networks(states, where),
         owners=_owners(states, where),
         kinds=states.counts(),
+        namespaces=_namespaces(states, where),
+        policies=tuple(found[-1] for found in states.of_type(NetworkPolicyItem, where)),
         taken_ns=_first(where, (watch.taken_at for watch in watches)),
         watch_start_ns=_first(where, (watch.watch_start for watch in watches)),
         watch_end_ns=_last(where, (watch.watch_end for watch in watches)),
@@ -173,6 +176,15 @@ def _owners(
         if _birth(item) > _birth(other):
             youngest[key] = item
     return {key: item.metadata.ownerReferences or () for key, item in youngest.items()}
+
+
+def _namespaces(states: ObjectStates, where: str) -> dict[str, dict[str, str]]:
+    """The labels of each namespace."""
+    return {
+        item.metadata.name: item.metadata.labels or {}
+        for item in states.newest(where)
+        if item.kind == "Namespace" and not group_of(item.apiVersion)
+    }
 
 
 def _birth(item: Item) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from otterize_pcap.addresses import Network, in_network
 from otterize_pcap.intervals import Interval
-from otterize_pcap.snapshot.objects import OwnerReference, ServicePort
+from otterize_pcap.snapshot.objects import NetworkPolicyItem, OwnerReference, ServicePort
 
 ServedPort = tuple[str, int]
 
@@ -105,6 +105,7 @@ class Snapshot:
     (protocol, port). `virtual` are all Service addresses, whatever the port. `nodes` maps node
     addresses to node names. `owners` are each object's, by (kind, namespace, name), the kind of a
     custom resource with its group (`qualified_kind`). `kinds` counts objects by `written_kind`.
+    `namespaces` are the labels of each; `policies` are NetworkPolicies, in their newest state.
     Times are nanoseconds; None where the snapshot does not say. `watches` are when each watch
     lasted, `watch_start_ns` and `watch_end_ns` the first one's beginning and the last one's end.
     `left_out` say which fields, objects and files could not be used, and why.
@@ -122,6 +123,8 @@ class Snapshot:
     pod_networks: tuple[Network, ...] = ()
     owners: Mapping[tuple[str, str, str], tuple[OwnerReference, ...]] = field(default_factory=dict)
     kinds: Mapping[str, int] = field(default_factory=dict)
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    policies: tuple[NetworkPolicyItem, ...] = ()
     taken_ns: int | None = None
     watch_start_ns: int | None = None
     watch_end_ns: int | None = None

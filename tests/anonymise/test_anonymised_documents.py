@@ -73,6 +73,66 @@ def test_fields_that_no_rule_reads_are_gone() -> None:
     assert NAME("web-1") in found
 
 
+def test_policies_select_and_allow_the_same() -> None:
+    """Of a policy names and addresses go; what it says of them stays."""
+    found = snapshot_of(
+        {
+            "kind": "NetworkPolicy",
+            "apiVersion": "networking.k8s.io/v1",
+            "metadata": {"name": "db", "namespace": "shop"},
+            "spec": {
+                "podSelector": {"matchExpressions": [
+                    {"key": "team", "operator": "In", "values": ["payments"]}
+                ]},
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": [{
+                    "from": [
+                        {"namespaceSelector": {
+                            "matchLabels": {"kubernetes.io/metadata.name": "shop"}
+                        }, "podSelector": {}},
+                        {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}},
+                    ],
+                    "ports": [{"port": "postgres"}, {"port": 53, "endPort": 54, "protocol": "UDP"}],
+                }],
+                "egress": [{}],
+            },
+        }
+    )  # fmt: skip
+    network = RENAMING.addresses.network
+    assert found["apiVersion"] == "networking.k8s.io/v1"
+    assert found["spec"] == {
+        "podSelector": {
+            "matchExpressions": [
+                {"key": NAME("team"), "operator": "In", "values": [NAME("payments")]}
+            ]
+        },
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [
+            {
+                "from": [
+                    {
+                        "podSelector": {},
+                        "namespaceSelector": {
+                            "matchLabels": {"kubernetes.io/metadata.name": NAME("shop")}
+                        },
+                    },
+                    {
+                        "ipBlock": {
+                            "cidr": network("10.0.0.0/8"),
+                            "except": [network("10.1.0.0/16")],
+                        }
+                    },
+                ],
+                "ports": [
+                    {"port": NAME("postgres")},
+                    {"protocol": "UDP", "port": 53, "endPort": 54},
+                ],
+            }
+        ],
+        "egress": [{}],
+    }
+
+
 def test_labels_keep_the_keys_that_everybody_has() -> None:
     """A key of one's own is a name; values always are, and stay equal where they were."""
     found = snapshot_of(

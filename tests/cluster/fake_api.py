@@ -41,6 +41,7 @@ KINDS = {
     "daemonsets": ("DaemonSet", "apps/v1", True),
     "jobs": ("Job", "batch/v1", True),
     "cronjobs": ("CronJob", "batch/v1", True),
+    "networkpolicies": ("NetworkPolicy", "networking.k8s.io/v1", True),
     "rollouts": ("Rollout", "argoproj.io/v1alpha1", True),
     # The real plural is that of the core kind too; here each has one of its own.
     "kservices": ("Service", "serving.knative.dev/v1", True),

@@ -85,6 +85,9 @@ def test_walk_sees_what_is_not_public() -> None:
     assert found == {
         "Pod", "OwnerReference", "Service", "ServicePort", "Backend", "Tenure", "Listener",
         "Interval",
+        "NetworkPolicyItem", "Item", "Metadata", "NetworkPolicySpec", "NetworkPolicyIngressRule",
+        "NetworkPolicyEgressRule", "NetworkPolicyPeer", "NetworkPolicyPort", "LabelSelector",
+        "LabelSelectorRequirement", "IPBlock",
     }  # fmt: skip
 
 

@@ -138,9 +138,15 @@ def _node(node: Json) -> Json:
     }
 
 
+def _network_policy(policy: Json) -> Json:
+    spec = policy.get("spec") or {}
+    return {"spec": _picked(spec, "podSelector", "policyTypes", "ingress", "egress")}
+
+
 _KEEPERS: dict[str, Callable[[Json], Json]] = {
     "Pod": _pod,
     "Service": _service,
     "EndpointSlice": _endpoint_slice,
     "Node": _node,
+    "NetworkPolicy": _network_policy,
 }

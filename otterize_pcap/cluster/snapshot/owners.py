@@ -18,7 +18,7 @@ from otterize_pcap.snapshot.kinds import KINDS
 
 WATCHED = frozenset(kind.kind for kind in KINDS)
 # Of the watched kinds, those that make no pods: nobody asks who owns them.
-NOT_OWNED = frozenset({"EndpointSlice", "Node", "Service"})
+NOT_OWNED = frozenset({"EndpointSlice", "Namespace", "NetworkPolicy", "Node", "Service"})
 DEPTH = 5
 SAFE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.:]*[A-Za-z0-9])?\Z")
 

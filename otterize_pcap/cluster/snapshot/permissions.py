@@ -20,6 +20,15 @@ def snapshot_permissions() -> list[Permission]:
     ]
 
 
+LOSSES = {
+    "namespaces": "policies that select namespaces by label cannot be checked",
+    "networkpolicies": "the cluster's own policies cannot be checked",
+}
+"""What is lost where a kind cannot be read that owns nothing."""
+
+
 def loss_of(plural: str) -> str:
-    """What is lost where a kind of owners cannot be read (S3)."""
+    """What is lost where a kind cannot be read; of kinds of owners, a name (S3)."""
+    if plural in LOSSES:
+        return LOSSES[plural]
     return f"workloads owned by {plural} show under the owner's name"

@@ -30,6 +30,8 @@ GONE = 410
 SILENCE_S = 90.0
 LISTERS = 5
 LAST_LIST_S = 15.0
+#: Of these what counts is what there is in the end; all others may have had a share in the traffic.
+FORGOTTEN = frozenset({"NetworkPolicy"})
 
 
 class SnapshotWatch:
@@ -141,6 +143,9 @@ class SnapshotWatch:
     def gone(self, kind: Kind, uid: str, last: Json | None) -> None:
         """Take note of a deletion; `last` is the object's last state where it came along."""
         with self._lock:
+            if kind.kind in FORGOTTEN:
+                self._objects.pop((kind.kind, uid), None)
+                return
             if last is not None and (kind.kind, uid) in self._objects:
                 self._objects[kind.kind, uid] = kept_object(kind.kind, kind.api_version, last)
             known = self._objects.get((kind.kind, uid))

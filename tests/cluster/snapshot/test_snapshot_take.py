@@ -60,6 +60,8 @@ def test_snapshot_is_a_kubernetes_list(api: FakeApi, run: Run, tmp_path: Path) -
     found = json.loads((tmp_path / "snapshot.json").read_text())
     assert (found["apiVersion"], found["kind"]) == ("v1", "List")
     assert [(item["kind"], item["metadata"]["name"]) for item in found["items"]] == [
+        ("Namespace", "default"),
+        ("Namespace", "shop"),
         ("Node", "node1"),
         ("Node", "node2"),
         ("Pod", "checkout"),
@@ -176,7 +178,12 @@ def test_server_clock_is_used(api: FakeApi, cluster: Cluster) -> None:
 # --- what is kept ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
+# The recorded cluster had no policies.
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in KINDS if kind.kind != "NetworkPolicy"],
+    ids=lambda kind: kind.plural,
+)
 def test_recorded_objects_are_understood(kind: Kind) -> None:
     """Every object that a real API server listed is kept with its name, and nothing secret."""
     listed = recording(f"list-{kind.plural}.json")
@@ -188,6 +195,44 @@ def test_recorded_objects_are_understood(kind: Kind) -> None:
     ]
     text = json.dumps(kept)
     assert all(word not in text for word in ("managedFields", '"env"', '"command"', '"volumes"'))
+
+
+def policy(name: str) -> Json:
+    """A NetworkPolicy as an API server answers it."""
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"},
+        },
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": "web"}]}, {}],
+            "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}]}],
+        },
+    }
+
+
+def test_policies_are_kept_whole_until_they_are_deleted(api: FakeApi, watch: SnapshotWatch) -> None:
+    """A policy that is gone when the capture ends restricts nothing that comes."""
+
+    def specs() -> dict[str, Json]:
+        items = document(watch)["items"]
+        found = [item for item in items if item["kind"] == "NetworkPolicy"]
+        return {item["metadata"]["name"]: item["spec"] for item in found}
+
+    api.add("networkpolicies", policy("kept"))
+    api.add("networkpolicies", policy("gone"))
+    until(lambda: len(specs()) == 2)
+    api.remove("networkpolicies", "shop", "gone")
+    until(lambda: len(specs()) == 1)
+    watch.stop()
+
+    wanted = policy("kept")["spec"]
+    del wanted["podSelector"]
+    assert specs() == {"kept": wanted}
+    assert "last-applied" not in json.dumps(document(watch))
 
 
 def test_environment_and_annotations_are_not_kept() -> None:
@@ -416,7 +461,8 @@ def test_custom_owner_is_fetched_where_readable(api: FakeApi, run: Run, tmp_path
         {item["kind"] for item in json.loads((tmp_path / name).read_text())["items"]}
         for name in ("a.json", "b.json")
     ]
-    assert kinds == [{"Node", "Pod", "Rollout"}, {"Node", "Pod"}]
+    always = {"Namespace", "Node", "Pod"}
+    assert kinds == [always | {"Rollout"}, always]
 
 
 def test_owner_that_reads_like_a_watched_kind_is_fetched(
