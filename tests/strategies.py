@@ -14,6 +14,7 @@ from otterize_pcap.graph.service_graph import (
     FileCoverage,
     NodeCoverage,
     ServiceGraph,
+    SharedAddresses,
     UndecidedCall,
     Use,
     Workload,
@@ -131,6 +132,11 @@ coverages = st.builds(
         ),
         max_size=2,
     ).map(tuple),
+    shared=st.lists(
+        st.builds(SharedAddresses, st.lists(workloads, min_size=2, max_size=3).map(tuple), COUNTS),
+        max_size=2,
+    ).map(tuple),
+    outside=st.lists(workloads, max_size=2).map(tuple),
 )
 
 

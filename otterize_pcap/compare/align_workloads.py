@@ -5,7 +5,7 @@ other side that it can be.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from otterize_pcap.errors import GraphFormatError
@@ -14,6 +14,7 @@ from otterize_pcap.graph.service_graph import (
     Call,
     Server,
     ServiceGraph,
+    SharedAddresses,
     Workload,
     could_be,
 )
@@ -29,8 +30,7 @@ def align_graphs(old: ServiceGraph, new: ServiceGraph) -> tuple[Calls, Calls]:
         GraphFormatError: A workload without namespace or kind could be several of the other side.
     """
     old_calls, new_calls = _settle(old.calls), _settle(new.calls)
-    for_old = {**merged_names(new, old), **whole_names(new, old)}
-    for_new = {**merged_names(old, new), **whole_names(old, new)}
+    for_old, for_new = names_for(old, new), names_for(new, old)
     old_calls = list(_renamed(old_calls, lambda one: for_old.get(one, one)).values())
     new_calls = list(_renamed(new_calls, lambda one: for_new.get(one, one)).values())
     old_names = _Directory(_workloads(old_calls))
@@ -43,6 +43,19 @@ def align_graphs(old: ServiceGraph, new: ServiceGraph) -> tuple[Calls, Calls]:
         return _complete(workload, old_names, "the other side")
 
     return _renamed(old_calls, complete_old), _renamed(new_calls, complete_new)
+
+
+def names_for(graph: ServiceGraph, other: ServiceGraph) -> dict[Workload, Workload]:
+    """The workloads of a graph that are compared under the name of what owns them (S2)."""
+    return {**merged_names(other, graph), **whole_names(other, graph)}
+
+
+def shared_by(graph: ServiceGraph, other: ServiceGraph) -> Iterator[SharedAddresses]:
+    """Which workloads had the same addresses, by the names under which they are compared."""
+    names = names_for(graph, other)
+    for each in () if graph.coverage is None else graph.coverage.shared:
+        renamed = {names.get(one, one) for one in each.workloads}
+        yield SharedAddresses(tuple(sorted(renamed)), each.addresses)
 
 
 def merged_names(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, Workload]:
@@ -80,7 +93,7 @@ def whole_owners(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, lis
 
 def umbrella_names(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, list[Workload]]:
     """What the other side names, and of which a graph knows the sets of pods instead (S2)."""
-    merged = {**merged_names(other, graph), **whole_names(other, graph)}
+    merged = names_for(graph, other)
     seen = _workloads(graph.calls)
     return {
         owner: parts

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from otterize_pcap.compare.added_instead import NOTHING, Instead
-from otterize_pcap.compare.align_workloads import align_graphs
+from otterize_pcap.compare.align_workloads import align_graphs, shared_by
 from otterize_pcap.compare.coverage_gaps import coverage_gaps, gaps_that_hide, new_gaps
 from otterize_pcap.compare.ignore_rules import IgnoreRule, is_ignored
 from otterize_pcap.compare.seen_otherwise import SeenOtherwise
+from otterize_pcap.compare.shared_ends import NONE_SHARED, SHARED, SharedEnds
 from otterize_pcap.graph.service_graph import Call, Coverage, ServiceGraph, call_order
 from otterize_pcap.timestamps import SECOND_NS
 
@@ -65,7 +66,8 @@ def diff_graphs(old: ServiceGraph, new: ServiceGraph) -> GraphDiff:
     changes = {key: reasons for key in both if (reasons := _differences(before[key], after[key]))}
     gone = _sorted(call for key, call in before.items() if key not in both)
     come = _sorted(call for key, call in after.items() if key not in both)
-    missed = missed_calls(gone, old.coverage, new, Instead(come, before.keys()))
+    shared = SharedEnds(shared_by(old, new), shared_by(new, old), after)
+    missed = missed_calls(gone, old.coverage, new, Instead(come, before.keys()), shared)
     unknown = {(entry.call.client, entry.call.server) for entry in missed}
     return GraphDiff(
         added=come,
@@ -97,13 +99,15 @@ def missed_calls(
     old: Coverage | None,
     new: ServiceGraph,
     instead: Instead = NOTHING,
+    shared: SharedEnds = NONE_SHARED,
     *,
     in_vain: bool = False,
 ) -> tuple[NotSeen, ...]:
     """Those of the absent calls that the new capture need not have shown, with the reasons.
 
     Without coverage, as in a document, absence is all there is to know. `instead` are calls that
-    the new capture shows instead; `in_vain` counts as seen what was never established.
+    the new capture shows instead, `shared` tells who may be counted for whom; `in_vain` counts as
+    seen what was never established.
     """
     if new.coverage is None:
         return ()
@@ -115,10 +119,17 @@ def missed_calls(
             *_too_short(call, old, new.coverage),
             *otherwise.reasons(call),
             *instead.reasons(call),
+            *_under_other_names(call, shared, otherwise),
         )
         for call in absent
     }
     return tuple(NotSeen(call, why) for call, why in reasons.items() if why)
+
+
+def _under_other_names(call: Call, shared: SharedEnds, otherwise: SeenOtherwise) -> tuple[str, ...]:
+    """Whether a call may have been seen between others that had its ends' addresses."""
+    found = any(shared.is_seen(one) or otherwise.reasons(one) for one in shared.instead(call))
+    return (SHARED,) if found else ()
 
 
 def _too_short(call: Call, old: Coverage | None, new: Coverage) -> tuple[str, ...]:

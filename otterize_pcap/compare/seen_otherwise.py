@@ -21,10 +21,12 @@ from otterize_pcap.graph.service_graph import (
     could_be,
 )
 from otterize_pcap.resolve.build_graph import HIDDEN_BY_OPTION, HIDDEN_EXTERNAL
-from otterize_pcap.resolve.resolution import NODE_CLIENT
+from otterize_pcap.resolve.resolution import EXTERNAL_CLIENT, NODE_CLIENT
 
 ANYBODY = ""
 HIDDEN_OUTSIDE = "calls out of the cluster were seen that are only shown with --internet"
+LEFT = "its server had an address outside the cluster, and calls to outside were seen"
+CAME = "its client had an address outside the cluster, and calls from outside were seen"
 
 
 class SeenOtherwise:
@@ -39,6 +41,10 @@ class SeenOtherwise:
         self._hidden: dict[str, list[HiddenCall]] = defaultdict(list)
         self._undecided: dict[tuple[str, str], list[UndecidedCall]] = defaultdict(list)
         self._by_client: dict[str, list[UndecidedCall]] = defaultdict(list)
+        self._once_outside = frozenset(() if old is None else old.outside)
+        self._callers_outside = {
+            call.client for call in graph.calls if isinstance(call.server, External)
+        }
         for seen in graph.hidden:
             if in_vain or seen.fate in HIDDEN_BY_OPTION:
                 self._hidden[seen.client.name].append(seen)
@@ -55,9 +61,23 @@ class SeenOtherwise:
         reasons |= {
             f"connections that may be it are {one.fate}"
             for one in self._near(call)
-            if _may_be(call, one)
+            if may_be(call, one)
         }
-        return (*sorted(reasons), *_outside(call, self._coverage))
+        return (*sorted(reasons), *self._outside(call))
+
+    def _outside(self, call: Call) -> Iterator[str]:
+        """Whether a call may be among those that leave the cluster, or come from outside it."""
+        seen = dict(self._coverage.connections)
+        if isinstance(call.server, External):
+            if seen.get(HIDDEN_EXTERNAL):
+                yield HIDDEN_OUTSIDE
+            return
+        if call.server in self._once_outside and (
+            seen.get(HIDDEN_EXTERNAL) or call.client in self._callers_outside
+        ):
+            yield LEFT
+        if call.client in self._once_outside and seen.get(EXTERNAL_CLIENT):
+            yield CAME
 
     def _near(self, call: Call) -> Iterator[UndecidedCall]:
         """What is undecided between ends of these names, or of any."""
@@ -110,7 +130,7 @@ def _is_hidden(call: Call, seen: HiddenCall) -> bool:
     )
 
 
-def _may_be(call: Call, seen: UndecidedCall) -> bool:
+def may_be(call: Call, seen: UndecidedCall) -> bool:
     """Whether some connections that are not decided may be a call's."""
     protocols = {use.protocol for use in call.uses}
     if seen.protocol and protocols and "" not in protocols and seen.protocol not in protocols:
@@ -128,8 +148,3 @@ def _may_be(call: Call, seen: UndecidedCall) -> bool:
 
 def _is(workload: Workload, one: Workload | External) -> bool:
     return isinstance(one, Workload) and could_be(workload, one)
-
-
-def _outside(call: Call, coverage: Coverage) -> Iterator[str]:
-    if isinstance(call.server, External) and dict(coverage.connections).get(HIDDEN_EXTERNAL):
-        yield HIDDEN_OUTSIDE

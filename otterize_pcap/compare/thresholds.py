@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from otterize_pcap.compare.coverage_gaps import file_lack
+from otterize_pcap.compare.seen_otherwise import may_be
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.damage import DAMAGED, is_damaged
 from otterize_pcap.graph.fate import Fate, FateKind
-from otterize_pcap.graph.service_graph import Coverage, ServiceGraph, Use
+from otterize_pcap.graph.service_graph import Call, Coverage, ServiceGraph, Use
 from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.resolve.resolution import NODE_CLIENT
 
@@ -68,13 +69,25 @@ def ungrounded(sides: Sequence[ServiceGraph]) -> ServiceGraph | None:
     """The first side, later states first, that leaves nothing to conclude from; None without one.
 
     That is a capture without a connection that became a call, whether nothing was recorded,
-    nothing resolved or all filtered out. Documents have no connections: one that declares nothing
-    is a statement, unless no side has a call.
+    nothing resolved or all filtered out. It says something all the same where each of its
+    connections may be a call of another side, by the end of it that is known. Documents have no
+    connections: one that declares nothing is a statement, unless no side has a call.
     """
     for side in reversed(sides):
-        if side.coverage is not None and not any(use.connections for use in _uses(side)):
+        if side.coverage is None or any(use.connections for use in _uses(side)):
+            continue
+        others = [call for other in sides if other is not side for call in other.calls]
+        if not _may_be_theirs(side.coverage, others):
             return side
     return None if any(side.calls for side in sides) else sides[-1]
+
+
+def _may_be_theirs(coverage: Coverage, calls: Sequence[Call]) -> bool:
+    """Whether a capture saw connections with one known end, all of which may be such calls."""
+    seen = [one for one in coverage.undecided if could_be_call(one.fate)]
+    return bool(seen) and all(
+        (one.clients or one.servers) and any(may_be(call, one) for call in calls) for one in seen
+    )
 
 
 def _uses(graph: ServiceGraph) -> Iterator[Use]:

@@ -107,8 +107,19 @@ class UndecidedEntry(msgspec.Struct, frozen=True):
     connections: int
 
 
+class SharedEntry(msgspec.Struct, frozen=True):
+    """Workloads whose pods had the same address at some time, and how many addresses they share."""
+
+    workloads: tuple[WorkloadEntry, ...]
+    addresses: int
+
+
 class CoverageEntry(msgspec.Struct, frozen=True):
-    """What the graph rests on: connections by what became of them, packets without one."""
+    """What the graph rests on: connections by what became of them, packets without one.
+
+    Objects of the snapshot alone tell workloads apart that `shared` addresses, and those that stood
+    `outside` from strangers.
+    """
 
     files: tuple[FileEntry, ...]
     nodes: tuple[NodeEntry, ...]
@@ -116,6 +127,8 @@ class CoverageEntry(msgspec.Struct, frozen=True):
     skipped: dict[str, int]
     notes: tuple[str, ...]
     undecided: tuple[UndecidedEntry, ...] | msgspec.UnsetType = msgspec.UNSET
+    shared: tuple[SharedEntry, ...] | msgspec.UnsetType = msgspec.UNSET
+    outside: tuple[WorkloadEntry, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class OwnerEntry(msgspec.Struct, frozen=True):

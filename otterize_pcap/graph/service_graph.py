@@ -164,12 +164,21 @@ class UndecidedCall:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedAddresses:
+    """Workloads whose pods had the same address at some time, and how many addresses they share."""
+
+    workloads: tuple[Workload, ...]
+    addresses: int
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """What a graph rests on, so that absence can be told from not having looked.
 
     `connections` counts connections by what became of them, in order of the fates' texts.
     `skipped` counts packets that hold no connection, by reason. `undecided` are the connections,
-    of those counted, that may be a call.
+    of those counted, that may be a call. Objects of the snapshot alone tell workloads apart that
+    `shared` addresses (S12), and those that stood `outside` from strangers (S50).
     """
 
     files: tuple[FileCoverage, ...] = ()
@@ -178,6 +187,8 @@ class Coverage:
     skipped: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
     undecided: tuple[UndecidedCall, ...] = ()
+    shared: tuple[SharedAddresses, ...] = ()
+    outside: tuple[Workload, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

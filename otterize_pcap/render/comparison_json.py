@@ -11,8 +11,8 @@ import msgspec
 
 from otterize_pcap.compare.check import CheckResult
 from otterize_pcap.compare.diff import GraphDiff, NotSeen
+from otterize_pcap.graph.call_format import call_entry
 from otterize_pcap.graph.graph_entries import CallEntry
-from otterize_pcap.graph.graph_format import call_entry
 from otterize_pcap.graph.service_graph import Call
 
 Version = Literal[1]

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from otterize_pcap.graph.graph_format import call_entry
+from otterize_pcap.graph.call_format import call_entry
 from otterize_pcap.render.layout import lay_out
 from otterize_pcap.render.picture import Edge, Node, Picture
 

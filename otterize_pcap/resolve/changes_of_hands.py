@@ -29,16 +29,21 @@ class ChangesOfHands:
         self._slack = slack_ns
         self._told: Mapping[bytes, tuple[OwnedHand, ...]] = {}
         self._are_hidden = False
+        self._unseen: tuple[bytes, ...] = ()
 
     def settle(self, offsets: dict[str, int], others: tuple[int, ...]) -> Readings:
         """Find the hands; of several clocks, those by which the snapshot knows the most of them.
 
         Where two clocks are as good as each other, packets tell nothing here.
         """
-        asked = self._asked()
-        if not asked:
+        asked, watched = self._asked(), self._watched_alone()
+        if not asked and not watched:
             return offsets, others
         places = self._places()
+        ahead = [offsets.get(each.node, 0) for each in self._recordings]
+        self._unseen = tuple(each for each in watched if len(places.hands(each, ahead)) > 1)
+        if not asked:
+            return offsets, others
         self._are_hidden = not any(map(places.shows_own_interface, asked))
         readings = {shift: self._by_clock(places, asked, offsets, shift) for shift in (0, *others)}
         known = {shift: _known_hands(found) for shift, found in readings.items()}
@@ -89,6 +94,17 @@ class ChangesOfHands:
         """Whether a recording is of a node that pods are on."""
         nodes = {tenure.pod.node for held in self._snapshot.tenures.values() for tenure in held}
         return any(each.node in nodes for each in self._recordings)
+
+    @property
+    def unseen(self) -> tuple[bytes, ...]:
+        """Addresses that changed hands, although a watch saw one pod and no other there."""
+        return self._unseen
+
+    def _watched_alone(self) -> list[bytes]:
+        """Addresses at which a watch saw one pod all the time: no other is asked for."""
+        if self._times is None or not self._snapshot.watched(*self._times):
+            return []
+        return sorted(address for address, held in self._snapshot.tenures.items() if len(held) == 1)
 
     def _asked(self) -> list[bytes]:
         tenures = self._snapshot.tenures

@@ -40,6 +40,7 @@ from otterize_pcap.resolve.resolution import (
     of_one,
 )
 from otterize_pcap.resolve.stands import StandResolver
+from otterize_pcap.resolve.told_apart import ends_outside, shared_addresses
 from otterize_pcap.resolve.tunnel_answers import TunnelAnswers
 from otterize_pcap.resolve.tunnel_ends import TunnelEnds
 from otterize_pcap.resolve.undecided import AGELESS, find_undecided, untimed_calls
@@ -212,6 +213,8 @@ class MappedCapture:
                 ),
                 *untimed_calls(self._found.ageless, self.held, self._lookup.is_outside),
             ),
+            shared=shared_addresses(self.held),
+            outside=ends_outside(counted, lookup.snapshot),
         )
         nearest = rules.owner == NamedBy.NEAREST
         return ServiceGraph(

@@ -11,6 +11,7 @@ from otterize_pcap.graph.service_graph import (
 from otterize_pcap.resolve.build_graph import (
     merge_calls,
 )
+from otterize_pcap.resolve.told_apart import merge_shared
 from otterize_pcap.resolve.undecided import merge_undecided
 
 
@@ -35,6 +36,8 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
             undecided=merge_undecided(
                 call for coverage in coverages for call in coverage.undecided
             ),
+            shared=merge_shared(each for coverage in coverages for each in coverage.shared),
+            outside=tuple(sorted({one for coverage in coverages for one in coverage.outside})),
         ),
         tuple(dict.fromkeys(call for graph in graphs for call in graph.hidden)),
         tuple(dict.fromkeys(entry for graph in graphs for entry in graph.inferred)),

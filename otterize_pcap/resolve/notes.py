@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from otterize_pcap.addresses import format_address
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.graph.service_graph import FileCoverage
 from otterize_pcap.intervals import Interval
@@ -45,7 +46,14 @@ def left_out_notes(snapshot: Snapshot) -> Iterator[str]:
 
 
 def hands_notes(hands: ChangesOfHands, ambiguous: int, snapshot: Snapshot) -> Iterator[str]:
-    """That nothing shows when addresses changed hands, where that matters (S12, S13)."""
+    """Changes of hands that no watch saw, or that packets cannot show where it matters (S12)."""
+    if hands.unseen:
+        listed = ", ".join(map(format_address, hands.unseen[:MAX_LISTED]))
+        more = len(hands.unseen) - MAX_LISTED
+        yield (
+            f"packets show that {listed}{f' and {more} more' if more > 0 else ''} changed hands, "
+            "but the snapshot, which watched, has one pod there: all is counted as that one's"
+        )
     if not hands.are_hidden or not (ambiguous or not snapshot.watches):
         return
     if hands.are_of_known_nodes:

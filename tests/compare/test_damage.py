@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -36,7 +35,6 @@ from otterize_pcap.resolve.resolution import NODE_CLIENT
 from tests.compare.damage import (
     SNAPSHOT,
     Damage,
-    Step,
     fields_of,
     files_of,
     nodes_of,
@@ -46,21 +44,12 @@ from tests.compare.damage import (
 from tests.conftest import FIXTURES
 
 BY_MAKERS = Rules(owner=NamedBy.NEAREST)
-# What is neither in the snapshot nor in a private range is outside, as far as anybody can tell.
-UNKNOWABLE = {
-    # Without Node objects, a hostNetwork pod's public address, once the pod is gone.
-    "hostnet-public-nonodes",
-    # A load balancer that is known by its name alone, once its Service is gone.
-    "load-balancer-name",
-}
 EXAMPLES = int(os.environ.get("DAMAGE_EXAMPLES", "20"))
 damages = settings(max_examples=EXAMPLES, deadline=None)
 CAPTURES = sorted(
     path.parent
     for path in FIXTURES.rglob(SNAPSHOT)
-    if (path.parent / "pcap").is_dir()
-    and path.stat().st_size < 60_000
-    and path.parent.name not in UNKNOWABLE
+    if (path.parent / "pcap").is_dir() and path.stat().st_size < 60_000
 )
 
 
@@ -163,38 +152,14 @@ def require_law(source: Path, damage: Damage) -> None:
         assert more or not_shown(hurt.coverage) > not_shown(gate.graph.coverage)
 
 
-@cache
-def heirs(source: Path) -> frozenset[int]:
-    """The places of pods whose address another pod had as well.
-
-    Without such a pod in the snapshot its packets are the other's, as far as packets do not show
-    the change (S12): what is not in a snapshot cannot be told from what was never there.
-    """
-    items = json.loads((source / SNAPSHOT).read_bytes())["items"]
-    held: dict[str, list[int]] = defaultdict(list)
-    for place, item in enumerate(items):
-        status = item.get("status", {}) if item["kind"] == "Pod" else {}
-        for entry in status.get("podIPs", [{"ip": status.get("podIP", "")}]):
-            held[entry["ip"]].append(place)
-    shared = (places for address, places in held.items() if address and len(places) > 1)
-    return frozenset(place for places in shared for place in places)
-
-
-def is_told(source: Path, path: tuple[Step, ...]) -> bool:
-    """Whether a snapshot without this can be told from one of a cluster that never had it."""
-    return path[1] not in heirs(source)
-
-
 def objects(source: Path) -> st.SearchStrategy[Damage]:
     """One object of the snapshot is missing."""
-    paths = [path for path in objects_of(source) if is_told(source, path)]
-    return st.sampled_from(paths).map(lambda path: Damage(SNAPSHOT, path=path))
+    return st.sampled_from(objects_of(source)).map(lambda path: Damage(SNAPSHOT, path=path))
 
 
 def fields(source: Path) -> st.SearchStrategy[Damage]:
     """One field of an object is missing."""
-    paths = [path for path in fields_of(source) if is_told(source, path)]
-    return st.sampled_from(paths).map(lambda path: Damage(SNAPSHOT, path=path))
+    return st.sampled_from(fields_of(source)).map(lambda path: Damage(SNAPSHOT, path=path))
 
 
 def files(source: Path) -> st.SearchStrategy[Damage]:

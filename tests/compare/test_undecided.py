@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otterize_pcap.compare.diff import diff_graphs
+from otterize_pcap.compare.thresholds import ungrounded
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.graph_format import decode_graph, encode_graph
 from otterize_pcap.graph.service_graph import (
@@ -138,9 +139,35 @@ def test_leftover_pod_takes_no_call_away(old: str, new: str, otterize: Otterize)
 
 
 def test_snapshot_without_the_client_takes_no_call_away(otterize: Otterize) -> None:
-    """Rights limited to a namespace: not seen, and a comparison that rests on nothing (S65)."""
-    command = ("diff", CASE / "d-old", CASE / "d-new-nsonly")
-    done = otterize(*command, "--allow-empty")
+    """Rights limited to a namespace: not seen, but the comparison rests on what may be the call."""
+    done = otterize("diff", CASE / "d-old", CASE / "d-new-nsonly")
     assert (done.returncode, done.stdout) == (0, "  web calls:\n?   - db\n")
     assert "may be it are unresolved: no pod had the address then" in done.stderr
-    assert otterize(*command).returncode == 6
+
+
+@pytest.mark.parametrize(
+    ("undecided", "rests"),
+    [
+        pytest.param((UndecidedCall(NO_POD, None, (DB,), "TCP", 1),), True, id="server known"),
+        pytest.param((UndecidedCall(NO_POD, (WEB,), None, "TCP", 1),), True, id="client known"),
+        pytest.param((UndecidedCall(NO_POD, None, None, "TCP", 1),), False, id="nobody known"),
+        pytest.param((UndecidedCall(NO_POD, None, (CACHE,), "TCP", 1),), False, id="no call's"),
+        pytest.param((UndecidedCall(NODE_CLIENT, None, (DB,), "TCP", 1),), False, id="probes"),
+        pytest.param(
+            (
+                UndecidedCall(NO_POD, None, (DB,), "TCP", 1),
+                UndecidedCall(NO_POD, None, None, "TCP", 1),
+            ),
+            False,
+            id="one of nobody",
+        ),
+        pytest.param((), False, id="nothing"),
+    ],
+)
+def test_what_may_be_a_call_is_something_to_rest_on(
+    undecided: tuple[UndecidedCall, ...], rests: bool
+) -> None:
+    """Where every connection may be a call of the other side; for a single side, never."""
+    later = ServiceGraph((), replace(WHOLE, undecided=undecided))
+    assert ungrounded((CALLED, later)) is (None if rests else later)
+    assert ungrounded((later,)) is later

@@ -1,0 +1,60 @@
+"""What objects of the snapshot alone tell apart: without them, packets would be somebody else's.
+
+A later capture whose snapshot lacks such an object shows the same calls under another name, or not
+at all; with what is kept here, none of them is said to be gone (S65).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from otterize_pcap.addresses import is_private
+from otterize_pcap.graph.service_graph import SharedAddresses, Workload
+from otterize_pcap.resolve.resolution import GroupResolution, Party, Resolution, Resolved
+from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.table.rows import Endpoint
+
+SEVERAL = 2
+
+
+def shared_addresses(held: Mapping[bytes, frozenset[Workload]]) -> tuple[SharedAddresses, ...]:
+    """The workloads that had one address between them, and how often; in order (S12).
+
+    `held` says which workloads held each pod address, at any time.
+    """
+    found = Counter(
+        tuple(sorted(workloads))
+        for address, workloads in held.items()
+        if address and len(workloads) >= SEVERAL
+    )
+    return tuple(SharedAddresses(*each) for each in sorted(found.items()))
+
+
+def merge_shared(parts: Iterable[SharedAddresses]) -> tuple[SharedAddresses, ...]:
+    """The same of several captures."""
+    found: Counter[tuple[Workload, ...]] = Counter()
+    for part in parts:
+        found[part.workloads] += part.addresses
+    return tuple(SharedAddresses(*each) for each in sorted(found.items()))
+
+
+def ends_outside(
+    resolutions: Iterable[Resolution | GroupResolution], snapshot: Snapshot
+) -> tuple[Workload, ...]:
+    """Who stood at an address that no network of the cluster has; in order (S50).
+
+    A node's public address, a load balancer's, a pod's where no Node says which are pods'.
+    """
+
+    def is_outside(endpoint: Endpoint) -> bool:
+        return not is_private(endpoint[0]) and not snapshot.is_pod_range(endpoint[0])
+
+    found: set[Workload] = set()
+    for resolution in resolutions:
+        if not isinstance(resolution, Resolved):
+            continue
+        connection = resolution.connection
+        ends = (resolution.client, connection.clients), (resolution.server, connection.servers)
+        for party, endpoints in ends:
+            if isinstance(party, Party) and any(map(is_outside, endpoints)):
+                found.add(party.workload)
+    return tuple(sorted(found))
