@@ -86,7 +86,8 @@ bench: venv
 fuzz: venv
 	PYTHON=$(BIN)/python fuzz/build.sh
 	PYTHON=$(BIN)/python fuzz/run.sh 1800
-	OTTERIZE_MUTATIONS=10000 $(BIN)/python -m pytest -q tests/hostile/test_document_mutation.py
+	OTTERIZE_MUTATIONS=10000 OTTERIZE_FIRST_MUTATION=$$(date +%s) \
+	  $(BIN)/python -m pytest -q tests/hostile/test_document_mutation.py
 
 # 200 nodes at once, 2 GiB pulled, what each capture profile keeps of real traffic, every failure of
 # every request, and 100 captures with signals at random moments.

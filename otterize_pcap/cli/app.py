@@ -81,7 +81,9 @@ def _named(words: list[str]) -> list[str]:
 
 def run() -> int:
     """Run the command line and return the exit code."""
+    return exit_code_of(_run)
+
+
+def _run() -> object:
     prepare_output()
-    return exit_code_of(
-        lambda: command_line(*_named(sys.argv[1:2]))(prog_name=_called_as(), standalone_mode=False)
-    )
+    return command_line(*_named(sys.argv[1:2]))(prog_name=_called_as(), standalone_mode=False)

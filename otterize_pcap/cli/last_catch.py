@@ -15,7 +15,7 @@ from typing import IO, Protocol, runtime_checkable
 import typer
 
 from otterize_pcap.cli import INTERRUPTED
-from otterize_pcap.cli.terminal import close_output, complain, finish_output, notice
+from otterize_pcap.cli.terminal import close_output, complain, notice, write_out
 from otterize_pcap.errors import InputError, OtterizeError, UsageError
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.system_errors import system_reason
@@ -45,7 +45,7 @@ def exit_code_of(command: Callable[[], object]) -> int:
 def _ended(command: Callable[[], object]) -> int:
     try:
         code = command()
-        finish_output()
+        write_out("")
     except KeyboardInterrupt:
         return INTERRUPTED
     except SystemExit as stop:

@@ -2,11 +2,11 @@
 
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
-from io import TextIOWrapper
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from io import TextIOBase, TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from otterize_pcap.errors import InputError, UsageError
 from otterize_pcap.files.writing import ANYBODY, LONGEST_NAME, write_all, write_whole
@@ -21,17 +21,84 @@ def prepare_output() -> None:
     """Make results the same bytes everywhere: UTF-8 and bare newlines, whatever the locale.
 
     A terminal keeps its own encoding, and shows what that cannot hold as escapes. Where a stream
-    was closed, notices go nowhere and results are refused.
+    was closed, notices go nowhere and results are refused, whoever writes them: so are help,
+    version and completion, which libraries print.
     """
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the whole run
-    for stream in (sys.stdout, sys.stderr):
-        if not isinstance(stream, TextIOWrapper):
-            continue
-        if stream.isatty():
-            stream.reconfigure(errors="backslashreplace")
-        else:
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+    if sys.stdout is None:
+        sys.stdout = ClosedOutput()
+    elif isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout = ResultOutput(sys.stdout)
+    if isinstance(sys.stderr, TextIOWrapper):
+        encoding, newline = _form(sys.stderr)
+        sys.stderr.reconfigure(encoding=encoding, newline=newline, errors="backslashreplace")
+
+
+def _form(stream: TextIO) -> tuple[str, str | None]:
+    """Encoding and line ends: a terminal's own, or the same everywhere."""
+    return (stream.encoding, None) if stream.isatty() else ("utf-8", "\n")
+
+
+class ClosedOutput(TextIOBase):
+    """In the place of a stdout that was closed: a result is refused, whoever writes it."""
+
+    def write(self, text: str, /) -> int:
+        """Refuse all but nothing."""
+        if text:
+            message = "standard output is closed; write to a file with -o"
+            raise InputError(message)
+        return 0
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """No bytes are taken either."""
+        self.write("bytes")
+        raise AssertionError
+
+
+class ResultOutput(TextIOWrapper):
+    """Stdout, whose failures are what `write_out` makes of them, whoever writes."""
+
+    def __init__(self, stream: TextIOWrapper) -> None:
+        encoding, newline = _form(stream)
+        super().__init__(
+            stream.buffer,
+            encoding,
+            "backslashreplace",
+            newline,
+            line_buffering=stream.line_buffering,
+            write_through=stream.write_through,
+        )
+
+    def write(self, text: str, /) -> int:
+        """As of any text stream; for failures see `arriving`."""
+        with arriving():
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """As of any text stream; for failures see `arriving`."""
+        with arriving():
+            super().flush()
+
+
+@contextmanager
+def arriving() -> Iterator[None]:
+    """What becomes of a failure to write to stdout.
+
+    A reader that went away (`| head`) is no failure: the exit code is the result's all the same.
+
+    Raises:
+        InputError: What stdout leads to is full, or failed otherwise.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        _discard(sys.stdout)
+    except OSError as error:
+        message = f"standard output: {system_reason(error)}; write to a file with -o"
+        raise InputError(message) from error
 
 
 def complain(message: str) -> None:
@@ -52,43 +119,31 @@ def notice(line: str) -> None:
 def write_out(content: str | bytes) -> None:
     """Write to stdout and see that it arrives.
 
-    A reader that went away (`| head`) is no failure: the exit code is the result's all the same.
-
     Raises:
-        InputError: stdout is closed, or what it leads to is full.
+        InputError: As `arriving`, or stdout is closed.
     """
-    if sys.stdout is None:
-        message = "standard output is closed; write to a file with -o"
-        raise InputError(message)
-    try:
+    with arriving():
         if isinstance(content, bytes):
             sys.stdout.buffer.write(content)
-        else:
+        elif content:
+            # Even of nothing a write is an error where a disk is full.
             sys.stdout.write(content)
         sys.stdout.flush()
-    except BrokenPipeError:
-        close_output()
-    except OSError as error:
-        message = f"standard output: {system_reason(error)}; write to a file with -o"
-        raise InputError(message) from error
-
-
-def finish_output() -> None:
-    """See that all that was printed arrived; see `write_out`."""
-    if sys.stdout is not None:
-        write_out("")
 
 
 def close_output() -> None:
     """Leave nothing unwritten that Python would try to write at its end, and fail again."""
     for stream in (sys.stdout, sys.stderr):
-        if stream is None:
-            continue
         try:
             stream.flush()
-        except OSError:
-            with suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except (OSError, InputError):
+            _discard(stream)
+
+
+def _discard(stream: TextIO) -> None:
+    """Lead a stream to nowhere, with what is unwritten of it."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def emit(text: str, output: Path | None) -> None:

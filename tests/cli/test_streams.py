@@ -42,8 +42,6 @@ FULL = "the disk is full"
         pytest.param(f"otterize intents list {CAPTURE} -q >/dev/full", 3, FULL, id="full"),
         pytest.param(f"otterize connections {CAPTURE} -q >/dev/full", 3, FULL, id="table"),
         pytest.param(f"otterize diff {BEFORE} {AFTER} -q >/dev/full", 3, FULL, id="diff"),
-        pytest.param("otterize --help >/dev/full", 3, FULL, id="help, full"),
-        pytest.param("otterize --version >/dev/full", 3, "", id="version, full"),
         pytest.param(f"otterize intents list {CAPTURE} -q >&-", 3, "is closed", id="closed"),
         pytest.param("otterize connections - -q <&-", 3, "input is closed", id="stdin closed"),
         pytest.param("otterize snapshot inspect - <&-", 3, "input is closed", id="document"),
@@ -60,6 +58,64 @@ def test_streams_that_fail(script: str, code: int, said: str, tmp_path: Path) ->
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert done.stderr.count("\n") == (1 if said else 0), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("stream", "code", "said"),
+    [
+        pytest.param(">&-", 3, "otterize: standard output is closed; write to a file with -o\n"),
+        pytest.param(
+            ">/dev/full",
+            3,
+            f"otterize: standard output: {FULL}; write to a file with -o\n",
+        ),
+        pytest.param("| true", 0, ""),
+        pytest.param(">&- 2>&-", 3, ""),
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "otterize --version",
+        "otterize --help",
+        "otterize intents list -h",
+        "otterize --show-completion bash",
+        "_OTTERIZE_COMPLETE=complete_bash COMP_WORDS='otterize int' COMP_CWORD=1 otterize",
+        f"otterize intents list {CAPTURE} -q",
+        f"otterize connections {CAPTURE} -q --format csv",
+        f"otterize graph {CAPTURE} -q --format svg",
+        f"otterize snapshot inspect {CAPTURE}",
+    ],
+)
+def test_whoever_writes_the_result_says_the_same(
+    command: str, stream: str, code: int, said: str, tmp_path: Path
+) -> None:
+    """What libraries print (help, version, completion) fails as results do."""
+    done = in_shell(f"{command} {stream}", tmp_path)
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_result_in_a_file_needs_no_stdout(tmp_path: Path) -> None:
+    """Where nothing is to be written to it, a full stdout is no failure."""
+    done = in_shell(f"otterize intents list {CAPTURE} -q -o list.json >/dev/full", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_broken_installation_is_no_difference(tmp_path: Path) -> None:
+    """A library that cannot be imported is one line, and not exit 1 as of Python's own."""
+    (tmp_path / "typer.py").write_text("import nowhere_at_all\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "otterize_pcap", "intents", "list", str(CAPTURE)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+    )
+    assert (done.returncode, done.stderr) == (
+        3,
+        "otterize: nowhere_at_all is missing or broken; install otterize-pcap again\n",
+    )
 
 
 @pytest.mark.parametrize(
