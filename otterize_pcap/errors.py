@@ -9,7 +9,8 @@
     │  │  └─ TooManyConnections
     │  ├─ SnapshotError           a snapshot file or one of its objects
     │  ├─ MismatchError           a capture and a snapshot of two clusters
-    │  └─ GraphFormatError        ClientIntents or graph JSON
+    │  ├─ GraphFormatError        ClientIntents or graph JSON
+    │  └─ PolicyError             a file of NetworkPolicies
     ├─ ClusterError               the API server refused or a Job failed        exit 4
     ├─ PartialCaptureError        some nodes, or the clean-up, are missing      exit 5
     └─ CoverageError              --strict or a coverage threshold was not met  exit 6
@@ -62,6 +63,10 @@ class MismatchError(InputError):
 
 class GraphFormatError(InputError):
     """A ClientIntents or graph document could not be understood."""
+
+
+class PolicyError(InputError):
+    """A file of NetworkPolicies could not be understood."""
 
 
 class ClusterError(OtterizeError):

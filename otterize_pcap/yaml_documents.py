@@ -6,6 +6,7 @@ are counted in the events first, which needs neither recursion nor the values: a
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 MAX_DEPTH = 100
@@ -38,10 +39,7 @@ def load_documents(content: bytes) -> Iterator[Any]:
     except yaml.YAMLError as error:
         raise YamlError(_reason(content, error)) from error
     except (ValueError, OverflowError) as error:
-        message = (
-            f"a date or number that does not exist{_place(_unheld(content, loader))}; quote it"
-        )
-        raise YamlError(message) from error
+        raise YamlError(_unheld_reason(content)) from error
 
 
 def compose_documents(content: bytes) -> Iterator[Any]:
@@ -58,6 +56,76 @@ def compose_documents(content: bytes) -> Iterator[Any]:
         yield from yaml.compose_all(content, Loader=loader)
     except yaml.YAMLError as error:
         raise YamlError(_reason(content, error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedObject:
+    """One object of a document: its fields, and PyYAML's node, which knows where they stand."""
+
+    fields: dict[str, Any]
+    node: Any
+
+    def line(self, *path: str | int) -> int:
+        """The line, counted from 1, of a field or list entry; where it is absent, of what has it.
+
+        Entries of a list are numbered, and the last of several fields of one name counts, as when
+        it is loaded.
+        """
+        node = self.node
+        for step in path:
+            below = child_node(node, step)
+            if below is None:
+                break
+            node = below
+        return int(node.start_mark.line) + 1
+
+
+def located_objects(content: bytes) -> Iterator[LocatedObject]:
+    """All objects of a text, out of Lists, arrays and several documents.
+
+    JSON is YAML, unless it is laid out in tabs. What is neither an object nor a list of
+    them is an object without fields.
+
+    Raises:
+        YamlError: As `load_documents`.
+    """
+    import yaml  # noqa: PLC0415
+
+    building = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(b"")
+    for node in compose_documents(content):
+        try:
+            value = building.construct_document(node)
+        except yaml.YAMLError as error:
+            raise YamlError(_reason(content, error)) from error
+        except (ValueError, OverflowError) as error:
+            raise YamlError(_unheld_reason(content)) from error
+        yield from _objects(value, node)
+
+
+def _objects(value: Any, node: Any) -> Iterator[LocatedObject]:  # noqa: ANN401
+    if value is None:
+        return
+    if isinstance(value, list):
+        for part, below in zip(value, node.value, strict=True):
+            yield from _objects(part, below)
+    elif not isinstance(value, dict):
+        yield LocatedObject({}, node)
+    elif str(value.get("kind", "")).endswith("List") and isinstance(value.get("items"), list):
+        yield from _objects(value["items"], child_node(node, "items"))
+    else:
+        yield LocatedObject(value, node)
+
+
+def child_node(node: Any, step: str | int) -> Any:  # noqa: ANN401 - PyYAML's nodes are not typed
+    """The node of a field or of a list's entry; None where there is none."""
+    if node is None:
+        return None
+    if isinstance(step, int):
+        is_there = node.id == "sequence" and step < len(node.value)
+        return node.value[step] if is_there else None
+    if node.id != "mapping":
+        return None
+    return next((value for name, value in reversed(node.value) if name.value == step), None)
 
 
 def _reason(content: bytes, error: Exception) -> str:
@@ -86,10 +154,15 @@ def _place(mark: Any) -> str:  # noqa: ANN401 - PyYAML's mark, where there is on
     return "" if mark is None else f" at line {mark.line + 1}, column {mark.column + 1}"
 
 
-def _unheld(content: bytes, loader: Any) -> Any:  # noqa: ANN401 - PyYAML's loader and mark
+def _unheld_reason(content: bytes) -> str:
+    return f"a date or number that does not exist{_place(_unheld(content))}; quote it"
+
+
+def _unheld(content: bytes) -> Any:  # noqa: ANN401 - PyYAML's mark
     """The mark of the first scalar that Python cannot hold, found by building each alone."""
     import yaml  # noqa: PLC0415
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     building = loader(b"")
     for document in yaml.compose_all(content, Loader=loader):
         for node in _scalars(document):

@@ -7,7 +7,7 @@ from typing import Any
 from otterize_pcap.graph.service_graph import Call, Server, Workload, could_be
 from otterize_pcap.intents.documents import KIND
 from otterize_pcap.intents.read_intents import declared_calls, declaring_client, intents_of
-from otterize_pcap.yaml_documents import YamlError, compose_documents
+from otterize_pcap.yaml_documents import YamlError, child_node, located_objects
 
 LISTS = (("targets",), ("calls",), ("service", "calls"))
 
@@ -76,47 +76,26 @@ def _means(declared: Server, party: Server) -> bool:
 
 
 def _intents_nodes(content: bytes) -> Iterator[Any]:
+    """The ClientIntents nodes of a file, as `read_intents` finds their values."""
     try:
-        for node in compose_documents(content):
-            yield from _flatten(node)
+        for found in located_objects(content):
+            if found.fields.get("kind") == KIND:
+                yield found.node
     except YamlError:
         # JSON that is no YAML, such as with tabs: it has been read, and only lines are lost.
         return
 
 
-def _flatten(node: Any) -> Iterator[Any]:  # noqa: ANN401 - PyYAML's nodes are not typed
-    """The ClientIntents nodes within one document, as `read_intents` finds their values."""
-    if node is None:
-        return
-    if node.id == "sequence":
-        for entry in node.value:
-            yield from _flatten(entry)
-        return
-    kind, items = _child(node, "kind"), _child(node, "items")
-    name = kind.value if kind is not None and kind.id == "scalar" else ""
-    if name.endswith("List") and items is not None and items.id == "sequence":
-        yield from _flatten(items)
-    elif name == KIND:
-        yield node
-
-
 def _entry_nodes(document: Any) -> list[Any]:  # noqa: ANN401
     """The nodes of a document's targets or calls."""
-    spec = _child(document, "spec")
+    spec = child_node(document, "spec")
     for path in LISTS:
         node = spec
         for key in path:
-            node = _child(node, key)
+            node = child_node(node, key)
         if node is not None and node.id == "sequence":
             return list(node.value)
     return []
-
-
-def _child(node: Any, key: str) -> Any:  # noqa: ANN401
-    """The value of a key, the last where there are several, as loading takes it; None if none."""
-    if node is None or node.id != "mapping":
-        return None
-    return next((value for name, value in reversed(node.value) if name.value == key), None)
 
 
 def _line(node: Any) -> int:  # noqa: ANN401

@@ -153,6 +153,10 @@ class NetworkPolicy:
     labels: tuple[tuple[str, str], ...] = ()
     place: Place | None = field(default=None, compare=False)
 
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Whether it is for pods of these labels in its namespace."""
+        return self.pod_selector.matches(labels)
+
     def rules(self, direction: str) -> tuple[PolicyRule, ...]:
         """Its rules of one type; those of a type that it has not mean nothing."""
         if direction not in self.policy_types:

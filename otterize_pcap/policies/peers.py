@@ -1,0 +1,85 @@
+"""Whether a rule's peers and ports mean an end of a flow: yes, no, or not known.
+
+Not known is what asks for labels of namespaces that the snapshot lacks: that every namespace is
+labelled with its name holds without it (Kubernetes documentation, "Network Policies").
+"""
+
+from collections.abc import Iterable, Mapping
+
+from otterize_pcap.policies.flow_ends import ApiServerEnd, FlowEnd, PodEnd, ServiceEnd
+from otterize_pcap.policies.network_policy import (
+    NAME_LABEL,
+    LabelSelector,
+    Peer,
+    PolicyPort,
+)
+from otterize_pcap.snapshot.snapshot import Pod
+
+Known = bool | None
+"""None where nobody knows."""
+UNPLACED = (ApiServerEnd, ServiceEnd)
+"""Ends at one of several places, each of which is judged by itself."""
+
+
+class NamespaceLabels:
+    """The labels of namespaces, as far as a snapshot has them."""
+
+    def __init__(self, labels: Mapping[str, Mapping[str, str]]) -> None:
+        self._labels = labels
+        self._known: dict[tuple[LabelSelector, str], Known] = {}
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the snapshot has namespaces at all."""
+        return bool(self._labels)
+
+    def labels(self, name: str) -> Mapping[str, str]:
+        """What is known of a namespace's labels: its name always."""
+        return {NAME_LABEL: name, **self._labels.get(name, {})}
+
+    def match(self, selector: LabelSelector, name: str) -> Known:
+        """Whether a selector means a namespace."""
+        found = self._known.get((selector, name), 0)
+        if found == 0:
+            found = self._known[selector, name] = self._match(selector, name)
+        return found if found is None else bool(found)
+
+    def _match(self, selector: LabelSelector, name: str) -> Known:
+        labels = self.labels(name)
+        if name in self._labels:
+            return selector.matches(labels)
+        known = [each for each in selector.requirements if each.key == NAME_LABEL]
+        if not all(requirement.matches(labels) for requirement in known):
+            return False
+        return True if len(known) == len(selector.requirements) else None
+
+
+def peer_matches(peer: Peer, own_namespace: str, end: FlowEnd, labels: NamespaceLabels) -> Known:
+    """Whether a peer of a policy in `own_namespace` means an end."""
+    if peer.ip_block is not None:
+        return not isinstance(end, UNPLACED) and peer.ip_block.contains(end.address)
+    if not isinstance(end, PodEnd):
+        return False
+    if peer.pod_selector is not None and not peer.pod_selector.matches(end.pod.labels):
+        return False
+    if peer.namespace_selector is None:
+        return end.pod.namespace == own_namespace
+    return labels.match(peer.namespace_selector, end.pod.namespace)
+
+
+def port_matches(port: PolicyPort, protocol: str, number: int, pod: Pod | None) -> bool:
+    """Whether a rule's port is one that was called; names are those of `pod`, who was called."""
+    if port.protocol != protocol:
+        return False
+    if port.port is None:
+        return True
+    if isinstance(port.port, str):
+        is_named = pod is not None and pod.named_ports.get(port.port) == number
+        return is_named and pod is not None and (protocol, number) in pod.ports
+    return port.port <= number <= (port.end_port or port.port)
+
+
+def alike(found: Iterable[Known]) -> Known:
+    """What all say; not known where they differ, or one does not know."""
+    said = set(found)
+    return said.pop() if len(said) == 1 else None

@@ -1,0 +1,67 @@
+"""What a check of policies can find: of calls, and of the policies themselves."""
+
+from dataclasses import dataclass
+
+from otterize_pcap.compare.findings import ERROR, NOTE, WARNING, Rule
+from otterize_pcap.intents.places import Place
+
+DENIED = Rule("call-denied", ERROR, "A call was observed that policies deny.")
+ATTEMPT_DENIED = Rule("attempt-denied", NOTE, "A call came to nothing, and policies deny it.")
+UNJUDGED = Rule("call-not-judged", WARNING, "Whether policies allow a call is not known.")
+UNUSED = Rule("rule-unused", WARNING, "No observed call used what a policy allows.")
+UNSEEN = Rule("rule-not-seen", NOTE, "What a policy allows was not seen, and need not have been.")
+SELECTS_NOTHING = Rule("policy-selects-nothing", WARNING, "A policy selects no pod.")
+NOT_SELECTED = Rule("pods-not-selected", NOTE, "No policy selects a workload's pods.")
+
+INVALID = Rule("policy-invalid", ERROR, "The API server refuses a policy.")
+UNKNOWN_FIELD = Rule("policy-unknown-field", ERROR, "A policy has a field that the API has not.")
+TWICE = Rule("policy-twice", WARNING, "A policy is there twice; the later one counts.")
+EMPTY_PEERS = Rule("policy-empty-peers", WARNING, "An empty list of peers allows everybody.")
+NO_TYPE = Rule("policy-rules-without-type", WARNING, "A policy's rules are of a type it has not.")
+SERVICE_PORT = Rule("policy-service-port", WARNING, "A rule has a Service's port, not its target.")
+NO_NAMESPACE = Rule("policy-no-namespace", WARNING, "A rule selects no namespace that there is.")
+NO_PEER_POD = Rule("policy-no-peer-pod", WARNING, "A rule selects no pod that there is.")
+NO_PORT_NAME = Rule("policy-no-port-name", WARNING, "A rule names a port that no pod has.")
+
+POLICY_RULES = (
+    DENIED,
+    ATTEMPT_DENIED,
+    UNJUDGED,
+    UNUSED,
+    UNSEEN,
+    SELECTS_NOTHING,
+    NOT_SELECTED,
+    INVALID,
+    UNKNOWN_FIELD,
+    TWICE,
+    EMPTY_PEERS,
+    NO_TYPE,
+    SERVICE_PORT,
+    NO_NAMESPACE,
+    NO_PEER_POD,
+    NO_PORT_NAME,
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PolicyName:
+    """Which object a policy is: `kind` as kubectl takes it."""
+
+    namespace: str
+    name: str
+    kind: str = "NetworkPolicy"
+
+    def __str__(self) -> str:
+        """As kubectl and error messages name objects."""
+        where = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind} {where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something to say of a policy; `place` is the line that it is about."""
+
+    rule: Rule
+    policy: PolicyName
+    text: str
+    place: Place | None = None

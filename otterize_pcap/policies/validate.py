@@ -1,0 +1,157 @@
+"""What the API server refuses in a NetworkPolicy, and fields that it does not know.
+
+Source: Kubernetes, pkg/apis/networking/validation (ValidateNetworkPolicySpec), and apimachinery's
+validation of label selectors and port names.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from otterize_pcap.addresses import AddressError, Network, parse_network
+from otterize_pcap.policies.network_policy import (
+    DOES_NOT_EXIST,
+    EGRESS,
+    EXISTS,
+    IN,
+    INGRESS,
+    NOT_IN,
+    OPERATORS,
+    PROTOCOLS,
+)
+from otterize_pcap.snapshot.objects import (
+    IPBlock,
+    LabelSelector,
+    NetworkPolicyPeer,
+    NetworkPolicyPort,
+    NetworkPolicySpec,
+)
+
+Path = tuple[str | int, ...]
+Problem = tuple[Path, str]
+"""Where in the object, and what is wrong there."""
+
+HIGHEST_PORT = 65535
+PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleObject:
+    """A rule as the object has it: `field` is how it calls its peers."""
+
+    path: Path
+    field: str
+    peers: tuple[NetworkPolicyPeer, ...] | None
+    ports: tuple[NetworkPolicyPort, ...] | None
+
+
+def rules_of(spec: NetworkPolicySpec) -> Iterator[RuleObject]:
+    """All rules of a policy, in order."""
+    for at, ingress in enumerate(spec.ingress or ()):
+        yield RuleObject(("spec", "ingress", at), "from", ingress.peers, ingress.ports)
+    for at, egress in enumerate(spec.egress or ()):
+        yield RuleObject(("spec", "egress", at), "to", egress.peers, egress.ports)
+
+
+def path_text(path: Path) -> str:
+    """A path as messages write it: `spec.ingress[0].from`."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).removeprefix(".")
+
+
+def problems_of(spec: NetworkPolicySpec) -> Iterator[Problem]:
+    """Why the API server refuses a policy's spec; nothing where it takes it."""
+    for at, stated in enumerate(spec.policyTypes or ()):
+        if stated not in (INGRESS, EGRESS):
+            yield ("spec", "policyTypes", at), f"{stated!r} is neither Ingress nor Egress"
+    yield from _selector(spec.podSelector, ("spec", "podSelector"))
+    for rule in rules_of(spec):
+        for at, port in enumerate(rule.ports or ()):
+            yield from _port(port, (*rule.path, "ports", at))
+        for at, peer in enumerate(rule.peers or ()):
+            yield from _peer(peer, (*rule.path, rule.field, at))
+
+
+def _selector(selector: LabelSelector | None, where: Path) -> Iterator[Problem]:
+    expressions = (selector.matchExpressions if selector else None) or ()
+    for at, requirement in enumerate(expressions):
+        place: Path = (*where, "matchExpressions", at)
+        if requirement.operator not in OPERATORS:
+            yield (
+                (*place, "operator"),
+                f"{requirement.operator!r} is none of {', '.join(OPERATORS)}",
+            )
+        elif requirement.operator in (IN, NOT_IN) and not requirement.values:
+            yield place, f"{requirement.operator} needs values"
+        elif requirement.operator in (EXISTS, DOES_NOT_EXIST) and requirement.values:
+            yield place, f"{requirement.operator} takes no values"
+
+
+def _port(port: NetworkPolicyPort, where: Path) -> Iterator[Problem]:
+    if port.protocol is not None and port.protocol not in PROTOCOLS:
+        yield (*where, "protocol"), f"{port.protocol!r} is none of {', '.join(PROTOCOLS)}"
+    if isinstance(port.port, str) and not PORT_NAME.fullmatch(port.port):
+        yield (*where, "port"), f"{port.port!r} is neither a number nor the name of a port"
+    if isinstance(port.port, int) and not 0 < port.port <= HIGHEST_PORT:
+        yield (*where, "port"), f"{port.port} is no port"
+    if port.endPort is None:
+        return
+    if not isinstance(port.port, int):
+        yield (*where, "endPort"), "needs a port that is a number"
+    elif not port.port <= port.endPort <= HIGHEST_PORT:
+        yield (*where, "endPort"), f"{port.endPort} does not end a range from {port.port}"
+
+
+def _peer(peer: NetworkPolicyPeer, where: Path) -> Iterator[Problem]:
+    selects = peer.podSelector is not None or peer.namespaceSelector is not None
+    if peer.ipBlock is None and not selects:
+        yield where, "a peer needs a podSelector, a namespaceSelector or an ipBlock"
+    if peer.ipBlock is not None and selects:
+        yield where, "an ipBlock stands alone, without selectors"
+    if peer.ipBlock is not None:
+        yield from _block(peer.ipBlock, (*where, "ipBlock"))
+    yield from _selector(peer.podSelector, (*where, "podSelector"))
+    yield from _selector(peer.namespaceSelector, (*where, "namespaceSelector"))
+
+
+def _block(block: IPBlock, where: Path) -> Iterator[Problem]:
+    cidr = _network(block.cidr)
+    if cidr is None:
+        yield (*where, "cidr"), f"{block.cidr!r} is not a range of addresses such as 10.0.0.0/8"
+        return
+    for at, text in enumerate(block.excepted or ()):
+        inner = _network(text)
+        if inner is None:
+            yield (*where, "except", at), f"{text!r} is not a range of addresses"
+        elif not (inner[0] & cidr[1] == cidr[0] and inner[1] > cidr[1]):
+            yield (*where, "except", at), f"{text} does not lie within {block.cidr}"
+
+
+def _network(text: str) -> Network | None:
+    """A range; None where it is none, also where the length of its prefix is left out."""
+    try:
+        return parse_network(text) if "/" in text else None
+    except AddressError:
+        return None
+
+
+def unknown_fields(value: Any, shape: Any, where: Path) -> Iterator[Path]:  # noqa: ANN401 - JSON
+    """The paths of fields below a value that its type has not."""
+    options = [each for each in get_args(shape) if each is not NoneType]
+    kind = get_origin(shape) or shape
+    if kind is UnionType and len(options) == 1:
+        yield from unknown_fields(value, options[0], where)
+    elif kind is tuple and isinstance(value, list):
+        for at, part in enumerate(value):
+            yield from unknown_fields(part, options[0], (*where, at))
+    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, Mapping):
+        known = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+        for name, part in value.items():
+            if name not in known:
+                yield (*where, str(name))
+            else:
+                yield from unknown_fields(part, known[name], (*where, name))
