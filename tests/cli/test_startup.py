@@ -32,14 +32,15 @@ NOT_FOR_A_LIST = HEAVY | {
 # Only what a manifest promises needs it.
 NOT_FOR_A_FILE = NOT_FOR_A_LIST | {"hashlib"}
 PROBE = """
-import sys
+import os, sys
 before = set(sys.modules)
 from otterize_pcap.cli import main
-try:
-    main()
-except SystemExit as stop:
-    assert not stop.code, stop.code
-print(*sorted(set(sys.modules) - before), file=sys.stderr)
+def end(code):
+    assert code == 0, code
+    print(*sorted(set(sys.modules) - before), file=sys.stderr)
+    raise SystemExit
+os._exit = end
+main()
 """
 
 
