@@ -9,7 +9,8 @@ component is.
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from otterize_pcap.connections._index cimport AHEAD, HAS_HANDSHAKE, RowIndex, protocol_of
+from otterize_pcap.connections._endpoint cimport CTuple
+from otterize_pcap.connections._index cimport HAS_HANDSHAKE, HAS_ISNS, RowIndex, protocol_of
 from otterize_pcap.table._row cimport NO_CLIENT, CRow
 
 
@@ -28,7 +29,6 @@ cdef class ClientIsns:
             raise MemoryError
         with nogil:
             for number in range(index.tuples):
-                index.fetch(number + AHEAD)
                 self._unite(number)
 
     def __dealloc__(self):
@@ -40,29 +40,36 @@ cdef class ClientIsns:
 
     cdef int _unite(self, uint32_t number) except -1 nogil:
         """Count, up to 255, the 5-tuples of each ISN of a 5-tuple, and unite them while few."""
-        cdef uint32_t at = self.index.newest[number]
+        cdef const CTuple *of = &self.index.tuple_[number]
+        cdef uint32_t at = of.newest
         cdef CRow *row
-        cdef IsnSlot *slot
-        if not self.index.flags[number] & HAS_HANDSHAKE:
+        if not of.flags & HAS_HANDSHAKE:
             return 0
+        if not of.flags & HAS_ISNS:
+            return self._unite_by(number, protocol_of(of), of.isn)
         while at:
             row = self.index.row(at - 1)
             at = self.index.next_in_tuple[at - 1]
-            if row.client == NO_CLIENT:
-                continue
-            if self.count * 2 >= <uint64_t>1 << self.bits:
-                self._grow()
-            slot = self._slot(protocol_of(row), row.client_isn)
-            if slot.tuples == 0:
-                self.count += 1
-                slot.protocol, slot.isn = protocol_of(row), row.client_isn
-                slot.first, slot.tuples = number, 1
-            elif slot.latest != number:
-                if slot.tuples < 255:
-                    slot.tuples += 1
-                if slot.tuples <= self.many:
-                    self.index.unite(slot.first, number)
-            slot.latest = number
+            if row.client != NO_CLIENT:
+                self._unite_by(number, protocol_of(of), row.client_isn)
+        return 0
+
+    cdef int _unite_by(self, uint32_t number, uint32_t protocol, uint32_t isn) except -1 nogil:
+        """Count a 5-tuple with one of its ISNs, and unite it with the first one that has that."""
+        cdef IsnSlot *slot
+        if self.count * 2 >= <uint64_t>1 << self.bits:
+            self._grow()
+        slot = self._slot(protocol, isn)
+        if slot.tuples == 0:
+            self.count += 1
+            slot.protocol, slot.isn = protocol, isn
+            slot.first, slot.tuples = number, 1
+        elif slot.latest != number:
+            if slot.tuples < 255:
+                slot.tuples += 1
+            if slot.tuples <= self.many:
+                self.index.unite(slot.first, number)
+        slot.latest = number
         return 0
 
     cdef IsnSlot *_slot(self, uint32_t protocol, uint32_t isn) noexcept nogil:

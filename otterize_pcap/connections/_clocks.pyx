@@ -5,7 +5,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 
-from otterize_pcap.connections._index cimport HAS_HANDSHAKE, RowIndex
+from otterize_pcap.connections._index cimport AHEAD, HAS_HANDSHAKE, RowIndex
 from otterize_pcap.table._row cimport NO_CLIENT, CRow
 
 
@@ -29,7 +29,8 @@ cdef class ClockDifferences:
         if len(set(nodes)) < 2:
             return
         for number in range(index.tuples):
-            if index.parent[number] == number:
+            index.fetch(number + AHEAD)
+            if index.tuple_[number].parent == number:
                 self._look_at(number)
 
     def __dealloc__(self):
@@ -53,14 +54,14 @@ cdef class ClockDifferences:
         cdef int one, other
         self.count = 0
         while True:
-            if self.index.flags[number] & HAS_HANDSHAKE:
-                at = self.index.newest[number]
+            if self.index.tuple_[number].flags & HAS_HANDSHAKE:
+                at = self.index.tuple_[number].newest
                 while at:
                     self._note(at - 1)
                     at = self.index.next_in_tuple[at - 1]
-            if self.index.next_in_component[number] == 0:
+            if self.index.tuple_[number].next_ == 0:
                 break
-            number = self.index.next_in_component[number] - 1
+            number = self.index.tuple_[number].next_ - 1
         for one in range(self.count):
             for other in range(one + 1, self.count):
                 if (self.seen[one].node != self.seen[other].node

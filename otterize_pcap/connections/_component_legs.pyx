@@ -56,15 +56,15 @@ cdef class ComponentLegs:
         self.root = root
         self.count = 0
         self.has_sightings = self.is_bound = False
-        self.protocol = protocol_of(self.index.shown_by(root))
+        self.protocol = protocol_of(&self.index.tuple_[root])
         while True:
             if self.sightings.first_of(number) != NULL:
                 self.has_sightings = True
             if not self._gather_rows(number):
                 return 0
-            if self.index.next_in_component[number] == 0:
+            if self.index.tuple_[number].next_ == 0:
                 break
-            number = self.index.next_in_component[number] - 1
+            number = self.index.tuple_[number].next_ - 1
         if self.count > 12:
             qsort(self.leg, self.count, sizeof(CLeg), by_time)
         else:
@@ -72,7 +72,7 @@ cdef class ComponentLegs:
         return 1
 
     cdef int _gather_rows(self, uint32_t number) except -1:
-        cdef uint32_t at = self.index.newest[number], room
+        cdef uint32_t at = self.index.tuple_[number].newest, room
         cdef CLeg *leg
         while at:
             if self.count == MAX_LEGS:

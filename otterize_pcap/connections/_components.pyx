@@ -13,7 +13,7 @@ from otterize_pcap.connections._answers cimport Answers
 from otterize_pcap.connections._client_isns cimport ClientIsns
 from otterize_pcap.connections._clocks cimport ClockDifferences
 from otterize_pcap.connections._component_legs cimport ComponentLegs
-from otterize_pcap.connections._endpoint cimport CEnd, bare_row, packed_end
+from otterize_pcap.connections._endpoint cimport CEnd, packed_end, tuple_of
 from otterize_pcap.connections._ends cimport KnownEnds
 from otterize_pcap.connections._groups cimport Groups
 from otterize_pcap.connections._index cimport AHEAD, NOTHING, RowIndex
@@ -28,7 +28,7 @@ from otterize_pcap.connections._sums cimport CTotals, LegSums
 from otterize_pcap.connections._table_times cimport TableTimes
 from otterize_pcap.connections._verdicts cimport OTHERS, CJudged, CVerdict, Verdicts
 from otterize_pcap.table._fastpath cimport FastTable
-from otterize_pcap.table._row cimport CRow
+from otterize_pcap.table._row cimport Key
 from otterize_pcap.table._row cimport address as address_bytes
 
 cdef enum:
@@ -100,11 +100,11 @@ cdef class Components:
 
     def shows(self, uint32_t protocol, one, other):
         """Whether the tables hold a row between two endpoints."""
-        cdef CRow row
+        cdef Key key
         cdef CEnd ends[2]
         ends[0], ends[1] = packed_end(one), packed_end(other)
-        bare_row(&row, protocol, &ends[0], &ends[1])
-        return self.index.find(&row) != NOTHING
+        tuple_of(&key, protocol, &ends[0], &ends[1])
+        return self.index.find(&key) != NOTHING
 
     def clock_differences(self, list nodes):
         """For each pair of nodes, how much later the second one's clock showed a handshake.
@@ -168,7 +168,7 @@ cdef class Components:
             raise MemoryError
         for root in range(self.index.tuples):
             self.index.fetch(root + AHEAD)
-            if self.index.parent[root] != root:
+            if self.index.tuple_[root].parent != root:
                 continue
             if not self.component.gather(root):
                 self.odd.add_component(root)
@@ -224,13 +224,13 @@ cdef class Components:
 
     def began_ns(self, uint32_t protocol, one, other):
         """When the first packet between two endpoints came, of which there is one."""
-        cdef CRow row
+        cdef Key key
         cdef CEnd ends[2]
         cdef uint32_t at
         cdef int64_t time_ns, first_ns = 0x7FFFFFFFFFFFFFFF
         ends[0], ends[1] = packed_end(one), packed_end(other)
-        bare_row(&row, protocol, &ends[0], &ends[1])
-        at = self.index.newest[self.index.find(&row)]
+        tuple_of(&key, protocol, &ends[0], &ends[1])
+        at = self.index.tuple_[self.index.find(&key)].newest
         while at:
             time_ns = self.index.row(at - 1).first_ns - self.times.offsets[
                 self.index.table_of(at - 1)]

@@ -1,9 +1,19 @@
-# Endpoints as compiled parts compare them. A header: it declares and defines no module.
+# 5-tuples and endpoints as compiled parts compare them. A header: it declares and defines no module.
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from otterize_pcap.table._row cimport NO_CLIENT, CRow, be64
+from otterize_pcap.table._row cimport Key, be64
+
+# A 5-tuple: the first words of its rows' keys, without a tunnel path; one more than the number of
+# its newest row, 0 without one; its component, which its 5-tuples are chained in; the client ISN
+# that its rows show; and what they show, all taken together. One line of the cache.
+cdef struct CTuple:
+    uint64_t word[5]
+    uint32_t newest
+    uint32_t parent
+    uint32_t next_
+    uint32_t isn
+    uint16_t flags
 
 # The two halves of the 16 bytes of an address, and the port.
 cdef struct CEnd:
@@ -12,9 +22,9 @@ cdef struct CEnd:
     uint32_t port
 
 
-cdef inline void end_of(const CRow *row, int side, CEnd *end) noexcept nogil:
-    end.high, end.low = row.key.word[2 * side], row.key.word[2 * side + 1]
-    end.port = <uint32_t>(row.key.word[4] >> (32 if side else 48)) & 0xFFFF
+cdef inline void end_of(const CTuple *of, int side, CEnd *end) noexcept nogil:
+    end.high, end.low = of.word[2 * side], of.word[2 * side + 1]
+    end.port = <uint32_t>(of.word[4] >> (32 if side else 48)) & 0xFFFF
 
 
 cdef inline int compare_ends(const CEnd *one, const CEnd *other) noexcept nogil:
@@ -36,14 +46,13 @@ cdef inline CEnd packed_end(tuple endpoint):
     return end
 
 
-cdef inline void bare_row(
-    CRow *row, uint64_t protocol, const CEnd *one, const CEnd *other
+cdef inline void tuple_of(
+    Key *key, uint64_t protocol, const CEnd *one, const CEnd *other
 ) noexcept nogil:
-    """The 5-tuple of two endpoints, as a row without packets."""
+    """The 5-tuple of two endpoints, as the key of a row outside tunnels and of no interface."""
     cdef const CEnd *low = one if compare_ends(one, other) <= 0 else other
     cdef const CEnd *high = other if low == one else one
-    memset(row, 0, sizeof(CRow))
-    row.client = NO_CLIENT
-    row.key.word[0], row.key.word[1] = low.high, low.low
-    row.key.word[2], row.key.word[3] = high.high, high.low
-    row.key.word[4] = <uint64_t>low.port << 48 | <uint64_t>high.port << 32 | protocol
+    key.word[0], key.word[1] = low.high, low.low
+    key.word[2], key.word[3] = high.high, high.low
+    key.word[4] = <uint64_t>low.port << 48 | <uint64_t>high.port << 32 | protocol
+    key.word[5] = 0

@@ -10,23 +10,22 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from otterize_pcap.connections._answers cimport Answers
-from otterize_pcap.connections._endpoint cimport CEnd, compare_ends, end_of, packed_end
+from otterize_pcap.connections._endpoint cimport CEnd, CTuple, compare_ends, end_of, packed_end
 from otterize_pcap.connections._index cimport (
-    AHEAD,
-    HAS_HANDSHAKE,
     HIGH_ANSWERED,
+    HIGH_ASKED,
     IS_INCOMPLETE,
     IS_RECORDED,
     LOW_ANSWERED,
+    LOW_ASKED,
     RowIndex,
     protocol_of,
 )
 from otterize_pcap.connections._table_times cimport TableTimes
-from otterize_pcap.table._row cimport NO_CLIENT, UDP, CRow, Key
+from otterize_pcap.table._row cimport UDP, CRow, Key
 from otterize_pcap.table._rows cimport hash_key
 
 cdef enum:
-    DNS_PORT = 53
     ENOUGH_FLOWS = 3
 
 
@@ -57,59 +56,39 @@ cdef class KnownEnds:
             address = self._note_address(&end)
             address.first_port, address.last_port = ports.start, ports.stop - 1
         for number in range(index.tuples):
-            index.fetch(number + AHEAD)
             self._note_servers(number)
             self._note_shown(number)
             self._note_vote(number)
         for number in range(index.tuples):
-            index.fetch(number + AHEAD)
             self._note_fixed(number)
         for number in range(index.tuples if self.has_fixed else 0):
-            index.fetch(number + AHEAD)
             self._count_peers(number)
 
     def __dealloc__(self):
         free(self.slots)
 
     cdef int _note_servers(self, uint32_t number) except -1:
-        cdef const CRow *row = self.index.shown_by(number)
-        cdef uint8_t flags = self.index.flags[number]
+        cdef const CTuple *of = &self.index.tuple_[number]
         cdef CEnd end
         cdef int side
         for side in range(2):
-            if flags & (HIGH_ANSWERED if side else LOW_ANSWERED):
-                end_of(row, side, &end)
-                self._note(protocol_of(row), &end, IS_SERVER)
+            if of.flags & (HIGH_ANSWERED if side else LOW_ANSWERED):
+                end_of(of, side, &end)
+                self._note(protocol_of(of), &end, IS_SERVER)
         return 0
 
     cdef int _note_shown(self, uint32_t number) except -1:
         """Note the port that a SYN or a DNS query came from; where one was answered, that one."""
-        cdef const CRow *row = self.index.shown_by(number)
-        cdef uint8_t flags = self.index.flags[number]
-        cdef CEnd ends[2]
-        cdef uint32_t at
+        cdef const CTuple *of = &self.index.tuple_[number]
+        cdef CEnd end
         cdef int side
-        cdef bint asks[2]
-        end_of(row, 0, &ends[0])
-        end_of(row, 1, &ends[1])
-        if not flags & HAS_HANDSHAKE and (
-                protocol_of(row) != UDP or DNS_PORT not in (ends[0].port, ends[1].port)):
-            return 0
-        asks[0], asks[1] = flags & HIGH_ANSWERED, flags & LOW_ANSWERED
-        at = 0 if asks[0] or asks[1] else self.index.newest[number]
-        while at:
-            row = self.index.row(at - 1)
-            if row.client != NO_CLIENT:
-                asks[row.client] = True
-            elif protocol_of(row) == UDP:
-                if ends[1].port == DNS_PORT and row.sides[0].hints & 1:
-                    asks[0] = True
-                elif ends[0].port == DNS_PORT and row.sides[1].hints & 1:
-                    asks[1] = True
-            at = self.index.next_in_tuple[at - 1]
+        cdef uint32_t low = HIGH_ANSWERED, high = LOW_ANSWERED
+        if not of.flags & (HIGH_ANSWERED | LOW_ANSWERED):
+            low, high = LOW_ASKED, HIGH_ASKED
         for side in range(2):
-            if asks[side]:
-                self._note_shown_by(&ends[side])
+            if of.flags & (high if side else low):
+                end_of(of, side, &end)
+                self._note_shown_by(&end)
         return 0
 
     cdef int _note_shown_by(self, const CEnd *end) except -1:
@@ -127,22 +106,23 @@ cdef class KnownEnds:
 
     cdef int _note_vote(self, uint32_t number) except -1:
         """Note who sent first in a UDP flow that was answered and began inside the capture."""
-        cdef const CRow *row = self.index.shown_by(number)
+        cdef const CTuple *of = &self.index.tuple_[number]
+        cdef const CRow *row
         cdef const CRow *first = NULL
         cdef CEnd ends[2]
         cdef int64_t time_ns, first_ns = 0, settled_ns = 0
         cdef uint32_t at, table, rank, first_rank = 0
         cdef int side
         cdef bint sent[2]
-        if protocol_of(row) != UDP:
+        if protocol_of(of) != UDP:
             return 0
-        end_of(row, 0, &ends[0])
-        end_of(row, 1, &ends[1])
+        end_of(of, 0, &ends[0])
+        end_of(of, 1, &ends[1])
         if (ends[0].port == ends[1].port
                 or (ends[0].port < self.well_known) != (ends[1].port < self.well_known)):
             return 0
         sent[0] = sent[1] = False
-        at = self.index.newest[number]
+        at = of.newest
         while at:
             row = self.index.row(at - 1)
             table = self.index.table_of(at - 1)
@@ -167,44 +147,42 @@ cdef class KnownEnds:
 
         One below 1024 needs no other connections to be a server's.
         """
-        cdef const CRow *row
+        cdef const CTuple *of = &self.index.tuple_[number]
         cdef CEnd ends[2]
         cdef int server
-        if not self.index.flags[number] & IS_INCOMPLETE:
+        if not of.flags & IS_INCOMPLETE:
             return 0
-        row = self.index.shown_by(number)
-        end_of(row, 0, &ends[0])
-        end_of(row, 1, &ends[1])
+        end_of(of, 0, &ends[0])
+        end_of(of, 1, &ends[1])
         if min(ends[0].port, ends[1].port) < self.well_known:
             return 0
         server = self._only_fixed(ends)
         if server >= 0:
-            self._note(protocol_of(row), &ends[server], IS_SHARED)
+            self._note(protocol_of(of), &ends[server], IS_SHARED)
             self.has_fixed = True
         return 0
 
     cdef int _count_peers(self, uint32_t number) except -1:
         """Count, up to two, the recorded 5-tuples whose one fixed port an endpoint is."""
-        cdef const CRow *row
+        cdef const CTuple *of = &self.index.tuple_[number]
         cdef CEnd ends[2]
         cdef KnownEnd *known
         cdef uint32_t address
         cdef int server
-        if not self.index.flags[number] & IS_RECORDED:
+        if not of.flags & IS_RECORDED:
             return 0
-        row = self.index.shown_by(number)
-        end_of(row, 0, &ends[0])
-        end_of(row, 1, &ends[1])
+        end_of(of, 0, &ends[0])
+        end_of(of, 1, &ends[1])
         if min(ends[0].port, ends[1].port) < self.well_known:
             return 0
         server = self._only_fixed(ends)
         if server < 0:
             return 0
-        known = self.find(protocol_of(row), &ends[server])
+        known = self.find(protocol_of(of), &ends[server])
         if not known.facts & IS_SHARED or known.peers > 1:
             return 0
         address = self.answers.number_of(ends[1 - server].high, ends[1 - server].low)
-        if not self.answers.could_lead(address, protocol_of(row), ends[1 - server].port):
+        if not self.answers.could_lead(address, protocol_of(of), ends[1 - server].port):
             known.peers += 1
         return 0
 

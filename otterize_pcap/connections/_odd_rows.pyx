@@ -38,13 +38,13 @@ cdef class OddRows:
         """Add every row of a component that is too large to gather."""
         cdef uint32_t number = root, at
         while True:
-            at = self.index.newest[number]
+            at = self.index.tuple_[number].newest
             while at:
                 self._add(at - 1)
                 at = self.index.next_in_tuple[at - 1]
-            if self.index.next_in_component[number] == 0:
+            if self.index.tuple_[number].next_ == 0:
                 return 0
-            number = self.index.next_in_component[number] - 1
+            number = self.index.tuple_[number].next_ - 1
 
     cdef int _add(self, uint32_t number) except -1:
         cdef uint32_t *numbers

@@ -64,7 +64,7 @@ cdef class Pieces:
                 self.flow[place].settled = False
 
     cdef bint _has_earlier(self, const CFlow *flow) noexcept nogil:
-        cdef uint32_t at = self.index.newest[flow.tuple_] if flow.has_legs else 0
+        cdef uint32_t at = self.index.tuple_[flow.tuple_].newest if flow.has_legs else 0
         while at:
             if (self.index.row(at - 1).first_ns - self.component.times.offsets[self.index.table_of(at - 1)]
                     < flow.first_ns):
@@ -179,9 +179,9 @@ cdef class Pieces:
                 self.sighting[place] = found
                 self.sighted += 1
                 found = self.component.sightings.after(found)
-            if self.index.next_in_component[number] == 0:
+            if self.index.tuple_[number].next_ == 0:
                 break
-            number = self.index.next_in_component[number] - 1
+            number = self.index.tuple_[number].next_ - 1
         for place in range(self.sighted):
             if (self._flow_of(self.sighting[place].before) < 0
                     or self._flow_of(self.sighting[place].after) < 0):
@@ -215,13 +215,11 @@ cdef class Pieces:
     cdef bint _collect_ends(self) noexcept nogil:
         """Number the endpoints of the piece in their order; False where they are too many."""
         cdef CEnd found[2]
-        cdef const CRow *row
         cdef CFlow *flow
         cdef int place, side, at, moved
         for place in range(self.flows):
-            row = self.index.shown_by(self.flow[place].tuple_)
             for side in range(2):
-                end_of(row, side, &found[side])
+                end_of(&self.index.tuple_[self.flow[place].tuple_], side, &found[side])
                 at = self.ends
                 while at > 0 and compare_ends(&self.end[at - 1], &found[side]) > 0:
                     at -= 1
@@ -235,9 +233,8 @@ cdef class Pieces:
                 self.ends += 1
         for place in range(self.flows):
             flow = &self.flow[place]
-            row = self.index.shown_by(flow.tuple_)
-            end_of(row, 0, &found[0])
-            end_of(row, 1, &found[1])
+            end_of(&self.index.tuple_[flow.tuple_], 0, &found[0])
+            end_of(&self.index.tuple_[flow.tuple_], 1, &found[1])
             flow.low, flow.high = self.end_place(&found[0]), self.end_place(&found[1])
         return True
 

@@ -5,7 +5,6 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from otterize_pcap.connections._answers cimport Answers, Leads
 from otterize_pcap.connections._endpoint cimport CEnd
 from otterize_pcap.connections._index cimport RowIndex
-from otterize_pcap.table._row cimport CRow
 
 cdef enum:
     FEW_LEADS = 16
@@ -29,5 +28,5 @@ cdef class ServiceUnion:
     cdef void _mark(self, Marks *marks, uint32_t number) noexcept nogil
     cdef int _mark_loose(self) except -1
     cdef int _keep_seen(self, Leads *leads) except -1
-    cdef int _unite_side(self, uint32_t number, const CRow *row, int side) except -1
+    cdef int _unite_side(self, uint32_t number, int side) except -1
     cdef bint _is_whole(self, uint32_t number) noexcept nogil

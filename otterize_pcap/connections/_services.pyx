@@ -9,16 +9,15 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from otterize_pcap.connections._answers cimport Answers, Leads
-from otterize_pcap.connections._endpoint cimport CEnd, bare_row, end_of
+from otterize_pcap.connections._endpoint cimport CEnd, CTuple, end_of, tuple_of
 from otterize_pcap.connections._index cimport (
-    AHEAD,
     HAS_HANDSHAKE,
     HAS_RUN,
     NOTHING,
     RowIndex,
     protocol_of,
 )
-from otterize_pcap.table._row cimport CRow
+from otterize_pcap.table._row cimport Key
 
 
 cdef class ServiceUnion:
@@ -29,7 +28,6 @@ cdef class ServiceUnion:
 
     def __cinit__(self, RowIndex index, Answers answers, uint64_t secret):
         cdef uint32_t number
-        cdef const CRow *row
         cdef int side
         self.index, self.answers, self.secret = index, answers, secret
         self.mark_bits = 10
@@ -37,36 +35,35 @@ cdef class ServiceUnion:
             self.mark_bits += 1
         self._mark_loose()
         for number in range(index.tuples):
-            index.fetch(number + AHEAD)
-            row = index.shown_by(number)
             for side in range(2):
-                self._unite_side(number, row, side)
+                self._unite_side(number, side)
 
     def __dealloc__(self):
         free(self.loose.bits)
         free(self.seen.bits)
 
-    cdef int _unite_side(self, uint32_t number, const CRow *row, int side) except -1:
+    cdef int _unite_side(self, uint32_t number, int side) except -1:
         """Unite a 5-tuple with what a Service at one side of it leads to."""
         cdef CEnd client, service, led
-        cdef CRow behind
+        cdef Key behind
         cdef Leads *leads
+        cdef const CTuple *of = &self.index.tuple_[number]
         cdef uint32_t address, other, at
         cdef bint is_whole = self._is_whole(number)
-        end_of(row, 1 - side, &client)
+        end_of(of, 1 - side, &client)
         if is_whole and not self._has(&self.loose, &client):
             return 0
-        end_of(row, side, &service)
+        end_of(of, side, &service)
         address = self.answers.number_of(service.high, service.low)
-        if not self.answers.could_lead(address, protocol_of(row), service.port):
+        if not self.answers.could_lead(address, protocol_of(of), service.port):
             return 0
-        leads = self.answers.leads_from(address, protocol_of(row), service.port)
+        leads = self.answers.leads_from(address, protocol_of(of), service.port)
         if leads.count > FEW_LEADS:
             self._keep_seen(leads)
         for at in range(leads.count):
             led.high, led.low = leads.lead[at].high, leads.lead[at].low
             led.port = leads.lead[at].port
-            bare_row(&behind, protocol_of(row), &client, &led)
+            tuple_of(&behind, protocol_of(of), &client, &led)
             other = self.index.find(&behind)
             # A mark may be there by chance: what is united must not depend on that.
             if other != NOTHING and not (is_whole and self._is_whole(other)):
@@ -75,14 +72,13 @@ cdef class ServiceUnion:
 
     cdef bint _is_whole(self, uint32_t number) noexcept nogil:
         """Whether all rows of a 5-tuple show a handshake."""
-        return self.index.flags[number] & (HAS_RUN | HAS_HANDSHAKE) == HAS_HANDSHAKE
+        return self.index.tuple_[number].flags & (HAS_RUN | HAS_HANDSHAKE) == HAS_HANDSHAKE
 
     cdef int _mark_loose(self) except -1:
         """Mark the endpoints of 5-tuples that have a row without a handshake."""
         cdef uint32_t number
         self._make(&self.loose)
         for number in range(self.index.tuples):
-            self.index.fetch(number + AHEAD)
             if not self._is_whole(number):
                 self._mark(&self.loose, number)
         return 0
@@ -99,7 +95,6 @@ cdef class ServiceUnion:
         if self.seen.bits == NULL:
             self._make(&self.seen)
             for number in range(self.index.tuples):
-                self.index.fetch(number + AHEAD)
                 self._mark(&self.seen, number)
         for at in range(leads.count):
             end.high, end.low = leads.lead[at].high, leads.lead[at].low
@@ -122,7 +117,7 @@ cdef class ServiceUnion:
         cdef uint64_t place
         cdef int side
         for side in range(2):
-            end_of(self.index.shown_by(number), side, &end)
+            end_of(&self.index.tuple_[number], side, &end)
             place = self._place(&end)
             marks.bits[place >> 3] |= 1 << (place & 7)
 

@@ -5,9 +5,9 @@
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free, malloc
 
-from otterize_pcap.connections._endpoint cimport bare_row, packed_end
+from otterize_pcap.connections._endpoint cimport packed_end, tuple_of
 from otterize_pcap.connections._index cimport RowIndex
-from otterize_pcap.table._row cimport CRow
+from otterize_pcap.table._row cimport Key
 
 
 cdef class Sightings:
@@ -22,7 +22,7 @@ cdef class Sightings:
 
     def __cinit__(self, RowIndex index, list told):
         cdef CSighting *entry
-        cdef CRow before, after
+        cdef Key before, after
         cdef int place
         self.entries = <CSighting *>malloc((len(told) + 1) * sizeof(CSighting))
         if self.entries == NULL:
@@ -31,10 +31,10 @@ cdef class Sightings:
             entry = &self.entries[self.count]
             for place in range(4):
                 entry.ends[place] = packed_end(ends[place])
-            bare_row(&before, protocol, &entry.ends[0], &entry.ends[1])
-            bare_row(&after, protocol, &entry.ends[3], &entry.ends[2])
-            entry.before = <uint32_t>index.add_bare(&before)
-            entry.after = <uint32_t>index.add_bare(&after)
+            tuple_of(&before, protocol, &entry.ends[0], &entry.ends[1])
+            tuple_of(&after, protocol, &entry.ends[3], &entry.ends[2])
+            entry.before = <uint32_t>index.number_of(&before)
+            entry.after = <uint32_t>index.number_of(&after)
             entry.time_ns, entry.has_last, entry.assured = time_ns, has_last, assured
             entry.began_within = began_within
             index.unite(entry.before, entry.after)
