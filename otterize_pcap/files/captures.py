@@ -151,8 +151,8 @@ def _open_directory(path: Path, given: Snapshot | None, ways: _Ways) -> Capture:
     reading = ways.for_snapshot(snapshot, local_addresses(path))
     with checking(listed) as check:
         wanted = Wanted(found.captures, nodes, (), _node_names(snapshot))
-        read = read_files(wanted, reading, ways.watch)
-        broken = check()
+        read = read_files(wanted, reading, ways.watch, check.opened)
+        broken = check.broken()
     read = replace(read, notes=(*found.notes, *read.notes))
     files = file_coverage(read, manifest, broken)
     contents = _contents(path, manifest, snapshot, read, files)

@@ -1,20 +1,25 @@
 """What a manifest promises of its files, and what is there.
 
-Size and packets cost nothing. The SHA-256 of a file is made by a thread while it is read: hashlib
-leaves the interpreter to others meanwhile.
+Size and packets cost nothing. The SHA-256 of a file is made while it is read: hashlib leaves the
+interpreter to others meanwhile.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
+from typing import TYPE_CHECKING
 
 from otterize_pcap.capture_dir import CapturedFile, Manifest, NodeCapture
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.copies import plain_blocks
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.records.stream import ByteStream
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 PACKED = (".gz", ".xz", ".bz2", ".zst", ".lz4")
 BLOCK = 1 << 20
@@ -46,9 +51,6 @@ class BrokenPromise:
     reason: str
 
 
-Check = Callable[[], tuple[BrokenPromise, ...]]
-
-
 def captured_nodes(manifest: Manifest | None) -> tuple[str, ...]:
     """The nodes that were captured, as a manifest says."""
     nodes = manifest.nodes if manifest else ()
@@ -71,34 +73,103 @@ def _find(directory: Path, node: str, file: CapturedFile) -> ListedFile:
     return ListedFile(node, file, expected, next((name for name in names if name.is_file()), None))
 
 
+class Checking:
+    """Compares files with what a manifest lists, while the caller reads them.
+
+    A file that one reader reads from its first byte on is hashed as it is read; another one by a
+    thread of its own, from the cache of the system, meanwhile.
+    """
+
+    def __init__(self, files: Sequence[ListedFile]) -> None:
+        self._files = files
+        self._paths = {file.path: file for file in files}
+        sizes = (file.path.stat().st_size for file in files if file.path is not None)
+        self._are_small = sum(sizes) <= SMALL
+        self._hashed: dict[Path, HashedStream] = {}
+        self._beside: dict[Path, Future[str | None]] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = Lock()
+        self._cancelled = Event()
+
+    def opened(self, path: Path, stream: ByteStream, *, alone: bool) -> ByteStream:
+        """A file's stream, to be read instead; `alone` says that nobody else reads of the file."""
+        file = self._paths.get(path)
+        if file is None or not _is_worth_hashing(file):
+            return stream
+        if alone and not file.is_packed:
+            self._hashed[path] = HashedStream(stream)
+            return self._hashed[path]
+        if path not in self._beside and not self._are_small:
+            self._beside[path] = self._threads().submit(_difference, file, self._cancelled)
+        return stream
+
+    def broken(self) -> tuple[BrokenPromise, ...]:
+        """What is not as the manifest says, once all is read."""
+        reasons = ((file, self._reason(file)) for file in self._files)
+        return tuple(
+            BrokenPromise(file.node, path_text(file.path or file.expected), reason)
+            for file, reason in reasons
+            if reason is not None
+        )
+
+    def _reason(self, file: ListedFile) -> str | None:
+        if file.path in self._beside:
+            return self._beside[file.path].result()
+        return _difference(file, self._cancelled, self._hashed.get(file.path or file.expected))
+
+    def _threads(self) -> "ThreadPoolExecutor":
+        # With logging that it brings along, this takes 5 ms.
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+        with self._lock:
+            self._pool = self._pool or ThreadPoolExecutor(1)
+        return self._pool
+
+    def end(self) -> None:
+        """Hash no more."""
+        self._cancelled.set()
+        if self._pool is not None:
+            self._pool.shutdown()
+
+
 @contextmanager
-def checking(files: Sequence[ListedFile]) -> Iterator[Check]:
+def checking(files: Sequence[ListedFile]) -> Iterator[Checking]:
     """Compare files with what the manifest lists while the caller reads them."""
-    size = sum(file.path.stat().st_size for file in files if file.path is not None)
-    if size <= SMALL:
-        yield lambda: tuple(_broken(files, Event()))
-        return
-    # With logging that it brings along, this takes 5 ms.
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
-
-    cancelled = Event()
-    with ThreadPoolExecutor(1) as pool:
-        found = pool.submit(lambda: tuple(_broken(files, cancelled)))
-        try:
-            yield found.result
-        finally:
-            cancelled.set()
+    found = Checking(files)
+    try:
+        yield found
+    finally:
+        found.end()
 
 
-def _broken(files: Iterable[ListedFile], cancelled: Event) -> Iterator[BrokenPromise]:
-    for file in files:
-        reason = _difference(file, cancelled)
-        if reason is not None:
-            yield BrokenPromise(file.node, path_text(file.path or file.expected), reason)
+class HashedStream:
+    """A stream that hashes what is read of it."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        import hashlib  # noqa: PLC0415 - 4 ms of a start, and most need none
+
+        self._stream = stream
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Read up to the buffer's size; 0 at the end."""
+        count = self._stream.readinto(buffer) or 0
+        self.digest.update(buffer[:count])
+        self.size += count
+        return count
 
 
-def _difference(file: ListedFile, cancelled: Event) -> str | None:
-    """In what a file is not the one that is listed."""
+def _is_worth_hashing(file: ListedFile) -> bool:
+    return file.path is not None and (
+        file.is_packed or file.path.stat().st_size == file.listed.bytes
+    )
+
+
+def _difference(
+    file: ListedFile, cancelled: Event, begun: HashedStream | None = None
+) -> str | None:
+    """In what a file is not the one that is listed; `begun` has hashed its first bytes."""
     if file.path is None:
         return "not there, and manifest.json lists it"
     listed = file.listed
@@ -106,10 +177,9 @@ def _difference(file: ListedFile, cancelled: Event) -> str | None:
         return f"{size:,} bytes, and manifest.json lists {listed.bytes:,}"
     import hashlib  # noqa: PLC0415 - 4 ms of a start, and most need none
 
-    digest = hashlib.sha256()
-    size = 0
+    digest, size = (begun.digest, begun.size) if begun else (hashlib.sha256(), 0)
     try:
-        for block in plain_blocks(file.path) if file.is_packed else _blocks(file.path):
+        for block in plain_blocks(file.path) if file.is_packed else _blocks(file.path, size):
             digest.update(block)
             size += len(block)
             if cancelled.is_set():
@@ -124,9 +194,10 @@ def _difference(file: ListedFile, cancelled: Event) -> str | None:
     return None
 
 
-def _blocks(path: Path) -> Iterator[memoryview]:
+def _blocks(path: Path, begin: int) -> Iterator[memoryview]:
     buffer = memoryview(bytearray(BLOCK))
     with path.open("rb", buffering=0) as file:
+        file.seek(begin)
         while count := file.readinto(buffer):
             yield buffer[:count]
 

@@ -9,11 +9,13 @@ from otterize_pcap.capture_dir import Manifest, decode_manifest, manifest_path
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.copies import without_copies
 from otterize_pcap.files.found_files import FoundFiles, find_captures
-from otterize_pcap.files.manifest_files import checking, listed_files
+from otterize_pcap.files.manifest_files import ListedFile, checking, listed_files
 from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_bytes
 from otterize_pcap.files.read_recording import (
+    Opened,
     ReadRecording,
     Watch,
+    as_it_is,
     read_planned,
     read_recording,
     unwatched,
@@ -77,22 +79,22 @@ def read_recordings(
     files: list[Path] = []
     nodes: dict[Path, str] = {}
     notes: list[str] = []
-    with ExitStack() as stack:
-        checks = []
-        for path in paths:
-            if path in named:
-                files.append(path)
-                continue
-            manifest = read_manifest(path)
-            listed = listed_files(path, manifest)
-            checks.append(stack.enter_context(checking(listed)))
-            nodes |= {each.path: each.node for each in listed if each.path is not None}
-            found = find_captures(path)
-            refuse_empty(path, found, manifest)
-            files += found.captures
-            notes += found.notes
-        read = read_files(Wanted(files, nodes, named), options, watch)
-        notes += [f"{broken.file}: {broken.reason}" for check in checks for broken in check()]
+    listed: list[ListedFile] = []
+    for path in paths:
+        if path in named:
+            files.append(path)
+            continue
+        manifest = read_manifest(path)
+        promised = listed_files(path, manifest)
+        listed += promised
+        nodes |= {each.path: each.node for each in promised if each.path is not None}
+        found = find_captures(path)
+        refuse_empty(path, found, manifest)
+        files += found.captures
+        notes += found.notes
+    with checking(listed) as check:
+        read = read_files(Wanted(files, nodes, named), options, watch, check.opened)
+        notes += [f"{broken.file}: {broken.reason}" for broken in check.broken()]
     return replace(read, notes=(*notes, *read.notes))
 
 
@@ -115,7 +117,9 @@ def refuse_empty(directory: Path, found: FoundFiles, manifest: Manifest | None) 
         raise CaptureError("; ".join((message, *found.notes)))
 
 
-def read_files(wanted: Wanted, options: ReadOptions, watch: Watch = unwatched) -> ReadFiles:
+def read_files(
+    wanted: Wanted, options: ReadOptions, watch: Watch = unwatched, opened: Opened = as_it_is
+) -> ReadFiles:
     """Read files, those of one node as one recording; where nothing else says, by their names.
 
     Raises:
@@ -133,7 +137,7 @@ def read_files(wanted: Wanted, options: ReadOptions, watch: Watch = unwatched) -
         ]
         if (readable := planned.in_order(times)).paths:
             plans.append(readable)
-    results = read_planned(plans, options, watch)
+    results = read_planned(plans, options, watch, opened)
     for planned, result in zip(plans, list(results), strict=True):
         if planned.is_guess and result.table and not are_parts(result.table.part_times):
             at = results.index(result)

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from otterize_pcap.errors import CaptureError, TooManyConnections
 from otterize_pcap.files.opening import open_stream, path_text
@@ -22,6 +24,18 @@ Watch = Callable[[str, Sequence[Path]], AbstractContextManager[Progress | None]]
 """Told a recording's name and files before it is read; says who wants to know how far it is."""
 
 
+class Opened(Protocol):
+    """Told of each file that is opened; gives the stream to read instead."""
+
+    def __call__(self, path: Path, stream: ByteStream, *, alone: bool) -> ByteStream:
+        """`alone` says that the stream is read from its beginning on, and by nobody else."""
+
+
+def as_it_is(path: Path, stream: ByteStream, *, alone: bool) -> ByteStream:  # noqa: ARG001
+    """Nobody wants to see what is read."""
+    return stream
+
+
 def unwatched(_name: str, _paths: Sequence[Path]) -> AbstractContextManager[Progress | None]:
     """Nobody wants to know how far reading is."""
     return nullcontext()
@@ -37,7 +51,7 @@ class ReadRecording:
 
 
 def read_planned(
-    plans: Sequence[Planned], options: ReadOptions, watch: Watch
+    plans: Sequence[Planned], options: ReadOptions, watch: Watch, opened: Opened = as_it_is
 ) -> list[ReadRecording]:
     """Read recordings, side by side where that is faster.
 
@@ -50,8 +64,9 @@ def read_planned(
         from otterize_pcap.files.read_side_by_side import read_side_by_side  # noqa: PLC0415
 
         at_once = min(options.threads, len(plans), max(1, _descriptors()))
-        return read_side_by_side(plans, options, watch, read_recording, at_once)
-    return [read_recording(planned, options, watch) for planned in plans]
+        one = partial(read_recording, opened=opened)
+        return read_side_by_side(plans, options, watch, one, at_once)
+    return [read_recording(planned, options, watch, opened=opened) for planned in plans]
 
 
 def _are_balanced(recordings: Iterable[Sequence[Path]], threads: int) -> bool:
@@ -70,7 +85,11 @@ def _are_balanced(recordings: Iterable[Sequence[Path]], threads: int) -> bool:
 
 
 def read_recording(
-    planned: Planned, options: ReadOptions, watch: Watch, at_once: int = 1
+    planned: Planned,
+    options: ReadOptions,
+    watch: Watch,
+    at_once: int = 1,
+    opened: Opened = as_it_is,
 ) -> ReadRecording:
     """Read a node's files as one recording; those that break it are left out and named.
 
@@ -80,7 +99,7 @@ def read_recording(
         TooManyConnections: There is no room for it.
     """
     try:
-        return ReadRecording(planned.node, _read(planned, options, watch, at_once))
+        return ReadRecording(planned.node, _read(planned, options, watch, at_once, opened))
     except TooManyConnections:
         raise
     except CaptureError as error:
@@ -88,24 +107,31 @@ def read_recording(
             return ReadRecording(planned.node, None, {planned.paths[0]: error})
     errors: dict[Path, CaptureError] = {}
     for path in planned.paths:
-        errors |= read_recording(Planned(planned.node, (path,)), options, unwatched, at_once).errors
+        alone = Planned(planned.node, (path,))
+        errors |= read_recording(alone, options, unwatched, at_once, opened).errors
     rest = replace(planned, paths=tuple(path for path in planned.paths if path not in errors))
-    table = _read(rest, options, watch, at_once) if rest.paths else None
+    table = _read(rest, options, watch, at_once, opened) if rest.paths else None
     return ReadRecording(planned.node, table, errors)
 
 
-def _read(planned: Planned, options: ReadOptions, watch: Watch, at_once: int) -> CaptureTable:
+def _read(
+    planned: Planned, options: ReadOptions, watch: Watch, at_once: int, opened: Opened
+) -> CaptureTable:
     size = max(1, min(MOST_OPEN, _descriptors() // at_once))
+    seen = partial(opened, alone=options.threads == 1)
     with watch(path_text(planned.node), planned.paths) as progress:
-        return read_batches(_batches(planned.paths, size), planned.node, options, progress)
+        return read_batches(_batches(planned.paths, size, seen), planned.node, options, progress)
 
 
-def _batches(paths: Sequence[Path], size: int) -> Iterator[list[tuple[str, ByteStream]]]:
+def _batches(
+    paths: Sequence[Path], size: int, opened: Callable[[Path, ByteStream], ByteStream]
+) -> Iterator[list[tuple[str, ByteStream]]]:
     """Open some files at a time, and close them when the next ones are asked for."""
     for begin in range(0, len(paths), size):
         with ExitStack() as stack:
             yield [
-                (path_text(path), open_stream(stack, path)) for path in paths[begin : begin + size]
+                (path_text(path), opened(path, open_stream(stack, path)))
+                for path in paths[begin : begin + size]
             ]
 
 

@@ -1,6 +1,7 @@
 """Every file that a manifest lists is compared with what is there (S65)."""
 
 import bz2
+import hashlib
 import json
 import lzma
 import shutil
@@ -12,8 +13,7 @@ import pytest
 from otterize_pcap.compare.diff import diff_graphs
 from otterize_pcap.compare.thresholds import Thresholds, unmet_thresholds
 from otterize_pcap.files.captures import open_captures
-from otterize_pcap.files.manifest_files import SMALL, checking, listed_files
-from otterize_pcap.files.pcap_files import read_manifest
+from otterize_pcap.files.manifest_files import SMALL
 from otterize_pcap.graph.damage import is_damaged
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.resolve.map_capture import graph_capture
@@ -145,15 +145,48 @@ def test_gap_is_in_graph_json(otterize: Otterize, capture: Path) -> None:
     assert "7,880 bytes, and manifest.json lists 26,221" in compared.stderr
 
 
-def test_big_files_are_compared_while_they_are_read(capture: Path) -> None:
-    """What takes a while to hash is hashed by a thread, with the same result."""
+def make_big(capture: Path, size: int) -> None:
+    """Repeat the records of each file until it has a size, and list it as it is then."""
+    manifest = capture / "manifest.json"
+    document = json.loads(manifest.read_text())
+    for node in document["nodes"]:
+        (listed,) = node["files"]
+        path = capture / listed["path"]
+        content = path.read_bytes()
+        path.write_bytes(content + content[24:] * (size // len(content)))
+        listed["bytes"] = path.stat().st_size
+        listed["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_big_files_are_compared_while_they_are_read(capture: Path, threads: int) -> None:
+    """The same is found whether who reads hashes as well, or another thread does."""
+    make_big(capture, SMALL)
+    options = ReadOptions(threads=threads)
+    (whole,) = open_captures([capture], None, options)
+    assert [file.reason for file in whole.files] == [None, None]
+    change_a_byte(capture / "pcap" / "node-b.pcap")
+    (changed,) = open_captures([capture], None, options)
+    assert [file.reason for file in changed.files] == [
+        None,
+        "another content than manifest.json lists (SHA-256)",
+    ]
+
+
+def test_what_nobody_reads_is_compared_too(capture: Path) -> None:
+    """Of a file that is damaged at its beginning, all is hashed nevertheless."""
+    make_big(capture, 1 << 19)
     path = capture / "pcap" / "node-a.pcap"
-    manifest = read_manifest(capture)
-    path.write_bytes(path.read_bytes() + bytes(SMALL))
-    with checking(listed_files(capture, manifest)) as check:
-        (broken,) = check()
-    assert (broken.node, broken.file) == ("node-a", str(path))
-    assert broken.reason == "4,220,525 bytes, and manifest.json lists 26,221"
+    content = bytearray(path.read_bytes())
+    content[24 + 8 : 24 + 12] = b"\xff" * 4
+    path.write_bytes(content)
+    (found,) = open_captures([capture], None, ReadOptions())
+    first, second = found.files
+    assert first.packets == 0
+    assert first.truncated
+    assert first.reason == "another content than manifest.json lists (SHA-256)"
+    assert second.reason is None
 
 
 def test_whole_capture_has_no_gap() -> None:
