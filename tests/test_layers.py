@@ -21,6 +21,7 @@ STAGES = (
     "timestamps",
     "node_status",
     "intervals",
+    "counted",
     "yaml_documents",
     "capture_dir",
     "records",

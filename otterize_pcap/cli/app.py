@@ -3,10 +3,11 @@
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from otterize_pcap.cli.commands import OtterizeGroup, dress
 from otterize_pcap.cli.last_catch import exit_code_of
 from otterize_pcap.cli.terminal import prepare_output
 from otterize_pcap.version import __version__
@@ -28,6 +29,14 @@ COMMANDS = (
     "snapshot",
     "anonymise",
 )
+
+
+class _Root(OtterizeGroup):
+    """The commands in their order here, wherever they were registered."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - the parser's own
+        super().__init__(**settings)
+        self.commands = {name: self.commands[name] for name in COMMANDS if name in self.commands}
 
 
 def _print_version(wanted: bool) -> None:
@@ -66,7 +75,7 @@ def command_line(*commands: str) -> typer.Typer:
     )
     for command in commands or COMMANDS:
         import_module(f"otterize_pcap.cli.{command}").register(root)
-    return root
+    return dress(root, _Root)
 
 
 def _called_as() -> str:

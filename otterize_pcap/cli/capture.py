@@ -14,10 +14,14 @@ from otterize_pcap.errors import UsageError
 from otterize_pcap.files.writing import rights_of
 
 KubeconfigOption = Annotated[
-    Path | None, typer.Option("--kubeconfig", help="Kubeconfig file.", show_default=False)
+    Path | None,
+    typer.Option("--kubeconfig", metavar="FILE", help="Kubeconfig file.", show_default=False),
 ]
 ContextOption = Annotated[
-    str | None, typer.Option("--context", help="Context of the kubeconfig.", show_default=False)
+    str | None,
+    typer.Option(
+        "--context", metavar="NAME", help="Context of the kubeconfig.", show_default=False
+    ),
 ]
 JobNamespaceOption = Annotated[
     str | None,
@@ -31,6 +35,7 @@ RequestTimeoutOption = Annotated[
     str,
     typer.Option(
         "--request-timeout",
+        metavar="DURATION",
         help="How long the API server may take to answer, with all tries.",
     ),
 ]
@@ -81,7 +86,11 @@ def register(
         snaplen: Annotated[
             int | None,
             typer.Option(
-                help="Bytes of each packet.", min=96, max=262144, show_default="by profile"
+                metavar="BYTES",
+                help="Bytes of each packet.",
+                min=96,
+                max=262144,
+                show_default="by profile",
             ),
         ] = None,
         max_size: Annotated[str, typer.Option(help="Most bytes on each node.")] = "100Mi",
@@ -96,7 +105,8 @@ def register(
         job_namespace: JobNamespaceOption = None,
         interface: Annotated[str, typer.Option(help="Interface on the nodes.")] = "any",
         pending_timeout: Annotated[
-            str, typer.Option(help="How long a node may take to start recording.")
+            str,
+            typer.Option(metavar="DURATION", help="How long a node may take to start recording."),
         ] = "120s",
         context: ContextOption = None,
         kubeconfig: KubeconfigOption = None,
@@ -106,13 +116,18 @@ def register(
             typer.Option(
                 "--output",
                 "-o",
+                metavar="DIR",
                 help="Directory to write.",
                 show_default="./otterize-captures/<UTC time>",
             ),
         ] = None,
         mode: Mode = "0600",
-        dry_run: Annotated[bool, typer.Option(help="Print the manifests and stop.")] = False,
-        keep: Annotated[bool, typer.Option(help="Leave the Jobs on the cluster.")] = False,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Print the manifests and stop.")
+        ] = False,
+        keep: Annotated[
+            bool, typer.Option("--keep", help="Leave the Jobs on the cluster.")
+        ] = False,
         yes: YesOption = False,
     ) -> None:
         """Record the traffic of a cluster's nodes into a directory; leave nothing behind.

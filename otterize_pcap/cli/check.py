@@ -23,6 +23,7 @@ from otterize_pcap.cli.comparing import (
 from otterize_pcap.cli.document_input import read_allowed, read_observed, read_places
 from otterize_pcap.cli.graph_input import summarise
 from otterize_pcap.cli.options import Captures, Output, selects
+from otterize_pcap.cli.output_form import chosen_form
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.side_names import report_sides
 from otterize_pcap.cli.terminal import emit
@@ -54,7 +55,7 @@ def check(  # noqa: PLR0913 - one parameter an option, all passed by name
     unused: Annotated[
         bool, typer.Option("--unused", help="List declared calls that were not seen, too.")
     ] = False,
-    format_: Format = ComparisonFormat.TEXT,
+    format_: Format = None,
     ignore: Ignore = None,
     max_unresolved: MaxUnresolved = None,
     require_node: RequireNode = None,
@@ -68,6 +69,7 @@ def check(  # noqa: PLR0913 - one parameter an option, all passed by name
 
     Example: otterize check my-capture/ --allow intents.yaml --unused
     """
+    form = chosen_form(format_, output, ComparisonFormat.TEXT)
     asked = read_thresholds(max_unresolved, require_node, strict=reporting.strict)
     gate = Gate(asked, allow_empty, exit_zero)
     rules, selection = read_ignore_rules(ignore), selection.by_makers
@@ -75,14 +77,14 @@ def check(  # noqa: PLR0913 - one parameter an option, all passed by name
     declared = read_allowed(allow, selection, reporting)
     result = check_graph(observed, declared, rules)
     unmet = gate.unmet((observed,))
-    match format_:
+    match form:
         case ComparisonFormat.TEXT:
             emit(render_check(result, unused=unused), output)
         case ComparisonFormat.JSON:
             emit(render_check_json(result, unmet), output)
         case _:
             found = check_findings(result, read_places(allow), unused=unused)
-            emit(render_findings(replace(found, unmet=unmet), format_), output)
+            emit(render_findings(replace(found, unmet=unmet), form), output)
     summarise(observed, reporting)
     report_sides(declared, observed, reporting)
     gate.close((observed,))

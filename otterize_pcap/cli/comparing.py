@@ -10,6 +10,7 @@ import typer
 
 from otterize_pcap.cli.graph_input import why_empty
 from otterize_pcap.cli.options import comma_separated
+from otterize_pcap.cli.output_form import BY_SUFFIX
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.compare.findings import FindingList
 from otterize_pcap.compare.ignore_rules import IgnoreRule, parse_ignore_rules
@@ -49,11 +50,11 @@ FINDING_FORMATS = {
 }
 
 Format = Annotated[
-    ComparisonFormat,
+    ComparisonFormat | None,
     typer.Option(
         "--format",
-        help="The form: text, json, markdown (a pull request's comment), junit, sarif, "
-        "github (annotations).",
+        help="The form; markdown is for a pull request's comment, github are annotations.",
+        show_default=BY_SUFFIX.format("text"),
     ),
 ]
 ExitZero = Annotated[

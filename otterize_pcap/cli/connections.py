@@ -1,15 +1,27 @@
-"""`otterize connections`: the connection table itself, without a snapshot."""
+"""`otterize connections`: the connection table itself, and with a snapshot whose the ends are."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from otterize_pcap.cli.inputs import read_recordings
+from otterize_pcap.cli.left_out import packet_lines
+from otterize_pcap.cli.named_connections import named_connections
+from otterize_pcap.cli.options import (
+    Namespaces,
+    Output,
+    Quiet,
+    Snapshots,
+    Strict,
+    Verbose,
+    comma_separated,
+    reporting_of,
+)
+from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.reading_options import (
     FileNodes,
     GenevePorts,
@@ -18,21 +30,26 @@ from otterize_pcap.cli.reading_options import (
     VxlanPorts,
     reading_options,
 )
-from otterize_pcap.cli.terminal import notice, write_out
+from otterize_pcap.cli.selection import Reporting
+from otterize_pcap.cli.terminal import emit_lines, notice
 from otterize_pcap.connections.facts import NoSnapshot
 from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.connections.listed import ListedConnection
+from otterize_pcap.counted import counted
+from otterize_pcap.errors import CoverageError, UsageError
+from otterize_pcap.files.coverage import file_coverage
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.files.pcap_files import ReadFiles
+from otterize_pcap.graph.damage import DAMAGED, is_damaged
+from otterize_pcap.graph.service_graph import Coverage
 from otterize_pcap.render.connections import (
     RENDERERS,
+    render_named,
     shown_connection,
     shown_leg,
 )
 from otterize_pcap.table.read import CaptureTable
-
-LINES_AT_ONCE = 1000
 
 
 class TableFormat(StrEnum):
@@ -59,32 +76,66 @@ def show_connections(  # noqa: PLR0913, PLR0917 - one parameter an option
         ),
     ] = None,
     format_: Annotated[
-        TableFormat, typer.Option("--format", help="The form: lines, a JSON array, or CSV.")
-    ] = TableFormat.TEXT,
+        TableFormat | None,
+        typer.Option(
+            "--format",
+            help="The form: lines, a JSON array, or CSV.",
+            show_default=BY_SUFFIX.format("text"),
+        ),
+    ] = None,
     legs: Annotated[
         bool, typer.Option("--legs", help="Show every recording of a connection, not yet joined.")
     ] = False,
+    output: Output = None,
+    snapshot: Snapshots = None,
+    namespace: Namespaces = None,
     vxlan_port: VxlanPorts = None,
     geneve_port: GenevePorts = None,
     node: FileNodes = None,
     threads: Threads = None,
     max_connections: MaxConnections = None,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Print no summary on stderr.")
-    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    strict: Strict = False,
 ) -> None:
-    """Print the connections of captures, without a snapshot: who talked to whom, and how it ended.
+    """Print the connections of captures: who talked to whom, and how it ended.
+
+    No snapshot is needed; with one (--snapshot, or -n on a capture directory) each line says whose
+    the ends are, and what became of the connection.
 
     Example: otterize connections node1.pcap --format csv
     """
+    form = chosen_form(format_, output, TableFormat.TEXT)
+    reporting = reporting_of(quiet=quiet, verbose=verbose, strict=strict)
     options = reading_options(vxlan_port, geneve_port, threads, max_connections, node)
+    namespaces = comma_separated(namespace)
+    if snapshot or namespaces:
+        if legs:
+            message = "--legs are not resolved; drop it, or --snapshot and -n"
+            raise UsageError(message)
+        found = named_connections(captures, snapshot, namespaces, options)
+        emit_lines(render_named(form, found.connections), output)
+        found.report(reporting)
+        return
     read = read_recordings(captures, options)
     tables = read.recordings
     shown = _legs(tables) if legs else table_connections(tables)
-    _write(RENDERERS[format_](shown))
-    if not quiet:
-        for line in _summary(read):
-            notice(line)
+    emit_lines(RENDERERS[form](shown), output)
+    _report(read, reporting)
+
+
+def _report(read: ReadFiles, reporting: Reporting) -> None:
+    """Print what was read on stderr, and fail under `--strict` where it was damaged.
+
+    Raises:
+        CoverageError: `--strict`, and a file was damaged or packets were malformed.
+    """
+    for line in () if reporting.quiet else _summary(read, verbose=reporting.verbose):
+        notice(line)
+    skipped = {each: n for _, table in read.recordings for each, n in table.counts.skipped.items()}
+    coverage = Coverage(file_coverage(read, None, ()), skipped=tuple(sorted(skipped.items())))
+    if reporting.strict and is_damaged(coverage):
+        raise CoverageError(DAMAGED)
 
 
 def table_connections(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ListedConnection]:
@@ -121,25 +172,23 @@ def _legs(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ListedConnecti
             yield shown_leg(row, recording)
 
 
-def _write(lines: Iterator[str]) -> None:
-    """Write as lines come, some at a time."""
-    while some := "".join(islice(lines, LINES_AT_ONCE)):
-        write_out(some)
-
-
-def _summary(read: ReadFiles) -> Iterator[str]:
+def _summary(read: ReadFiles, *, verbose: bool) -> Iterator[str]:
     for _, table in read.recordings:
         counts = table.counts
-        yield f"{', '.join(table.files)}: {counts.packets} packets, {len(table)} legs"
+        files, legs = ", ".join(table.files), counted(len(table), "leg")
+        yield f"{files}: {counted(counts.packets, 'packet')}, {legs}"
         if counts.declined > counts.packets / 100:
             share = counts.declined / counts.packets
-            yield f"  {counts.declined} packets ({share:.0%}) were decoded by the slow path"
-        for reason, packets in counts.skipped.items():
-            yield f"  {packets} packets skipped: {reason}"
+            yield f"  {counted(counts.declined, 'packet')} ({share:.0%}) took the slow path"
+        skipped = counts.skipped.items()
+        if verbose:
+            yield from (f"  {counted(n, 'packet')} skipped: {reason}" for reason, n in skipped)
+        else:
+            yield from (f"  {line}" for line in packet_lines(skipped))
         if counts.truncated:
-            yield f"  cut off: {counts.truncated} bytes of a last packet"
+            yield f"  cut off: {counted(counts.truncated, 'byte')} of a last packet"
         if counts.dropped:
-            yield f"  {counts.dropped} packets were dropped while capturing"
+            yield f"  {counted(counts.dropped, 'packet')} dropped while capturing"
         for damage in counts.damage:
             yield f"  {damage}"
     for unread in read.unread:

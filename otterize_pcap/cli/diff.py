@@ -23,6 +23,7 @@ from otterize_pcap.cli.comparing import (
 from otterize_pcap.cli.document_input import read_either, read_places
 from otterize_pcap.cli.graph_input import summarise
 from otterize_pcap.cli.options import Output, selects
+from otterize_pcap.cli.output_form import chosen_form
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.side_names import report_sides
 from otterize_pcap.cli.terminal import emit, notice, wants_color
@@ -47,7 +48,7 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by nam
         typer.Argument(help="An export (YAML, JSON, graph JSON, a directory), or a capture."),
     ],
     new: Annotated[Path, typer.Argument(help="The same, of a later state.")],
-    format_: Format = ComparisonFormat.TEXT,
+    format_: Format = None,
     changes_only: Annotated[
         bool, typer.Option("--changes-only", help="Leave out clients without a difference.")
     ] = False,
@@ -64,13 +65,14 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by nam
 
     Example: otterize diff monday.json tuesday-capture/
     """
+    form = chosen_form(format_, output, ComparisonFormat.TEXT)
     asked = read_thresholds(max_unresolved, require_node, strict=reporting.strict)
     gate = Gate(asked, allow_empty, exit_zero)
     rules, selection = read_ignore_rules(ignore), selection.by_makers
     before, after = (read_either(side, selection, reporting) for side in (old, new))
     found = without_ignored(diff_graphs(before, after), rules)
     unmet = gate.unmet((before, after))
-    match format_:
+    match form:
         case ComparisonFormat.TEXT:
             color = output is None and wants_color()
             emit(render_diff(found, color=color, changes_only=changes_only), output)
@@ -78,7 +80,7 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by nam
             emit(render_diff_json(found, unmet), output)
         case _:
             findings = replace(diff_findings(found, read_places([new])), unmet=unmet)
-            emit(render_findings(findings, format_), output)
+            emit(render_findings(findings, form), output)
     _report(before, after, found, reporting)
     gate.close((before, after))
     if not found.is_empty and not exit_zero:

@@ -9,6 +9,7 @@ import typer
 from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.left_out import unseen_lines
 from otterize_pcap.cli.options import Captures, Output, selects
+from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import complain, emit, notice
 from otterize_pcap.explain.asked_pair import Question, asked_services, is_between
@@ -62,8 +63,9 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
         int, typer.Option(min=0, max=MOST, metavar="N", help="Show at most so many connections.")
     ] = 10,
     format_: Annotated[
-        ExplainFormat, typer.Option("--format", help="The form: text or json.")
-    ] = ExplainFormat.TEXT,
+        ExplainFormat | None,
+        typer.Option("--format", help="The form.", show_default=BY_SUFFIX.format("text")),
+    ] = None,
     output: Output = None,
 ) -> None:
     """Show why an edge exists, packet by rule, or why it does not.
@@ -72,6 +74,7 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
 
     Example: otterize explain checkout kafka my-capture/
     """
+    form = chosen_form(format_, output, ExplainFormat.TEXT)
     question = Question(caller, called, most)
 
     def asked(snapshot: Snapshot) -> frozenset[str] | None:
@@ -80,7 +83,7 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
     captured = open_captures(captures, selection.snapshots, selection.reading, asked)
     parts = [_explain(question, capture, selection) for capture in captured]
     explanation = merge_explanations(parts, most)
-    render = render_explanation_json if format_ == ExplainFormat.JSON else render_explanation
+    render = render_explanation_json if form == ExplainFormat.JSON else render_explanation
     emit(render(explanation), output)
     if output is not None and not reporting.quiet:
         notice(f"Successfully wrote the explanation into {output}")

@@ -8,6 +8,7 @@ import typer
 
 from otterize_pcap.cli.graph_input import read_graph, report
 from otterize_pcap.cli.options import AsService, Captures, Output, Ports, selects
+from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import emit, emit_files, notice
 from otterize_pcap.errors import UsageError
@@ -40,9 +41,13 @@ def export_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all pas
     reporting: Reporting,
     captures: Captures = None,
     format_: Annotated[
-        ExportFormat,
-        typer.Option("--format", help="The form; `intents` is another word for yaml."),
-    ] = ExportFormat.YAML,
+        ExportFormat | None,
+        typer.Option(
+            "--format",
+            help="The form; `intents` is another word for yaml.",
+            show_default=BY_SUFFIX.format("yaml"),
+        ),
+    ] = None,
     api_version: Annotated[
         str,
         typer.Option(
@@ -75,12 +80,14 @@ def export_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all pas
     if output_type == OutputType.DIR and output is None:
         message = "--output-type dir needs a directory to write to; name it with -o DIR"
         raise UsageError(message)
+    single = output if output_type == OutputType.SINGLE_FILE else None
+    as_json = chosen_form(format_, single, ExportFormat.YAML) == ExportFormat.JSON
     graph = read_graph(captures, selection)
     shown = through_services(graph) if as_service else graph
     if output_type == OutputType.DIR and output is not None:
-        emit_files(render_files(shown, form, as_json=format_ == ExportFormat.JSON), output)
+        emit_files(render_files(shown, form, as_json=as_json), output)
     else:
-        render = render_intents_json if format_ == ExportFormat.JSON else render_intents
+        render = render_intents_json if as_json else render_intents
         emit(render(shown, form), output)
     _say_what_was_written(shown, form, None if reporting.quiet else output)
     report(graph, reporting)

@@ -9,6 +9,7 @@ import typer
 from otterize_pcap.cli.document_input import read_either, read_observed
 from otterize_pcap.cli.graph_input import report
 from otterize_pcap.cli.options import AsService, Captures, Output, selects
+from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import emit
 from otterize_pcap.compare.diff import diff_graphs
@@ -48,9 +49,13 @@ def graph(
     reporting: Reporting,
     captures: Captures = None,
     format_: Annotated[
-        PictureFormat,
-        typer.Option("--format", help="The form: dot (Graphviz), mermaid (Markdown), svg or html."),
-    ] = PictureFormat.DOT,
+        PictureFormat | None,
+        typer.Option(
+            "--format",
+            help="The form: for Graphviz, for Markdown, a picture or a page.",
+            show_default=BY_SUFFIX.format("dot"),
+        ),
+    ] = None,
     since: Annotated[
         Path | None,
         typer.Option(
@@ -63,8 +68,9 @@ def graph(
 ) -> None:
     """Draw who calls whom; html is one page to search, filter and click through.
 
-    Example: otterize graph my-capture/ --format html -o calls.html
+    Example: otterize graph my-capture/ -o calls.html
     """
+    form = chosen_form(format_, output, PictureFormat.DOT)
     now = read_observed(captures, selection, reporting)
     before = None if since is None else read_either(since, selection, reporting)
     shown = through_services(now) if as_service else now
@@ -73,5 +79,5 @@ def graph(
     else:
         earlier = through_services(before) if as_service else before
         picture = picture_of_diff(diff_graphs(earlier, shown))
-    emit(FORMATS[format_](picture), output)
+    emit(FORMATS[form](picture), output)
     report(now, reporting)

@@ -9,6 +9,7 @@ from otterize_pcap.cli.export import export_intents
 from otterize_pcap.cli.graph_input import read_graph, report
 from otterize_pcap.cli.name_notes import report_names
 from otterize_pcap.cli.options import AsService, Captures, Output, Ports, selects
+from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import emit
 from otterize_pcap.errors import UsageError
@@ -57,9 +58,13 @@ def list_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
     reporting: Reporting,
     captures: Captures = None,
     format_: Annotated[
-        ListFormat,
-        typer.Option("--format", help="The form; graph is lossless JSON that diff reads too."),
-    ] = ListFormat.TEXT,
+        ListFormat | None,
+        typer.Option(
+            "--format",
+            help="The form; graph is lossless JSON that every command reads.",
+            show_default=BY_SUFFIX.format("text"),
+        ),
+    ] = None,
     wide: Annotated[
         bool, typer.Option("--wide", help="One line for each port, in columns, with counts.")
     ] = False,
@@ -71,13 +76,14 @@ def list_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
 
     Example: otterize intents list my-capture/ -n shop --wide
     """
-    if format_ != ListFormat.TEXT and (wide or ports):
-        message = f"--wide and --ports are for text; --format {format_} always has everything"
+    form = chosen_form(format_, output, ListFormat.TEXT)
+    if form != ListFormat.TEXT and (wide or ports):
+        message = f"--wide and --ports are for text; {form} always has everything"
         raise UsageError(message)
     graph = read_graph(captures, selection)
     shown = through_services(graph) if as_service else graph
-    if format_ != ListFormat.TEXT:
-        text = LIST_FORMATS[format_](shown)
+    if form != ListFormat.TEXT:
+        text = LIST_FORMATS[form](shown)
     else:
         text = render_wide(shown) if wide else render_list(shown, ports=ports)
     emit(text, output)

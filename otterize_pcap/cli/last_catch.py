@@ -8,14 +8,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
-from typing import IO, Protocol, runtime_checkable
 
 import typer
 
 from otterize_pcap.cli import INTERRUPTED
-from otterize_pcap.cli.terminal import close_output, complain, notice, write_out
+from otterize_pcap.cli.terminal import close_output, complain, write_out
 from otterize_pcap.errors import InputError, OtterizeError, UsageError
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.system_errors import system_reason
@@ -23,15 +21,6 @@ from otterize_pcap.system_errors import system_reason
 DEBUG = "OTTERIZE_DEBUG"
 """The environment variable that shows where a fault of our own came from."""
 PACKAGE = Path(__file__).parent.parent
-
-
-@runtime_checkable
-class Shown(Protocol):
-    """What the command line's parser raises: its home differs by version of Typer."""
-
-    def show(self, file: IO[str]) -> None:
-        """Write the usage and what is wrong."""
-        ...
 
 
 def exit_code_of(command: Callable[[], object]) -> int:
@@ -63,9 +52,6 @@ def _code_of(error: BaseException) -> int:
     close_output()
     if isinstance(error, typer.Exit):
         return error.exit_code
-    if isinstance(error, Shown):
-        _show_usage(error)
-        return UsageError.exit_code
     message, code = _told(error)
     complain(message)
     return code
@@ -94,13 +80,6 @@ def _told(error: BaseException) -> tuple[str, int]:
             "OTTERIZE_DEBUG=1 adds"
         )
     return message, code
-
-
-def _show_usage(error: Shown) -> None:
-    shown = StringIO()
-    error.show(shown)
-    for line in shown.getvalue().splitlines():
-        notice(line)
 
 
 def _place(error: OSError) -> str:

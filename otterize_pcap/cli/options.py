@@ -7,7 +7,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from inspect import Parameter, Signature, signature
-from math import isnan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +39,31 @@ Output = Annotated[
 ]
 
 
+Snapshots = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="What `kubectl get -o json` printed: a file, or a directory of them. Repeatable.",
+    ),
+]
+Namespaces = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-n",
+        "--namespace",
+        "--namespaces",
+        metavar="NAME",
+        help="Keep only clients in this namespace. Repeatable, or a comma-separated list.",
+    ),
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print no summary on stderr.")]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", help="Print a detailed summary on stderr.")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Fail (exit 6) on damaged files and malformed packets.")
+]
+
 Ports = Annotated[bool, typer.Option("--ports", help="Say to which ports each call went.")]
 
 AsService = Annotated[
@@ -52,23 +76,8 @@ AsService = Annotated[
 
 
 def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by name
-    snapshot: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="What `kubectl get -o json` printed: a file, or a directory of them. Repeatable.",
-        ),
-    ] = None,
-    namespace: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-n",
-            "--namespace",
-            "--namespaces",
-            metavar="NAME",
-            help="Keep only clients in this namespace. Repeatable, or a comma-separated list.",
-        ),
-    ] = None,
+    snapshot: Snapshots = None,
+    namespace: Namespaces = None,
     server: Annotated[
         str | None,
         typer.Option(
@@ -177,16 +186,9 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
     node: FileNodes = None,
     threads: Threads = None,
     max_connections: MaxConnections = None,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Print no summary on stderr.")
-    ] = False,
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Print a detailed summary on stderr.")
-    ] = False,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Fail (exit 6) on damaged files and malformed packets."),
-    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    strict: Strict = False,
 ) -> tuple[Selection, Reporting]:
     inclusion = Inclusion(
         attempts=include_attempts,
@@ -205,7 +207,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         exclude_services=comma_separated(exclude_services),
     )
     rules = Rules(
-        slack_ns=_slack_ns(time_slack),
+        slack_ns=int(time_slack * SECOND_NS),
         annotation=workload_annotation,
         image_name_for_jobs=image_name_for_jobs,
         owner=owner or NamedBy.ROOT,
@@ -225,7 +227,19 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         ),
         named_by=owner,
     )
-    return selection, Reporting(quiet, verbose, strict)
+    return selection, reporting_of(quiet=quiet, verbose=verbose, strict=strict)
+
+
+def reporting_of(*, quiet: bool, verbose: bool, strict: bool) -> Reporting:
+    """What is said beside a result.
+
+    Raises:
+        UsageError: Nothing and everything is asked for.
+    """
+    if quiet and verbose:
+        message = "-q and -v contradict each other; drop one of them"
+        raise UsageError(message)
+    return Reporting(quiet, verbose, strict)
 
 
 Captures = Annotated[
@@ -267,13 +281,6 @@ def comma_separated(values: list[str] | None) -> frozenset[str]:
     return frozenset(
         entry.strip() for value in values or () for entry in value.split(",") if entry.strip()
     )
-
-
-def _slack_ns(seconds: float) -> int:
-    if isnan(seconds):  # no bound is above or below it
-        message = "--time-slack nan: expected seconds, for example 2.5"
-        raise UsageError(message)
-    return int(seconds * SECOND_NS)
 
 
 def _label(text: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import typer
 
 from otterize_pcap.cli import snapshot_take
 from otterize_pcap.cli.options import Output
+from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.terminal import emit
 from otterize_pcap.files.snapshot_files import load_snapshot
 from otterize_pcap.inspect_snapshot import inspect_snapshot
@@ -35,14 +36,16 @@ def inspect(
         typer.Argument(metavar="FILE", help="Snapshot files, or directories of them."),
     ],
     format_: Annotated[
-        InspectFormat, typer.Option("--format", help="The form: text or json.")
-    ] = InspectFormat.TEXT,
+        InspectFormat | None,
+        typer.Option("--format", help="The form.", show_default=BY_SUFFIX.format("text")),
+    ] = None,
     output: Output = None,
 ) -> None:
     """Say what a snapshot holds, what it lacks for the rules, and the time it speaks for.
 
     Example: otterize snapshot inspect my-capture/snapshot.json
     """
+    form = chosen_form(format_, output, InspectFormat.TEXT)
     found = inspect_snapshot(load_snapshot(files))
-    as_json = format_ == InspectFormat.JSON
-    emit(render_inspection_json(found) if as_json else render_inspection(found), output)
+    render = render_inspection_json if form == InspectFormat.JSON else render_inspection
+    emit(render(found), output)

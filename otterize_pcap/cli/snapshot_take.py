@@ -4,11 +4,13 @@
 and others can live beside it.
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from otterize_pcap.cli.output_form import chosen_form
 from otterize_pcap.cli.quantities import Mode, parse_duration, parse_mode
 from otterize_pcap.cli.terminal import notice, write_out
 from otterize_pcap.errors import ClusterError, UsageError
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
     from otterize_pcap.cluster.api.client import Cluster
 
 
+class SnapshotForm(StrEnum):
+    """How a snapshot is written."""
+
+    JSON = "json"
+
+
 def attach(group: typer.Typer) -> None:
     """Make taking a snapshot what the `snapshot` group does when no subcommand is given."""
 
@@ -27,23 +35,35 @@ def attach(group: typer.Typer) -> None:
         context_: typer.Context,
         output: Annotated[
             Path | None,
-            typer.Option("--output", "-o", help="File to write, - for stdout.", show_default=False),
+            typer.Option(
+                "-o",
+                "--output",
+                metavar="FILE",
+                help="File to write, - for stdout.",
+                show_default=False,
+            ),
         ] = None,
         watch: Annotated[
             str | None,
             typer.Option(
+                metavar="DURATION",
                 help="Watch for so long, so that pods that come and go are known.",
                 show_default="a single point in time",
             ),
         ] = None,
         context: Annotated[
-            str | None, typer.Option(help="Context of the kubeconfig.", show_default=False)
+            str | None,
+            typer.Option(metavar="NAME", help="Context of the kubeconfig.", show_default=False),
         ] = None,
         kubeconfig: Annotated[
-            Path | None, typer.Option(help="Kubeconfig file.", show_default=False)
+            Path | None, typer.Option(metavar="FILE", help="Kubeconfig file.", show_default=False)
         ] = None,
         request_timeout: Annotated[
-            str, typer.Option(help="How long the API server may take to answer, with all tries.")
+            str,
+            typer.Option(
+                metavar="DURATION",
+                help="How long the API server may take to answer, with all tries.",
+            ),
         ] = "30s",
         mode: Mode = "0600",
     ) -> None:
@@ -59,6 +79,7 @@ def attach(group: typer.Typer) -> None:
         if output is None:
             message = "otterize snapshot needs -o FILE to write to (- for stdout)"
             raise UsageError(message)
+        chosen_form(None, output, SnapshotForm.JSON)
         rights = parse_mode(mode)
         seconds = 0 if watch is None else parse_duration(watch, "--watch")
         from otterize_pcap.cluster.api.kubeconfig import connect  # noqa: PLC0415 - slow to import

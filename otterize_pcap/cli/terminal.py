@@ -2,19 +2,20 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import TextIOBase, TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from otterize_pcap.errors import InputError, UsageError
-from otterize_pcap.files.writing import ANYBODY, LONGEST_NAME, write_all, write_whole
+from otterize_pcap.errors import InputError
+from otterize_pcap.files.opening import path_text
+from otterize_pcap.files.writing import ANYBODY, LONGEST_NAME, whole_file, write_all, write_whole
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.system_errors import system_reason
 
-# What people of `kubectl` give to -o.
-FORMAT_WORDS = frozenset({"yaml", "json", "wide", "csv", "text", "intents"})
+LINES_AT_ONCE = 1000
 
 
 def prepare_output() -> None:
@@ -116,6 +117,12 @@ def notice(line: str) -> None:
         print(printable(line), file=sys.stderr)  # noqa: T201 - the CLI's own output
 
 
+def write_error(text: str) -> None:
+    """Write our own lines to stderr as they are, such as help that nobody asked for."""
+    with suppress(OSError):
+        print(text, end="", file=sys.stderr)  # noqa: T201 - the CLI's own output
+
+
 def write_out(content: str | bytes) -> None:
     """Write to stdout and see that it arrives.
 
@@ -152,17 +159,33 @@ def emit(text: str, output: Path | None) -> None:
     A file appears complete or not at all: it is written beside its place and renamed.
 
     Raises:
-        UsageError: `output` is the word for a format, which `--format` takes.
         InputError: The file cannot be written.
     """
     if output is None or str(output) == "-":
         write_out(text)
         return
-    if str(output) in FORMAT_WORDS:
-        message = f"-o names a file; did you mean --format {output}? (or -o out.{output})"
-        raise UsageError(message)
     try:
         write_whole(output, text.encode("utf-8", "surrogateescape"), ANYBODY)
+    except OSError as error:
+        raise InputError(_not_written(output, error)) from error
+
+
+def emit_lines(lines: Iterable[str], output: Path | None) -> None:
+    """Write a result while it is made, some lines at a time; see `emit`.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    parts = iter(lines)
+    some = iter(lambda: "".join(islice(parts, LINES_AT_ONCE)), "")
+    if output is None or str(output) == "-":
+        for text in some:
+            write_out(text)
+        return
+    try:
+        with whole_file(output, ANYBODY) as file:
+            for text in some:
+                file.write(text.encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise InputError(_not_written(output, error)) from error
 
@@ -196,7 +219,8 @@ def _short(name: str) -> str:
 
 
 def _not_written(path: Path, error: OSError) -> str:
-    return f"{path}: cannot be written ({system_reason(error)}); choose another path with -o"
+    reason = system_reason(error)
+    return f"{path_text(path)}: cannot be written ({reason}); choose another path with -o"
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -5,7 +5,8 @@ Each format yields lines one by one: a table of millions is written while it is 
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from itertools import tee
+from typing import NamedTuple, TypeVar
 
 from otterize_pcap.addresses import format_address, format_endpoint
 from otterize_pcap.connections.connect import Connection
@@ -180,6 +181,53 @@ def _quoted(field: str) -> str:
     if any(character in field for character in ',"\r\n'):
         return '"' + field.replace('"', '""') + '"'
     return field
+
+
+class NamedConnection(NamedTuple):
+    """A connection with the names of its ends, empty where not known, and what became of it."""
+
+    shown: ListedConnection
+    client: str
+    server: str
+    fate: str
+
+
+def render_named(form: str, connections: Iterable[NamedConnection]) -> Iterator[str]:
+    """The same lines in one of the forms, each with both names and the fate."""
+    one, other = tee(connections)
+    lines = RENDERERS[form](each.shown for each in one)
+    if form == "csv":
+        yield next(lines).replace("\r\n", ",client,server,fate\r\n")
+    for named, line in zip(other, lines, strict=False):
+        yield ADDED[form](line, named)
+    # What a form has behind its last connection; of an empty table, all there is.
+    yield from lines
+
+
+def _added_text(line: str, named: NamedConnection) -> str:
+    ends = f"{printable(named.client) or '?'} -> {printable(named.server) or '?'}"
+    return f"{line[:-1]}  {ends}  {named.fate}\n"
+
+
+def _added_json(line: str, named: NamedConnection) -> str:
+    names = {
+        "clientName": named.client or None,
+        "serverName": named.server or None,
+        "fate": named.fate,
+    }
+    return f"{line[:-1]}, {json.dumps(names)[1:]}"
+
+
+def _added_csv(line: str, named: NamedConnection) -> str:
+    names = ",".join(map(_quoted, (named.client, named.server, named.fate)))
+    return f"{line[:-2]},{names}\r\n"
+
+
+ADDED: dict[str, Callable[[str, NamedConnection], str]] = {
+    "text": _added_text,
+    "json": _added_json,
+    "csv": _added_csv,
+}
 
 
 RENDERERS: dict[str, Callable[[Iterable[ListedConnection]], Iterator[str]]] = {

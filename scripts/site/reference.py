@@ -68,20 +68,16 @@ def man_paragraphs(text: str) -> Iterator[str]:
 
 def man_parameter(parameter: Any) -> Iterator[str]:  # noqa: ANN401
     """One option or argument as a tagged paragraph."""
+    from otterize_pcap.cli.help_page import argument_name, described, value_name  # noqa: PLC0415
+
     if parameter.param_type_name == "argument":
-        tag = f"\\fI{escaped(parameter.metavar or parameter.name.upper())}\\fR"
+        tag = f"\\fI{escaped(argument_name(parameter))}\\fR"
     else:
-        names = sorted([*parameter.opts, *parameter.secondary_opts], key=len)
+        names = sorted(parameter.opts, key=len)
         tag = ", ".join(f"\\fB{escaped(name)}\\fR" for name in names)
         if not getattr(parameter, "is_flag", False):
-            value = parameter.metavar or _value(parameter)
-            tag += f" \\fI{escaped(value)}\\fR"
-    yield from (".TP", tag, escaped(" ".join((parameter.help or "").split())))
-
-
-def _value(parameter: Any) -> str:  # noqa: ANN401
-    choices = getattr(parameter.type, "choices", None)
-    return "|".join(map(str, choices)) if choices else str(parameter.type.name).upper()
+            tag += f" \\fI{escaped(value_name(parameter))}\\fR"
+    yield from (".TP", tag, escaped(described(parameter)))
 
 
 def man_page(version: str) -> str:

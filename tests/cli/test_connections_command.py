@@ -88,8 +88,60 @@ def test_each_form(otterize: Otterize, form: str, expected: str, legs: list[str]
     """What no join touches looks the same joined and as legs, in every form."""
     done = otterize("connections", "a.pcap", "--format", form, *legs)
     assert done.stdout == expected
-    assert done.stderr == "a.pcap: 5 packets, 2 legs\n  1 packets skipped: not IP (ARP)\n"
+    assert done.stderr == "a.pcap: 5 packets, 2 legs\n"
     assert done.returncode == 0
+
+
+@pytest.mark.usefixtures("capture")
+def test_verbose_says_what_is_no_connection(otterize: Otterize) -> None:
+    """`-v` has a line for every reason for which a packet is in no connection."""
+    done = otterize("connections", "a.pcap", "-v")
+    assert done.stderr == "a.pcap: 5 packets, 2 legs\n  1 packet skipped: not IP (ARP)\n"
+
+
+def test_ends_have_names_with_a_snapshot(otterize: Otterize) -> None:
+    """Each line ends with whose the ends are and what became of it, as an edge's are."""
+    capture = FIXTURES / "tutorial-before"
+    lines = {}
+    for form in ("text", "csv", "json"):
+        bare = otterize("connections", capture, "--format", form, "-q").stdout
+        named = otterize("connections", capture, "-n", "shop", "--format", form, "-q").stdout
+        given = ("--snapshot", capture / "snapshot.json")
+        assert otterize("connections", capture, *given, "--format", form, "-q").stdout == named
+        lines[form] = list(zip(bare.splitlines(), named.splitlines(), strict=True))
+    names = [("kafka.shop", "zookeeper.shop"), *[("checkout.shop", "kafka.shop")] * 2]
+    for (client, server), (bare, named) in zip(names, lines["text"], strict=True):
+        assert named == f"{bare}  {client} -> {server}  resolved"
+    for (client, server), (bare, named) in zip(names, lines["csv"][1:], strict=True):
+        assert named == f"{bare},{client},{server},resolved"
+    assert lines["csv"][0][1] == f"{lines['csv'][0][0]},client,server,fate"
+    for (client, server), (bare, named) in zip(names, lines["json"][1:-1], strict=True):
+        says = {"clientName": client, "serverName": server, "fate": "resolved"}
+        assert json.loads(named.rstrip(",")) == json.loads(bare.rstrip(",")) | says
+
+
+def test_namespace_keeps_its_clients(otterize: Otterize) -> None:
+    """`-n` keeps the same connections that `intents list` counts; nobody's are an empty table."""
+    capture = FIXTURES / "tutorial-after"
+    kept = otterize("connections", capture, "-n", "tutorial", "--format", "csv", "-q").stdout
+    assert {row["client"] for row in csv.DictReader(io.StringIO(kept))} == {"client.tutorial"}
+    none = otterize("connections", capture, "-n", "nobody", "--format", "json", "-q")
+    assert none.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("given", [("-n", "shop"), ("--snapshot", "snapshot.json")])
+def test_legs_have_no_names(otterize: Otterize, given: tuple[str, str], tmp_path: Path) -> None:
+    """A leg is no connection; asking for both is a usage error."""
+    (tmp_path / "snapshot.json").write_text("{}")
+    done = otterize("connections", FIXTURES / "tutorial-before", "--legs", *given)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_strict_fails_on_damage(otterize: Otterize, tmp_path: Path) -> None:
+    """As in every command that reads captures."""
+    (tmp_path / "cut.pcap").write_bytes(pcap(HANDSHAKE)[:-1])
+    assert otterize("connections", "cut.pcap", "-q").returncode == 0
+    assert otterize("connections", "cut.pcap", "-q", "--strict").returncode == 6
 
 
 @pytest.mark.usefixtures("capture")

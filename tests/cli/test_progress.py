@@ -77,5 +77,5 @@ def test_command_on_a_terminal_ends_with_a_clean_line(tmp_path: Path) -> None:
     )
     os.close(terminal)
     assert done.stdout.count(b"\n") == 1
-    assert os.read(main, 4096) == f"{path}: 20 packets, 1 legs\r\n".encode()
+    assert os.read(main, 4096) == f"{path}: 20 packets, 1 leg\r\n".encode()
     os.close(main)
