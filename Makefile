@@ -7,7 +7,7 @@ COMPILED ?= any
 PINS = scripts/packaging/test-requirements.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo unit-recording unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit pins reference man site workflows newcomer
+.PHONY: demo unit-recording unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit pins reference man site workflows newcomer page-libraries
 
 venv: $(VENV)/.installed
 
@@ -132,6 +132,10 @@ audit: $(RELEASE_TOOLS)/.installed
 # Newer versions of all that the releases are built from, and of all that tests run with.
 pins:
 	bash scripts/packaging/pin.sh
+
+# The JavaScript that is kept in the repository, from npm again.
+page-libraries:
+	$(PYTHON) scripts/packaging/page_libraries.py
 
 reference: venv
 	$(BIN)/python scripts/site/reference.py docs/reference.md build/man/otterize.1

@@ -24,6 +24,23 @@ ARGUMENTS = [
     "--force-color-profile=srgb",
 ]
 
+# Narrower pages are a phone's.
+PHONE = 500
+# https://www.w3.org/TR/webdriver2/#keyboard-actions
+KEYS = {
+    "Escape": "\ue00c",
+    "Enter": "\ue007",
+    "Tab": "\ue004",
+    "PageUp": "\ue00e",
+    "PageDown": "\ue00f",
+    "End": "\ue010",
+    "Home": "\ue011",
+    "Left": "\ue012",
+    "Up": "\ue013",
+    "Right": "\ue014",
+    "Down": "\ue015",
+}
+
 
 class Browser:
     """One page at a time; `console` is what it logged."""
@@ -48,15 +65,45 @@ class Browser:
     ) -> None:
         self._send(Request(self._base + self._session, method="DELETE"))  # noqa: S310 - loopback
 
-    def open(self, page: Path) -> None:
-        """Load a page from a file."""
-        self._post(f"{self._session}/url", {"url": page.resolve().as_uri()})
+    def open(self, page: Path, fragment: str = "") -> None:
+        """Load a page from a file; `fragment` is what follows it, from `#` on."""
+        self._post(f"{self._session}/url", {"url": page.resolve().as_uri() + fragment})
 
     def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401 - any JSON
         """Run JavaScript in the page and return what it returns."""
         return self._post(
             f"{self._session}/execute/sync", {"script": script, "args": list(arguments)}
         )
+
+    def press(self, *keys: str) -> None:
+        """Press keys one after another, by their names in KEYS or as characters."""
+        actions = [
+            {"type": kind, "value": KEYS.get(key, key)}
+            for key in keys
+            for kind in ("keyDown", "keyUp")
+        ]
+        keyboard = {"type": "key", "id": "keyboard", "actions": actions}
+        self._post(f"{self._session}/actions", {"actions": [keyboard]})
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the page a size in CSS pixels."""
+        metrics = {
+            "width": width,
+            "height": height,
+            "deviceScaleFactor": 1,
+            "mobile": width < PHONE,
+        }
+        self._devtools("Emulation.setDeviceMetricsOverride", metrics)
+
+    def prefer(self, media: str = "", **features: str) -> None:
+        """Have the page think that it is printed (`media`), or what people prefer."""
+        wanted = [
+            {"name": name.replace("_", "-"), "value": value} for name, value in features.items()
+        ]
+        self._devtools("Emulation.setEmulatedMedia", {"media": media, "features": wanted})
+
+    def _devtools(self, command: str, parameters: dict[str, Any]) -> None:
+        self._post(f"{self._session}/goog/cdp/execute", {"cmd": command, "params": parameters})
 
     def console(self) -> list[str]:
         """What the page has logged since the last time: errors and refused resources too."""

@@ -17,6 +17,7 @@ from otterize_pcap.graph.views import through_services
 from otterize_pcap.render.dot import render_dot
 from otterize_pcap.render.html import render_html
 from otterize_pcap.render.mermaid import render_mermaid
+from otterize_pcap.render.page_origin import Origin
 from otterize_pcap.render.picture import picture_of_diff, picture_of_graph
 from otterize_pcap.render.svg import render_svg
 
@@ -34,7 +35,6 @@ FORMATS = {
     PictureFormat.DOT: render_dot,
     PictureFormat.MERMAID: render_mermaid,
     PictureFormat.SVG: render_svg,
-    PictureFormat.HTML: render_html,
 }
 
 
@@ -66,7 +66,7 @@ def graph(
     as_service: AsService = False,
     output: Output = None,
 ) -> None:
-    """Draw who calls whom; html is one page to search, filter and click through.
+    """Draw who calls whom; html is one page with a map, a matrix and a table to search.
 
     Example: otterize graph my-capture/ -o calls.html
     """
@@ -76,8 +76,14 @@ def graph(
     shown = through_services(now) if as_service else now
     if before is None:
         picture = picture_of_graph(shown)
+        origins = [Origin(now)]
     else:
         earlier = through_services(before) if as_service else before
         picture = picture_of_diff(diff_graphs(earlier, shown))
-    emit(FORMATS[form](picture), output)
+        origins = [Origin(before, "old"), Origin(now, "new")]
+    if form is PictureFormat.HTML:
+        text = render_html(picture, origins=origins)
+    else:
+        text = FORMATS[form](picture)
+    emit(text, output)
     report(now, reporting)

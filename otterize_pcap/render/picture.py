@@ -16,12 +16,17 @@ UNMARKED, ADDED, REMOVED, CHANGED, NOT_SEEN = "", "added", "removed", "changed",
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A workload or a server outside the cluster; `label` is unlike that of any other node."""
+    """A workload or a server outside the cluster; `label` is unlike that of any other node.
+
+    `pod_label` is the `key=value` by which clients were told apart.
+    """
 
     label: str
     namespace: str
     kind: str
     is_external: bool = False
+    name: str = ""
+    pod_label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +95,17 @@ def _order(party: Server) -> tuple[str, ...]:
 
 def _node(party: Server, *, tell_kind: bool) -> Node:
     if isinstance(party, External):
-        return Node(printable(party.name), "", "", is_external=True)
+        name = printable(party.name)
+        return Node(name, "", "", is_external=True, name=name)
     label = full_name(party)
     if tell_kind and party.kind:
         label += f" ({party.written_kind})"
     if party.label:
         label += f" [{party.label}]"
-    return Node(printable(label), printable(party.namespace), printable(party.written_kind))
+    return Node(
+        label=printable(label),
+        namespace=printable(party.namespace),
+        kind=printable(party.written_kind),
+        name=printable(party.name),
+        pod_label=printable(party.label),
+    )

@@ -285,7 +285,7 @@ def test_page_holds_names_only_as_json(graph: ServiceGraph) -> None:
     start = page.index('id="data">') + len('id="data">')
     end = page.index("</script>", start)
     value = json.loads(page[start:end])
-    assert {node["label"] for node in value["nodes"]} == {
+    assert {label for label, *_ in value["nodes"]} == {
         node.label for node in picture_of_graph(graph).nodes
     }
     empty = render_html(picture_of_graph(ServiceGraph()))

@@ -1,0 +1,201 @@
+// Boxes and bundles → places, by ELK's layered method. ELK runs in a worker, so that the page stays
+// usable meanwhile and a layout that nobody waits for any more is ended; without workers, here.
+"use strict";
+
+const FONT = "13px system-ui, sans-serif";
+const BOLD = "600 13px system-ui, sans-serif";
+const SMALL = "11px system-ui, sans-serif";
+const LONGEST_NAME = 34;
+// Edge labels take part in the layout up to so many bundles; more would push the boxes far apart.
+const LABELLED = 70;
+const LONGEST_LABEL = 24;
+// A picture that fits at less than this scale is laid out the other way as well, if that is quick.
+const LARGE_ENOUGH = 0.85;
+const TRIED_BOTH_WAYS = 150;
+const WORTH_TURNING = 1.1;
+// Room on a box's side for each line that ends there.
+const LINE_ROOM = 9;
+
+const pen = document.createElement("canvas").getContext("2d");
+function widthOf(text, font) {
+  pen.font = font;
+  return Math.ceil(pen.measureText(text).width);
+}
+
+const WORKER_TAIL = `
+  const layouts = new ELK();
+  onmessage = ({ data }) => layouts.layout(data)
+    .then((graph) => postMessage({ graph }), (error) => postMessage({ error: String(error) }));`;
+let worker = null;
+let workerAddress = null;
+
+/** A fresh worker, or null where the browser has none for this page. */
+function startWorker() {
+  try {
+    // `document` is what the library tells a page from a worker by; here it shall be as in a page.
+    workerAddress ??= URL.createObjectURL(new Blob(["var document = null;", byId("library").textContent, WORKER_TAIL]));
+    return new Worker(workerAddress);
+  } catch {
+    return null;
+  }
+}
+
+let inPage = null;
+let pending = null;
+
+/** Runs ELK; a call before the last one has come back ends that one, whose promise rejects. */
+function runLayout(graph) {
+  if (pending) {
+    worker?.terminate();
+    worker = null;
+    pending(new Error("superseded"));
+  }
+  worker ??= startWorker();
+  if (worker === null) {
+    inPage ??= new ELK();
+    return inPage.layout(graph);
+  }
+  return new Promise((resolve, reject) => {
+    pending = reject;
+    const done = (end) => (value) => { pending = null; end(value); };
+    worker.onmessage = ({ data }) => (data.error ? done(reject)(new Error(data.error)) : done(resolve)(data.graph));
+    worker.onerror = (event) => { event.preventDefault(); done(reject)(new Error("worker")); };
+    worker.postMessage(graph);
+  });
+}
+
+const ROOT_OPTIONS = {
+  "elk.algorithm": "layered",
+  "elk.hierarchyHandling": "INCLUDE_CHILDREN",
+  "elk.edgeRouting": "ORTHOGONAL",
+  "elk.json.edgeCoords": "ROOT",
+  "elk.json.shapeCoords": "ROOT",
+  "elk.spacing.nodeNode": "18",
+  "elk.spacing.edgeNode": "14",
+  "elk.spacing.edgeEdge": "8",
+  "elk.spacing.edgeLabel": "3",
+  "elk.spacing.componentComponent": "36",
+  "elk.layered.spacing.nodeNodeBetweenLayers": "32",
+  "elk.layered.spacing.edgeNodeBetweenLayers": "11",
+  "elk.layered.spacing.edgeEdgeBetweenLayers": "8",
+  "elk.layered.nodePlacement.bk.fixedAlignment": "BALANCED",
+  "elk.layered.considerModelOrder.strategy": "NONE",
+};
+
+function bundleLabel(bundle) {
+  const ports = bundle.ports.map(portText);
+  const text = bundle.entries.length > 1 && bundle.ports.length > 3
+    ? bundle.entries.length + " calls" : ports.slice(0, 3).join(", ") + (ports.length > 3 ? ", …" : "");
+  const marks = bundle.entries.length > 1 ? markText(bundle.marks) : SIGNS[soleMark(bundle.marks)] ?? "";
+  return shortened([marks, text].filter(Boolean).join(" "), LONGEST_LABEL);
+}
+
+/** A box has room for the lines that end at one of its sides. */
+function boxSize(box, lines, tall) {
+  const size = textSize(box);
+  const room = 12 + LINE_ROOM * Math.min(Math.max(lines.in.get(box.id) ?? 0, lines.out.get(box.id) ?? 0), 24);
+  return tall ? { ...size, width: Math.max(size.width, room) } : { ...size, height: Math.max(size.height, room) };
+}
+
+/** How many lines leave and reach each box. */
+function lineCounts(bundles) {
+  const found = { in: new Map(), out: new Map() };
+  const add = (counts, id) => counts.set(id, (counts.get(id) ?? 0) + 1);
+  for (const { from, to } of bundles) {
+    add(found.out, from.id);
+    add(found.in, to.id);
+  }
+  return found;
+}
+
+function textSize(box) {
+  if (box.workload) {
+    const one = box.workload;
+    const name = widthOf(shortened(boxName(box), LONGEST_NAME), FONT);
+    return { width: Math.max(name, widthOf(boxKind(box), SMALL)) + 34, height: boxKind(box) ? 40 : 30 };
+  }
+  const lines = groupLines(box);
+  return { width: Math.max(widthOf(shortened(box.title, LONGEST_NAME), BOLD), ...lines.map((line) => widthOf(line, SMALL))) + 44, height: 34 + 16 * lines.length };
+}
+
+/** In its namespace's box a workload needs no namespace in its name. */
+function boxName({ workload, group }) {
+  return state.by === "namespace" && workload.label.startsWith(workload.fullName) && !workload.outside
+    ? workload.name + workload.label.slice(workload.fullName.length) : workload.label;
+}
+
+function boxKind({ workload }) {
+  return workload.kind;
+}
+
+function groupLines(group) {
+  const noun = group.key === OUTSIDE ? "destination" : "workload";
+  const lines = [counted(group.members.length, noun)];
+  if (group.inside.length) lines.push(counted(group.inside.length, "call") + " inside");
+  const marks = markText(marksOf(group.inside));
+  if (marks) lines.push("inside: " + marks);
+  return lines;
+}
+
+/** Room for a group's title; ELK takes the two lengths along and across its direction. */
+function leastSize(group, tall) {
+  const width = widthOf(shortened(group.title, LONGEST_NAME), BOLD) + 70;
+  return tall ? `(40, ${width})` : `(${width}, 40)`;
+}
+
+/** ELK's graph of what is shown; `tall` runs it downwards, for screens that are higher than wide. */
+function elkGraph({ groups, bundles }, tall) {
+  const labelled = bundles.length <= LABELLED;
+  const lines = lineCounts(bundles);
+  const children = groups.map((group) => (group.open
+    ? {
+      id: group.id,
+      layoutOptions: { "elk.padding": "[top=34,left=14,bottom=14,right=14]", "elk.nodeSize.constraints": "MINIMUM_SIZE",
+        "elk.nodeSize.minimum": leastSize(group, tall) },
+      children: group.members.map((workload) => {
+        const id = "w:" + workload.index;
+        return { id, ...boxSize({ id, workload, group }, lines, tall) };
+      }),
+    }
+    : { id: group.id, ...boxSize(group, lines, tall) }));
+  return {
+    id: "root",
+    layoutOptions: { ...ROOT_OPTIONS, "elk.direction": tall ? "DOWN" : "RIGHT", "elk.aspectRatio": tall ? "0.6" : "1.7" },
+    children,
+    edges: bundles.map((bundle, index) => {
+      const text = labelled ? bundleLabel(bundle) : "";
+      return {
+        id: "b" + index, sources: [bundle.from.id], targets: [bundle.to.id],
+        labels: text ? [{ text, width: widthOf(text, SMALL) + 8, height: 15, layoutOptions: { "elk.edgeLabels.inline": "true" } }] : [],
+      };
+    }),
+  };
+}
+
+/** By how much a laid out picture is scaled so that it fits, at most to its own size. */
+const fitScale = (places, { width, height }) => Math.min(width / places.width, height / places.height, 1);
+
+/** The layout that shows larger in an area: to the right or downwards. */
+async function layOut(picture, area) {
+  const tall = area.height > area.width * 1.1;
+  const first = await layOutAlong(picture, tall);
+  if (fitScale(first, area) > LARGE_ENOUGH || picture.bundles.length > TRIED_BOTH_WAYS) return first;
+  const second = await layOutAlong(picture, !tall);
+  return fitScale(second, area) > fitScale(first, area) * WORTH_TURNING ? second : first;
+}
+
+/** `{boxes: Map of id → rectangle, routes: [{points, label}], width, height}`. */
+async function layOutAlong(picture, tall) {
+  const graph = await runLayout(elkGraph(picture, tall));
+  const boxes = new Map();
+  const walk = (part) => (part.children ?? []).forEach((child) => {
+    boxes.set(child.id, { x: child.x, y: child.y, width: child.width, height: child.height });
+    walk(child);
+  });
+  walk(graph);
+  const routes = graph.edges.map(({ sections, labels }) => ({
+    points: sections ? sections.flatMap((part) => [part.startPoint, ...(part.bendPoints ?? []), part.endPoint]) : [],
+    label: labels?.[0] ?? null,
+  }));
+  return { boxes, routes, width: graph.width, height: graph.height };
+}
