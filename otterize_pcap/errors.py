@@ -6,6 +6,7 @@
     │  ├─ CaptureError            a capture file or directory
     │  │  ├─ UnknownCaptureFormat
     │  │  ├─ UnsupportedLinkType
+    │  │  ├─ SeveralCaptures
     │  │  └─ TooManyConnections
     │  ├─ SnapshotError           a snapshot file or one of its objects
     │  ├─ MismatchError           a capture and a snapshot of two clusters
@@ -47,6 +48,10 @@ class UnknownCaptureFormat(CaptureError):  # noqa: N818 - reads as what was foun
 
 class UnsupportedLinkType(CaptureError):  # noqa: N818
     """The capture's link type is known to libpcap but not decoded here."""
+
+
+class SeveralCaptures(CaptureError):  # noqa: N818
+    """A stream is a tar archive of more captures than one."""
 
 
 class TooManyConnections(CaptureError):  # noqa: N818

@@ -194,3 +194,4 @@ def _summary(read: ReadFiles, *, verbose: bool) -> Iterator[str]:
     for unread in read.unread:
         yield f"{path_text(unread.path)}: not read: {unread.reason}"
     yield from (f"note: {note}" for note in read.notes)
+    yield from read.aside

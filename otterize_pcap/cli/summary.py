@@ -48,6 +48,8 @@ def _packet_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
         elif node.reason:
             yield f"  node {node.name}: {node.reason}"
     yield from (f"  note: {note}" for note in coverage.notes)
+    if verbose:
+        yield from (f"  {line}" for line in coverage.aside)
 
 
 def _lack(file: FileCoverage) -> str:

@@ -153,7 +153,7 @@ def _open_directory(path: Path, given: Snapshot | None, ways: _Ways) -> Capture:
         wanted = Wanted(found.captures, nodes, (), _node_names(snapshot))
         read = read_files(wanted, reading, ways.watch, check.opened)
         broken = check.broken()
-    read = replace(read, notes=(*found.notes, *read.notes))
+    read = replace(read, notes=(*found.notes, *read.notes), aside=found.aside)
     files = file_coverage(read, manifest, broken)
     contents = _contents(path, manifest, snapshot, read, files)
     return Capture(replace(contents, asks_kept=reading.collect_names))
@@ -204,6 +204,7 @@ def _contents(
         clocks_ahead=_clocks_ahead(manifest),
         port_ranges=saved.port_ranges,
         notes=read.notes,
+        aside=read.aside,
     )
 
 

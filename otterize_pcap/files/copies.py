@@ -7,12 +7,10 @@ decompressed, is the same to the last byte.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from otterize_pcap.errors import CaptureError
-from otterize_pcap.files.opening import STDIN, path_text
-from otterize_pcap.records.compression import Decompressed, compression_of
-from otterize_pcap.records.stream import ByteStream, Window
+from otterize_pcap.files.opening import STDIN, open_file, path_text
+from otterize_pcap.records.compression import compression_of, plain_window
 from otterize_pcap.table.read import first_time
 
 FIRST = 4096
@@ -63,7 +61,7 @@ def _alike(paths: Sequence[Path]) -> list[list[Path]]:
     """Files with the same content, in groups of two or more."""
     by_start: dict[bytes, list[Path]] = defaultdict(list)
     for path in paths if len(paths) > 1 else ():
-        if path != STDIN and path.is_file():
+        if path != STDIN and (path.is_file() or not path.exists()):
             by_start[_start(path)].append(path)
     found: list[list[Path]] = []
     for start, candidates in by_start.items():
@@ -78,7 +76,7 @@ def _alike(paths: Sequence[Path]) -> list[list[Path]]:
 def _start(path: Path) -> bytes:
     """A capture's first bytes; none without a packet, which many captures have in common."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             if first_time(file, path.name) is None:
                 return b""
             return plain_window(file, path.name).peek(FIRST)
@@ -102,19 +100,12 @@ def plain_blocks(path: Path) -> Iterator[bytes]:
         OSError: It cannot be read.
         CaptureError: What decompresses it is not installed.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         window = plain_window(file, path.name)
         while window.has(1):
             yield window.take(len(window))
 
 
-def plain_window(file: BinaryIO, name: str) -> Window:
-    """A window on a file's content, decompressed."""
-    window = Window(cast("ByteStream", file))
-    kind = compression_of(window.peek(4))
-    return Window(Decompressed(window, name, kind)) if kind else window
-
-
 def _is_packed(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return compression_of(file.read(4)) is not None

@@ -5,11 +5,11 @@ capture is reported as damaged, and what is neither is named. Texts and hidden f
 captures are kept beside notes, and systems leave files of their own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from otterize_pcap.capture_dir import pcap_dir
+from otterize_pcap.capture_dir import manifest_path, nodes_dir, pcap_dir, snapshot_path
 from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.files.recording_names import is_capture_name
@@ -19,8 +19,6 @@ from otterize_pcap.records.containers import is_container, open_capture
 
 HEAD = 1024
 """Bytes that tell a text: zeros are in every other kind of file."""
-KNOWN = ("manifest.", "snapshot.")
-"""How names begin of what lies beside captures, compressed or not."""
 MAX_LOOKED_AT = 100
 """Files of a further directory that are looked at for captures."""
 MAX_NAMED = 5
@@ -28,10 +26,15 @@ MAX_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class FoundFiles:
-    """The captures of a directory, sorted, and a note on what else lies there."""
+    """The captures of a directory, sorted, and notes on what else lies there.
+
+    `aside` counts what lies beside `pcap/`, and directories: whoever looks into details wants to
+    know it.
+    """
 
     captures: tuple[Path, ...]
     notes: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
 
 
 def find_captures(directory: Path) -> FoundFiles:
@@ -40,39 +43,52 @@ def find_captures(directory: Path) -> FoundFiles:
     Beside `pcap/` there may be anything; captures that lie there are misplaced.
     """
     folder = pcap_dir(directory)
-    found = _Found()
-    for entry in _entries(folder if folder.is_dir() else directory):
-        found.take(entry)
-    beside: list[Path] = []
-    if folder.is_dir():
-        beside = [
-            entry
-            for entry in _entries(directory)
-            if entry != folder and (_has_captures(entry) if entry.is_dir() else is_capture(entry))
-        ]
-    notes = [
-        *_note(found.others, "no capture"),
-        *_note(found.folders, "a directory of its own; give it by itself"),
-        *_note(found.hidden, "hidden"),
-        *_note(beside, "not in pcap/"),
-        *found.passed_over(directory),
-    ]
-    return FoundFiles(tuple(found.captures), tuple(notes))
+    if not folder.is_dir():
+        found = _look_through(directory)
+        known = (found.texts, "texts"), (found.of_systems, "hidden files")
+        notes = *found.notes("a directory of its own; give it by itself"), *found.counted(*known)
+        return FoundFiles(tuple(found.captures), notes, tuple(found.counted(found.plain)))
+    within, beside = _look_through(folder), _look_through(directory, folder)
+    beside.folders += beside.captures
+    inside = (within.texts, "texts"), (within.of_systems, "hidden files")
+    return FoundFiles(
+        tuple(within.captures),
+        (
+            *within.notes("a directory of its own; give it by itself"),
+            *within.counted(*inside),
+            *beside.notes("not in pcap/"),
+        ),
+        (*within.counted(within.plain), *beside.counted(*beside.everything)),
+    )
+
+
+def _look_through(folder: Path, without: Path | None = None) -> "_Found":
+    found = _Found(folder)
+    for entry in sorted(folder.iterdir()):
+        if entry != without:
+            found.take(entry)
+    return found
+
+
+Count = tuple[int, str]
+"""How many there are of what."""
 
 
 @dataclass(slots=True)
 class _Found:
-    """What lies in the folder of captures: read, left out and named, or counted.
+    """What lies in a folder: captures, left out and named, or counted.
 
     `hidden` are captures, such as what rsync had begun to copy.
     """
 
+    where: Path
     captures: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     hidden: list[Path] = field(default_factory=list)
     texts: int = 0
     of_systems: int = 0
+    plain_folders: int = 0
 
     def take(self, entry: Path) -> None:
         """Look at one entry."""
@@ -85,24 +101,41 @@ class _Found:
         elif entry.is_dir():
             if is_capture_name(entry.name) or _has_captures(entry):
                 self.folders.append(entry)
+            elif entry != nodes_dir(self.where):
+                self.plain_folders += 1
         elif not entry.is_file():
             # A pipe or a device would be waited for.
             self.others.append(entry)
         elif is_capture(entry) or is_capture_name(entry.name):
             self.captures.append(entry)
-        elif entry.name.startswith(KNOWN):
+        elif entry in (manifest_path(self.where), snapshot_path(self.where)):
             return
         elif _is_text(entry):
             self.texts += 1
         else:
             self.others.append(entry)
 
-    def passed_over(self, directory: Path) -> Iterator[str]:
-        """How many there are that nobody takes for captures."""
-        counts = ((self.texts, "texts"), (self.of_systems, "hidden files"))
+    @property
+    def plain(self) -> Count:
+        """Directories without captures."""
+        return self.plain_folders, "directories"
+
+    @property
+    def everything(self) -> tuple[Count, ...]:
+        """All that nobody takes for captures."""
+        return (self.texts, "texts"), (self.of_systems, "hidden files"), self.plain
+
+    def notes(self, misplaced: str) -> Iterator[str]:
+        """What is left out, and why: that captures are `misplaced`."""
+        yield from _note(self.others, "no capture")
+        yield from _note(sorted(self.folders), misplaced)
+        yield from _note(self.hidden, "hidden")
+
+    def counted(self, *counts: Count) -> Iterator[str]:
+        """How many of each there are, if any."""
         told = ", ".join(f"{what} ({count})" for count, what in counts if count)
         if told:
-            yield f"passed over in {path_text(directory)}: {told}"
+            yield f"passed over in {path_text(self.where)}: {told}"
 
 
 def is_capture(path: Path) -> bool:
@@ -119,10 +152,6 @@ def is_capture(path: Path) -> bool:
         # What unpacks it is not installed, or it is several: whoever reads it says so.
         return True
     return True
-
-
-def _entries(directory: Path) -> list[Path]:
-    return sorted(directory.iterdir())
 
 
 def _has_captures(directory: Path) -> bool:
@@ -153,8 +182,14 @@ def _head(path: Path) -> bytes:
 
 
 def _note(paths: list[Path], why: str) -> Iterator[str]:
-    if not paths:
+    if paths:
+        yield from left_out(paths[0].parent, [path.name for path in paths], why)
+
+
+def left_out(where: Path, names: Sequence[str], why: str) -> Iterator[str]:
+    """What lies somewhere and is not read, the first few by name."""
+    if not names:
         return
-    named = ", ".join(path_text(path.name) for path in paths[:MAX_NAMED])
-    more = f" and {len(paths) - MAX_NAMED} more" if len(paths) > MAX_NAMED else ""
-    yield f"left out of {path_text(paths[0].parent)}: {named}{more} ({why})"
+    named = ", ".join(map(path_text, names[:MAX_NAMED]))
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    yield f"left out of {path_text(where)}: {named}{more} ({why})"

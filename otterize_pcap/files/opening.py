@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from otterize_pcap.errors import CaptureError, InputError
+from otterize_pcap.files.tar_members import open_member
 from otterize_pcap.snapshot.plain_text import DocumentText
 from otterize_pcap.system_errors import system_reason
 
@@ -70,7 +71,7 @@ def _bounded(file: BinaryIO, where: str) -> bytes:
 
 
 def open_file(path: Path) -> BufferedReader:
-    """A file opened, or a pipe that somebody writes to.
+    """A file opened, one in a tar archive, or a pipe that somebody writes to.
 
     A pipe that nobody has opened for writing is waited for, but not for ever.
 
@@ -78,7 +79,12 @@ def open_file(path: Path) -> BufferedReader:
         OSError: It is missing or unreadable.
         InputError: It is a device, or nobody writes to it.
     """
-    kind = path.stat().st_mode
+    try:
+        kind = path.stat().st_mode
+    except NotADirectoryError:
+        if (member := open_member(path)) is None:
+            raise
+        return member
     if stat.S_ISBLK(kind) or (stat.S_ISCHR(kind) and not _is_harmless(path)):
         message = f"{path_text(path)}: a device, no file; name a file"
         raise InputError(message)

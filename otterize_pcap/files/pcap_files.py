@@ -8,7 +8,7 @@ from pathlib import Path
 from otterize_pcap.capture_dir import Manifest, decode_manifest, manifest_path
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.copies import without_copies
-from otterize_pcap.files.found_files import FoundFiles, find_captures
+from otterize_pcap.files.found_files import FoundFiles, find_captures, left_out
 from otterize_pcap.files.manifest_files import ListedFile, checking, listed_files
 from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_bytes
 from otterize_pcap.files.read_recording import (
@@ -27,6 +27,7 @@ from otterize_pcap.files.recordings import (
     plan_recordings,
     separated,
 )
+from otterize_pcap.files.tar_members import holds_several, members_of
 from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.table.read import CaptureTable, ReadOptions, first_time
 
@@ -47,11 +48,15 @@ class UnreadFile:
 
 @dataclass(frozen=True, slots=True)
 class ReadFiles:
-    """Recordings by node, in the order of their files; what was not read; what else to say."""
+    """Recordings by node, in the order of their files; what was not read; what else to say.
+
+    `aside` counts what is of no account in their directories.
+    """
 
     recordings: tuple[tuple[str, CaptureTable], ...]
     unread: tuple[UnreadFile, ...] = ()
     notes: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ def read_recordings(
     files: list[Path] = []
     nodes: dict[Path, str] = {}
     notes: list[str] = []
+    aside: list[str] = []
     listed: list[ListedFile] = []
     for path in paths:
         if path in named:
@@ -92,10 +98,11 @@ def read_recordings(
         refuse_empty(path, found, manifest)
         files += found.captures
         notes += found.notes
+        aside += found.aside
     with checking(listed) as check:
         read = read_files(Wanted(files, nodes, named), options, watch, check.opened)
         notes += [f"{broken.file}: {broken.reason}" for broken in check.broken()]
-    return replace(read, notes=(*notes, *read.notes))
+    return replace(read, notes=(*notes, *read.notes), aside=tuple(aside))
 
 
 def read_manifest(directory: Path) -> Manifest | None:
@@ -122,12 +129,15 @@ def read_files(
 ) -> ReadFiles:
     """Read files, those of one node as one recording; where nothing else says, by their names.
 
+    A tar archive of several captures is as many files.
+
     Raises:
         CaptureError: None of them can be read, or one that was named itself is missing.
         UsageError: `--node` is for a file that is not read.
     """
+    wanted, unpacked = _with_members(wanted)
     said = {**wanted.nodes, **named_nodes(wanted.files, options.file_nodes)}
-    files, notes = without_copies(wanted.files, wanted.nodes)
+    files, copied = without_copies(wanted.files, wanted.nodes)
     times, errors = _first_times(files, wanted.named)
     unread: list[UnreadFile] = []
     plans: list[Planned] = []
@@ -149,7 +159,22 @@ def read_files(
         for result in results
         for path, error in result.errors.items()
     ]
-    return _read(results, unread, notes)
+    return _read(results, unread, (*unpacked, *copied))
+
+
+def _with_members(wanted: Wanted) -> tuple[Wanted, list[str]]:
+    """The same with the captures of archives in their place, and a note on what else is there."""
+    files: list[Path] = []
+    notes: list[str] = []
+    for path in wanted.files:
+        members = members_of(path) if holds_several(path) else None
+        if members is None or members.is_directory:
+            # Read as one capture, which fails where it is a directory with a manifest.
+            files.append(path)
+        else:
+            files += members.captures
+            notes += left_out(path, members.others, "no capture")
+    return replace(wanted, files=files), notes
 
 
 def _read(

@@ -178,7 +178,8 @@ class Coverage:
     `connections` counts connections by what became of them, in order of the fates' texts.
     `skipped` counts packets that hold no connection, by reason. `undecided` are the connections,
     of those counted, that may be a call. Objects of the snapshot alone tell workloads apart that
-    `shared` addresses (S12), and those that stood `outside` from strangers (S50).
+    `shared` addresses (S12), and those that stood `outside` from strangers (S50). `aside` counts
+    what else lay in the directories; no document keeps it.
     """
 
     files: tuple[FileCoverage, ...] = ()
@@ -189,6 +190,7 @@ class Coverage:
     undecided: tuple[UndecidedCall, ...] = ()
     shared: tuple[SharedAddresses, ...] = ()
     outside: tuple[Workload, ...] = ()
+    aside: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

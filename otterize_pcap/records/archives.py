@@ -7,7 +7,7 @@ fill its content up to a multiple of that. Whatever else is in an archive is pas
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
+from otterize_pcap.errors import SeveralCaptures, UnknownCaptureFormat
 from otterize_pcap.records.stream import Window
 
 if TYPE_CHECKING:
@@ -43,12 +43,13 @@ class ArchiveMember:
     """The content of the only capture in a tar archive; `damage` says why it ends early, if so.
 
     `is_capture` tells by a file's first bytes, of which it asks for as many as it needs. Its making
-    and reading raise CaptureError where there is no capture, or another one after the first: which
-    is whose, nobody says here.
+    and reading raise CaptureError where there is no capture, or another one after the first: of a
+    stream nobody can read on as another file.
     """
 
     def __init__(self, window: Window, name: str, is_capture: Callable[[Peek], bool]) -> None:
         self.damage: str | None = None
+        self._has_end = False
         self._is_capture = is_capture
         self._window = window
         self._name = name
@@ -63,7 +64,7 @@ class ArchiveMember:
         if self._left == 0 or self.damage is not None:
             return 0
         if not self._window.has(1):
-            self.damage = f"{self._name}: the tar archive ends early; the file is incomplete"
+            self.damage = self._ends_early()
             return 0
         count = min(len(buffer), self._left, len(self._window))
         buffer[:count] = self._window.take(count)
@@ -75,7 +76,9 @@ class ArchiveMember:
                     f"{self._name}: several captures in one tar archive; unpack it (tar xf) and "
                     "give the directory"
                 )
-                raise CaptureError(message)
+                raise SeveralCaptures(message)
+            if not self._has_end:
+                self.damage = self._ends_early()
         return count
 
     def _next_capture(self) -> "tarfile.TarInfo | None":
@@ -85,6 +88,7 @@ class ArchiveMember:
             member = _header(block)
             if member is None:
                 # Two blocks of zeros end an archive; anything else is none of it.
+                self._has_end = not any(block)
                 return None
             if member.isreg() and member.type != SPARSE and self._begins_a_capture(member):
                 return member
@@ -92,6 +96,9 @@ class ArchiveMember:
             self._window.skip(size)
             self._pass_padding(size)
         return None
+
+    def _ends_early(self) -> str:
+        return f"{self._name}: the tar archive ends early; the file is incomplete"
 
     def _begins_a_capture(self, member: "tarfile.TarInfo") -> bool:
         # macOS puts a file's attributes beside it.

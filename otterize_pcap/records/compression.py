@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from otterize_pcap.errors import CaptureError
-from otterize_pcap.records.stream import Window
+from otterize_pcap.records.stream import ByteStream, Window
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -37,17 +37,19 @@ class _Decompressor(Protocol):
 _Opener = Callable[[io.RawIOBase], tuple[_Decompressor, tuple[type[Exception], ...]]]
 
 
-class _Compressed(io.RawIOBase):
-    """The rest of a window, as the file object that decompressors want to read from."""
+class Unread(io.RawIOBase):
+    """The rest of a window, as a file object."""
 
     def __init__(self, window: Window) -> None:
         super().__init__()
         self._window = window
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Read on."""
         view = memoryview(buffer)
         window = self._window
         if not window.has(1):
@@ -63,7 +65,7 @@ class Decompressed:
     def __init__(self, window: Window, name: str, kind: str) -> None:
         if kind == "zstd":
             _refuse_long_window(window.peek(SEARCHED_FOR_FRAME), name)
-        self._plain, self._errors = _OPENERS[kind](_Compressed(window))
+        self._plain, self._errors = _OPENERS[kind](Unread(window))
         self._name = name
         self._kind = kind
         self._count = 0
@@ -101,6 +103,13 @@ def compression_of(head: bytes) -> str | None:
     if head[:3] == BZIP2:
         return "bzip2"
     return {XZ: "xz", ZSTD: "zstd", LZ4: "lz4"}.get(head)
+
+
+def plain_window(stream: ByteStream, name: str) -> Window:
+    """A window on a stream's content, decompressed."""
+    window = Window(stream)
+    kind = compression_of(window.peek(4))
+    return Window(Decompressed(window, name, kind)) if kind else window
 
 
 class _Gzip:

@@ -24,7 +24,8 @@ class CaptureContents:
     where measured. `asks_kept` says that all of DNS is among the payloads, questions too.
     `port_ranges` are the ephemeral ports that nodes saved, by node. `closed`
     counts the packets of tunnels that were left closed (S25).
-    `notes` are what is to be said of files: those that were left out, or count once.
+    `notes` are what is to be said of files: those that were left out, or count once;
+    `aside` counts what else lies in the directory.
     """
 
     recordings: Sequence[Recording]
@@ -41,6 +42,7 @@ class CaptureContents:
     port_ranges: Mapping[str, range] = field(default_factory=dict)
     closed: Mapping[Tunnel, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

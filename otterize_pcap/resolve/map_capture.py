@@ -215,6 +215,7 @@ class MappedCapture:
             ),
             shared=shared_addresses(self.held),
             outside=ends_outside(counted, lookup.snapshot),
+            aside=contents.aside,
         )
         nearest = rules.owner == NamedBy.NEAREST
         return ServiceGraph(

@@ -36,6 +36,7 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
             undecided=merge_undecided(
                 call for coverage in coverages for call in coverage.undecided
             ),
+            aside=tuple(line for coverage in coverages for line in coverage.aside),
             shared=merge_shared(each for coverage in coverages for each in coverage.shared),
             outside=tuple(sorted({one for coverage in coverages for one in coverage.outside})),
         ),

@@ -135,11 +135,12 @@ def test_what_is_no_capture_is_named(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert (len(found.recordings), found.unread) == (1, ())
     assert found.notes == (
-        f"left out of {tmp_path}: image.bin, logs.tgz, notes.txt.gz (no capture)",
+        f"left out of {tmp_path}: image.bin, logs.tgz, notes.txt.gz, snapshot.json.gz (no capture)",
         f"left out of {tmp_path}: more, old.pcap (a directory of its own; give it by itself)",
         f"left out of {tmp_path}: .b.pcap.Xy12 (hidden)",
         f"passed over in {tmp_path}: texts (1), hidden files (1)",
     )
+    assert found.aside == (f"passed over in {tmp_path}: directories (1)",)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +169,26 @@ def test_capture_beside_the_folder_of_captures_is_named(
     assert note in done.stderr
     assert note not in expected.stderr
     assert read(directory).notes == (note,)
+
+
+def test_what_lies_beside_the_folder_of_captures_is_counted(
+    otterize: Otterize, tmp_path: Path
+) -> None:
+    """Texts and directories are no captures; `-v` says that they are there; others are named."""
+    directory = tmp_path / "capture"
+    shutil.copytree(SERVICES, directory)
+    for name in ("README.md", "truth.json"):
+        (directory / name).unlink()
+    (directory / "pod-logs.txt").write_text("of kubectl")
+    (directory / "intents").mkdir()
+    (directory / "core").write_bytes(b"\0\1")
+    (directory / "pcap" / "notes").mkdir()
+    said = otterize("intents", "list", directory).stderr
+    assert f"note: left out of {directory}: core (no capture)" in said
+    assert "passed over" not in said
+    more = otterize("intents", "list", directory, "-v").stderr
+    assert f"passed over in {directory}: texts (1), directories (1)" in more
+    assert f"passed over in {directory}/pcap: directories (1)" in more
 
 
 @pytest.mark.parametrize("command", [["connections"], ["intents", "list"], ["anonymise"]])
