@@ -27,6 +27,7 @@ STAGES = (
     "records",
     "packets",
     "table",
+    "reduced",
     "connections",
     "snapshot",
     "graph",
@@ -82,6 +83,7 @@ def test_compiled_modules_count() -> None:
     assert COMPILED == [
         "connections._components",
         "connections._origins",
+        "table._columns",
         "table._fastpath",
         "table._handover",
     ]

@@ -26,6 +26,7 @@ COMMANDS = (
     "check",
     "graph",
     "connections",
+    "reduce",
     "snapshot",
     "anonymise",
 )

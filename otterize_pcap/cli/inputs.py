@@ -7,7 +7,8 @@ from pathlib import Path
 from otterize_pcap.cli.progress import reading_progress
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import UsageError
-from otterize_pcap.files import captures, pcap_files
+from otterize_pcap.files import bare_recordings, captures, pcap_files
+from otterize_pcap.files.read_recording import Watch
 from otterize_pcap.resolve.capture import Capture
 from otterize_pcap.table.read import FAST_PATH, Progress, ReadOptions
 
@@ -32,7 +33,7 @@ def open_captures(
 def read_recordings(arguments: Sequence[Path] | None, options: ReadOptions) -> pcap_files.ReadFiles:
     """Read the pcap files of every capture that the arguments name, without snapshots, by node."""
     watch = _Watch()
-    return pcap_files.read_recordings(
+    return bare_recordings.read_recordings(
         list(arguments or [newest_capture()]), options, watch.recording
     )
 
@@ -57,6 +58,11 @@ def _holds_recording(directory: Path) -> bool:
         for pattern in ("pcap/*.pcap*", "*.pcap*")
         for path in directory.glob(pattern)
     )
+
+
+def watch_reading() -> Watch:
+    """Shows how far reading is; for those that read otherwise than the two above."""
+    return _Watch().recording
 
 
 class _Watch:

@@ -1,6 +1,6 @@
 """What a capture directory saved of its nodes beside packets: addresses, ports, conntrack."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,36 @@ from otterize_pcap.table.read import CaptureCounts
 from otterize_pcap.timestamps import parse_time
 
 MAX_CONNTRACK_BYTES = 64 << 20
+ADDRESSES, PORT_RANGE, TIMEOUTS = "addresses", "ip_local_port_range", "conntrack-timeouts"
+NAMES = (ADDRESSES, PORT_RANGE, TIMEOUTS)
+DUMPS = ("conntrack-start", "conntrack-end")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFolder:
+    """The files of one node's folder, by name, none of them whole that is too large; `place`."""
+
+    place: Path
+    contents: Mapping[str, bytes]
+
+    def text(self, name: str, encoding: str = "ascii") -> str:
+        """One of them, empty where it is not there."""
+        return self.contents.get(name, b"").decode(encoding, "replace")
+
+
+def read_folder(directory: Path, node: str) -> NodeFolder:
+    """What a capture directory has of a node.
+
+    Raises:
+        InputError: A file of it cannot be read.
+    """
+    folder = node_dir(directory, node)
+    contents = {name: read_bytes(folder / name) for name in NAMES if (folder / name).exists()}
+    for name in DUMPS:
+        if (folder / name).exists():
+            with (folder / name).open("rb") as file:
+                contents[name] = file.read(MAX_CONNTRACK_BYTES)
+    return NodeFolder(folder, contents)
 
 
 @dataclass(slots=True)
@@ -29,65 +59,51 @@ class SavedOfNodes:
     port_ranges: dict[str, range] = field(default_factory=dict)
 
     def add(
-        self, directory: Path, node: str, manifest: Manifest | None, counts: CaptureCounts
+        self, folder: NodeFolder, node: str, manifest: Manifest | None, counts: CaptureCounts
     ) -> None:
-        """Read one node's folder; `counts` have the times of dumps that a manifest does not say."""
-        folder = node_dir(directory, node)
-        saved = _addresses(folder)
+        """Take in one node's folder.
+
+        `counts` have the times of dumps that a manifest does not say.
+        """
+        saved = folder.text(ADDRESSES, "utf-8")
         self.routes.append(saved)
         for address in parse_node_addresses(saved):
             self.addresses[address] = self.addresses.get(address, frozenset()) | {node}
         self.dumps += _dumps(folder, node, manifest, counts)
-        if (ports := _port_range(folder)) is not None:
-            self.port_ranges[node] = ports
+        if PORT_RANGE in folder.contents:
+            ports = parse_port_range(folder.text(PORT_RANGE))
+            if ports is not None:
+                self.port_ranges[node] = ports
 
 
 def local_addresses(directory: Path) -> frozenset[bytes]:
     """What all nodes of a capture directory said of their own addresses."""
     return frozenset(
         address
-        for folder in sorted(nodes_dir(directory).glob("*"))
-        for address in parse_node_addresses(_addresses(folder))
+        for path in sorted(nodes_dir(directory).glob(f"*/{ADDRESSES}"))
+        for address in parse_node_addresses(read_bytes(path).decode("utf-8", "replace"))
     )
-
-
-def _addresses(folder: Path) -> str:
-    """What `ip addr` and `ip route` said on a node."""
-    path = folder / "addresses"
-    return read_bytes(path).decode("utf-8", "replace") if path.exists() else ""
-
-
-def _port_range(folder: Path) -> range | None:
-    path = folder / "ip_local_port_range"
-    if not path.exists():
-        return None
-    return parse_port_range(read_bytes(path).decode("ascii", "replace"))
 
 
 def _dumps(
-    folder: Path, node: str, manifest: Manifest | None, counts: CaptureCounts
+    folder: NodeFolder, node: str, manifest: Manifest | None, counts: CaptureCounts
 ) -> Iterator[Dump]:
     known = {entry.name: entry for entry in manifest.nodes} if manifest else {}
     entry = known.get(node)
+    start, end = DUMPS
     times = {
-        "conntrack-start": parse_time(entry.start) if entry and entry.start else counts.first_ns,
-        "conntrack-end": parse_time(entry.end) if entry and entry.end else counts.last_ns,
+        start: parse_time(entry.start) if entry and entry.start else counts.first_ns,
+        end: parse_time(entry.end) if entry and entry.end else counts.last_ns,
     }
-    saved = folder / "conntrack-timeouts"
-    timeouts = parse_timeouts(
-        read_bytes(saved).decode("ascii", "replace") if saved.exists() else ""
-    )
+    timeouts = parse_timeouts(folder.text(TIMEOUTS))
     for name, time_ns in times.items():
-        path = folder / name
-        if time_ns is None or not path.exists():
+        if time_ns is None or name not in folder.contents:
             continue
-        with path.open("rb") as file:
-            text = file.read(MAX_CONNTRACK_BYTES).decode("ascii", "replace")
         yield parse_conntrack(
-            text.splitlines(),
+            folder.text(name).splitlines(),
             node,
             time_ns,
             timeouts,
-            path_text(path),
-            at_start=name == "conntrack-start",
+            path_text(folder.place / name),
+            at_start=name == start,
         )

@@ -8,8 +8,7 @@ from pathlib import Path
 from otterize_pcap.capture_dir import Manifest, decode_manifest, manifest_path
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.copies import without_copies
-from otterize_pcap.files.found_files import FoundFiles, find_captures, left_out
-from otterize_pcap.files.manifest_files import ListedFile, checking, listed_files
+from otterize_pcap.files.found_files import FoundFiles, left_out
 from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_bytes
 from otterize_pcap.files.read_recording import (
     Opened,
@@ -63,46 +62,15 @@ class ReadFiles:
 class Wanted:
     """What to read: files, of which nodes some of them are, and which were named themselves.
 
-    `known` are names of nodes; one that was named itself must exist.
+    `known` are names of nodes; one that was named itself must exist. `apart` is for those who put
+    the files of a node together later: each keeps its own table.
     """
 
     files: Sequence[Path]
     nodes: Mapping[Path, str]
     named: Collection[Path] = ()
     known: Collection[str] = ()
-
-
-def read_recordings(
-    paths: Sequence[Path], options: ReadOptions, watch: Watch = unwatched
-) -> ReadFiles:
-    """Read the pcap files that the paths name or hold, without snapshots, by node.
-
-    Raises:
-        InputError: A file is missing, a directory holds no captures, or nothing can be read.
-    """
-    named = [path for path in paths if path == STDIN or not path.is_dir()]
-    files: list[Path] = []
-    nodes: dict[Path, str] = {}
-    notes: list[str] = []
-    aside: list[str] = []
-    listed: list[ListedFile] = []
-    for path in paths:
-        if path in named:
-            files.append(path)
-            continue
-        manifest = read_manifest(path)
-        promised = listed_files(path, manifest)
-        listed += promised
-        nodes |= {each.path: each.node for each in promised if each.path is not None}
-        found = find_captures(path)
-        refuse_empty(path, found, manifest)
-        files += found.captures
-        notes += found.notes
-        aside += found.aside
-    with checking(listed) as check:
-        read = read_files(Wanted(files, nodes, named), options, watch, check.opened)
-        notes += [f"{broken.file}: {broken.reason}" for broken in check.broken()]
-    return replace(read, notes=(*notes, *read.notes), aside=tuple(aside))
+    apart: bool = False
 
 
 def read_manifest(directory: Path) -> Manifest | None:
@@ -147,13 +115,7 @@ def read_files(
         ]
         if (readable := planned.in_order(times)).paths:
             plans.append(readable)
-    results = read_planned(plans, options, watch, opened)
-    for planned, result in zip(plans, list(results), strict=True):
-        if planned.is_guess and result.table and not are_parts(result.table.part_times):
-            at = results.index(result)
-            results[at : at + 1] = [
-                read_recording(each, options, watch) for each in separated(planned)
-            ]
+    results = (_read_apart if wanted.apart else _read_together)(plans, options, watch, opened)
     unread += [
         UnreadFile(path, result.node, error)
         for result in results
@@ -175,6 +137,38 @@ def _with_members(wanted: Wanted) -> tuple[Wanted, list[str]]:
             files += members.captures
             notes += left_out(path, members.others, "no capture")
     return replace(wanted, files=files), notes
+
+
+def _read_together(
+    plans: Sequence[Planned], options: ReadOptions, watch: Watch, opened: Opened
+) -> list[ReadRecording]:
+    """Recordings as planned, but those apart that turn out to be several."""
+    results: list[ReadRecording] = []
+    for planned, result in zip(plans, read_planned(plans, options, watch, opened), strict=True):
+        if planned.is_guess and result.table and not are_parts(result.table.part_times):
+            results += [read_recording(each, options, watch) for each in separated(planned)]
+        else:
+            results.append(result)
+    return results
+
+
+def _read_apart(
+    plans: Sequence[Planned], options: ReadOptions, watch: Watch, opened: Opened
+) -> list[ReadRecording]:
+    """Each file of each recording, under the node that it is of."""
+    files = [Planned(planned.node, (path,)) for planned in plans for path in planned.paths]
+    read = iter(read_planned(files, options, watch, opened))
+    results: list[ReadRecording] = []
+    for planned in plans:
+        found = [next(read) for _ in planned.paths]
+        times = [each for result in found if result.table for each in result.table.part_times]
+        if planned.is_guess and not are_parts(times):
+            found = [
+                replace(result, node=node)
+                for result, node in zip(found, planned.apart, strict=True)
+            ]
+        results += found
+    return results
 
 
 def _read(

@@ -26,6 +26,9 @@ from otterize_pcap.packets.protocols import GRE, IP6IP, IPIP
 OuterEnds = Callable[[bytes, bytes], bool]
 """Says of two outer addresses (16 bytes each) whether a tunnel between them is opened (S25)."""
 
+TUNNEL_KINDS = ("vxlan", "geneve", "ipip", "ip6ip", "vxlan-gpe", "gre", "nvgre", "erspan")
+"""What the openers below call tunnels."""
+
 ERSPAN_1_2, ERSPAN_3 = 0x88BE, 0x22EB
 
 GRE_ROUTING, GRE_KEY, GRE_SEQUENCE = 0x4000, 0x2000, 0x1000

@@ -10,12 +10,11 @@ from otterize_pcap.table._tunnels cimport MAX_PATHS, remember_path
 
 from otterize_pcap.packets.closed_tunnels import FORGED
 from otterize_pcap.packets.packet import Tunnel
+from otterize_pcap.packets.tunnels import TUNNEL_KINDS
 from otterize_pcap.table.rows import too_many_connections
 
-TUNNEL_KINDS = (
-    "vxlan", "geneve", "ipip", "ip6ip", "vxlan-gpe", "gre", "nvgre", "erspan", FORGED.kind
-)
-_KIND_NUMBERS = {kind: number for number, kind in enumerate(TUNNEL_KINDS)}
+_KIND_NUMBERS = {kind: number for number, kind in enumerate((*TUNNEL_KINDS, FORGED.kind))}
+"""The first ones are those of `_tunnels.pxd`."""
 
 
 cdef class TunnelPaths:
@@ -39,7 +38,7 @@ cdef class TunnelPaths:
                 or self.decoding.paths.count >= min(<uint64_t>MAX_PATHS, self.max_rows)):
             return False
         tunnel = Tunnel(
-            TUNNEL_KINDS[key.word[4] & 0xFF], address(key.word[0], key.word[1]),
+            TUNNEL_KINDS[<uint8_t>key.word[4]], address(key.word[0], key.word[1]),
             address(key.word[2], key.word[3])
         )
         # What is not opened (S25) is left to the reference, packet by packet.

@@ -3,13 +3,14 @@
 A ClientHello may go on in the next segments; those are kept as far as its record reaches.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from otterize_pcap.addresses import is_not_a_call, is_private
 from otterize_pcap.packets.packet import CLIENT, Packet
 from otterize_pcap.packets.ports import DNS_PORTS
 from otterize_pcap.packets.protocols import TCP, UDP
+from otterize_pcap.table.capture_counts import Payload
 
 HANDSHAKE_RECORD = 22
 MAX_UNFINISHED = 4096
@@ -97,6 +98,25 @@ class NamePayloads:
             return False
         left = (end - packet.seq) & 0xFFFFFFFF
         return 0 < left < 1 << 16 and bool(content)
+
+
+def wanted_payloads(
+    payloads: Sequence[Payload], *, everything: bool, labels: Collection[bytes]
+) -> tuple[Payload, ...]:
+    """Of all payloads that names are read from, those that reading with less would have kept.
+
+    `labels` are as `NamePayloads` has them; without any, nothing is wanted.
+    """
+    if everything:
+        return tuple(payloads)
+    if not labels:
+        return ()
+    names = NamePayloads(labels)
+    return tuple(
+        payload
+        for payload in payloads
+        if DNS_PORTS & {payload.source[1], payload.target[1]} and names.has_label(payload.content)
+    )
 
 
 def _stream(packet: Packet) -> Stream:

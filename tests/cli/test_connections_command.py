@@ -14,7 +14,7 @@ from otterize_pcap.connections.connect import connect
 from otterize_pcap.connections.facts import NoSnapshot
 from otterize_pcap.connections.legs import Recording
 from otterize_pcap.errors import UnsupportedLinkType
-from otterize_pcap.files.pcap_files import read_recordings
+from otterize_pcap.files.bare_recordings import read_recordings
 from otterize_pcap.render.connections import shown_connection
 from otterize_pcap.table.read import FAST_PATH, ReadOptions
 from tests.capture_bytes import (

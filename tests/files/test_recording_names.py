@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otterize_pcap.files.pcap_files import ReadFiles, read_recordings
+from otterize_pcap.files.bare_recordings import read_recordings
+from otterize_pcap.files.pcap_files import ReadFiles
 from otterize_pcap.files.recording_names import is_capture_name, read_name
 from otterize_pcap.files.recordings import are_parts
 from otterize_pcap.table.read import ReadOptions

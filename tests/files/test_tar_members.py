@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.errors import CaptureError
-from otterize_pcap.files.pcap_files import ReadFiles, read_recordings
+from otterize_pcap.files.bare_recordings import read_recordings
+from otterize_pcap.files.pcap_files import ReadFiles
 from otterize_pcap.table.read import ReadOptions
 from tests.capture_bytes import START, ethernet, ipv4, pcap, tcp
 from tests.conftest import FIXTURES, Otterize

@@ -1,0 +1,310 @@
+"""Reduced captures: a capture's parts written to one file, and read from it again.
+
+Whatever the parts were read from, what is made of them is the same: that is why a reduced capture
+gives the same answers as its pcap files, byte for byte.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from otterize_pcap.addresses import format_address
+from otterize_pcap.capture_dir import decode_manifest, encode_manifest
+from otterize_pcap.connections.node_files import parse_node_addresses
+from otterize_pcap.errors import CaptureError, InputError, UsageError
+from otterize_pcap.files.capture_parts import CaptureParts
+from otterize_pcap.files.manifest_files import BrokenPromise
+from otterize_pcap.files.merged_parts import joined_recordings
+from otterize_pcap.files.node_folders import ADDRESSES, NodeFolder
+from otterize_pcap.files.opening import open_stream, path_text
+from otterize_pcap.files.pcap_files import ReadFiles, UnreadFile
+from otterize_pcap.packets.closed_tunnels import FORGED
+from otterize_pcap.reduced.saved_capture import (
+    VERSION,
+    SavedBroken,
+    SavedCapture,
+    SavedDocument,
+    SavedFolder,
+    SavedReading,
+    SavedRecording,
+    SavedUnread,
+    counts_of,
+    damaged,
+    save_counts,
+)
+from otterize_pcap.snapshot.read_snapshot import parse_snapshot
+from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.table.capture_counts import Payload
+from otterize_pcap.table.chunk import ReadOptions
+from otterize_pcap.table.columns import Columns
+from otterize_pcap.table.name_payloads import wanted_payloads
+from otterize_pcap.table.read import CaptureTable
+from otterize_pcap.table.reading import Reading
+from otterize_pcap.table.table_columns import columns_of, restore
+from otterize_pcap.version import __version__
+
+if TYPE_CHECKING:
+    from otterize_pcap.reduced.parquet import ReducedFile
+
+MAGIC = b"PAR1"
+
+
+def is_reduced(path: Path) -> bool:
+    """Whether a file is Parquet, by its first bytes."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+@contextmanager
+def open_reduced(path: Path) -> Iterator["Reduced"]:
+    """A reduced capture, open as long as the block lasts.
+
+    Raises:
+        CaptureError: It is damaged, of a later version, or pyarrow is not installed.
+    """
+    where = path_text(path)
+    require_pyarrow(where)
+    # pyarrow takes a tenth of a second to import.
+    from otterize_pcap.reduced.parquet import ReducedFile  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        yield Reduced(ReducedFile(open_stream(stack, path), where), where)
+
+
+def require_pyarrow(where: str) -> None:
+    """See that reduced captures can be read and written.
+
+    Raises:
+        CaptureError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow.parquet  # noqa: F401, PLC0415
+    except ImportError as error:
+        message = (
+            f"{where}: reduced captures need pyarrow; install it with "
+            "`pip install 'otterize-pcap[tables]'`"
+        )
+        raise CaptureError(message) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """An open reduced capture; `where` names its file."""
+
+    file: "ReducedFile"
+    where: str
+
+    @property
+    def saved(self) -> SavedCapture:
+        """All of it but the rows."""
+        return self.file.saved
+
+    def snapshot(self) -> Snapshot:
+        """The snapshot that it was made with.
+
+        Raises:
+            SnapshotError: It is none.
+        """
+        return snapshot_of(self.saved.documents)
+
+    def local_addresses(self) -> frozenset[bytes]:
+        """What the nodes said of their own addresses."""
+        return frozenset(
+            address
+            for folder in self.saved.folders.values()
+            for address in parse_node_addresses(
+                folder.contents.get(ADDRESSES, b"").decode("utf-8", "replace")
+            )
+        )
+
+    def parts(self, options: ReadOptions, *, apart: bool = False) -> CaptureParts:
+        """The capture's parts, as reading its pcap files with these options would yield them.
+
+        `apart` leaves each file its own table.
+
+        Raises:
+            CaptureError: It is damaged.
+            UsageError: Another snapshot would have opened other tunnels.
+        """
+        saved = self.saved
+        recordings = []
+        for number, columns in enumerate(self.file.columns()):
+            recording = saved.recordings[number]
+            self._require_same_tunnels(recording, columns, options)
+            recordings.append((recording.node, self._table(number, columns, options)))
+        place = Path(saved.place) if saved.place else None
+        return CaptureParts(
+            ReadFiles(
+                tuple(recordings) if apart else joined_recordings(recordings, options),
+                tuple(map(_unread, saved.unread)),
+                saved.notes,
+                saved.aside,
+            ),
+            place,
+            None if saved.manifest is None else decode_manifest(saved.manifest, self.where),
+            tuple(BrokenPromise(each.node, each.file, each.reason) for each in saved.broken),
+            {
+                node: NodeFolder(Path(folder.place), folder.contents)
+                for node, folder in saved.folders.items()
+            },
+            asks_kept=options.collect_names,
+        )
+
+    def _table(self, number: int, columns: Columns, options: ReadOptions) -> CaptureTable:
+        recording = self.saved.recordings[number]
+        payloads = self._payloads(number, options)
+        parts = {payload.part for payload in payloads}
+        parts.update(memoryview(columns.values["part"]).cast("I"))
+        table = Reading(options, None).table
+        try:
+            restore(table, columns)
+        except ValueError as error:
+            raise damaged(self.where) from error
+        if parts and max(parts) >= len(recording.files):
+            raise damaged(self.where)
+        return CaptureTable(
+            recording.name,
+            recording.files,
+            table,
+            counts_of(recording.counts),
+            payloads,
+            recording.part_times,
+        )
+
+    def _payloads(self, number: int, options: ReadOptions) -> tuple[Payload, ...]:
+        """What names are read from, as far as these options ask for it."""
+        if not options.collect_names and not options.answers_about:
+            return ()
+        return wanted_payloads(
+            self.file.payloads(number),
+            everything=options.collect_names,
+            labels=options.answers_about,
+        )
+
+    def _require_same_tunnels(
+        self, recording: SavedRecording, columns: Columns, options: ReadOptions
+    ) -> None:
+        opened = {tunnel for path in columns.paths for tunnel in path if tunnel != FORGED}
+        closed = counts_of(recording.counts).closed.packets
+        if options.opens is None:
+            return
+        for tunnels, were in ((opened, True), (closed, False)):
+            for tunnel in sorted(tunnels, key=lambda each: (each.kind, each.low, each.high)):
+                if options.opens(tunnel.low, tunnel.high) != were:
+                    ends = f"{format_address(tunnel.low)} and {format_address(tunnel.high)}"
+                    message = (
+                        f"{self.where}: with this snapshot the {tunnel.kind} tunnel between {ends} "
+                        f"is {'not trusted' if were else 'trusted'} (S25), and it was "
+                        f"{'opened' if were else 'left closed'} when the capture was reduced; "
+                        "reduce it again with this snapshot"
+                    )
+                    raise UsageError(message)
+
+
+def snapshot_of(documents: Sequence[SavedDocument]) -> Snapshot:
+    """The snapshot that saved documents are.
+
+    Raises:
+        SnapshotError: They are none.
+    """
+    return parse_snapshot(
+        (
+            (each.name, each.content if each.error is None else InputError(each.error))
+            for each in documents
+        ),
+        {each.name for each in documents if each.is_foreign},
+    )
+
+
+def reading_of(saved: SavedReading, options: ReadOptions, where: str) -> ReadOptions:
+    """The options with what a capture was reduced with.
+
+    Raises:
+        UsageError: They ask for more than was read.
+    """
+    for name, had, wanted in (
+        ("--vxlan-port", frozenset(saved.vxlan_ports), options.vxlan_ports),
+        ("--geneve-port", frozenset(saved.geneve_ports), options.geneve_ports),
+    ):
+        if more := sorted(wanted - had):
+            message = (
+                f"{where}: reduced without {name} {more[0]}, which cannot be asked for afterwards; "
+                "give it to `otterize reduce`"
+            )
+            raise UsageError(message)
+    return replace(
+        options,
+        vxlan_ports=frozenset(saved.vxlan_ports),
+        geneve_ports=frozenset(saved.geneve_ports),
+        tunnel_endpoints=tuple(dict.fromkeys((*saved.tunnel_endpoints, *options.tunnel_endpoints))),
+    )
+
+
+def _unread(saved: SavedUnread) -> UnreadFile:
+    return UnreadFile(Path(saved.path), saved.node, CaptureError(saved.reason))
+
+
+def write_reduced(
+    stream: BinaryIO,
+    parts: CaptureParts,
+    documents: Sequence[SavedDocument],
+    options: ReadOptions,
+) -> None:
+    """Write a capture's parts, its snapshot's documents, and how it was read.
+
+    Raises:
+        CaptureError: pyarrow is not installed.
+        OSError: The stream cannot be written.
+    """
+    require_pyarrow("otterize reduce")
+    from otterize_pcap.reduced.parquet import RecordingRows, write_parquet  # noqa: PLC0415
+
+    tables = parts.read.recordings
+    saved = SavedCapture(
+        version=VERSION,
+        tool=__version__,
+        place="" if parts.place is None else str(parts.place),
+        reading=SavedReading(
+            tuple(sorted(options.vxlan_ports)),
+            tuple(sorted(options.geneve_ports)),
+            options.tunnel_endpoints,
+        ),
+        recordings=tuple(
+            SavedRecording(
+                node,
+                table.name,
+                table.files,
+                len(table),
+                table.part_times,
+                save_counts(table.counts),
+            )
+            for node, table in tables
+        ),
+        documents=tuple(documents),
+        folders={
+            node: SavedFolder(str(folder.place), dict(folder.contents))
+            for node, folder in parts.folders.items()
+        },
+        manifest=None if parts.manifest is None else encode_manifest(parts.manifest),
+        unread=tuple(
+            SavedUnread(str(each.path), each.node, each.reason) for each in parts.read.unread
+        ),
+        broken=tuple(SavedBroken(each.node, each.file, each.reason) for each in parts.broken),
+        notes=parts.read.notes,
+        aside=parts.read.aside,
+    )
+    write_parquet(
+        stream,
+        saved,
+        (
+            RecordingRows(columns_of(table.table), node, table.files, table.payloads)
+            for node, table in tables
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Captures without their packets: connection tables, and what else mapping them needs, saved."""

@@ -1,0 +1,211 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
+"""`table.columns`, of compiled tables: a column at a time, and rows of columns again."""
+
+from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+from otterize_pcap.table._chunks cimport Table, row_at
+from otterize_pcap.table._fastpath cimport FastTable
+from otterize_pcap.table._row cimport (
+    CRow, CSide, HAS_ACK, HAS_SEQ, HAS_TIMES, HAS_TIMESTAMP, NO_CLIENT, be64
+)
+from otterize_pcap.table._rows cimport DONE, MAX_STATIONS, Outcome, number_of_station, place_row
+
+from otterize_pcap.table import columns as reference
+from otterize_pcap.table.columns import COLUMNS, SIDES, SIZES, Columns
+
+for _name, _number in (
+    ("HAS_ACK", HAS_ACK), ("HAS_SEQ", HAS_SEQ), ("HAS_TIMESTAMP", HAS_TIMESTAMP),
+    ("HAS_TIMES", HAS_TIMES), ("NO_CLIENT", NO_CLIENT),
+):
+    if getattr(reference, _name) != _number:
+        raise ImportError(f"_row.pxd has another {_name} than {reference.__name__}")
+
+
+cdef dict _places():
+    """Where in a `CRow` the values of a column lie, of those that lie there as they are."""
+    cdef CRow row
+    cdef CSide *side
+    cdef char *base = <char *>&row
+    places = {
+        "interface": <char *>&row.key.word[5] - base,
+        "part": <char *>&row.part - base,
+        "number": <char *>&row.number - base,
+        "first_sender": <char *>&row.first_sender - base,
+        "first_ns": <char *>&row.first_ns - base,
+        "last_ns": <char *>&row.last_ns - base,
+        "client": <char *>&row.client - base,
+        "client_isn": <char *>&row.client_isn - base,
+        "has_server_isn": <char *>&row.has_server_isn - base,
+        "server_isn": <char *>&row.server_isn - base,
+    }
+    for index, which in enumerate(SIDES):
+        side = &row.sides[<int>index]
+        places |= {
+            f"{which}_packets": <char *>&side.packets - base,
+            f"{which}_bytes": <char *>&side.bytes - base,
+            f"{which}_flags": <char *>&side.flags - base,
+            f"{which}_syns": <char *>&side.syns - base,
+            f"{which}_syn_acks": <char *>&side.syn_acks - base,
+            f"{which}_has": <char *>&side.has - base,
+            f"{which}_ack_first": <char *>&side.ack_first - base,
+            f"{which}_seq_first": <char *>&side.seq_first - base,
+            f"{which}_seq_last": <char *>&side.seq_last - base,
+            f"{which}_timestamp": <char *>&side.timestamp - base,
+            f"{which}_hints": <char *>&side.hints - base,
+            f"{which}_unreachable": <char *>&side.unreachable - base,
+            f"{which}_first_ns": <char *>&side.first_ns - base,
+            f"{which}_last_ns": <char *>&side.last_ns - base,
+        }
+    return places
+
+
+_PLACES = _places()
+
+# The columns that a row has in another form.
+cdef struct Made:
+    uint8_t *protocol
+    uint32_t *path
+    uint8_t *address[2]
+    uint16_t *port[2]
+    uint64_t *station[2]
+
+
+cdef inline void put64(uint8_t *out, uint64_t value) noexcept nogil:
+    cdef int i
+    for i in range(8):
+        out[i] = <uint8_t>(value >> (56 - 8 * i))
+
+
+cdef void gather(
+    const Table *table, size_t offset, size_t size, uint8_t *out
+) noexcept nogil:
+    cdef uint64_t index
+    for index in range(table.rows):
+        memcpy(out + index * size, <const uint8_t *>row_at(table, index) + offset, size)
+
+
+cdef void make(const Table *table, const Made *made) noexcept nogil:
+    cdef uint64_t index
+    cdef const CRow *row
+    cdef int side
+    for index in range(table.rows):
+        row = row_at(table, index)
+        made.protocol[index] = <uint8_t>row.key.word[4]
+        made.path[index] = <uint32_t>(row.key.word[4] >> 8) & 0xFFFFFF
+        made.port[0][index] = <uint16_t>(row.key.word[4] >> 48)
+        made.port[1][index] = <uint16_t>(row.key.word[4] >> 32)
+        for side in range(2):
+            put64(made.address[side] + 16 * index, row.key.word[2 * side])
+            put64(made.address[side] + 16 * index + 8, row.key.word[2 * side + 1])
+            made.station[side][index] = (
+                table.station[row.sides[side].station] if row.sides[side].has & HAS_TIMES else 0)
+
+
+cdef uint8_t *_room(dict values, str name) except NULL:
+    """The memory of a column, which is not moved while `values` holds it."""
+    cdef bytearray column = values[name]
+    return <uint8_t *>column
+
+
+def columns_of(FastTable table):
+    """`columns.columns_of`."""
+    cdef const Table *rows = &table.decoding.table
+    cdef Made made
+    cdef size_t offset, size
+    cdef uint8_t *out
+    # One byte more: an empty column has an address as well.
+    cdef dict values = {name: bytearray(rows.rows * size + 1) for name, size in SIZES.items()}
+    for name, place in _PLACES.items():
+        offset, size, out = place, SIZES[name], _room(values, name)
+        with nogil:
+            gather(rows, offset, size, out)
+    made.protocol, made.path = _room(values, "protocol"), <uint32_t *>_room(values, "path")
+    for side, which in enumerate(SIDES):
+        made.address[<int>side] = _room(values, f"{which}_address")
+        made.port[<int>side] = <uint16_t *>_room(values, f"{which}_port")
+        made.station[<int>side] = <uint64_t *>_room(values, f"{which}_station")
+    with nogil:
+        make(rows, &made)
+    return Columns(
+        rows.rows,
+        {name: memoryview(column)[:rows.rows * SIZES[name]] for name, column in values.items()},
+        list(table.path_tunnels),
+    )
+
+
+cdef struct Source:
+    const uint8_t *data
+    size_t size
+    size_t offset
+
+
+def restore(FastTable table, columns, uint32_t first_part=0):
+    """`columns.restore`."""
+    cdef Table *rows = &table.decoding.table
+    cdef Source source[64]
+    cdef Made made
+    cdef int sources = 0, each, side
+    cdef Outcome outcome = DONE
+    cdef uint64_t index, count = columns.rows
+    cdef CRow row
+    cdef const uint8_t[::1] view
+    cdef list views = []
+    cdef dict held = {}
+    cdef uint32_t known_paths = len(columns.paths)
+    cdef uint32_t *paths = <uint32_t *>malloc((known_paths + 1) * sizeof(uint32_t))
+    if paths == NULL:
+        raise MemoryError
+    try:
+        for index, tunnels in enumerate(columns.paths):
+            paths[index] = <uint32_t>table.tunnel_paths.number_of(tunnels)
+        if count == 0:
+            return
+        for name, size in SIZES.items():
+            view = columns.values[name]
+            if <uint64_t>view.shape[0] != count * <size_t>size:
+                raise ValueError(f"column {name} has {view.shape[0]} bytes for {count} rows")
+            views.append(view)
+            if name in _PLACES:
+                source[sources].data = &view[0]
+                source[sources].size, source[sources].offset = size, _PLACES[name]
+                sources += 1
+            else:
+                held[name] = <size_t>&view[0]
+        made.protocol = <uint8_t *><size_t>held["protocol"]
+        made.path = <uint32_t *><size_t>held["path"]
+        for side in range(2):
+            which = SIDES[side]
+            made.address[side] = <uint8_t *><size_t>held[f"{which}_address"]
+            made.port[side] = <uint16_t *><size_t>held[f"{which}_port"]
+            made.station[side] = <uint64_t *><size_t>held[f"{which}_station"]
+        with nogil:
+            for index in range(count):
+                memset(&row, 0, sizeof(CRow))
+                for each in range(sources):
+                    memcpy(<uint8_t *>&row + source[each].offset,
+                           source[each].data + index * source[each].size, source[each].size)
+                if (made.path[index] >= known_paths or row.client > NO_CLIENT or row.first_sender > 1
+                        or row.first_ns < 0 or row.last_ns < 0):
+                    break
+                row.key.word[4] = (
+                    <uint64_t>made.port[0][index] << 48 | <uint64_t>made.port[1][index] << 32
+                    | <uint64_t>paths[made.path[index]] << 8 | made.protocol[index])
+                for side in range(2):
+                    row.key.word[2 * side] = be64(made.address[side] + 16 * index)
+                    row.key.word[2 * side + 1] = be64(made.address[side] + 16 * index + 8)
+                    row.sides[side].station = number_of_station(rows, made.station[side][index])
+                row.part += first_part
+                outcome = place_row(rows, &row)
+                if outcome != DONE:
+                    break
+            else:
+                index = count
+    finally:
+        free(paths)
+    table._check(outcome)
+    if index < count:
+        raise ValueError(f"row {index} cannot be: it has no such tunnel path, side or time")
