@@ -12,7 +12,7 @@ from otterize_pcap.cli.last_catch import exit_code_of
 from otterize_pcap.cli.terminal import prepare_output
 from otterize_pcap.version import __version__
 
-EXIT_CODES = """Exit codes: 0 fine; 1 differences or violations (diff, check),
+EXIT_CODES = """Exit codes: 0 fine; 1 differences or violations (diff, check, netpol check),
 or unknown names (explain); 2 usage;
 3 unreadable or broken input; 4 cluster failure; 5 partial capture;
 6 a coverage threshold or --strict not met; 130 interrupted."""
@@ -24,6 +24,7 @@ COMMANDS = (
     "diff",
     "explain",
     "check",
+    "netpol",
     "graph",
     "connections",
     "reduce",

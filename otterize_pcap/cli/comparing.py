@@ -94,30 +94,34 @@ class Gate:
     allow_empty: bool = False
     exit_zero: bool = False
 
-    def unmet(self, sides: Sequence[ServiceGraph]) -> tuple[str, ...]:
-        """Why too little was seen, of captures and documents in the order of their time."""
-        return (*self._empty(sides), *self._below(sides))
+    def unmet(self, sides: Sequence[ServiceGraph], vacuous: str | None = None) -> tuple[str, ...]:
+        """Why too little was seen, of captures and documents in the order of their time.
 
-    def close(self, sides: Sequence[ServiceGraph]) -> None:
+        `vacuous` says why the comparison rests on nothing, empty where it does not; None: whether
+        the sides have connections decides.
+        """
+        return (*self._empty(sides, vacuous), *self._below(sides))
+
+    def close(self, sides: Sequence[ServiceGraph], vacuous: str | None = None) -> None:
         """Fail where too little was seen; the result is printed all the same.
 
         Raises:
             CoverageError: A threshold is not met, or the comparison rests on nothing.
         """
-        empty, below = self._empty(sides), self._below(sides)
+        empty, below = self._empty(sides, vacuous), self._below(sides)
         if empty and self.exit_zero:
             notice(f"note: {'; '.join(empty)}")
             empty = ()
         if empty or below:
             raise CoverageError("; ".join((*empty, *below)))
 
-    def _empty(self, sides: Sequence[ServiceGraph]) -> tuple[str, ...]:
-        side = None if self.allow_empty else ungrounded(sides)
-        if side is None:
+    def _empty(self, sides: Sequence[ServiceGraph], vacuous: str | None) -> tuple[str, ...]:
+        if vacuous is None:
+            side = ungrounded(sides)
+            vacuous = "" if side is None else why_empty(side)
+        if self.allow_empty or not vacuous:
             return ()
-        return (
-            f"the comparison rests on no connection: {why_empty(side)}; --allow-empty accepts that",
-        )
+        return (f"the comparison rests on no connection: {vacuous}; --allow-empty accepts that",)
 
     def _below(self, sides: Sequence[ServiceGraph]) -> tuple[str, ...]:
         coverages = (side.coverage for side in sides if side.coverage is not None)

@@ -1,5 +1,6 @@
 """From paths to service graphs where a path may be a document: graph JSON or ClientIntents."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from otterize_pcap.graph.naming import printable
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.intents.places import Places, declared_places
 from otterize_pcap.intents.read_intents import parse_intents
-from otterize_pcap.intents.sort_files import NOT_PARSED, NamedFile, SortedFiles, sort_files
+from otterize_pcap.intents.sort_files import NOT_PARSED, NamedFile, sort_files
 from otterize_pcap.system_errors import system_reason
 
 DOCUMENTS = (".yaml", ".yml", ".json")
@@ -30,7 +31,7 @@ def read_either(path: Path, selection: Selection, reporting: Reporting = SILENT)
     """
     if path.is_dir() and is_capture_directory(path):
         return read_graph([path], selection)
-    if path.is_file() and not _is_text(path):
+    if path.is_file() and not is_text(path):
         return read_graph([path], selection)
     return filter_graph(read_declared([path], reporting), selection.wanted)
 
@@ -58,25 +59,27 @@ def read_declared(paths: Sequence[Path], reporting: Reporting = SILENT) -> Servi
 
     What is no ClientIntents is left out, and said to be.
     """
-    files = [file for path in paths for file in _files(path)]
+    files = [file for path in paths for file in document_files(path)]
     if len(files) == 1 and is_graph_json(files[0].content):
         return decode_graph(files[0].content, files[0].name)
     sorted_files = sort_files(files)
     if not sorted_files.intents:
         message = f"{', '.join(map(path_text, paths))}: no ClientIntents in this directory ("
-        message += f"found {_listed(sorted_files)}); name the one that declares calls"
+        message += f"found {listed_kinds(sorted_files.left_out)}); name the one that declares calls"
         raise InputError(message)
     if sorted_files.left_out and not reporting.quiet:
-        notice(f"note: left out, since they declare no calls: {_listed(sorted_files)}")
+        notice(
+            f"note: left out, since they declare no calls: {listed_kinds(sorted_files.left_out)}"
+        )
     if reporting.verbose:
         for name in sorted_files.unparsed:
             notice(f"  note: {printable(name)}: {NOT_PARSED}")
     return parse_intents(sorted_files.intents)
 
 
-def _listed(found: SortedFiles) -> str:
+def listed_kinds(found: Counter[str]) -> str:
     """What was left out, the most frequent first."""
-    order = sorted(found.left_out.items(), key=lambda entry: (-entry[1], entry[0]))
+    order = sorted(found.items(), key=lambda entry: (-entry[1], entry[0]))
     return ", ".join(f"{count} {printable(kind)}" for kind, count in order)
 
 
@@ -90,16 +93,17 @@ def read_places(paths: Sequence[Path]) -> Places:
     first = path_text(paths[0].as_posix())
     if any(path.is_dir() and is_capture_directory(path) for path in paths):
         return Places(first)
-    if any(path.is_file() and not _is_text(path) for path in paths):
+    if any(path.is_file() and not is_text(path) for path in paths):
         return Places(first)
-    files = [file for path in paths for file in _files(path)]
+    files = [file for path in paths for file in document_files(path)]
     if len(files) == 1 and is_graph_json(files[0].content):
         return Places(first)
     documents = sort_files(files).intents
     return Places(documents[0][0], tuple(declared_places(documents)))
 
 
-def _files(path: Path) -> Iterator[NamedFile]:
+def document_files(path: Path) -> Iterator[NamedFile]:
+    """The files that a path stands for: itself, or all documents below a directory."""
     if not path.is_dir():
         yield NamedFile(path_text(path), read_bytes(path))
         return
@@ -107,13 +111,13 @@ def _files(path: Path) -> Iterator[NamedFile]:
         entry for entry in path.rglob("*") if entry.suffix in DOCUMENTS and entry.is_file()
     )
     if not inside:
-        message = f"{path}: neither a capture directory nor a directory of exports"
+        message = f"{path}: neither a capture directory nor a directory of documents"
         raise InputError(message)
     for entry in inside:
         yield NamedFile(path_text(entry), read_bytes(entry), in_folder=len(inside) > 1)
 
 
-def _is_text(path: Path) -> bool:
+def is_text(path: Path) -> bool:
     """Whether a file starts like a document; captures hold zero bytes from the start."""
     try:
         with path.open("rb") as file:

@@ -64,11 +64,7 @@ def _use_entry(use: Use) -> UseEntry:
         first_seen=format_time(use.first_ns) if seen else None,
         last_seen=format_time(use.last_ns) if seen else None,
         services=use.services,
-        evidence=None
-        if evidence is None
-        else EvidenceEntry(
-            evidence.file, evidence.packet, format_time(evidence.time_ns), evidence.rule
-        ),
+        evidence=None if evidence is None else evidence_entry(evidence),
     )
 
 
@@ -111,4 +107,11 @@ def _use(entry: UseEntry) -> Use:
         evidence=None
         if evidence is None
         else Evidence(evidence.file, evidence.packet, parse_time(evidence.time), evidence.rule),
+    )
+
+
+def evidence_entry(evidence: Evidence) -> EvidenceEntry:
+    """Where to look for a connection."""
+    return EvidenceEntry(
+        evidence.file, evidence.packet, format_time(evidence.time_ns), evidence.rule
     )

@@ -69,6 +69,11 @@ def full_name(party: Server) -> str:
     return f"{party.name}.{party.namespace}"
 
 
+def port_list(call: Call) -> str:
+    """The ports of a call, separated by commas."""
+    return ", ".join(f"{use.protocol} {use.port}".lstrip() for use in call.uses)
+
+
 def printable(text: str) -> str:
     """A text with everything that is not printable escaped as Python writes it.
 

@@ -23,7 +23,7 @@ class PolicyIndex:
         self._known: dict[Pod, tuple[NetworkPolicy, ...]] = {}
         self._order = {id(policy): number for number, policy in enumerate(self.policies)}
         for policy in self.policies:
-            labels = _asked_labels(policy.pod_selector)
+            labels = asked_labels(policy.pod_selector)
             for label in labels:
                 self._by_label[policy.namespace, label].append(policy)
             if not labels:
@@ -48,7 +48,7 @@ class PolicyIndex:
             yield from self._by_label.get((pod.namespace, label), ())
 
 
-def _asked_labels(selector: LabelSelector) -> tuple[Label, ...]:
+def asked_labels(selector: LabelSelector) -> tuple[Label, ...]:
     """Labels one of which, and no more than one, every pod has that a selector matches."""
     for requirement in selector.requirements:
         if requirement.operator == IN:

@@ -5,23 +5,96 @@ from dataclasses import dataclass
 from otterize_pcap.compare.findings import ERROR, NOTE, WARNING, Rule
 from otterize_pcap.intents.places import Place
 
-DENIED = Rule("call-denied", ERROR, "A call was observed that policies deny.")
-ATTEMPT_DENIED = Rule("attempt-denied", NOTE, "A call came to nothing, and policies deny it.")
-UNJUDGED = Rule("call-not-judged", WARNING, "Whether policies allow a call is not known.")
-UNUSED = Rule("rule-unused", WARNING, "No observed call used what a policy allows.")
-UNSEEN = Rule("rule-not-seen", NOTE, "What a policy allows was not seen, and need not have been.")
-SELECTS_NOTHING = Rule("policy-selects-nothing", WARNING, "A policy selects no pod.")
-NOT_SELECTED = Rule("pods-not-selected", NOTE, "No policy selects a workload's pods.")
-
-INVALID = Rule("policy-invalid", ERROR, "The API server refuses a policy.")
-UNKNOWN_FIELD = Rule("policy-unknown-field", ERROR, "A policy has a field that the API has not.")
-TWICE = Rule("policy-twice", WARNING, "A policy is there twice; the later one counts.")
-EMPTY_PEERS = Rule("policy-empty-peers", WARNING, "An empty list of peers allows everybody.")
-NO_TYPE = Rule("policy-rules-without-type", WARNING, "A policy's rules are of a type it has not.")
-SERVICE_PORT = Rule("policy-service-port", WARNING, "A rule has a Service's port, not its target.")
-NO_NAMESPACE = Rule("policy-no-namespace", WARNING, "A rule selects no namespace that there is.")
-NO_PEER_POD = Rule("policy-no-peer-pod", WARNING, "A rule selects no pod that there is.")
-NO_PORT_NAME = Rule("policy-no-port-name", WARNING, "A rule names a port that no pod has.")
+DENIED = Rule(
+    "call-denied",
+    ERROR,
+    "A call was observed that policies deny.",
+    "{client} calls {server}, which policies deny",
+)
+ATTEMPT_DENIED = Rule(
+    "attempt-denied",
+    NOTE,
+    "A call came to nothing, and policies deny it.",
+    "{client} tried to call {server}, which policies deny",
+)
+UNJUDGED = Rule(
+    "call-not-judged",
+    WARNING,
+    "Whether policies allow a call is not known.",
+    "{client} calls {server}, and whether policies allow that is not known",
+)
+UNUSED = Rule(
+    "rule-unused",
+    WARNING,
+    "No observed call used what a policy allows.",
+    "{client} allows what was not observed",
+)
+UNSEEN = Rule(
+    "rule-not-seen",
+    NOTE,
+    "What a policy allows was not seen, and need not have been.",
+    "{client} allows what was not seen, and need not have been",
+)
+SELECTS_NOTHING = Rule(
+    "policy-selects-nothing", WARNING, "A policy selects no pod.", "{client} selects no pod"
+)
+NOT_SELECTED = Rule(
+    "pods-not-selected", NOTE, "No policy selects a pod.", "no policy selects pods of {client}"
+)
+INVALID = Rule(
+    "policy-invalid",
+    ERROR,
+    "The API server refuses a policy.",
+    "{client} is one that the API server refuses",
+)
+UNKNOWN_FIELD = Rule(
+    "policy-unknown-field",
+    ERROR,
+    "A policy has a field that the API has not.",
+    "{client} has a field that the API has not",
+)
+TWICE = Rule(
+    "policy-twice",
+    WARNING,
+    "A policy is there twice; the later one counts.",
+    "{client} is there twice",
+)
+EMPTY_PEERS = Rule(
+    "policy-empty-peers",
+    WARNING,
+    "An empty list of peers allows everybody.",
+    "{client} allows everybody by an empty list",
+)
+NO_TYPE = Rule(
+    "policy-rules-without-type",
+    WARNING,
+    "A policy's rules are of a type that it has not.",
+    "{client} has rules of a type that it has not",
+)
+SERVICE_PORT = Rule(
+    "policy-service-port",
+    WARNING,
+    "A rule has a Service's port in place of its target port.",
+    "{client} has a Service's port in place of its target port",
+)
+NO_NAMESPACE = Rule(
+    "policy-no-namespace",
+    WARNING,
+    "A rule selects no namespace that there is.",
+    "{client} selects no namespace that there is",
+)
+NO_PEER_POD = Rule(
+    "policy-no-peer-pod",
+    WARNING,
+    "A rule selects no pod that there is.",
+    "{client} has a rule for no pod that there is",
+)
+NO_PORT_NAME = Rule(
+    "policy-no-port-name",
+    WARNING,
+    "A rule names a port that no pod has.",
+    "{client} names a port that no pod has",
+)
 
 POLICY_RULES = (
     DENIED,

@@ -1,8 +1,8 @@
 """Picture → Graphviz's DOT: clients left, a cluster for each namespace."""
 
+from otterize_pcap.graph.naming import port_list
 from otterize_pcap.graph.service_graph import ATTEMPTED, LOOKUP
 from otterize_pcap.render.picture import ADDED, CHANGED, NOT_SEEN, REMOVED, UNMARKED, Edge, Picture
-from otterize_pcap.render.sentence import port_list
 
 STYLES = {
     UNMARKED: "",

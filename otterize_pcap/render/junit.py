@@ -1,14 +1,14 @@
 """Findings as JUnit XML, which CI systems show as tests.
 
-Every call is a test case, its client the class: errors are failures, warnings and notes are
-skipped, and calls with nothing to say have passed. Too little seen is a failed case of its own.
+Every call is a test case, its client the class, and so is what else there is a finding of: errors
+are failures, warnings and notes are skipped, and calls with nothing to say have passed. Too little
+seen is a failed case of its own.
 """
 
 from html import escape
 
-from otterize_pcap.compare.findings import ERROR, Finding, FindingList, of_level
-from otterize_pcap.graph.naming import full_name, printable
-from otterize_pcap.graph.service_graph import Call
+from otterize_pcap.compare.findings import ERROR, Finding, FindingList, Topic, of_level
+from otterize_pcap.graph.naming import printable
 from otterize_pcap.render.sentence import finding_sentence
 
 
@@ -26,7 +26,7 @@ def render_junit(found: FindingList) -> str:
         f'  <testsuite name="{found.title}" {counts}>',
         *(line for reason in found.unmet for line in _unmet_case(found.title, reason)),
         *(line for finding in found.findings for line in _case(finding)),
-        *(f"    <testcase {_names(call)}/>" for call in found.passed),
+        *(f"    <testcase {_names(topic)}/>" for topic in found.passed),
         "  </testsuite>",
         "</testsuites>",
     ]
@@ -49,9 +49,9 @@ def _case(finding: Finding) -> list[str]:
         inside = f'      <failure type="{rule.name}" message="{said}"/>'
     else:
         inside = f'      <skipped message="{rule.name}: {said}"/>'
-    return [f"    <testcase {_names(finding.call)}>", inside, "    </testcase>"]
+    return [f"    <testcase {_names(finding.topic, rule.name)}>", inside, "    </testcase>"]
 
 
-def _names(call: Call) -> str:
-    client, server = (escape(printable(full_name(party))) for party in (call.client, call.server))
-    return f'classname="{client}" name="calls {server}"'
+def _names(topic: Topic, rule: str = "") -> str:
+    client, server = (escape(printable(name)) for name in (topic.client, topic.server))
+    return f'classname="{client}" name="{f"calls {server}" if server else rule}"'

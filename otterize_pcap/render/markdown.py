@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterator
 
 from otterize_pcap.compare.findings import ERROR, Finding, FindingList, of_level
-from otterize_pcap.graph.naming import full_name, printable
-from otterize_pcap.render.sentence import port_list
+from otterize_pcap.graph.naming import printable
 
 # A comment on GitHub holds 65,536 characters; room is left for the last line.
 MAX_LENGTH = 65_000
@@ -46,12 +45,12 @@ def _rows(found: FindingList) -> Iterator[tuple[str, int]]:
 
 
 def _row(finding: Finding) -> str:
-    call = finding.call
+    topic = finding.topic
     cells = (
         finding.rule.text.rstrip("."),
-        _name(full_name(call.client)),
-        _name(full_name(call.server)),
-        port_list(call),
+        _name(topic.client),
+        _name(topic.server) if topic.server else "",
+        topic.ports,
         _escaped(finding.reason),
     )
     return f"| {' | '.join(cells)} |"

@@ -1,7 +1,7 @@
 """Findings as SARIF 2.1.0 (OASIS), which code scanning shows.
 
 Code scanning wants a file for each result: it is where the call, or else its client, is declared. A
-fingerprint of both ends keeps a result the same from run to run.
+fingerprint of what it is about keeps a result the same from run to run.
 """
 
 import hashlib
@@ -11,8 +11,6 @@ from typing import Any
 from urllib.parse import quote
 
 from otterize_pcap.compare.findings import Finding, FindingList
-from otterize_pcap.graph.naming import full_name
-from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.render.sentence import finding_sentence
 from otterize_pcap.version import __version__
 
@@ -46,8 +44,8 @@ def _failed(reasons: Iterable[str]) -> dict[str, Any]:
 
 
 def _result(finding: Finding, index: int) -> dict[str, Any]:
-    call = finding.call
-    name = f"{full_name(call.client)} calls {full_name(call.server)}"
+    topic = finding.topic
+    name = f"{topic.client} calls {topic.server}" if topic.server else topic.client
     location: dict[str, Any] = {"logicalLocations": [{"fullyQualifiedName": name}]}
     if finding.place is not None:
         location["physicalLocation"] = {
@@ -65,11 +63,5 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
 
 
 def _fingerprint(finding: Finding) -> str:
-    parts = [finding.rule.name, *_identity(finding.call.client), *_identity(finding.call.server)]
+    parts = [finding.rule.name, *finding.topic.identity]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _identity(party: Workload | External) -> tuple[str, ...]:
-    if isinstance(party, External):
-        return ("external", party.name)
-    return (party.name, party.namespace, party.written_kind, party.label)

@@ -6,6 +6,7 @@ Nothing in it is active: no script, no link, no font or image from elsewhere.
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from otterize_pcap.graph.naming import port_list
 from otterize_pcap.graph.service_graph import ATTEMPTED, LOOKUP
 from otterize_pcap.render.layout import Place, lay_out
 from otterize_pcap.render.picture import (
@@ -18,7 +19,6 @@ from otterize_pcap.render.picture import (
     Node,
     Picture,
 )
-from otterize_pcap.render.sentence import port_list
 
 CHARACTER, PADDING, HEIGHT = 7.2, 12, 30
 ROW, GAP, MARGIN = 48, 110, 24

@@ -17,6 +17,7 @@ COMMANDS = {
     "intents export": ExportFormat,
     "diff": ComparisonFormat,
     "check": ComparisonFormat,
+    "netpol check": ComparisonFormat,
     "graph": PictureFormat,
 }
 # Formats that a command prints when it is not told which, and words for another format.

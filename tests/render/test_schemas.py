@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from otterize_pcap.graph import graph_format
 from otterize_pcap.render import calls_json
 from otterize_pcap.render.comparison_json import check_schema, diff_schema
+from otterize_pcap.render.netpol_json import policy_check_schema
 from tests.conftest import FIXTURES, ROOT, Otterize
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -21,6 +22,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "calls": calls_json.json_schema,
     "diff": diff_schema,
     "check": check_schema,
+    "netpol-check": policy_check_schema,
 }
 ALLOW = ("--allow", FIXTURES / "tutorial" / "export.yaml")
 TUTORIAL, LATER = FIXTURES / "tutorial-before", FIXTURES / "tutorial-after"

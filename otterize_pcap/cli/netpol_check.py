@@ -1,0 +1,186 @@
+"""`otterize netpol check POLICIES… [CAPTURE…]`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from otterize_pcap.cli.comparing import (
+    DIFFERENT,
+    AllowEmpty,
+    ComparisonFormat,
+    ExitZero,
+    Format,
+    Gate,
+    MaxUnresolved,
+    RequireNode,
+    read_thresholds,
+    render_findings,
+)
+from otterize_pcap.cli.graph_input import why_empty
+from otterize_pcap.cli.inputs import open_captures
+from otterize_pcap.cli.options import Output, selects
+from otterize_pcap.cli.output_form import chosen_form
+from otterize_pcap.cli.policy_input import (
+    in_order,
+    is_capture,
+    read_policy_paths,
+    recorded_policies,
+    with_recorded,
+)
+from otterize_pcap.cli.selection import Reporting, Selection
+from otterize_pcap.cli.summary import summary_lines
+from otterize_pcap.cli.terminal import emit, notice
+from otterize_pcap.compare.findings import ERROR
+from otterize_pcap.counted import counted
+from otterize_pcap.errors import UsageError
+from otterize_pcap.graph.service_graph import ServiceGraph
+from otterize_pcap.policies.check_policies import CheckScope, PolicyCheck, check_policies
+from otterize_pcap.policies.network_policy import NetworkPolicy
+from otterize_pcap.policies.policy_findings import policy_findings
+from otterize_pcap.render.netpol_json import render_policy_check_json
+from otterize_pcap.render.netpol_text import render_policy_check
+from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
+from otterize_pcap.resolve.merge_graphs import merge_graphs
+from otterize_pcap.snapshot.objects import DEFAULT_NAMESPACE
+from otterize_pcap.snapshot.snapshot import Snapshot
+
+NO_LABELS = (
+    "no pod of the snapshot has a label; take it with `otterize snapshot` or `kubectl get -o json`"
+)
+NO_POLICIES = "there is no policy, neither given nor in the snapshot"
+NOTHING_ISOLATED = "no observed call reaches or leaves a pod that these policies isolate"
+
+
+@selects
+def check_network_policies(  # noqa: PLR0913 - one parameter an option, all passed by name
+    selection: Selection,
+    reporting: Reporting,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="PATH",
+            help="NetworkPolicies: files, directories, `-` for stdin; and captures, which are told "
+            "by what they hold. Without policies those of the snapshot are checked; without "
+            "captures the newest directory under ./otterize-captures/ is.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    recorded: Annotated[
+        bool,
+        typer.Option(
+            "--recorded",
+            help="Add the policies that the snapshot holds, but for those of the same names.",
+        ),
+    ] = False,
+    policy_namespace: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="The namespace of policies that name none."),
+    ] = DEFAULT_NAMESPACE,
+    unused: Annotated[
+        bool, typer.Option("--unused", help="List what policies allow and nothing used, too.")
+    ] = False,
+    format_: Format = None,
+    max_unresolved: MaxUnresolved = None,
+    require_node: RequireNode = None,
+    allow_empty: AllowEmpty = False,
+    exit_zero: ExitZero = False,
+    output: Output = None,
+) -> None:
+    """Check NetworkPolicies against observed calls, and for mistakes.
+
+    Exits 0 where they allow every call, 1 where one is denied or a policy is broken, and 6 where
+    there is too little to tell.
+
+    Example: otterize netpol check k8s/ my-capture/ --unused
+    """
+    form = chosen_form(format_, output, ComparisonFormat.TEXT)
+    asked = read_thresholds(max_unresolved, require_node, strict=reporting.strict)
+    gate = Gate(asked, allow_empty, exit_zero)
+    scope = _scope(selection)
+    captures = [path for path in paths or () if is_capture(path)]
+    files = [path for path in paths or () if path not in captures]
+    read = read_policy_paths(files, policy_namespace, reporting)
+    opened = open_captures(captures or None, selection.snapshots, selection.reading)
+    mapped = [map_capture(capture, selection.by_makers.rules) for capture in opened]
+    policies = _policies(read.policies, mapped[-1].snapshot, reporting, recorded or not files)
+    check, remarks = check_policies(
+        policies, mapped, scope, attempts=selection.rules.inclusion.attempts
+    )
+    of_files = [each for each in read.remarks if scope.has_namespace(each.policy.namespace)]
+    remarks = in_order((*of_files, *remarks))
+    observed = merge_graphs([each.graph for each in mapped])
+    vacuous = _vacuous(policies, check, mapped, observed)
+    unmet = gate.unmet((observed,), vacuous)
+    match form:
+        case ComparisonFormat.TEXT:
+            emit(render_policy_check(check, remarks, unused=unused), output)
+        case ComparisonFormat.JSON:
+            emit(render_policy_check_json(check, remarks, unmet), output)
+        case _:
+            found = policy_findings(check, remarks, unused=unused)
+            emit(render_findings(replace(found, unmet=unmet), form), output)
+    if observed.coverage is not None and not reporting.quiet:
+        for line in summary_lines(observed.coverage, verbose=reporting.verbose):
+            notice(line)
+    gate.close((observed,), vacuous)
+    broken = any(remark.rule.level == ERROR for remark in remarks)
+    if (check.denied or broken) and not exit_zero:
+        raise typer.Exit(DIFFERENT)
+
+
+def _scope(selection: Selection) -> CheckScope:
+    """What is reported.
+
+    Raises:
+        UsageError: An option was given that means nothing here.
+    """
+    inclusion, wanted = selection.rules.inclusion, selection.wanted
+    refused = {
+        "--server": wanted.server is not None,
+        "--exclude-labels": bool(inclusion.exclude_labels),
+        "--exclude-self": not inclusion.self_calls,
+        "--distinct-by-label": bool(inclusion.distinct_by_label),
+    }
+    for option, given in refused.items():
+        if given:
+            message = (
+                f"{option} means nothing to a check of policies; choose what it reports with -n, "
+                "--exclude-services and --exclude-namespaces"
+            )
+            raise UsageError(message)
+    return CheckScope(wanted.namespaces, inclusion.exclude_namespaces, wanted.exclude_services)
+
+
+def _policies(
+    given: tuple[NetworkPolicy, ...], snapshot: Snapshot, reporting: Reporting, add_recorded: bool
+) -> tuple[NetworkPolicy, ...]:
+    """The policies to check: those that were given, those that were recorded, or both."""
+    recorded = recorded_policies(snapshot)
+    if add_recorded:
+        return with_recorded(given, recorded)
+    names = {(each.namespace, each.name) for each in given}
+    more = sum((each.namespace, each.name) not in names for each in recorded)
+    if more and not reporting.quiet:
+        what = counted(more, "other policy", "other policies")
+        notice(f"note: the snapshot holds {what}; --recorded adds what it holds")
+    return given
+
+
+def _vacuous(
+    policies: tuple[NetworkPolicy, ...],
+    check: PolicyCheck,
+    captures: list[MappedCapture],
+    observed: ServiceGraph,
+) -> str:
+    """Why a check rests on nothing; empty where it does not."""
+    pods = [pod for mapped in captures for pod in mapped.snapshot.pods]
+    if pods and not any(pod.labels for pod in pods):
+        return NO_LABELS
+    if not policies:
+        return NO_POLICIES
+    if check.judged:
+        return ""
+    return NOTHING_ISOLATED if check.allowed else why_empty(observed)

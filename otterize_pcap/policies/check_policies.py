@@ -1,0 +1,236 @@
+"""Policies against what captures show: calls that they deny, and what nothing uses or needs.
+
+A flow is judged by its own capture's snapshot. What a capture could not show says nothing against a
+rule, and a connection of which an end is not known says nothing at all.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from otterize_pcap.compare.coverage_gaps import Gap, coverage_gaps
+from otterize_pcap.counted import counted
+from otterize_pcap.graph.fate import Fate
+from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.policies.evaluate import Evaluator, Judgement, Outcome
+from otterize_pcap.policies.judged_calls import JudgedCall, judged_calls, workloads_of
+from otterize_pcap.policies.mistakes import find_mistakes
+from otterize_pcap.policies.network_policy import NetworkPolicy
+from otterize_pcap.policies.pod_flows import PodFlow, PodFlows, UndecidedFlow, pod_flows
+from otterize_pcap.policies.policy_rules import Remark
+from otterize_pcap.policies.usage import RulePart, Usage
+from otterize_pcap.resolve.map_capture import MappedCapture
+from otterize_pcap.snapshot.snapshot import Pod
+
+PERHAPS_USED = "whether a call needs it is not known"
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedPart:
+    """What a policy allows and nothing used; `reasons` why it need not have been seen."""
+
+    part: RulePart
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NotSelected:
+    """Pods that no policy selects, of `workload`, or all of a namespace without any policy."""
+
+    namespace: str
+    workload: Workload | None
+    pods: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyCheck:
+    """What a check of policies found.
+
+    `denied`, `attempts` (denied, and in vain anyway), `unknown` and `allowed` are calls, sorted.
+    `undecided` counts connections by why nobody knows their ends. `judged` says how many flows a
+    pod's filter decides that policies isolate.
+    """
+
+    denied: tuple[JudgedCall, ...] = ()
+    attempts: tuple[JudgedCall, ...] = ()
+    unknown: tuple[JudgedCall, ...] = ()
+    allowed: tuple[JudgedCall, ...] = ()
+    undecided: tuple[tuple[Fate, int], ...] = ()
+    unused: tuple[UnusedPart, ...] = ()
+    selecting_nothing: tuple[NetworkPolicy, ...] = ()
+    not_selected: tuple[NotSelected, ...] = ()
+    judged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckScope:
+    """What is reported; policies are judged by all that there is.
+
+    `namespaces` are those of policies and of one end of a call, all where it is empty;
+    `excluded` are workloads, by name or `name.namespace`.
+    """
+
+    namespaces: frozenset[str] = frozenset()
+    excluded_namespaces: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
+
+    def has_namespace(self, name: str) -> bool:
+        """Whether policies and pods of a namespace are asked for."""
+        return name not in self.excluded_namespaces and (
+            not self.namespaces or name in self.namespaces
+        )
+
+    def has_workload(self, workload: Workload) -> bool:
+        """Whether a workload is asked for."""
+        return self.has_namespace(workload.namespace) and not self._is_excluded(workload)
+
+    def has_flow(self, flow: PodFlow) -> bool:
+        """Whether a flow is asked for: one end is, and none is excluded."""
+        workloads = [*workloads_of(flow.client), *workloads_of(flow.server)]
+        if any(
+            self._is_excluded(each) or each.namespace in self.excluded_namespaces
+            for each in workloads
+        ):
+            return False
+        return not self.namespaces or any(map(self.has_workload, workloads))
+
+    def _is_excluded(self, workload: Workload) -> bool:
+        return not {workload.name, f"{workload.name}.{workload.namespace}"}.isdisjoint(
+            self.excluded
+        )
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What all captures say together."""
+
+    usage: Usage = field(default_factory=Usage)
+    judged: list[tuple[PodFlow, Judgement]] = field(default_factory=list)
+    undecided: list[UndecidedFlow] = field(default_factory=list)
+    perhaps: set[int] = field(default_factory=set)
+    gaps: list[Gap] = field(default_factory=list)
+    selected: dict[int, set[Workload]] = field(default_factory=lambda: defaultdict(set))
+    unselected: dict[tuple[str, Workload], set[str]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
+
+
+EVERYTHING = CheckScope()
+
+
+def check_policies(
+    policies: Sequence[NetworkPolicy],
+    captures: Sequence[MappedCapture],
+    scope: CheckScope = EVERYTHING,
+    *,
+    attempts: bool = False,
+) -> tuple[PolicyCheck, tuple[Remark, ...]]:
+    """Hold policies against captures.
+
+    Args:
+        policies: All that there are.
+        captures: Each with the snapshot by which its flows are judged.
+        scope: What is reported.
+        attempts: Whether calls that came to nothing count as others do.
+
+    Returns:
+        What was found of calls, pods and rules, and remarks on the policies.
+    """
+    seen = _Seen()
+    for mapped in captures:
+        _look(policies, mapped, pod_flows(mapped), seen)
+    judged = [(flow, found) for flow, found in seen.judged if scope.has_flow(flow)]
+    calls = judged_calls(judged)
+    asked = [policy for policy in policies if scope.has_namespace(policy.namespace)]
+    snapshots = [mapped.snapshot for mapped in captures]
+    remarks = tuple(find_mistakes(asked, snapshots, seen.usage))
+    denied = [call for call in calls if call.outcome is Outcome.DENIED]
+    check = PolicyCheck(
+        denied=tuple(call for call in denied if attempts or not call.is_attempt),
+        attempts=tuple(call for call in denied if call.is_attempt and not attempts),
+        unknown=tuple(call for call in calls if call.outcome is Outcome.UNKNOWN),
+        allowed=tuple(call for call in calls if call.outcome is Outcome.ALLOWED),
+        undecided=_counted(seen.undecided),
+        unused=tuple(_unused(asked, seen)),
+        selecting_nothing=tuple(each for each in asked if id(each) not in seen.selected),
+        not_selected=_not_selected(policies, seen, scope),
+        judged=sum(any(side.policies for side in found.sides) for _, found in judged),
+    )
+    return check, remarks
+
+
+def _look(
+    policies: Sequence[NetworkPolicy], mapped: MappedCapture, flows: PodFlows, seen: _Seen
+) -> None:
+    """Judge all flows of a capture, and see whom policies select."""
+    evaluator = Evaluator(policies, mapped.snapshot)
+    for flow in flows.flows:
+        judgement = evaluator.judge(flow)
+        if judgement.sides:
+            seen.judged.append((flow, judgement))
+            seen.usage.add(judgement)
+            seen.perhaps.update(
+                id(policy)
+                for side in judgement.sides
+                if side.outcome is Outcome.UNKNOWN
+                for policy in side.policies
+            )
+    seen.undecided += flows.undecided
+    if mapped.graph.coverage is not None:
+        seen.gaps += coverage_gaps(mapped.graph.coverage)
+    for pod in mapped.snapshot.pods:
+        if pod.host_network:
+            continue
+        workload = mapped.identities.of(pod).workload
+        selecting = evaluator.index.selecting(pod)
+        for policy in selecting:
+            seen.selected[id(policy)].add(workload)
+        if not selecting:
+            seen.unselected[pod.namespace, workload].add(_uid(pod))
+
+
+def _uid(pod: Pod) -> str:
+    return f"{pod.name} {pod.uid}"
+
+
+def _counted(undecided: Sequence[UndecidedFlow]) -> tuple[tuple[Fate, int], ...]:
+    found: Counter[Fate] = Counter()
+    for flow in undecided:
+        found[flow.fate] += flow.connections
+    return tuple(sorted(found.items()))
+
+
+def _unused(policies: Sequence[NetworkPolicy], seen: _Seen) -> Iterator[UnusedPart]:
+    """What nothing used of policies that select a pod; of others that is said of them."""
+    for policy in policies:
+        if id(policy) not in seen.selected:
+            continue
+        reasons = tuple(_hidden(seen.selected[id(policy)], seen))
+        if id(policy) in seen.perhaps:
+            reasons = (PERHAPS_USED, *reasons)
+        yield from (UnusedPart(part, reasons) for part in seen.usage.unused(policy))
+
+
+def _hidden(workloads: set[Workload], seen: _Seen) -> Iterator[str]:
+    """Why calls of some workloads, or to them, need not have been seen."""
+    said = (gap.reason for gap in seen.gaps if any(gap.has(each) for each in workloads))
+    yield from dict.fromkeys(said)
+    fates: Counter[Fate] = Counter()
+    for flow in seen.undecided:
+        if not workloads.isdisjoint(flow.callers | flow.called):
+            fates[flow.fate] += flow.connections
+    for fate, count in sorted(fates.items()):
+        yield f"{counted(count, 'connection')} may be it: {fate}"
+
+
+def _not_selected(
+    policies: Sequence[NetworkPolicy], seen: _Seen, scope: CheckScope
+) -> tuple[NotSelected, ...]:
+    with_policies = {policy.namespace for policy in policies}
+    found: Counter[tuple[str, Workload | None]] = Counter()
+    for (namespace, workload), pods in seen.unselected.items():
+        if not scope.has_workload(workload):
+            continue
+        found[namespace, workload if namespace in with_policies else None] += len(pods)
+    order = sorted(found.items(), key=lambda each: (each[0][0], str(each[0][1])))
+    return tuple(NotSelected(namespace, workload, pods) for (namespace, workload), pods in order)

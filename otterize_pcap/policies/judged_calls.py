@@ -1,0 +1,144 @@
+"""Flows of pods → calls of workloads, with what policies make of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from otterize_pcap.graph.naming import full_name
+from otterize_pcap.graph.service_graph import ATTEMPTED, Evidence, Workload
+from otterize_pcap.policies.evaluate import Judgement, Outcome, Side
+from otterize_pcap.policies.flow_ends import (
+    AnyEnd,
+    ApiServerEnd,
+    NodeEnd,
+    OutsideEnd,
+    PodEnd,
+    ServiceEnd,
+    UnknownEnd,
+    end_text,
+)
+from otterize_pcap.policies.network_policy import NetworkPolicy
+from otterize_pcap.policies.pod_flows import PodFlow
+from otterize_pcap.resolve.build_graph import is_earlier
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Party:
+    """Who calls or is called: `name` is `NAME.NAMESPACE`, or what is known of who is no workload.
+
+    `kind` is a workload's, as kubectl takes it, else empty.
+    """
+
+    name: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCall:
+    """All flows between pods of two workloads to one port that policies make the same of.
+
+    `port` is the server's own. `flow` is the earliest of them, and `judgement` what becomes of it;
+    `connections` are those of all, `pods` how many pairs of pods they are between.
+    """
+
+    client: Party
+    server: Party
+    protocol: str
+    port: int
+    outcome: Outcome
+    is_attempt: bool
+    connections: int
+    pods: int
+    services: tuple[str, ...]
+    flow: PodFlow
+    judgement: Judgement
+
+    @property
+    def evidence(self) -> Evidence:
+        """The earliest packet."""
+        return self.flow.evidence
+
+    @property
+    def denying(self) -> tuple[Side, ...]:
+        """The filters that let it not pass."""
+        return tuple(side for side in self.judgement.sides if side.outcome is Outcome.DENIED)
+
+
+def party_of(end: AnyEnd) -> Party:
+    """Whose end it is, for people."""
+    match end:
+        case PodEnd(workload=workload) | NodeEnd(workload=Workload() as workload):
+            return party_of_workload(workload)
+        case NodeEnd() | ApiServerEnd() | OutsideEnd() | ServiceEnd() | UnknownEnd():
+            return Party(end_text(end))
+
+
+def workloads_of(end: AnyEnd) -> tuple[Workload, ...]:
+    """The workloads whose end it is, or may be."""
+    match end:
+        case PodEnd(workload=workload) | NodeEnd(workload=Workload() as workload):
+            return (workload,)
+        case ServiceEnd(ends=ends):
+            return tuple(dict.fromkeys(each for one in ends for each in workloads_of(one)))
+        case _:
+            return ()
+
+
+def party_of_workload(workload: Workload) -> Party:
+    """A workload, for people."""
+    return Party(full_name(workload), workload.written_kind)
+
+
+def judged_calls(judged: Iterable[tuple[PodFlow, Judgement]]) -> tuple[JudgedCall, ...]:
+    """Flows with what becomes of each, summed up by workloads, in order."""
+    found: dict[tuple[object, ...], JudgedCall] = {}
+    for flow, judgement in judged:
+        call = JudgedCall(
+            client=party_of(flow.client),
+            server=party_of(flow.server),
+            protocol=flow.protocol,
+            port=flow.server_port,
+            outcome=judgement.outcome,
+            is_attempt=flow.status == ATTEMPTED,
+            connections=flow.connections,
+            pods=1,
+            services=flow.services,
+            flow=flow,
+            judgement=judgement,
+        )
+        key = (*_names(call), call.outcome, call.is_attempt, *_denied_by(judgement))
+        found[key] = call if key not in found else _together(found[key], call)
+    return tuple(sorted(found.values(), key=_order))
+
+
+def _names(call: JudgedCall) -> tuple[Party, Party, str, int]:
+    return call.client, call.server, call.protocol, call.port
+
+
+def _order(call: JudgedCall) -> tuple[object, ...]:
+    return (*_names(call), call.outcome, call.is_attempt, *_denied_by(call.judgement))
+
+
+def _denied_by(judgement: Judgement) -> tuple[str, ...]:
+    """The directions and policies that deny, which are worth telling apart."""
+    return tuple(
+        " ".join((side.direction, *(f"{each.namespace}/{each.name}" for each in side.policies)))
+        for side in judgement.sides
+        if side.outcome is Outcome.DENIED
+    )
+
+
+def _together(known: JudgedCall, more: JudgedCall) -> JudgedCall:
+    first = more if is_earlier(more.evidence, known.evidence) else known
+    return replace(
+        known,
+        connections=known.connections + more.connections,
+        pods=known.pods + more.pods,
+        services=tuple(sorted({*known.services, *more.services})),
+        flow=first.flow,
+        judgement=first.judgement,
+    )
+
+
+def isolating_policies(call: JudgedCall) -> tuple[NetworkPolicy, ...]:
+    """The policies for which a call is denied."""
+    return tuple(policy for side in call.denying for policy in side.policies)

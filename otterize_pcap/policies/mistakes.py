@@ -1,0 +1,165 @@
+"""What policies probably do not mean: found by what the cluster has, in all snapshots alike."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from otterize_pcap.compare.findings import Rule
+from otterize_pcap.intents.places import Place
+from otterize_pcap.policies.network_policy import (
+    EGRESS,
+    INGRESS,
+    LabelSelector,
+    NetworkPolicy,
+    Peer,
+    PolicyPort,
+    PolicyRule,
+)
+from otterize_pcap.policies.pod_finder import PodFinder
+from otterize_pcap.policies.policy_rules import (
+    NO_NAMESPACE,
+    NO_PEER_POD,
+    NO_PORT_NAME,
+    SERVICE_PORT,
+    Remark,
+)
+from otterize_pcap.policies.rule_text import name_of, selector_text
+from otterize_pcap.policies.usage import RulePart, Usage
+from otterize_pcap.snapshot.snapshot import Pod, Snapshot
+
+ServicePort = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """A Service's port that leads to another one of a pod."""
+
+    service: str
+    target: int
+
+
+class _World:
+    """One snapshot, as mistakes are looked for in it."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.pods = PodFinder(snapshot)
+        self._snapshot = snapshot
+        self._fronts: dict[bytes, dict[ServicePort, _Front]] | None = None
+
+    def front(self, pod: Pod, port: ServicePort) -> _Front | None:
+        """The Service of a pod that has a port which the pod itself has elsewhere."""
+        for address in pod.addresses:
+            found = self._of(address).get(port)
+            if found is not None:
+                return found
+        return None
+
+    def _of(self, address: bytes) -> Mapping[ServicePort, _Front]:
+        if self._fronts is None:
+            self._fronts = defaultdict(dict)
+            for service in self._snapshot.services:
+                name = f"{service.namespace}/{service.name}"
+                for port, backends in service.backends.items():
+                    for backend in backends:
+                        if backend.port not in (None, port[1]):
+                            front = _Front(name, backend.port or 0)
+                            self._fronts[backend.address].setdefault(port, front)
+        return self._fronts.get(address, {})
+
+
+def find_mistakes(
+    policies: Sequence[NetworkPolicy], snapshots: Sequence[Snapshot], usage: Usage
+) -> Iterator[Remark]:
+    """Remarks on policies, each with the line of its rule."""
+    worlds = [_World(snapshot) for snapshot in snapshots]
+    for policy in policies:
+        for direction in (INGRESS, EGRESS):
+            for number, rule in enumerate(policy.rules(direction)):
+                part = RulePart(policy, direction, number)
+                for remark in _of_rule(part, rule, worlds, usage):
+                    yield Remark(remark[0], name_of(policy), remark[1], _place(rule, policy))
+
+
+def _place(rule: PolicyRule, policy: NetworkPolicy) -> Place | None:
+    return rule.place or policy.place
+
+
+def _of_rule(
+    part: RulePart, rule: PolicyRule, worlds: Sequence[_World], usage: Usage
+) -> Iterator[tuple[Rule, str]]:
+    for peer in rule.peers:
+        yield from _of_peer(peer, part.policy.namespace, worlds)
+    for number, port in enumerate(rule.ports):
+        if usage.is_used(RulePart(part.policy, part.direction, part.rule, port=number)):
+            continue
+        called = [(world, list(_called(part, rule, world))) for world in worlds]
+        yield from _of_port(port, called)
+
+
+def _of_peer(peer: Peer, own: str, worlds: Sequence[_World]) -> Iterator[tuple[Rule, str]]:
+    if peer.namespace_selector is not None:
+        if not all(world.pods.labels.is_recorded for world in worlds):
+            return
+        if not any(
+            world.pods.labels.match(peer.namespace_selector, name)
+            for world in worlds
+            for name in world.pods.namespaces
+        ):
+            yield NO_NAMESPACE, f"no namespace has {selector_text(peer.namespace_selector)}"
+            return
+    if peer.pod_selector is None or peer.pod_selector == LabelSelector():
+        return
+    if any(True for world in worlds for _ in world.pods.meant(peer, own)):
+        return
+    text = selector_text(peer.pod_selector)
+    elsewhere = sorted(
+        {pod.namespace for world in worlds for pod in world.pods.having(peer.pod_selector)}
+    )
+    if peer.namespace_selector is not None:
+        yield NO_PEER_POD, f"no pod of such namespaces has {text}"
+    elif elsewhere:
+        where = ", ".join(elsewhere)
+        yield (
+            NO_PEER_POD,
+            (
+                f"no pod of {own} has {text}, but pods of {where} have: a podSelector alone means "
+                "the policy's own namespace"
+            ),
+        )
+    else:
+        yield NO_PEER_POD, f"no pod of {own} has {text}"
+
+
+def _called(part: RulePart, rule: PolicyRule, world: _World) -> Iterator[Pod]:
+    """The pods whose ports a rule speaks of, where it says which pods these are."""
+    if part.direction == INGRESS:
+        yield from world.pods.selected(part.policy)
+    else:
+        for peer in rule.peers:
+            yield from world.pods.meant(peer, part.policy.namespace)
+
+
+def _of_port(
+    port: PolicyPort, called: Sequence[tuple[_World, Sequence[Pod]]]
+) -> Iterator[tuple[Rule, str]]:
+    pods = [pod for _, found in called for pod in found]
+    if not pods or port.port is None or port.end_port is not None:
+        return
+    if isinstance(port.port, str):
+        number = port.port
+        if not any((port.protocol, pod.named_ports.get(number)) in pod.ports for pod in pods):
+            yield NO_PORT_NAME, f"no pod that it speaks of has a {port.protocol} port {number!r}"
+        return
+    asked = (port.protocol, port.port)
+    if any(asked in pod.ports for pod in pods):
+        return
+    fronts = (world.front(pod, asked) for world, found in called for pod in found)
+    front = next((found for found in fronts if found is not None), None)
+    if front is not None:
+        yield (
+            SERVICE_PORT,
+            (
+                f"{port.port} is the port of Service {front.service}; its pods have "
+                f"{front.target}, which is what policies see"
+            ),
+        )

@@ -1,0 +1,66 @@
+"""Which rules of policies, and which of their peers and ports, some traffic used."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from otterize_pcap.policies.evaluate import Allowing, Judgement
+from otterize_pcap.policies.network_policy import EGRESS, INGRESS, NetworkPolicy, PolicyRule
+
+
+@dataclass(frozen=True, slots=True)
+class RulePart:
+    """A rule of a policy, or one of several peers or ports of it, by their numbers."""
+
+    policy: NetworkPolicy
+    direction: str
+    rule: int
+    peer: int | None = None
+    port: int | None = None
+
+    @property
+    def value(self) -> PolicyRule:
+        """The rule that it is, or is of."""
+        return self.policy.rules(self.direction)[self.rule]
+
+
+class Usage:
+    """Counts what rules let pass."""
+
+    def __init__(self) -> None:
+        self._peers: dict[tuple[int, str, int], set[int]] = defaultdict(set)
+        self._ports: dict[tuple[int, str, int], set[int]] = defaultdict(set)
+
+    def add(self, judgement: Judgement) -> None:
+        """Take one flow in."""
+        for side in judgement.sides:
+            for allowing in side.allowing:
+                key = _key(allowing)
+                self._peers[key].update(allowing.peers)
+                self._ports[key].update(allowing.ports)
+
+    def is_used(self, part: RulePart) -> bool:
+        """Whether traffic used a rule, or one peer or port of it."""
+        key = (id(part.policy), part.direction, part.rule)
+        if key not in self._peers:
+            return False
+        by_peer = part.peer is None or part.peer in self._peers[key]
+        return by_peer and (part.port is None or part.port in self._ports[key])
+
+    def unused(self, policy: NetworkPolicy) -> Iterator[RulePart]:
+        """What nothing used: rules, or single peers and ports of rules that something used."""
+        for direction in (INGRESS, EGRESS):
+            for number, rule in enumerate(policy.rules(direction)):
+                whole = RulePart(policy, direction, number)
+                if not self.is_used(whole):
+                    yield whole
+                    continue
+                parts = [
+                    *(replace(whole, peer=at) for at in range(len(rule.peers))),
+                    *(replace(whole, port=at) for at in range(len(rule.ports))),
+                ]
+                yield from (part for part in parts if not self.is_used(part))
+
+
+def _key(allowing: Allowing) -> tuple[int, str, int]:
+    return id(allowing.policy), allowing.direction, allowing.rule
