@@ -19,9 +19,9 @@ LIBRARY = "elk-0.12.1.bundled.js"
 STYLES = ("base", "map", "matrix", "table", "panel", "print")
 # A later one uses what earlier ones define.
 SCRIPTS = (
-    *("dom", "calls", "query", "grouping", "state", "shown", "layout", "map", "pan", "map_keys"),
-    *("matrix_order", "matrix", "csv", "table", "wireshark", "doubts", "panel", "origin"),
-    *("toolbar", "main"),
+    *("engine", "dom", "calls", "query", "grouping", "state", "shown", "layout", "map", "pan"),
+    *("map_keys", "matrix_order", "matrix", "csv", "table", "wireshark", "doubts", "panel"),
+    *("origin", "toolbar", "main"),
 )
 
 

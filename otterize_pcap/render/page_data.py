@@ -70,15 +70,24 @@ def _edge(edge: Edge, start: int, files: dict[str, int]) -> list[Any]:
 def _use(use: Use, start: int, files: dict[str, int]) -> list[Any]:
     if not use.connections:
         return [use.protocol, use.port]
-    evidence = use.evidence
+    established = use.outcomes == (("established", use.connections),)
+    one_rule = len(use.rules) == 1 and use.rules[0][1] == use.connections
     return [
         *(use.protocol, use.port, use.connections, *use.packets, *use.bytes),
         *(str(use.first_ns - start), str(use.last_ns - start)),
-        *(dict(use.outcomes), dict(use.rules), list(map(printable, use.services))),
-        None
-        if evidence is None
-        else [
-            *(files[evidence.file], evidence.packet),
-            *(str(evidence.time_ns - start), evidence.rule),
-        ],
+        None if established else dict(use.outcomes),
+        use.rules[0][0] if one_rule else dict(use.rules),
+        list(map(printable, use.services)),
+        _evidence(use, start, files, one_rule=one_rule),
     ]
+
+
+def _evidence(use: Use, start: int, files: dict[str, int], *, one_rule: bool) -> list[Any] | None:
+    """File and packet; time and rule too where they are not those of the whole use."""
+    evidence = use.evidence
+    if evidence is None:
+        return None
+    place = [files[evidence.file], evidence.packet]
+    if one_rule and evidence.time_ns == use.first_ns and evidence.rule == use.rules[0][0]:
+        return place
+    return [*place, str(evidence.time_ns - start), evidence.rule]

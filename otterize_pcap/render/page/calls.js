@@ -25,10 +25,14 @@ const workloads = data.nodes.map(([label, name, namespace, kind, podLabel, place
 
 function useOf([protocol, port, connections = 0, ...seen]) {
   const [toServer, toClient, bytesToServer, bytesToClient, first, last, outcomes, rules, services, evidence] = seen;
+  const [file, packet, time = first, rule = rules] = evidence ?? [];
   return {
-    protocol, port, connections, outcomes: outcomes ?? {}, rules: rules ?? {}, services: services ?? [],
+    protocol, port, connections, services: services ?? [],
+    // What is left out is so of all connections.
+    outcomes: outcomes ?? (connections ? { established: connections } : {}),
+    rules: typeof rules === "string" ? { [rules]: connections } : rules ?? {},
     packets: [toServer, toClient], bytes: [bytesToServer, bytesToClient], first, last,
-    evidence: evidence ? { file: data.files[evidence[0]], packet: evidence[1], time: evidence[2], rule: evidence[3] } : null,
+    evidence: evidence ? { file: data.files[file], packet, time, rule } : null,
   };
 }
 

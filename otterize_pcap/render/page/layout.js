@@ -1,5 +1,4 @@
-// Boxes and bundles → places, by ELK's layered method. ELK runs in a worker, so that the page stays
-// usable meanwhile and a layout that nobody waits for any more is ended; without workers, here.
+// Boxes and bundles → places, by ELK's layered method.
 "use strict";
 
 const FONT = "13px system-ui, sans-serif";
@@ -11,7 +10,7 @@ const LABELLED = 70;
 const LONGEST_LABEL = 24;
 // A picture that fits at less than this scale is laid out the other way as well, if that is quick.
 const LARGE_ENOUGH = 0.85;
-const TRIED_BOTH_WAYS = 150;
+const TRIED_BOTH_WAYS = 300;
 const WORTH_TURNING = 1.1;
 // Room on a box's side for each line that ends there.
 const LINE_ROOM = 9;
@@ -20,48 +19,6 @@ const pen = document.createElement("canvas").getContext("2d");
 function widthOf(text, font) {
   pen.font = font;
   return Math.ceil(pen.measureText(text).width);
-}
-
-const WORKER_TAIL = `
-  const layouts = new ELK();
-  onmessage = ({ data }) => layouts.layout(data)
-    .then((graph) => postMessage({ graph }), (error) => postMessage({ error: String(error) }));`;
-let worker = null;
-let workerAddress = null;
-
-/** A fresh worker, or null where the browser has none for this page. */
-function startWorker() {
-  try {
-    // `document` is what the library tells a page from a worker by; here it shall be as in a page.
-    workerAddress ??= URL.createObjectURL(new Blob(["var document = null;", byId("library").textContent, WORKER_TAIL]));
-    return new Worker(workerAddress);
-  } catch {
-    return null;
-  }
-}
-
-let inPage = null;
-let pending = null;
-
-/** Runs ELK; a call before the last one has come back ends that one, whose promise rejects. */
-function runLayout(graph) {
-  if (pending) {
-    worker?.terminate();
-    worker = null;
-    pending(new Error("superseded"));
-  }
-  worker ??= startWorker();
-  if (worker === null) {
-    inPage ??= new ELK();
-    return inPage.layout(graph);
-  }
-  return new Promise((resolve, reject) => {
-    pending = reject;
-    const done = (end) => (value) => { pending = null; end(value); };
-    worker.onmessage = ({ data }) => (data.error ? done(reject)(new Error(data.error)) : done(resolve)(data.graph));
-    worker.onerror = (event) => { event.preventDefault(); done(reject)(new Error("worker")); };
-    worker.postMessage(graph);
-  });
 }
 
 const ROOT_OPTIONS = {
@@ -177,7 +134,7 @@ const fitScale = (places, { width, height }) => Math.min(width / places.width, h
 
 /** The layout that shows larger in an area: to the right or downwards. */
 async function layOut(picture, area) {
-  const tall = area.height > area.width * 1.1;
+  const tall = isTall();
   const first = await layOutAlong(picture, tall);
   if (fitScale(first, area) > LARGE_ENOUGH || picture.bundles.length > TRIED_BOTH_WAYS) return first;
   const second = await layOutAlong(picture, !tall);

@@ -28,6 +28,7 @@ function markChosen() {
 /** Chooses what the panel shows; the place in the view stays. */
 function select(selected) {
   state = { ...state, selected };
+  tellAddress(true);
   showPanel(presentPicture);
   markChosen();
   if (selected) byId("panel-body").scrollTop = 0;
@@ -56,6 +57,11 @@ function toggleGroup(key) {
 /** Escape goes one step back: out of the choice, the neighbourhood, the search. */
 function escape() {
   if (byId("help").open) return;
+  if (byId("origin").open) {
+    byId("origin").open = false;
+    byId("origin-line").focus();
+    return;
+  }
   if (document.activeElement === byId("search") && state.q) go({ q: "", selected: null });
   else if (state.selected) {
     const inPanel = byId("panel").contains(document.activeElement);
@@ -85,10 +91,16 @@ byId("svg").addEventListener("keydown", mapKey);
 byId("matrix").addEventListener("keydown", matrixKey);
 window.addEventListener("hashchange", follow);
 window.addEventListener("popstate", follow);
-new ResizeObserver(() => { if (state.view === "map") fitMap(); }).observe(byId("canvas"));
+new ResizeObserver(() => {
+  if (state.view !== "map" || matchMedia("print").matches) return;
+  if (mapShown && isTall() !== mapShown.tall) drawnFor = "";
+  if (drawnFor === "" && presentPicture) render();
+  else fitMap({ readable: true });
+}).observe(byId("canvas"));
 prepareLooks();
 prepareToolbar();
 preparePanning();
+prepareForPaper();
 showOrigins();
 showLegend();
 state = stateOf(location.hash);

@@ -75,12 +75,18 @@ function drawMap(picture, places) {
   for (const box of picture.boxes) parts.push(boxDrawing(box, places.boxes.get(box.id), items));
   byId("drawn").replaceChildren(...parts, ...labels);
   const changed = mapShown?.key !== picture.key;
-  mapShown = { picture, places, items: new Map(items.map((item) => [item.id, item])), key: picture.key };
+  mapShown = { picture, places, tall: isTall(), items: new Map(items.map((item) => [item.id, item])), key: picture.key };
   byId("svg").setAttribute("aria-label", mapSummary(picture));
-  if (changed) fitMap();
+  if (changed) fitMap({ readable: true });
   keepFocus(had);
   markSelection();
   performance.mark("map drawn");
+}
+
+/** Whether the map's area is a phone's, held upright. */
+function isTall() {
+  const { clientWidth, clientHeight } = byId("canvas");
+  return clientHeight > clientWidth * 1.1;
 }
 
 function mapSummary({ boxes, bundles, entries }) {
@@ -137,6 +143,7 @@ function groupBox(group, place, items) {
     ...lines.map((text, index) => drawing("text", { class: "small", x: 20, y: middle + 38 + 16 * index, text })));
   drawn.style.setProperty("--hue", lookOf(group.key).hue);
   drawn.setAttribute("aria-expanded", "false");
+  if (group.key === OUTSIDE) drawn.classList.add("outside");
   return item({ id: group.id, drawn, place, kind: "group",
     name: [groupNoun(group), shortened(group.title, LONGEST_NAME), ...lines].join(" "),
     tip: `${group.title}: click to open`, press: () => toggleGroup(group.key) }, items);

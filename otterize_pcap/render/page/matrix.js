@@ -8,8 +8,10 @@ let matrixShown = null;
 function showMatrix(picture) {
   const had = document.activeElement?.closest?.("#matrix") ? document.activeElement.dataset.id : null;
   const order = matrixOrder(picture);
-  const rows = order.filter((box) => picture.bundles.some(({ from }) => from === box) || !box.workload);
-  const columns = order.filter((box) => picture.bundles.some(({ to }) => to === box) || !box.workload);
+  const ends = (side) => new Set(picture.bundles.map((bundle) => bundle[side]));
+  const [clients, servers] = [ends("from"), ends("to")];
+  const rows = order.filter((box) => clients.has(box) || !box.workload);
+  const columns = order.filter((box) => servers.has(box) || !box.workload);
   const cell = rows.length > 120 || columns.length > 120 ? 13 : rows.length > 40 || columns.length > 40 ? 16 : 22;
   const head = headSize([...rows, ...columns]);
   matrixShown = { picture, rows, columns, items: new Map() };
@@ -24,7 +26,7 @@ function showMatrix(picture) {
   markMatrix();
 }
 
-const matrixName = (box) => shortened(box.workload ? boxName(box) : `${box.title} (${box.members.length})`, 30);
+const matrixName = (box) => shortened(box.workload ? boxName(box) : `${box.open ? "▾" : "▸"} ${box.title} (${box.members.length})`, 30);
 const headSize = (boxes) => Math.min(Math.max(60, ...boxes.map((box) => widthOf(matrixName(box), HEAD_FONT) + 34)), 240);
 
 function corner(head) {
@@ -59,7 +61,7 @@ function heading(box, axis, index, drawn, cell, head) {
   const place = axis === "row" ? [index, -1] : [-1, index];
   const press = () => (box.workload ? pressWorkload(box.workload) : toggleGroup(box.key));
   const name = box.workload ? `${axis === "row" ? "Client" : "Server"} ${matrixName(box)}, ${boxTitle(box)}`
-    : `${groupNoun(box)} ${matrixName(box)}: ${counted(box.members.length, "workload")}`;
+    : `${matrixName(box)}, ${groupNoun(box)}, ${box.open ? "open" : "closed"}`;
   return matrixItem({ id: axis + ":" + box.id, drawn, place, name, tip: boxTitle(box), press });
 }
 

@@ -5,7 +5,7 @@
 // Chains cost the square of their length; above this the order of names has to do.
 const LONGEST_CHAIN = 600;
 
-/** Boxes in order, each with whom it has calls with. */
+/** Boxes in order; an open group stands before its workloads. */
 function matrixOrder({ groups, boxes, bundles }) {
   const partners = new Map(boxes.map((box) => [box.id, new Set()]));
   for (const { from, to } of bundles) {
@@ -14,7 +14,8 @@ function matrixOrder({ groups, boxes, bundles }) {
   }
   const byGroup = new Map(groups.map((group) => [group.key, []]));
   for (const box of boxes) byGroup.get(groupKey(box)).push(box);
-  return [...byGroup.values()].flatMap((members) => chained(members, partners));
+  // An open group's name heads its members.
+  return groups.flatMap((group) => [...(group.open ? [group] : []), ...chained(byGroup.get(group.key), partners)]);
 }
 
 function chained(members, partners) {

@@ -5,6 +5,8 @@ const SCALES = [0.05, 4];
 const MARGIN = 20;
 // A fitted map is not blown up further than this.
 const LARGEST_FIT = 1.3;
+const NARROW = 600;
+const READABLE_SCALE = 0.5;
 const place = { x: 0, y: 0, scale: 1 };
 const fingers = new Map();
 let moved = 0;
@@ -15,15 +17,28 @@ function applyPlace() {
   byId("drawn").setAttribute("transform", `translate(${place.x} ${place.y}) scale(${place.scale})`);
 }
 
-/** The whole map in sight, or at least readable from its top left. */
-function fitMap() {
+/** On paper the whole map, whatever part is in sight. */
+function prepareForPaper() {
+  window.addEventListener("beforeprint", () => {
+    if (!mapShown) return;
+    byId("svg").setAttribute("viewBox", `0 0 ${mapShown.places.width} ${mapShown.places.height}`);
+    byId("drawn").removeAttribute("transform");
+  });
+  window.addEventListener("afterprint", () => {
+    byId("svg").removeAttribute("viewBox");
+    applyPlace();
+  });
+}
+
+/** The whole map in sight; at first, on a screen too small for that, its beginning, to be read. */
+function fitMap({ readable = false } = {}) {
   if (!mapShown) return;
   const { width, height } = byId("canvas").getBoundingClientRect();
   const { places } = mapShown;
   const scale = Math.min((width - 2 * MARGIN) / places.width, (height - 2 * MARGIN) / places.height, LARGEST_FIT);
-  place.scale = Math.max(scale, SCALES[0]);
-  place.x = (width - places.width * place.scale) / 2;
-  place.y = (height - places.height * place.scale) / 2;
+  place.scale = Math.max(scale, readable && width < NARROW ? READABLE_SCALE : SCALES[0]);
+  place.x = Math.max((width - places.width * place.scale) / 2, readable ? MARGIN : -Infinity);
+  place.y = Math.max((height - places.height * place.scale) / 2, readable ? MARGIN : -Infinity);
   applyPlace();
 }
 

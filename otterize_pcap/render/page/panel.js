@@ -4,14 +4,15 @@
 const LISTED = 200;
 
 function showPanel(picture) {
-  const { selected } = state;
+  // A neighbourhood is its workload's, with the buttons that widen it.
+  const selected = state.selected ?? (state.focus ? { workload: workloadNamed(state.focus).index } : null);
   const panel = byId("panel-body");
   byId("panel").classList.toggle("idle", !selected);
   if (selected?.call !== undefined) panel.replaceChildren(...callParts(calls[selected.call]));
   else if (selected?.bundle !== undefined) panel.replaceChildren(...bundleParts(picture, selected.bundle));
   else if (selected?.workload !== undefined) panel.replaceChildren(...workloadParts(workloads[selected.workload]));
   else panel.replaceChildren(...overviewParts(picture));
-  byId("close-panel").hidden = !selected;
+  byId("close-panel").hidden = !state.selected;
 }
 
 function fields(pairs) {
@@ -93,7 +94,7 @@ function bundleParts(picture, id) {
   return [
     element("h2", { text: boxTitle(bundle.from) + " → " + boxTitle(bundle.to) }),
     fields([["connections", bundle.connections ? grouped(bundle.connections) : null], ["ports", bundle.ports.map(fullPort).join(", ")], ["changed", markText(bundle.marks)]]),
-    ...callList("calls", bundle.entries.map(({ call }) => call), named),
+    ...callList("calls", changedFirst(bundle.entries.map(({ call }) => call)), named),
   ];
 }
 
@@ -126,18 +127,28 @@ function neighbourhoodTools(one) {
     isFocus ? button("Show all", () => go({ focus: "" })) : null);
 }
 
+/** What a diff is about comes first. */
+const changedFirst = (list) => (isDiff ? [...list].sort((one, other) => (one.mark === "") - (other.mark === "") || one.index - other.index) : list);
+
+/** A search that leaves a group out, where a search can name it. */
+function hideButton(group) {
+  if (state.by !== "namespace" || group.key === NOWHERE || group.key.includes('"')) return null;
+  const term = group.key === OUTSIDE ? "-is:outside" : `-ns:${/[\s,]/.test(group.key) ? `"${group.key}"` : group.key}`;
+  return button("Hide", () => go({ q: (state.q + " " + term).trim(), selected: null }), { class: "hide", "aria-label": "Hide " + group.title });
+}
+
 function overviewParts({ groups, entries }) {
   const list = groups.map((group) => {
     const open = group.open ? "Close " : "Open ";
     return element("li", {}, swatch(group.key),
       button(group.title, () => toggleGroup(group.key), { "aria-expanded": String(group.open), "aria-label": open + group.title, "data-group": group.key }),
-      element("span", { class: "ports", text: String(group.members.length) }));
+      element("span", { class: "ports", text: String(group.members.length) }), groups.length > 1 ? hideButton(group) : null);
   });
   return [
     element("h2", { text: "What is shown" }),
     element("p", { text: "Choose a line for its evidence, a workload for its calls." }),
     element("h3", { text: `Groups (${groups.length})` }),
     element("ul", { class: "groups" }, ...list),
-    ...callList("Calls", entries.map(({ call }) => call), named),
+    ...callList("Calls", changedFirst(entries.map(({ call }) => call)), named),
   ];
 }

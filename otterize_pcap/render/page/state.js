@@ -21,9 +21,22 @@ function hashOf(of) {
   for (const [name, usual] of Object.entries(DEFAULTS)) {
     if (of[name] !== usual) parts.push(name + "=" + encodeURIComponent(of[name]));
   }
+  if (of.selected?.call !== undefined) parts.push("call=" + callLink(calls[of.selected.call]));
+  if (of.selected?.workload !== undefined) parts.push("at=" + encodeURIComponent(workloads[of.selected.workload].label));
   const open = openList(of);
   if (open !== null) parts.push("ns=" + (open === "all" ? "*" : listText(open)));
   return parts.length ? "#" + parts.join("&") : "";
+}
+
+const callLink = (call) => listText([call.client.label, call.server.label]);
+
+function selectedBy(given) {
+  if (given.has("call")) {
+    const call = calls.find((one) => callLink(one) === given.get("call"));
+    return call ? { call: call.index } : null;
+  }
+  const workload = given.has("at") ? workloadNamed(decoded(given.get("at"))) : null;
+  return workload ? { workload: workload.index } : null;
 }
 
 function decoded(text) {
@@ -50,6 +63,7 @@ function stateOf(hash) {
   }
   if (!Object.hasOwn(GROUPINGS, found.by)) found.by = DEFAULTS.by;
   if (found.focus) found.focus = workloadNamed(found.focus)?.label ?? "";
+  found.selected = selectedBy(given);
   if (given.has("ns")) {
     const names = given.get("ns");
     found[isPart(found) ? "near" : "open"] = names === "*" ? "all" : new Set(names.split(",").filter(Boolean).map(decoded));
@@ -64,15 +78,19 @@ function go(change, { typing = false } = {}) {
   const elsewhere = ["q", "focus", "only", "by", "hops", "dir"].some((name) => state[name] !== before[name]);
   if (elsewhere && change.near === undefined) state.near = null;
   if (elsewhere && state.by !== before.by && change.open === undefined) state.open = null;
-  const address = hashOf(state);
-  if (address !== location.hash) {
-    const target = address || location.pathname + location.search;
-    try {
-      if (typing) history.replaceState(null, "", target);
-      else history.pushState(null, "", target);
-    } catch {
-      // Some browsers keep no history of a page from a file.
-    }
-  }
+  tellAddress(typing);
   render();
+}
+
+/** Puts what is shown into the address, as an entry of its own or in place of the last. */
+function tellAddress(inPlace) {
+  const address = hashOf(state);
+  if (address === location.hash) return;
+  const target = address || location.pathname + location.search;
+  try {
+    if (inPlace) history.replaceState(null, "", target);
+    else history.pushState(null, "", target);
+  } catch {
+    // Some browsers keep no history of a page from a file.
+  }
 }

@@ -11,7 +11,7 @@ function prepareToolbar() {
   byId("only").addEventListener("change", () => go({ only: byId("only").checked ? "changes" : "" }));
   byId("open-all").addEventListener("click", () => setOpen("all"));
   byId("close-all").addEventListener("click", () => setOpen(new Set()));
-  byId("fit").addEventListener("click", fitMap);
+  byId("fit").addEventListener("click", () => fitMap());
   byId("zoom-in").addEventListener("click", () => zoomBy(1.25));
   byId("zoom-out").addEventListener("click", () => zoomBy(0.8));
   byId("help-button").addEventListener("click", () => byId("help").showModal());

@@ -1,5 +1,7 @@
 """The page in a browser: everything is there, hostile names stay text, nothing else runs."""
 
+from pathlib import Path
+
 import pytest
 
 from otterize_pcap.graph.naming import printable
@@ -180,6 +182,17 @@ def test_the_page_works_without_a_worker(page: Page) -> None:
     page.settle()
     assert len(page.lines()) == len(SMALL.edges)
     assert page.run("return inPage !== null") is True
+
+
+def test_the_page_works_where_a_worker_is_refused(page: Page, tmp_path: Path) -> None:
+    """Some browsers start one of a page from a file, and then let it fail."""
+    path = tmp_path / "refused.html"
+    text = render_html(SMALL).replace("worker-src blob:", "worker-src 'none'")
+    path.write_text(text, encoding="utf-8")
+    page.browser.open(path)
+    page.settle()
+    assert len(page.lines()) == len(SMALL.edges)
+    assert "worker-src" in " ".join(page.browser.console())
 
 
 def test_a_large_page_is_small_and_draws_namespaces_first(page: Page) -> None:

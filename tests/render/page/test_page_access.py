@@ -94,6 +94,30 @@ def test_nothing_moves_where_motion_is_unwanted(page: Page) -> None:
     assert page.run(animations) == 0
 
 
+def test_paper_has_the_whole_map(page: Page) -> None:
+    """Whatever part was in sight; afterwards the page is as it was."""
+    page.show(THREE, "#ns=shop")
+    page.run("zoomBy(3)")
+    moved = page.run("return document.getElementById('drawn').getAttribute('transform')")
+    box, during = page.run(
+        """
+        window.dispatchEvent(new Event("beforeprint"));
+        const drawn = document.getElementById("drawn");
+        const { width, height } = drawn.getBBox();
+        const [, , shownWidth, shownHeight] = document.getElementById("svg")
+          .getAttribute("viewBox").split(" ").map(Number);
+        const fits = [width <= shownWidth, height <= shownHeight];
+        const found = [fits, drawn.getAttribute("transform")];
+        window.dispatchEvent(new Event("afterprint"));
+        return found;
+        """
+    )
+    assert box == [True, True]
+    assert during is None
+    assert page.run("return document.getElementById('svg').getAttribute('viewBox')") is None
+    assert page.run("return document.getElementById('drawn').getAttribute('transform')") == moved
+
+
 def test_paper_has_the_map_and_the_evidence_and_no_controls(page: Page) -> None:
     """Printed, the page is light, its controls are gone, and nothing is cut off by scrolling."""
     page.browser.prefer(prefers_color_scheme="dark")

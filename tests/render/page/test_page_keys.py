@@ -81,9 +81,10 @@ def test_escape_goes_back_step_by_step(page: Page) -> None:
     page.press("Enter")
     assert page.text("#panel-body h2") == "shop-04.shop"
     page.press("Escape")
-    assert page.text("#panel-body h2") == "What is shown"
+    assert page.run("return [state.selected, state.focus]") == [None, "shop-04.shop"]
     page.press("Escape")
     assert page.run("return [state.focus, state.q]") == ["", "shop"]
+    assert page.text("#panel-body h2") == "What is shown"
     page.press("Escape")
     assert page.run("return [state.focus, state.q]") == ["", ""]
     assert page.run("return document.activeElement === document.body") is False
@@ -115,10 +116,22 @@ def test_matrix_by_keyboard(page: Page) -> None:
     page.run("matrixShown.items.get('g:web > g:shop').drawn.focus()")
     page.press("Enter")
     assert page.text("#panel-body h2") == "web → shop"
-    page.press("Left")
-    assert page.focused().startswith("Namespace web")
+    page.press("Left", "Left")
+    assert page.focused() == "▸ web (12), Namespace, closed"
     page.press("Enter")
     assert "web-00.web" in page.boxes()
+    assert page.focused() == "▾ web (12), Namespace, open"
+    page.press("Enter")
+    assert "web" in page.boxes()
+
+
+def test_escape_closes_the_heads_details(page: Page) -> None:
+    """And gives the focus back to what opened them."""
+    page.show(THREE)
+    page.run("document.getElementById('origin-line').focus()")
+    page.press("Enter", "Escape")
+    assert page.run("return document.getElementById('origin').open") is False
+    assert page.run("return document.activeElement.id") == "origin-line"
 
 
 def test_help_is_a_dialog(page: Page) -> None:

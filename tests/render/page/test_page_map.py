@@ -183,6 +183,22 @@ def test_the_window_can_change(page: Page) -> None:
     assert page.run(sight) is True
 
 
+def test_a_turned_phone_is_laid_out_anew(page: Page) -> None:
+    """Upright the calls run downwards, else to the right."""
+    page.browser.resize(390, 844)
+    page.show(THREE)
+    ways = """
+        const { points } = mapShown.places.routes[0];
+        const [from, to] = [points[0], points.at(-1)];
+        return Math.abs(to.y - from.y) > Math.abs(to.x - from.x) ? "down" : "right";
+    """
+    assert page.run(ways) == "down"
+    page.browser.resize(1200, 500)
+    page.run("return new Promise((done) => setTimeout(done, 300))")
+    page.settle()
+    assert page.run(ways) == "right"
+
+
 def test_a_phone_has_room_for_the_map(page: Page) -> None:
     """At 390 x 844 the map is as wide as the page and the page scrolls in no direction."""
     page.browser.resize(390, 844)

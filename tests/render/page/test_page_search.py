@@ -119,6 +119,31 @@ def test_the_address_says_what_is_shown(page: Page) -> None:
     assert page.boxes() == there
 
 
+def test_a_link_leads_to_the_evidence_of_a_call(page: Page) -> None:
+    """What is chosen is in the address too: a call, or a workload."""
+    page.show(THREE)
+    page.run("select({ call: calls.findIndex((one) => one.server.outside) })")
+    fragment = page.run("return location.hash")
+    assert fragment == "#call=shop-04.shop,api.example.com"
+    page.show(THREE, fragment)
+    assert page.text("#panel-body h2") == "shop-04.shop → api.example.com"
+    page.show(THREE, "#at=web-02")
+    assert page.text("#panel-body h2") == "web-02.web"
+    page.show(THREE, "#call=no,body")
+    assert page.text("#panel-body h2") == "What is shown"
+
+
+def test_a_group_is_hidden_by_the_search(page: Page) -> None:
+    """The button in the list of groups writes what one would type."""
+    page.show(THREE)
+    page.click("Hide web", "#panel-body .hide")
+    assert page.run("return document.getElementById('search').value") == "-ns:web"
+    assert "web" not in page.text("#path + *, #panel-body .groups")
+    page.click("Hide outside the cluster", "#panel-body .hide")
+    assert page.run("return state.q") == "-ns:web -is:outside"
+    assert page.text("#count") == "24 of 39 calls"
+
+
 def test_names_with_commas_and_signs_survive_the_address(page: Page) -> None:
     """A namespace may be called anything in a document."""
     names = ("a,b", "c&d=e", "*", "#f%")
