@@ -35,11 +35,14 @@ cdef struct Leads:
 cdef struct CAddress:
     uint64_t high
     uint64_t low
+
+# What the snapshot says of an address, once it was asked.
+cdef struct CKnown:
     CInterval *held
     CServed *served
     uint32_t held_count
     uint32_t served_count
-    bint is_known
+    bint is_asked
 
 
 cdef inline Answer during(const CInterval *time, int64_t first_ns, int64_t last_ns) noexcept nogil:
@@ -59,7 +62,8 @@ cdef class Answers:
     cdef uint32_t *slots
     cdef int slot_bits
     cdef uint64_t secret[4]
-    cdef set known
+    cdef CKnown *knowns
+    cdef uint32_t known_count
     cdef dict lead_numbers
     cdef Leads *leads
     cdef uint32_t lead_count
@@ -69,6 +73,8 @@ cdef class Answers:
 
     cdef uint64_t _hash(self, uint64_t high, uint64_t low) noexcept nogil
     cdef uint32_t number_of(self, uint64_t high, uint64_t low) except? 0xFFFFFFFF
+    cdef uint32_t _add(self, uint64_t high, uint64_t low) except? 0xFFFFFFFF
+    cdef bint is_known(self, uint32_t number) noexcept nogil
     cdef int _ask(self, uint32_t number) except -1
     cdef int _grow(self) except -1
     cdef int32_t alike(self, uint32_t number) noexcept nogil

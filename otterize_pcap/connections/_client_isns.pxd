@@ -24,4 +24,6 @@ cdef class ClientIsns:
     cdef int _unite(self, uint32_t number) except -1 nogil
     cdef int _unite_by(self, uint32_t number, uint32_t protocol, uint32_t isn) except -1 nogil
     cdef IsnSlot *_slot(self, uint32_t protocol, uint32_t isn) noexcept nogil
+    cdef int _keep_crowded(self) except -1
     cdef int _grow(self) except -1 nogil
+    cdef int _move_to(self, int bits, uint32_t above) except -1 nogil

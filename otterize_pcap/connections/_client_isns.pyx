@@ -30,6 +30,7 @@ cdef class ClientIsns:
         with nogil:
             for number in range(index.tuples):
                 self._unite(number)
+        self._keep_crowded()
 
     def __dealloc__(self):
         free(self.slots)
@@ -83,17 +84,32 @@ cdef class ClientIsns:
             place = (place + 1) & mask
         return &self.slots[place]
 
+    cdef int _keep_crowded(self) except -1:
+        """Forget what was needed to unite: who asks later finds a small table in the cache."""
+        cdef uint64_t place
+        cdef int bits = 4
+        self.count = 0
+        for place in range(<uint64_t>1 << self.bits):
+            self.count += self.slots[place].tuples > self.many
+        while <uint64_t>1 << bits < self.count * 2:
+            bits += 1
+        return self._move_to(bits, self.many)
+
     cdef int _grow(self) except -1 nogil:
+        return self._move_to(self.bits + 1, 0)
+
+    cdef int _move_to(self, int bits, uint32_t above) except -1 nogil:
+        """Another table of so many bits, with the slots that more 5-tuples than those show."""
         cdef IsnSlot *old = self.slots
         cdef uint64_t index, size = <uint64_t>1 << self.bits
-        self.slots = <IsnSlot *>calloc(size * 2, sizeof(IsnSlot))
+        self.slots = <IsnSlot *>calloc(<size_t>1 << bits, sizeof(IsnSlot))
         if self.slots == NULL:
             self.slots = old
             with gil:
                 raise MemoryError
-        self.bits += 1
+        self.bits = bits
         for index in range(size):
-            if old[index].tuples:
+            if old[index].tuples > above:
                 self._slot(old[index].protocol, old[index].isn)[0] = old[index]
         free(old)
         return 0

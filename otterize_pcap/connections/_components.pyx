@@ -220,7 +220,10 @@ cdef class Components:
     def facts(self, uint32_t protocol, endpoint):
         """`EndFact`s of an endpoint, without the snapshot's, and its encoded `PortFacts`."""
         cdef CEnd end = packed_end(endpoint)
-        return self.known.facts(protocol, &end) << END_FACTS_SHIFT, self.known.port_facts(&end)
+        return (
+            self.known.facts(protocol, &end) << END_FACTS_SHIFT,
+            self.known.port_facts(self.answers.number_of(end.high, end.low), end.port),
+        )
 
     def began_ns(self, uint32_t protocol, one, other):
         """When the first packet between two endpoints came, of which there is one."""

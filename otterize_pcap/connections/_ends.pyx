@@ -7,7 +7,8 @@ show no whole handshake, ends of UDP flows, and the addresses that calls came fr
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
 
 from otterize_pcap.connections._answers cimport Answers
 from otterize_pcap.connections._endpoint cimport CEnd, CTuple, compare_ends, end_of, packed_end
@@ -43,7 +44,7 @@ cdef class KnownEnds:
     def __cinit__(self, RowIndex index, Answers answers, TableTimes times, limits, ranges):
         cdef uint32_t number
         cdef CEnd end
-        cdef KnownEnd *address
+        cdef KnownAddress *address
         self.index, self.answers, self.times = index, answers, times
         self.well_known = limits.well_known
         self.usual_first, self.usual_last = limits.usual_ports.start, limits.usual_ports.stop - 1
@@ -53,7 +54,7 @@ cdef class KnownEnds:
             raise MemoryError
         for where, ports in ranges.items():
             end = packed_end((where, 0))
-            address = self._note_address(&end)
+            address = self._address(&end)
             address.first_port, address.last_port = ports.start, ports.stop - 1
         for number in range(index.tuples):
             self._note_servers(number)
@@ -66,6 +67,7 @@ cdef class KnownEnds:
 
     def __dealloc__(self):
         free(self.slots)
+        free(self.addresses)
 
     cdef int _note_servers(self, uint32_t number) except -1:
         cdef const CTuple *of = &self.index.tuple_[number]
@@ -92,11 +94,11 @@ cdef class KnownEnds:
         return 0
 
     cdef int _note_shown_by(self, const CEnd *end) except -1:
-        cdef KnownEnd *address
+        cdef KnownAddress *address
         cdef int zone
         if end.port < self.well_known:
             return 0
-        address = self._note_address(end)
+        address = self._address(end)
         zone = self._zone(end.port, address)
         if address.seen[zone] == 0:
             address.seen[zone] = <uint16_t>end.port
@@ -186,18 +188,21 @@ cdef class KnownEnds:
             known.peers += 1
         return 0
 
-    cdef int _zone(self, uint32_t port, const KnownEnd *address) noexcept nogil:
+    cdef int _zone(self, uint32_t port, const KnownAddress *address) noexcept nogil:
         """`port_ranges.zone_of`; an address of which nothing is known has the usual range."""
-        cdef bint known = address != NULL and address.facts != 0
+        cdef bint known = address != NULL and address.last_port != 0
         if port < self.well_known:
             return SYSTEM
         if port < (address.first_port if known else self.usual_first):
             return BELOW
         return INSIDE if port <= (address.last_port if known else self.usual_last) else ABOVE
 
-    cdef int _only_fixed(self, const CEnd *ends) noexcept nogil:
+    cdef int _only_fixed(self, const CEnd *ends) except -2:
         """The side whose port alone is fixed; -1 where none is."""
-        cdef uint32_t one = self.port_facts(&ends[0]), other = self.port_facts(&ends[1])
+        cdef uint32_t one = self.port_facts(
+            self.answers.number_of(ends[0].high, ends[0].low), ends[0].port)
+        cdef uint32_t other = self.port_facts(
+            self.answers.number_of(ends[1].high, ends[1].low), ends[1].port)
         cdef uint32_t shown = one >> 2 or other >> 2 or 1 << INSIDE
         cdef bint low = not (one >> 2 or shown) >> (one & 3) & 1
         cdef bint high = not (other >> 2 or shown) >> (other & 3) & 1
@@ -205,13 +210,12 @@ cdef class KnownEnds:
             return -1
         return 0 if low else 1
 
-    cdef uint32_t port_facts(self, const CEnd *end) noexcept nogil:
-        """`port_ranges.PortFacts.encoded` of an endpoint."""
-        cdef CEnd where = end[0]
-        cdef KnownEnd *address
-        where.port = 0
-        address = self.find(0, &where)
-        return self._zone(end.port, address) | address.shown << 2
+    cdef uint32_t port_facts(self, uint32_t number, uint32_t port) noexcept nogil:
+        """`port_ranges.PortFacts.encoded` of a port at an address."""
+        cdef const KnownAddress *address = NULL
+        if number < self.address_room:
+            address = &self.addresses[number]
+        return self._zone(port, address) | (address.shown << 2 if address != NULL else 0)
 
     cdef uint32_t facts(self, uint32_t protocol, const CEnd *end) noexcept nogil:
         """What is true of an endpoint, beside what the snapshot says."""
@@ -242,15 +246,20 @@ cdef class KnownEnds:
             place = (place + 1) & mask
         return &self.slots[place]
 
-    cdef KnownEnd *_note_address(self, const CEnd *end) except NULL:
-        """The slot of an endpoint's address."""
-        cdef CEnd where = end[0]
-        cdef KnownEnd *address
-        where.port = 0
-        address = self._note(0, &where, IS_ADDRESS)
-        if address.last_port == 0:
-            address.first_port, address.last_port = self.usual_first, self.usual_last
-        return address
+    cdef KnownAddress *_address(self, const CEnd *end) except NULL:
+        """What is known of an endpoint's address, to be added to."""
+        cdef uint32_t number = self.answers.number_of(end.high, end.low), room
+        cdef KnownAddress *addresses
+        if number >= self.address_room:
+            room = number + number // 4 + 64
+            addresses = <KnownAddress *>realloc(
+                self.addresses, <size_t>room * sizeof(KnownAddress))
+            if addresses == NULL:
+                raise MemoryError
+            memset(addresses + self.address_room, 0,
+                   <size_t>(room - self.address_room) * sizeof(KnownAddress))
+            self.addresses, self.address_room = addresses, room
+        return &self.addresses[number]
 
     cdef KnownEnd *_note(self, uint32_t protocol, const CEnd *end, uint32_t facts) except NULL:
         cdef KnownEnd *known = self.find(protocol, end)

@@ -138,7 +138,7 @@ cdef class Groups:
         if key[0] == UNKNOWN_CLIENTS:
             return False
         while at < words:
-            if self.answers.addresses[key[at]].is_known:
+            if self.answers.is_known(key[at]):
                 return True
             at += 1 if key[0] == CLIENTS else 2
         return False

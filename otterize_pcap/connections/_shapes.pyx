@@ -84,7 +84,7 @@ cdef class ShapeWriter:
             self.put(self._port_class(end.port))
             self.put(self._canonical_port(place))
             self.put(facts)
-            self.put(self.known.port_facts(end))
+            self.put(self.known.port_facts(self.numbers[place], end.port))
         return True
 
     cdef int _port_class(self, uint32_t port) noexcept:
