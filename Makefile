@@ -7,7 +7,7 @@ COMPILED ?= any
 PINS = scripts/packaging/test-requirements.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo unit-recording unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit pins reference man site workflows newcomer page-libraries
+.PHONY: demo unit-recording unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit verify-pins pins reference man site workflows newcomer page-libraries
 
 venv: $(VENV)/.installed
 
@@ -128,6 +128,10 @@ sbom: $(RELEASE_TOOLS)/.installed
 audit: $(RELEASE_TOOLS)/.installed
 	$(RELEASE_TOOLS)/pip-audit --strict --disable-pip --require-hashes \
 	  -r scripts/packaging/binary-requirements.txt
+
+# Whether tags and digests that are pinned lead where they say, as their publishers answer.
+verify-pins:
+	$(PYTHON) scripts/packaging/verify_pins.py
 
 # Newer versions of all that the releases are built from, and of all that tests run with.
 pins:
