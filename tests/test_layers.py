@@ -30,6 +30,7 @@ STAGES = (
     "reduced",
     "connections",
     "snapshot",
+    "flow_logs",
     "graph",
     "resolve",
     "anonymise",

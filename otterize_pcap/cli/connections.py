@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from otterize_pcap.cli.inputs import read_recordings
+from otterize_pcap.cli.inputs import newest_capture, read_logs, read_recordings
 from otterize_pcap.cli.left_out import packet_lines
+from otterize_pcap.cli.logged_connections import listed_of_logs, log_lines
 from otterize_pcap.cli.named_connections import named_connections
 from otterize_pcap.cli.options import (
     Namespaces,
@@ -39,8 +40,10 @@ from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.counted import counted
 from otterize_pcap.errors import CoverageError, UsageError
 from otterize_pcap.files.coverage import file_coverage
+from otterize_pcap.files.flow_log_files import log_coverage
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.files.pcap_files import ReadFiles
+from otterize_pcap.flow_logs.flow import LogRecords
 from otterize_pcap.graph.damage import DAMAGED, is_damaged
 from otterize_pcap.graph.service_graph import Coverage
 from otterize_pcap.render.connections import (
@@ -117,23 +120,26 @@ def show_connections(  # noqa: PLR0913, PLR0917 - one parameter an option
         emit_lines(render_named(form, found.connections), output)
         found.report(reporting)
         return
-    read = read_recordings(captures, options)
+    logs, rest = read_logs(list(captures or [newest_capture()]), options)
+    read = read_recordings(rest, options) if rest else ReadFiles(())
     tables = read.recordings
     shown = _legs(tables) if legs else table_connections(tables)
-    emit_lines(RENDERERS[form](shown), output)
-    _report(read, reporting)
+    emit_lines(RENDERERS[form](_merged(shown, listed_of_logs(logs, legs=legs))), output)
+    _report(read, logs, reporting)
 
 
-def _report(read: ReadFiles, reporting: Reporting) -> None:
+def _report(read: ReadFiles, logs: Sequence[LogRecords], reporting: Reporting) -> None:
     """Print what was read on stderr, and fail under `--strict` where it was damaged.
 
     Raises:
         CoverageError: `--strict`, and a file was damaged or packets were malformed.
     """
-    for line in () if reporting.quiet else _summary(read, verbose=reporting.verbose):
+    lines = (*_summary(read, verbose=reporting.verbose), *log_lines(logs))
+    for line in () if reporting.quiet else lines:
         notice(line)
     skipped = {each: n for _, table in read.recordings for each, n in table.counts.skipped.items()}
-    coverage = Coverage(file_coverage(read, None, ()), skipped=tuple(sorted(skipped.items())))
+    files = (*file_coverage(read, None, ()), *log_coverage(logs))
+    coverage = Coverage(files, skipped=tuple(sorted(skipped.items())))
     if reporting.strict and is_damaged(coverage):
         raise CoverageError(DAMAGED)
 

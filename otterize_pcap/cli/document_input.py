@@ -8,7 +8,8 @@ from otterize_pcap.cli.graph_input import read_graph
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import InputError
-from otterize_pcap.files.captures import is_capture_directory
+from otterize_pcap.files.flow_log_files import flow_logs_among, flow_logs_inside
+from otterize_pcap.files.found_files import is_capture_directory
 from otterize_pcap.files.opening import STDIN, path_text, read_bytes
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.graph_format import decode_graph, is_graph_json
@@ -27,11 +28,10 @@ SILENT = Reporting(quiet=True)
 def read_either(path: Path, selection: Selection, reporting: Reporting = SILENT) -> ServiceGraph:
     """The graph of an export (a file, or a directory of them), or of a capture.
 
-    A directory is a capture where it holds a snapshot or pcap files, a file where it is no text.
+    A directory is a capture where it holds a snapshot, pcap files or flow logs, a file where it is
+    no text or a flow log.
     """
-    if path.is_dir() and is_capture_directory(path):
-        return read_graph([path], selection)
-    if path.is_file() and not is_text(path):
+    if holds_traffic(path):
         return read_graph([path], selection)
     return filter_graph(read_declared([path], reporting), selection.wanted)
 
@@ -91,9 +91,7 @@ def read_places(paths: Sequence[Path]) -> Places:
     if STDIN in paths:
         return Places()
     first = path_text(paths[0].as_posix())
-    if any(path.is_dir() and is_capture_directory(path) for path in paths):
-        return Places(first)
-    if any(path.is_file() and not is_text(path) for path in paths):
+    if any(map(holds_traffic, paths)):
         return Places(first)
     files = [file for path in paths for file in document_files(path)]
     if len(files) == 1 and is_graph_json(files[0].content):
@@ -117,7 +115,14 @@ def document_files(path: Path) -> Iterator[NamedFile]:
         yield NamedFile(path_text(entry), read_bytes(entry), in_folder=len(inside) > 1)
 
 
-def is_text(path: Path) -> bool:
+def holds_traffic(path: Path) -> bool:
+    """Whether a path holds packets or flows, and no document that declares calls."""
+    if path.is_dir():
+        return is_capture_directory(path) or bool(flow_logs_inside(path))
+    return path.is_file() and (not _is_text(path) or bool(flow_logs_among([path])))
+
+
+def _is_text(path: Path) -> bool:
     """Whether a file starts like a document; captures hold zero bytes from the start."""
     try:
         with path.open("rb") as file:

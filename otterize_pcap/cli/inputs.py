@@ -7,8 +7,10 @@ from pathlib import Path
 from otterize_pcap.cli.progress import reading_progress
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import UsageError
-from otterize_pcap.files import bare_recordings, captures, pcap_files
+from otterize_pcap.files import bare_recordings, captures, flow_log_files, pcap_files
 from otterize_pcap.files.read_recording import Watch
+from otterize_pcap.flow_logs.connect_flows import MOST_FLOWS
+from otterize_pcap.flow_logs.flow import LogRecords
 from otterize_pcap.resolve.capture import Capture
 from otterize_pcap.table.read import FAST_PATH, Progress, ReadOptions
 
@@ -36,6 +38,14 @@ def read_recordings(arguments: Sequence[Path] | None, options: ReadOptions) -> p
     return bare_recordings.read_recordings(
         list(arguments or [newest_capture()]), options, watch.recording
     )
+
+
+def read_logs(paths: Sequence[Path], options: ReadOptions) -> tuple[list[LogRecords], list[Path]]:
+    """The flow logs that the paths name or hold, read, and the paths that are something else."""
+    logs = flow_log_files.flow_logs_named(paths)
+    rest = [path for path in paths if not flow_log_files.is_of_logs(path, logs)]
+    most = min(options.max_connections, MOST_FLOWS)
+    return flow_log_files.read_flow_logs(logs.items(), most), rest
 
 
 def newest_capture() -> Path:

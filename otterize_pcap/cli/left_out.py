@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from otterize_pcap.flow_logs.flow import RECORD
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import NEVER_CALLS, Coverage
 from otterize_pcap.resolve.build_graph import HIDDEN_HALF, HIDDEN_ONE_WAY
@@ -90,7 +91,9 @@ def packet_lines(skipped: Iterable[tuple[str, int]]) -> Iterator[str]:
     """A line for each reason for which packets that may be of calls were left out."""
     found: Counter[tuple[str, str]] = Counter()
     for reason, packets in skipped:
-        if packets and not reason.startswith(NEVER_CALLS):
+        if packets and reason.startswith(RECORD):
+            yield f"{packets} flow-log records were left out: {reason.removeprefix(RECORD)}"
+        elif packets and not reason.startswith(NEVER_CALLS):
             found[_said(reason)] += packets
     for (what, advice), packets in found.items():
         yield f"{packets} packets were {what}" + (f": {advice}" if advice else "")

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from otterize_pcap.cli.document_input import document_files, is_text, listed_kinds
+from otterize_pcap.cli.document_input import document_files, holds_traffic, listed_kinds
 from otterize_pcap.cli.selection import Reporting
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.counted import counted
 from otterize_pcap.errors import PolicyError
-from otterize_pcap.files.captures import is_capture_directory
 from otterize_pcap.files.opening import STDIN, path_text, require
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.intents.sort_files import NOT_PARSED
@@ -29,7 +28,7 @@ def is_capture(path: Path) -> bool:
     if path == STDIN:
         return False
     require(path)
-    return is_capture_directory(path) if path.is_dir() else not is_text(path)
+    return holds_traffic(path)
 
 
 def read_policy_paths(paths: Sequence[Path], namespace: str, reporting: Reporting) -> PolicySet:

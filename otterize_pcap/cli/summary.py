@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from otterize_pcap.cli.left_out import connection_lines, packet_lines
+from otterize_pcap.flow_logs.flow import EVENT, RECORD
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import Coverage, FileCoverage
 from otterize_pcap.node_status import NodeStatus
@@ -21,25 +22,18 @@ def summary_lines(coverage: Coverage, *, verbose: bool) -> list[str]:
 
 
 def _packet_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
-    packets = sum(file.packets for file in coverage.files)
-    times = [time for file in coverage.files for time in (file.first_ns, file.last_ns) if time]
-    span = ""
-    if times:
-        seconds = (max(times) - min(times)) / SECOND_NS
-        span = f", {_clock(min(times))} to {_clock(max(times))} ({seconds:.1f} s)"
-    read = sum(1 for file in coverage.files if file.packets or not file.truncated)
-    yield f"packets: {packets} in {_count(read, 'file')}{span}"
+    yield from _read_lines(coverage)
     for file in coverage.files:
         if verbose:
             yield f"  {_file_line(file)}"
         elif file.truncated:
             yield f"  {file.file}: {_lack(file)}"
-    dropped = sum(file.dropped or 0 for file in coverage.files)
-    if dropped:
-        yield f"  {dropped} packets were dropped while capturing; calls may be missing"
+    yield from _lost_lines(coverage.files)
     if verbose:
         yield from (
-            f"  {count} packets skipped: {reason}" for reason, count in coverage.skipped if count
+            f"  {_count(count, _unit(reason))} skipped: {reason}"
+            for reason, count in coverage.skipped
+            if count
         )
     yield from (f"  {line}" for line in packet_lines(coverage.skipped))
     for node in coverage.nodes:
@@ -52,6 +46,40 @@ def _packet_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
         yield from (f"  {line}" for line in coverage.aside)
 
 
+def _read_lines(coverage: Coverage) -> Iterator[str]:
+    """How much was read, and of what time; what flow logs are not."""
+    times = [time for file in coverage.files for time in (file.first_ns, file.last_ns) if time]
+    span = ""
+    if times:
+        seconds = (max(times) - min(times)) / SECOND_NS
+        span = f", {_clock(min(times))} to {_clock(max(times))} ({seconds:.1f} s)"
+    logs = [file for file in coverage.files if file.sample]
+    others = [file for file in coverage.files if not file.sample]
+    if others or not logs:
+        packets = sum(file.packets for file in others)
+        read = sum(1 for file in others if file.packets or not file.truncated)
+        yield f"packets: {packets} in {_count(read, 'file')}{span}"
+    if logs:
+        records = sum(file.packets for file in logs)
+        yield f"flow logs: {_count(records, 'record')} in {_count(len(logs), 'file')}{span}"
+    yield from (f"  {sample}" for sample in dict.fromkeys(file.sample for file in logs))
+
+
+def _lost_lines(files: Iterable[FileCoverage]) -> Iterator[str]:
+    """How much was lost while it was recorded."""
+    dropped = dict.fromkeys((False, True), 0)
+    for file in files:
+        dropped[bool(file.sample)] += file.dropped or 0
+    if dropped[False]:
+        yield f"  {dropped[False]} packets were dropped while capturing; calls may be missing"
+    if dropped[True]:
+        yield f"  {dropped[True]} events were lost before they were logged; calls may be missing"
+
+
+def _unit(reason: str) -> str:
+    return "record" if reason.startswith((RECORD, EVENT)) else "packet"
+
+
 def _lack(file: FileCoverage) -> str:
     """What is amiss with a file, and what came of it."""
     if file.reason is None:
@@ -61,7 +89,8 @@ def _lack(file: FileCoverage) -> str:
 
 def _file_line(file: FileCoverage) -> str:
     of_node = f" of node {file.node}" if file.node else ""
-    parts = [f"{file.file}: {_count(file.packets, 'packet')}{of_node}"]
+    counted = _count(file.packets, "record" if file.sample else "packet")
+    parts = [f"{file.file}: {counted}{of_node}"]
     if file.first_ns is not None and file.last_ns is not None:
         parts.append(f"{_clock(file.first_ns)} to {_clock(file.last_ns)}")
     if file.truncated:

@@ -8,6 +8,7 @@ no pod passes the client's node alone.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from otterize_pcap.flow_logs.flow import RECORD
 from otterize_pcap.graph.service_graph import (
     NEVER_CALLS,
     Call,
@@ -56,21 +57,31 @@ def coverage_gaps(coverage: Coverage) -> tuple[Gap, ...]:
         for file in coverage.files
         if file.truncated
     ]
-    dropped = [file for file in coverage.files if file.dropped]
+    dropped = [file for file in coverage.files if file.dropped and not file.sample]
     if dropped:
         total = sum(file.dropped or 0 for file in dropped)
         where = _workloads(nodes, (file.node for file in dropped))
         gaps.append(Gap(f"{total} packets were dropped while capturing", where))
+    gaps += [Gap(f"{file.file}: {_sampled(file)}", None) for file in coverage.files if file.sample]
     if not any(file.packets for file in coverage.files):
         gaps.append(Gap("the capture holds no packets", None))
     return tuple(gaps)
+
+
+def _unit(reason: str) -> str:
+    return "records" if reason.startswith(RECORD) else "packets"
+
+
+def _sampled(file: FileCoverage) -> str:
+    """What a flow log does not show, and how many events it says were lost."""
+    return f"{file.sample}; {file.dropped} events were lost" if file.dropped else file.sample
 
 
 def new_gaps(old: Coverage, new: Coverage) -> tuple[Gap, ...]:
     """What the new capture missed as compared with the old one: packets of a kind, files."""
     before = {reason for reason, packets in old.skipped if packets}
     gaps = [
-        Gap(f"packets were left out that were not before: {reason}", None)
+        Gap(f"{_unit(reason)} were left out that were not before: {reason}", None)
         for reason, packets in new.skipped
         if packets and not reason.startswith(NEVER_CALLS) and reason not in before
     ]

@@ -6,12 +6,17 @@ from enum import StrEnum
 class Rule(StrEnum):
     """A rule of direction by the name it is printed with, in order of precedence.
 
-    A handshake, conntrack and a declared port are *strong*: each says by itself who is the client.
-    The other rules are *weak*: they infer it. `UNDIRECTED` says that none of them told.
+    A handshake, conntrack, a flow log's own word and a declared port are *strong*: each says by
+    itself who is the client. The other rules are *weak*: they infer it. `UNDIRECTED` says that none
+    of them told.
     """
 
     HANDSHAKE = "S30"
     CONNTRACK = "S31"
+    HUBBLE_REPLY = "hubble: is_reply"
+    HUBBLE_FLAGS = "hubble: TCP flags"
+    NETOBSERV_FLAGS = "netobserv: Flags"
+    NETOBSERV_SERVICE = "netobserv: Service"
     DECLARED_PORT = "S32"
     ANSWERED_ELSEWHERE = "S33"
     PAYLOAD = "S34"
@@ -44,6 +49,10 @@ _PRECEDENCE = {rule: place for place, rule in enumerate(Rule)}
 _TEXTS = {
     Rule.HANDSHAKE: "the handshake: the client sent the SYN",
     Rule.CONNTRACK: "conntrack's original direction",
+    Rule.HUBBLE_REPLY: "Cilium's connection table knows who began",
+    Rule.HUBBLE_FLAGS: "the client sent the SYN, says the log",
+    Rule.NETOBSERV_FLAGS: "who sent the SYN, and who the SYN-ACK, says the log",
+    Rule.NETOBSERV_SERVICE: "the server's address is a Service's, says the log",
     Rule.DECLARED_PORT: "only the server's port is declared as served",
     Rule.ANSWERED_ELSEWHERE: "the server answered a handshake elsewhere in the capture",
     Rule.PAYLOAD: "what the payload says",

@@ -138,7 +138,9 @@ def _explained(fate: Fate, resolution: Resolution, mapped: MappedCapture) -> Exp
 def _recorded(leg: Leg) -> Recorded:
     tunnels = tuple(tunnel.kind for tunnel in leg.row.tunnels)
     time = format_time(leg.first_ns)
-    return Recorded(leg.recording.node, leg.file, leg.row.number, time, tunnels)
+    # A row that counts nothing is of a document.
+    in_lines = not any(side.packets or side.unreachable for side in leg.row.sides)
+    return Recorded(leg.recording.node, leg.file, leg.row.number, time, tunnels, in_lines)
 
 
 def _end(party: Party | External | None) -> End | None:
@@ -167,6 +169,8 @@ def _hints(pair: AskedPair, fates: Mapping[Fate, int], mapped: MappedCapture) ->
         yield MISSED
     elif not fates:
         yield NOTHING_RECORDED
+        files = mapped.lookup.contents.files
+        yield from dict.fromkeys(file.sample for file in files if file.sample)
         homes = homes_of(mapped)
         client, server = (
             {node for one in side.workloads for node in homes.get(one, ())}

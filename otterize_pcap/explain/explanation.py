@@ -20,13 +20,17 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One recording of a connection: `file` and the `packet` it begins with, and the tunnels."""
+    """One recording of a connection: `file` and the `packet` it begins with, and the tunnels.
+
+    `in_lines` where `packet` is a line: of a conntrack dump (S46), or of a flow log.
+    """
 
     node: str
     file: str
     packet: int
     time: str
     tunnels: tuple[str, ...]
+    in_lines: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from otterize_pcap.capture_dir import (
     snapshot_path,
 )
 from otterize_pcap.errors import CaptureError, InputError, UsageError
+from otterize_pcap.files.flow_log_files import flow_logs_among
 from otterize_pcap.files.found_files import find_captures
 from otterize_pcap.files.manifest_files import listed_files
 from otterize_pcap.files.node_folders import MAX_CONNTRACK_BYTES
@@ -103,6 +104,11 @@ def anonymise_capture(
 def _refuse_unusable(source: Path, target: Path) -> None:
     if source == STDIN:
         message = "CAPTURE is read more than once, which standard input cannot be; save it first"
+        raise UsageError(message)
+    if source.is_file() and flow_logs_among([source]):
+        message = (
+            f"{path_text(source)}: a flow log, of which no anonymised form is made; give packets"
+        )
         raise UsageError(message)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         message = f"{path_text(target)}: there is something already; name a new directory with -o"

@@ -1,17 +1,24 @@
 """Capture directories and pcap files → `Capture`: packets, snapshot and what nodes knew."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from otterize_pcap.capture_dir import manifest_path, pcap_dir, snapshot_path
+from otterize_pcap.capture_dir import snapshot_path
 from otterize_pcap.errors import SnapshotError, UsageError
 from otterize_pcap.files.capture_parts import CaptureParts, capture_of
+from otterize_pcap.files.flow_log_files import (
+    flow_logs_named,
+    is_of_logs,
+    log_coverage,
+    read_flow_logs,
+    unanswering_nodes,
+)
 from otterize_pcap.files.found_files import find_captures
 from otterize_pcap.files.manifest_files import checking, listed_files
 from otterize_pcap.files.node_folders import local_addresses, read_folder
-from otterize_pcap.files.opening import STDIN, require
+from otterize_pcap.files.opening import STDIN
 from otterize_pcap.files.pcap_files import (
     Wanted,
     read_files,
@@ -20,8 +27,13 @@ from otterize_pcap.files.pcap_files import (
 )
 from otterize_pcap.files.read_recording import Watch, unwatched
 from otterize_pcap.files.reduced_files import is_reduced, open_reduced, reading_of
+from otterize_pcap.files.retina import read_tarballs
 from otterize_pcap.files.snapshot_files import load_snapshot
-from otterize_pcap.resolve.capture import Capture
+from otterize_pcap.flow_logs.connect_flows import MOST_FLOWS
+from otterize_pcap.flow_logs.flow import Writer
+from otterize_pcap.flow_logs.logged import log_notes, logged_of, passed_over
+from otterize_pcap.resolve.capture import Capture, CaptureContents
+from otterize_pcap.resolve.log_snapshot import with_logged
 from otterize_pcap.resolve.tunnel_ends import TunnelEnds
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.chunk import ReadOptions
@@ -75,11 +87,10 @@ def open_asked(
     ways = Ways(options, watch, asked)
     reduced = list(dict.fromkeys(filter(is_reduced, paths)))
     captures = [_open_reduced(path, given, ways) for path in reduced]
-    named = [path for path in paths if path not in reduced]
+    logs = flow_logs_named(path for path in paths if path not in reduced)
+    named = [path for path in paths if path not in reduced and not is_of_logs(path, logs)]
     files = [path for path in named if path == STDIN or not path.is_dir()]
     if files and given is None:
-        if files[0] != STDIN:
-            require(files[0])
         message = (
             f"{files[0]}: a pcap file needs --snapshot FILE (what `kubectl get "
             "pods,services,endpointslices,nodes,replicasets,... -A -o json` prints)"
@@ -87,6 +98,8 @@ def open_asked(
         raise UsageError(message)
     directories = dict.fromkeys(path for path in named if path not in files)
     captures += [_open_directory(path, given, ways) for path in directories]
+    if logs:
+        captures.append(_open_logs(logs, given, options))
     if files and given is not None:
         captures.append(capture_of(read_named(files, given, ways), given))
     return captures
@@ -105,16 +118,6 @@ def _asking_dns(options: ReadOptions, snapshot: Snapshot, asked: ServicesAsked) 
         bytes((len(label),)) + label for name in wanted if (label := name.lower().encode()[:63])
     )
     return replace(options, answers_about=labels) if labels else options
-
-
-def is_capture_directory(path: Path) -> bool:
-    """Whether a directory holds a capture: a manifest, a snapshot or pcap files."""
-    return (
-        manifest_path(path).exists()
-        or snapshot_path(path).exists()
-        or pcap_dir(path).is_dir()
-        or bool(find_captures(path).captures)
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +174,17 @@ def read_directory(path: Path, snapshot: Snapshot, ways: Ways) -> CaptureParts:
     refuse_empty(path, found, manifest)
     listed = listed_files(path, manifest)
     nodes = {file.path: file.node for file in listed if file.path is not None}
-    reading = ways.for_snapshot(snapshot, local_addresses(path))
+    known = _node_names(snapshot)
+    tarballs = read_tarballs(found.captures, known)
+    reading = ways.for_snapshot(snapshot, local_addresses(path) | tarballs.local_addresses)
     with checking(listed) as check:
-        wanted = Wanted(found.captures, nodes, (), _node_names(snapshot), ways.apart)
+        wanted = Wanted(found.captures, {**tarballs.nodes, **nodes}, (), known, ways.apart)
         read = read_files(wanted, reading, ways.watch, check.opened)
         broken = check.broken()
     read = replace(read, notes=(*found.notes, *read.notes), aside=found.aside)
     parts = CaptureParts(read, path, manifest, broken, asks_kept=reading.collect_names)
-    return replace(parts, folders={node: read_folder(path, node) for node in parts.nodes})
+    folders = {node: read_folder(path, node) for node in parts.nodes}
+    return replace(parts, folders={**folders, **tarballs.folders})
 
 
 def read_named(files: Sequence[Path], snapshot: Snapshot, ways: Ways) -> CaptureParts:
@@ -187,10 +193,30 @@ def read_named(files: Sequence[Path], snapshot: Snapshot, ways: Ways) -> Capture
     Raises:
         InputError: One is missing, or none can be read.
     """
-    reading = ways.for_snapshot(snapshot, frozenset())
-    wanted = Wanted(files, {}, files, _node_names(snapshot), ways.apart)
+    known = _node_names(snapshot)
+    tarballs = read_tarballs(files, known)
+    reading = ways.for_snapshot(snapshot, tarballs.local_addresses)
+    wanted = Wanted(files, tarballs.nodes, files, known, ways.apart)
     read = read_files(wanted, reading, ways.watch)
-    return CaptureParts(read, asks_kept=reading.collect_names)
+    return CaptureParts(read, folders=tarballs.folders, asks_kept=reading.collect_names)
+
+
+def _open_logs(
+    logs: Mapping[Path, Writer], given: Snapshot | None, options: ReadOptions
+) -> Capture:
+    """Flow logs as one capture: they name pods themselves, and a snapshot what they do not."""
+    read = read_flow_logs(logs.items(), min(options.max_connections, MOST_FLOWS))
+    logged = logged_of(read)
+    contents = CaptureContents(
+        recordings=(),
+        snapshot=with_logged(given or Snapshot(where=""), logged.connections),
+        files=log_coverage(read),
+        coverage_nodes=unanswering_nodes(read),
+        skipped=passed_over(read),
+        notes=tuple(log_notes(read, logged, given)),
+        logged=logged,
+    )
+    return Capture(contents)
 
 
 def _node_names(snapshot: Snapshot) -> frozenset[str]:

@@ -138,6 +138,16 @@ class _Found:
             yield f"passed over in {path_text(self.where)}: {told}"
 
 
+def is_capture_directory(path: Path) -> bool:
+    """Whether a directory holds a capture: a manifest, a snapshot or pcap files."""
+    return (
+        manifest_path(path).exists()
+        or snapshot_path(path).exists()
+        or pcap_dir(path).is_dir()
+        or bool(find_captures(path).captures)
+    )
+
+
 def is_capture(path: Path) -> bool:
     """Whether a file begins as a capture does, unpacked where it is compressed or an archive."""
     head = _head(path)

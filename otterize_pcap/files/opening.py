@@ -6,6 +6,7 @@ import shutil
 import stat
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from io import BufferedReader
 from mmap import ACCESS_READ, mmap
@@ -26,6 +27,8 @@ MAX_DOCUMENT = 1 << 30
 LARGE = 16 << 20
 """Bytes from which on a snapshot is mapped."""
 COPY_BYTES = 1 << 20
+ENOUGH = 4
+"""Bytes that tell most files."""
 PATIENCE_S = 10.0
 """How long a pipe is waited for that nobody has opened to write."""
 
@@ -41,8 +44,9 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         InputError: It is missing, unreadable, a device, or larger than any document.
     """
-    if path == STDIN:
-        return _bounded(_stdin().buffer, "-")
+    if path == STDIN or path in _BEGUN:
+        with ExitStack() as stack:
+            return _bounded(open_stream(stack, path), path_text(path))
     try:
         with open_file(path) as file:
             return _bounded(file, path_text(path))
@@ -148,7 +152,7 @@ def map_file(path: Path) -> DocumentText:
     Raises:
         InputError: It is missing, unreadable, or a device.
     """
-    if path == STDIN:
+    if path == STDIN or path in _BEGUN:
         return read_bytes(path)
     try:
         with open_file(path) as file:
@@ -168,16 +172,86 @@ def _mapped_copy(file: BinaryIO) -> mmap:
         return mmap(copy.fileno(), 0, access=ACCESS_READ)
 
 
+_BEGUN: dict[Path, tuple[bytes, BufferedReader]] = {}
+"""Streams that can be opened once (stdin, pipes), and which begin with what was looked at."""
+
+
+def peek_stream(path: Path, count: int, is_enough: Callable[[bytes], bool]) -> bytes:
+    """A file's first bytes, at most so many, or as many as are enough.
+
+    Raises:
+        CaptureError: It is missing or unreadable.
+    """
+    if path != STDIN and path.is_file():
+        with ExitStack() as stack:
+            stream = open_stream(stack, path)
+            head = stream.read(ENOUGH)
+            return head if is_enough(head) else head + stream.read(count - len(head))
+    if path == STDIN and (whole := _file_at_stdin(count)) is not None:
+        return whole
+    if path not in _BEGUN:
+        stream, head = _opened(path), b""
+        while len(head) < count and not is_enough(head):
+            more = stream.read1(count - len(head))
+            if not more:
+                break
+            head += more
+        # It stays open until whoever reads it closes it.
+        _BEGUN[path] = head, BufferedReader(_Replayed(head, stream))
+    return _BEGUN[path][0]
+
+
+def _file_at_stdin(count: int) -> bytes | None:
+    """The first bytes of a file that is standard input, which stays where it is; None for others.
+
+    It is read as a file then, by several threads.
+    """
+    number = _stdin().fileno()
+    if not stat.S_ISREG(os.fstat(number).st_mode) or not hasattr(os, "pread"):
+        return None
+    return os.pread(number, count, os.lseek(number, 0, os.SEEK_CUR))
+
+
+class _Replayed(io.RawIOBase):
+    """A stream from its first byte on, some of which were read already."""
+
+    def __init__(self, first: bytes, rest: BufferedReader) -> None:
+        super().__init__()
+        self._first = memoryview(first)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        if not self._first:
+            return self._rest.readinto1(view)
+        count = min(len(view), len(self._first))
+        view[:count] = self._first[:count]
+        self._first = self._first[count:]
+        return count
+
+    def close(self) -> None:
+        self._rest.close()
+        super().close()
+
+
 def open_stream(stack: ExitStack, path: Path) -> BufferedReader:
     """A capture file's bytes, as long as the stack lives.
 
     Raises:
         CaptureError: It is missing or unreadable.
     """
+    _, begun = _BEGUN.pop(path, (b"", None))
+    return stack.enter_context(begun or _opened(path))
+
+
+def _opened(path: Path) -> BufferedReader:
     if path == STDIN:
-        return stack.enter_context(open(_stdin().fileno(), "rb", closefd=False))
+        return open(_stdin().fileno(), "rb", closefd=False)
     try:
-        return stack.enter_context(open_file(path))
+        return open_file(path)
     except OSError as error:
         raise CaptureError(_os_message(path, error)) from error
 

@@ -5,9 +5,13 @@ from io import BytesIO
 from pathlib import Path
 
 from otterize_pcap.errors import InputError, SnapshotError
+from otterize_pcap.files.flow_log_files import flow_logs_among, read_flow_logs
 from otterize_pcap.files.opening import STDIN, map_file, path_text
+from otterize_pcap.flow_logs.connect_flows import MOST_FLOWS
+from otterize_pcap.flow_logs.logged import logged_of
 from otterize_pcap.records.compression import Decompressed, compression_of
 from otterize_pcap.records.stream import Window
+from otterize_pcap.resolve.log_snapshot import with_logged
 from otterize_pcap.snapshot.plain_text import DocumentText
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
@@ -23,13 +27,25 @@ def load_snapshot(paths: Iterable[Path]) -> Snapshot:
     """A snapshot out of files, or directories of them (`kubectl cluster-info dump`).
 
     Files may be compressed. What lies in a directory and is no snapshot is left out, with a note.
+    A flow log is one as far as it names pods.
 
     Raises:
         InputError: A file is missing or unreadable.
         SnapshotError: A file is none, or there is no Pod or Service in any.
     """
-    documents, foreign = snapshot_documents(paths)
-    return parse_snapshot(documents, foreign)
+    paths = list(paths)
+    logs = flow_logs_among(path for path in paths if path == STDIN or path.is_file())
+    rest = [path for path in paths if path not in logs]
+    where = ", ".join(path_text(path) for path in logs)
+    snapshot = parse_snapshot(*snapshot_documents(rest)) if rest else Snapshot(where)
+    if not logs:
+        return snapshot
+    logged = logged_of(read_flow_logs(logs.items(), MOST_FLOWS))
+    named = with_logged(snapshot, logged.connections)
+    if not named.pods:
+        message = f"{where}: a flow log that names no pod; give a snapshot of the cluster"
+        raise SnapshotError(message)
+    return named
 
 
 def snapshot_documents(

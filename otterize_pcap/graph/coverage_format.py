@@ -40,6 +40,7 @@ def coverage_entry(coverage: Coverage) -> CoverageEntry:
                 file.truncated,
                 file.dropped,
                 msgspec.UNSET if file.reason is None else file.reason,
+                file.sample or msgspec.UNSET,
             )
             for file in coverage.files
         ),
@@ -84,6 +85,7 @@ def read_coverage(entry: CoverageEntry) -> Coverage:
                 file.truncated,
                 file.dropped,
                 None if file.reason is msgspec.UNSET else file.reason,
+                file.sample or "",
             )
             for file in entry.files
         ),

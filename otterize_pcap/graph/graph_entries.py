@@ -71,7 +71,10 @@ class CallEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FileEntry(msgspec.Struct, frozen=True, rename="camel"):
-    """What one capture file held."""
+    """What one capture file held.
+
+    `sample` is why a flow log does not show all; its `packets` are its records.
+    """
 
     file: str
     node: str | None
@@ -81,6 +84,7 @@ class FileEntry(msgspec.Struct, frozen=True, rename="camel"):
     truncated: bool
     dropped: int | None
     reason: str | msgspec.UnsetType = msgspec.UNSET
+    sample: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class NodeEntry(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -7,12 +7,19 @@ ClientIntents. A graph read from ClientIntents has calls without uses; one from 
 from dataclasses import dataclass, field
 
 from otterize_pcap.api_groups import BUILT_IN_KINDS, written_kind
+from otterize_pcap.flow_logs.flow import EVENT
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.node_status import NodeStatus
 
 ESTABLISHED, ATTEMPTED, LOOKUP = "established", "attempted", "lookup"
 
-NEVER_CALLS = ("not IP", "ICMP", "not TCP, UDP or SCTP", "rest of a packet in a tunnel")
+NEVER_CALLS = (
+    "not IP",
+    "ICMP",
+    "not TCP, UDP or SCTP",
+    "rest of a packet in a tunnel",
+    EVENT.strip(),
+)
 """How reasons begin for which a packet is no part of a connection; only `-v` counts these."""
 
 # The kind of a server that is named by its Service, whatever stands behind it.
@@ -120,7 +127,8 @@ class FileCoverage:
 
     `dropped` counts packets the kernel or interface dropped, None where nothing says. `truncated`
     marks a file that is not whole: cut off, damaged, not read, or other than its manifest says;
-    `reason` then says more, where there is more to say.
+    `reason` then says more, where there is more to say. `sample` is why a flow log does not show
+    all that there was, empty for packets; its `packets` are its records.
     """
 
     file: str
@@ -131,6 +139,7 @@ class FileCoverage:
     truncated: bool = False
     dropped: int | None = None
     reason: str | None = None
+    sample: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,21 +65,27 @@ def _connection(connection: ExplainedConnection) -> Iterator[str]:
         )
     if connection.services:
         yield f"  through    Service {', '.join(map(printable, connection.services))}"
-    sent, answered = connection.packets
-    sent_bytes, answered_bytes = connection.bytes
-    yield (
-        f"  packets    {sent} to the server ({sent_bytes} bytes), "
-        f"{answered} to the client ({answered_bytes} bytes)"
-    )
+    yield f"  packets    {_counted(connection)}"
     for place, leg in enumerate(connection.recorded[:MORE_RECORDINGS]):
         tunnels = f", in {' in '.join(reversed(leg.tunnels))}" if leg.tunnels else ""
         label = "recorded" if place == 0 else ""
-        # Without packets it is known from a conntrack dump (S46), line by line.
-        what = "packet" if any(connection.packets) else "line"
+        what = "line" if leg.in_lines else "packet"
         yield f"  {label:10} {leg.node}: {leg.file} {what} {leg.packet}, {leg.time}{tunnels}"
     more = len(connection.recorded) - MORE_RECORDINGS
     if more > 0:
         yield f"  {'':10} and {more} more"
+
+
+def _counted(connection: ExplainedConnection) -> str:
+    """How much went which way, where anybody counted it."""
+    sent, answered = connection.packets
+    sent_bytes, answered_bytes = connection.bytes
+    if not any(connection.packets) and all(leg.in_lines for leg in connection.recorded):
+        return "not counted"
+    return (
+        f"{sent} to the server ({sent_bytes} bytes), {answered} to the client "
+        f"({answered_bytes} bytes)"
+    )
 
 
 def _lookup(lookup: ExplainedLookup) -> Iterator[str]:

@@ -259,6 +259,9 @@ def is_half(connection: Connection | ConnectionGroup) -> bool:
 
     It was answered before the capture; whether its peer is there still, nothing says (S40).
     """
+    if isinstance(connection, Connection) and connection.syns:
+        # A flow log's connection goes by a rule of its own, whatever it saw.
+        return False
     return connection.outcome == "unanswered" and connection.rule is not Rule.HANDSHAKE
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from otterize_pcap.addresses import Network
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.legs import Recording
+from otterize_pcap.flow_logs.logged import Logged
 from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.snapshot.snapshot import Snapshot
@@ -26,6 +27,7 @@ class CaptureContents:
     counts the packets of tunnels that were left closed (S25).
     `notes` are what is to be said of files: those that were left out, or count once;
     `aside` counts what else lies in the directory.
+    `logged` is what flow logs hold; the snapshot then has the pods that they name.
     """
 
     recordings: Sequence[Recording]
@@ -43,6 +45,7 @@ class CaptureContents:
     closed: Mapping[Tunnel, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     aside: tuple[str, ...] = ()
+    logged: Logged | None = None
 
 
 @dataclass(frozen=True, slots=True)

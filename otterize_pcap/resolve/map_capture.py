@@ -24,6 +24,7 @@ from otterize_pcap.resolve.cluster_dns import ClusterDns
 from otterize_pcap.resolve.external_names import ExternalNames
 from otterize_pcap.resolve.holders import Holders
 from otterize_pcap.resolve.identity import Identities, NamedBy, held_by_workloads
+from otterize_pcap.resolve.logged_ends import LoggedEnds
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
 from otterize_pcap.resolve.naming_notes import inferred_names, merged_notes
 from otterize_pcap.resolve.notes import (
@@ -96,7 +97,7 @@ class MappedCapture:
     @cached_property
     def odd(self) -> list[Resolution]:
         """What becomes of each connection that is in no group."""
-        return [self._answers.judge(each) for each in self._of_odd]
+        return [*(self._answers.judge(each) for each in self._of_odd), *self._of_logs]
 
     @cached_property
     def _of_groups(self) -> list[GroupResolution]:
@@ -106,6 +107,16 @@ class MappedCapture:
     @cached_property
     def _of_odd(self) -> list[Resolution]:
         return [self._named(self.resolver.resolve(each)) for each in self._found.odd]
+
+    @cached_property
+    def _of_logs(self) -> list[Resolution]:
+        """Connections of flow logs: the log names their ends, and the domain names outside."""
+        logged = self._lookup.contents.logged
+        if logged is None:
+            return []
+        ends = LoggedEnds(self.snapshot, self.identities, self.resolver, logged.answers)
+        by_name = self._lookup.rules.inclusion.internet
+        return [ends.shown(each, by_name=by_name) for each in logged.connections]
 
     @cached_property
     def _answers(self) -> TunnelAnswers:
@@ -230,6 +241,11 @@ class MappedCapture:
         """What a reader must know to trust the graph."""
         lookup, contents = self._lookup, self._lookup.contents
         yield from contents.notes
+        if contents.logged is not None:
+            # A log names pods when it sees them; a snapshot is asked for the rest.
+            if lookup.snapshot.where:
+                yield from snapshot_notes(lookup.snapshot, contents.files, lookup.rules.slack_ns)
+            return
         yield from clock_notes(self.offsets, self._found.other_readings)
         yield from snapshot_notes(lookup.snapshot, contents.files, lookup.rules.slack_ns)
         yield from hands_notes(lookup.hands, ambiguous, lookup.snapshot)

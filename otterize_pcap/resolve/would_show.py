@@ -16,6 +16,7 @@ from otterize_pcap.resolve.build_graph import (
     HIDDEN_ONE_WAY,
     HIDDEN_SELF,
 )
+from otterize_pcap.resolve.capture import CaptureContents
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.resolve.resolution import (
     AMBIGUOUS,
@@ -112,10 +113,17 @@ def what_was_seen(mapped: MappedCapture) -> Seen:
     shown = [each for each in (*mapped.groups, *mapped.odd) if isinstance(each, Resolved)]
     return Seen(
         watched=bool(times) and contents.snapshot.watched(min(times), max(times)),
-        nodes=frozenset(each.node for each in contents.recordings if each.files),
+        nodes=frozenset(_seen_nodes(contents)),
         within_nodes=not shown or any(map(_is_within_node, shown)),
         clocks_disagree=mapped.clocks_disagree,
     )
+
+
+def _seen_nodes(contents: CaptureContents) -> Iterator[str]:
+    """The nodes of which there are packets, or flows."""
+    yield from (each.node for each in contents.recordings if each.files)
+    for one in contents.logged.connections if contents.logged else ():
+        yield from (leg.recording.node for leg in one.connection.legs)
 
 
 def _is_within_node(resolved: AnyResolved) -> bool:

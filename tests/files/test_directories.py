@@ -19,7 +19,8 @@ from otterize_pcap.cli.connections import table_connections
 from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.bare_recordings import read_recordings
-from otterize_pcap.files.captures import is_capture_directory, open_captures
+from otterize_pcap.files.captures import open_captures
+from otterize_pcap.files.found_files import is_capture_directory
 from otterize_pcap.files.pcap_files import ReadFiles
 from otterize_pcap.table.read import ReadOptions
 from tests.capture_bytes import START, ethernet, ipv4, pcap, section, tcp

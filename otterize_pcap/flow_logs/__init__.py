@@ -1,0 +1,1 @@
+"""Flow logs of other tools → connections whose ends the log names itself."""
