@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from otterize_pcap.connections.conntrack_flows import Flows, sighted_flow
-from otterize_pcap.connections.direction import ServedPorts, Testimony, decide
+from otterize_pcap.connections.direction import Testimony, decide
 from otterize_pcap.connections.evidence import Known
 from otterize_pcap.connections.facts import Span
 from otterize_pcap.connections.join import Services, join_flows
@@ -18,7 +18,7 @@ from otterize_pcap.connections.legs import (
     spans_sent,
 )
 from otterize_pcap.connections.outcome import outcome_of
-from otterize_pcap.connections.rule import Rule
+from otterize_pcap.connections.rule import Rule, ServedPorts
 from otterize_pcap.connections.sightings import Sighting
 from otterize_pcap.table.rows import Endpoint
 
