@@ -54,6 +54,8 @@ class Result:
 def run(command: Sequence[str], refuses: bytes | None) -> tuple[float, float, float] | None:
     """Wall and CPU seconds, and peak memory in MB, of one run; None where it fails."""
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    # Who installs it has its modules compiled; here the first run does that.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryFile() as errors:
         begin = time.perf_counter()
         process = subprocess.Popen(

@@ -9,7 +9,7 @@ variable() { "$python" -c "import sysconfig; print(sysconfig.get_config_var('$1'
 include=$("$python" -c "import sysconfig; print(sysconfig.get_path('include'))")
 library=$(variable LIBDIR)
 version=$(variable LDVERSION)
-sanitize="-g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+sanitize="-g -O1 -DOTTERIZE_CHECKED_MEMORY -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 
 rm -rf "$build/otterize_pcap"
 mkdir -p "$build"

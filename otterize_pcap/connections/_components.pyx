@@ -13,11 +13,11 @@ from otterize_pcap.connections._answers cimport Answers
 from otterize_pcap.connections._client_isns cimport ClientIsns
 from otterize_pcap.connections._clocks cimport ClockDifferences
 from otterize_pcap.connections._component_legs cimport ComponentLegs
-from otterize_pcap.connections._endpoint cimport CEnd, packed_end, tuple_of
+from otterize_pcap.connections._described cimport described
+from otterize_pcap.connections._endpoint cimport CEnd, key_between, packed_end
 from otterize_pcap.connections._ends cimport KnownEnds
 from otterize_pcap.connections._groups cimport Groups
 from otterize_pcap.connections._index cimport AHEAD, NOTHING, RowIndex
-from otterize_pcap.connections._leg cimport CLeg
 from otterize_pcap.connections._listing cimport Listing
 from otterize_pcap.connections._odd_rows cimport OddRows
 from otterize_pcap.connections._pieces cimport Pieces
@@ -26,10 +26,9 @@ from otterize_pcap.connections._shapes cimport END_FACTS_SHIFT, ShapeWriter
 from otterize_pcap.connections._sightings cimport Sightings
 from otterize_pcap.connections._sums cimport CTotals, LegSums
 from otterize_pcap.connections._table_times cimport TableTimes
-from otterize_pcap.connections._verdicts cimport OTHERS, CJudged, CVerdict, Verdicts
+from otterize_pcap.connections._verdicts cimport CJudged, CVerdict, Verdicts
 from otterize_pcap.table._fastpath cimport FastTable
 from otterize_pcap.table._row cimport Key
-from otterize_pcap.table._row cimport address as address_bytes
 
 cdef enum:
     SEVERAL = 0xFFFFFFFF
@@ -100,10 +99,7 @@ cdef class Components:
 
     def shows(self, uint32_t protocol, one, other):
         """Whether the tables hold a row between two endpoints."""
-        cdef Key key
-        cdef CEnd ends[2]
-        ends[0], ends[1] = packed_end(one), packed_end(other)
-        tuple_of(&key, protocol, &ends[0], &ends[1])
+        cdef Key key = key_between(protocol, one, other)
         return self.index.find(&key) != NOTHING
 
     def clock_differences(self, list nodes):
@@ -227,12 +223,9 @@ cdef class Components:
 
     def began_ns(self, uint32_t protocol, one, other):
         """When the first packet between two endpoints came, of which there is one."""
-        cdef Key key
-        cdef CEnd ends[2]
+        cdef Key key = key_between(protocol, one, other)
         cdef uint32_t at
         cdef int64_t time_ns, first_ns = 0x7FFFFFFFFFFFFFFF
-        ends[0], ends[1] = packed_end(one), packed_end(other)
-        tuple_of(&key, protocol, &ends[0], &ends[1])
         at = self.index.tuple_[self.index.find(&key)].newest
         while at:
             time_ns = self.index.row(at - 1).first_ns - self.times.offsets[
@@ -282,40 +275,11 @@ cdef class Components:
                     judged = &self.verdicts.judged[verdict.first + at]
                     group = self._add_up(judged, &totals)
                     if flags[group]:
-                        found.append((group, *self._described(judged, &totals)))
+                        found.append((group, *described(self.pieces, judged, &totals)))
                 # What is at hand changes while the caller looks at what it was given.
                 yield from found
                 if self.component.root != root and not self.component.gather(root):
                     break
-
-    cdef tuple _described(self, const CJudged *judged, const CTotals *totals):
-        """What `connections` gives of one connection of the piece at hand, but for its group."""
-        cdef uint32_t i
-        cdef const CLeg *leg
-        cdef FastTable rows
-        cdef list legs = []
-        for i in range(self.pieces.legs):
-            leg = &self.pieces.leg[i]
-            if judged.side[leg.place] != OTHERS:
-                rows = self.index.tables[leg.table]
-                legs.append((leg.table, rows._as_row(leg.row), leg.first_ns, leg.last_ns))
-        return (
-            self._ends(judged.client, judged.clients),
-            self._ends(judged.server, judged.servers),
-            totals.first_ns, totals.last_ns,
-            tuple([(totals.sent[i].first_ns, totals.sent[i].last_ns) for i in range(2)]),
-            (totals.packets[0], totals.packets[1]),
-            (totals.bytes[0], totals.bytes[1]), totals.syns, legs,
-        )
-
-    cdef tuple _ends(self, const uint8_t *places, int count):
-        cdef list ends = []
-        cdef int place
-        cdef CEnd *end
-        for place in range(count):
-            end = &self.pieces.end[places[place]]
-            ends.append((address_bytes(end.high, end.low), end.port))
-        return tuple(ends)
 
     def listing(self, list kinds, list files):
         """`Listing.by_time` of `count(…, list_them=True)`."""

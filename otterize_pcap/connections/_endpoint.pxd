@@ -46,6 +46,15 @@ cdef inline CEnd packed_end(tuple endpoint):
     return end
 
 
+cdef inline Key key_between(uint64_t protocol, tuple one, tuple other):
+    """`tuple_of` two pairs of (address, port)."""
+    cdef CEnd ends[2]
+    cdef Key key
+    ends[0], ends[1] = packed_end(one), packed_end(other)
+    tuple_of(&key, protocol, &ends[0], &ends[1])
+    return key
+
+
 cdef inline void tuple_of(
     Key *key, uint64_t protocol, const CEnd *one, const CEnd *other
 ) noexcept nogil:

@@ -88,7 +88,6 @@ cdef class RowIndex:
                 otterize_fetch(row)
                 otterize_fetch(row + 64)
                 otterize_fetch(row + 128)
-                otterize_fetch(row + sizeof(CRow) - 1)
                 at = self.next_in_tuple[at - 1]
                 rows += 1
             if self.tuple_[number].next_ == 0:

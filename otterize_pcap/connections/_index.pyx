@@ -113,6 +113,7 @@ cdef class RowIndex:
             self.tables.append(table)
             with nogil:
                 self._index_chunks(begin, flags)
+            table.close()
         finally:
             free(flags)
 

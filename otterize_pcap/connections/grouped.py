@@ -8,6 +8,7 @@ has no shape is *odd* and looked at row by row, by the same rules (`connect`).
 import os
 from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from otterize_pcap.connections.any_clock import AnyClock, CapturedSnapshot
 from otterize_pcap.connections.clocks import (
@@ -17,7 +18,6 @@ from otterize_pcap.connections.clocks import (
     other_readings,
     relative_offsets,
 )
-from otterize_pcap.connections.components import Components
 from otterize_pcap.connections.connect import Connection, connect
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.conntrack_flows import related_sightings
@@ -34,6 +34,9 @@ from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table, new_table
 from otterize_pcap.table.rows import Endpoint
+
+if TYPE_CHECKING:
+    from otterize_pcap.connections.components import Components
 
 if FAST_PATH:
     from otterize_pcap.connections._components import Components as FastComponents
@@ -283,6 +286,9 @@ def _components_of(
         compiled = [table for table in tables if isinstance(table, FastTable)]
         if len(compiled) == len(tables):
             return FastComponents(compiled, believed, LIMITS)
+    # Nobody else needs the modules that the compiled ones stand for.
+    from otterize_pcap.connections.components import Components  # noqa: PLC0415
+
     return Components([table for table in tables if table is not None], believed, LIMITS)
 
 

@@ -9,8 +9,10 @@ from libc.string cimport memcpy, memset
 
 from otterize_pcap.table._chunks cimport Table, row_at
 from otterize_pcap.table._fastpath cimport FastTable
+from otterize_pcap.table._numbers cimport MOST_COUNTED, MOST_PARTS
 from otterize_pcap.table._row cimport (
-    CRow, CSide, HAS_ACK, HAS_SEQ, HAS_TIMES, HAS_TIMESTAMP, NO_CLIENT, be64
+    BYTES_BITS, CRow, CSide, HAS_ACK, HAS_SEQ, HAS_TIMES, HAS_TIMESTAMP, NO_CLIENT, NUMBER_BITS,
+    PACKETS_BITS, be64
 )
 from otterize_pcap.table._rows cimport DONE, MAX_STATIONS, Outcome, number_of_station, place_row
 
@@ -32,30 +34,19 @@ cdef dict _places():
     cdef char *base = <char *>&row
     places = {
         "interface": <char *>&row.key.word[5] - base,
-        "part": <char *>&row.part - base,
-        "number": <char *>&row.number - base,
-        "first_sender": <char *>&row.first_sender - base,
         "first_ns": <char *>&row.first_ns - base,
         "last_ns": <char *>&row.last_ns - base,
-        "client": <char *>&row.client - base,
         "client_isn": <char *>&row.client_isn - base,
-        "has_server_isn": <char *>&row.has_server_isn - base,
         "server_isn": <char *>&row.server_isn - base,
     }
     for index, which in enumerate(SIDES):
         side = &row.sides[<int>index]
         places |= {
-            f"{which}_packets": <char *>&side.packets - base,
-            f"{which}_bytes": <char *>&side.bytes - base,
             f"{which}_flags": <char *>&side.flags - base,
-            f"{which}_syns": <char *>&side.syns - base,
-            f"{which}_syn_acks": <char *>&side.syn_acks - base,
-            f"{which}_has": <char *>&side.has - base,
             f"{which}_ack_first": <char *>&side.ack_first - base,
             f"{which}_seq_first": <char *>&side.seq_first - base,
             f"{which}_seq_last": <char *>&side.seq_last - base,
             f"{which}_timestamp": <char *>&side.timestamp - base,
-            f"{which}_hints": <char *>&side.hints - base,
             f"{which}_unreachable": <char *>&side.unreachable - base,
             f"{which}_first_ns": <char *>&side.first_ns - base,
             f"{which}_last_ns": <char *>&side.last_ns - base,
@@ -65,13 +56,43 @@ cdef dict _places():
 
 _PLACES = _places()
 
-# The columns that a row has in another form.
+# The columns that a row has in another form: in fewer bits, or as parts of its key.
 cdef struct Made:
     uint8_t *protocol
     uint32_t *path
+    uint32_t *part
+    uint64_t *number
+    uint8_t *first_sender
+    uint8_t *client
+    uint8_t *has_server_isn
+    uint64_t *packets[2]
+    uint64_t *bytes[2]
+    uint32_t *syns[2]
+    uint32_t *syn_acks[2]
+    uint8_t *has[2]
+    uint8_t *hints[2]
     uint8_t *address[2]
     uint16_t *port[2]
     uint64_t *station[2]
+
+
+cdef bind(Made *made, dict at):
+    """Say where the columns are, by the address of each."""
+    made.protocol, made.path = <uint8_t *><size_t>at["protocol"], <uint32_t *><size_t>at["path"]
+    made.part, made.number = <uint32_t *><size_t>at["part"], <uint64_t *><size_t>at["number"]
+    made.first_sender = <uint8_t *><size_t>at["first_sender"]
+    made.client = <uint8_t *><size_t>at["client"]
+    made.has_server_isn = <uint8_t *><size_t>at["has_server_isn"]
+    for side, which in enumerate(SIDES):
+        made.packets[<int>side] = <uint64_t *><size_t>at[f"{which}_packets"]
+        made.bytes[<int>side] = <uint64_t *><size_t>at[f"{which}_bytes"]
+        made.syns[<int>side] = <uint32_t *><size_t>at[f"{which}_syns"]
+        made.syn_acks[<int>side] = <uint32_t *><size_t>at[f"{which}_syn_acks"]
+        made.has[<int>side] = <uint8_t *><size_t>at[f"{which}_has"]
+        made.hints[<int>side] = <uint8_t *><size_t>at[f"{which}_hints"]
+        made.address[<int>side] = <uint8_t *><size_t>at[f"{which}_address"]
+        made.port[<int>side] = <uint16_t *><size_t>at[f"{which}_port"]
+        made.station[<int>side] = <uint64_t *><size_t>at[f"{which}_station"]
 
 
 cdef inline void put64(uint8_t *out, uint64_t value) noexcept nogil:
@@ -96,9 +117,18 @@ cdef void make(const Table *table, const Made *made) noexcept nogil:
         row = row_at(table, index)
         made.protocol[index] = <uint8_t>row.key.word[4]
         made.path[index] = <uint32_t>(row.key.word[4] >> 8) & 0xFFFFFF
+        made.part[index], made.number[index] = row.part, row.number
+        made.first_sender[index], made.client[index] = row.first_sender, row.client
+        made.has_server_isn[index] = row.has_server_isn
         made.port[0][index] = <uint16_t>(row.key.word[4] >> 48)
         made.port[1][index] = <uint16_t>(row.key.word[4] >> 32)
         for side in range(2):
+            made.packets[side][index] = row.sides[side].packets
+            made.bytes[side][index] = row.sides[side].bytes
+            made.syns[side][index] = row.sides[side].syns
+            made.syn_acks[side][index] = row.sides[side].syn_acks
+            made.has[side][index], made.hints[side][index] = (
+                row.sides[side].has, row.sides[side].hints)
             put64(made.address[side] + 16 * index, row.key.word[2 * side])
             put64(made.address[side] + 16 * index + 8, row.key.word[2 * side + 1])
             made.station[side][index] = (
@@ -123,11 +153,7 @@ def columns_of(FastTable table):
         offset, size, out = place, SIZES[name], _room(values, name)
         with nogil:
             gather(rows, offset, size, out)
-    made.protocol, made.path = _room(values, "protocol"), <uint32_t *>_room(values, "path")
-    for side, which in enumerate(SIDES):
-        made.address[<int>side] = _room(values, f"{which}_address")
-        made.port[<int>side] = <uint16_t *>_room(values, f"{which}_port")
-        made.station[<int>side] = <uint64_t *>_room(values, f"{which}_station")
+    bind(&made, {name: <size_t>_room(values, name) for name in SIZES})
     with nogil:
         make(rows, &made)
     return Columns(
@@ -135,6 +161,29 @@ def columns_of(FastTable table):
         {name: memoryview(column)[:rows.rows * SIZES[name]] for name, column in values.items()},
         list(table.path_tunnels),
     )
+
+
+cdef bint unpack(CRow *row, const Made *made, uint64_t index, uint64_t first_part) noexcept nogil:
+    """Fill in what a row has in fewer bits; False where one does not hold its value."""
+    cdef int side
+    if (made.client[index] > NO_CLIENT or made.first_sender[index] > 1
+            or made.has_server_isn[index] > 1 or made.number[index] >> NUMBER_BITS
+            or first_part + made.part[index] >= MOST_PARTS):
+        return False
+    row.client, row.first_sender = made.client[index], made.first_sender[index]
+    row.has_server_isn = made.has_server_isn[index]
+    row.number, row.part = made.number[index], <uint32_t>first_part + made.part[index]
+    for side in range(2):
+        if (made.packets[side][index] >> PACKETS_BITS or made.bytes[side][index] >> BYTES_BITS
+                or made.syns[side][index] > MOST_COUNTED
+                or made.syn_acks[side][index] > MOST_COUNTED):
+            return False
+        row.sides[side].packets = made.packets[side][index]
+        row.sides[side].bytes = made.bytes[side][index]
+        row.sides[side].syns = <uint16_t>made.syns[side][index]
+        row.sides[side].syn_acks = <uint16_t>made.syn_acks[side][index]
+        row.sides[side].has, row.sides[side].hints = made.has[side][index], made.hints[side][index]
+    return True
 
 
 cdef struct Source:
@@ -175,21 +224,15 @@ def restore(FastTable table, columns, uint32_t first_part=0):
                 sources += 1
             else:
                 held[name] = <size_t>&view[0]
-        made.protocol = <uint8_t *><size_t>held["protocol"]
-        made.path = <uint32_t *><size_t>held["path"]
-        for side in range(2):
-            which = SIDES[side]
-            made.address[side] = <uint8_t *><size_t>held[f"{which}_address"]
-            made.port[side] = <uint16_t *><size_t>held[f"{which}_port"]
-            made.station[side] = <uint64_t *><size_t>held[f"{which}_station"]
+        bind(&made, held)
         with nogil:
             for index in range(count):
                 memset(&row, 0, sizeof(CRow))
                 for each in range(sources):
                     memcpy(<uint8_t *>&row + source[each].offset,
                            source[each].data + index * source[each].size, source[each].size)
-                if (made.path[index] >= known_paths or row.client > NO_CLIENT or row.first_sender > 1
-                        or row.first_ns < 0 or row.last_ns < 0):
+                if (made.path[index] >= known_paths or row.first_ns < 0 or row.last_ns < 0
+                        or not unpack(&row, &made, index, first_part)):
                     break
                 row.key.word[4] = (
                     <uint64_t>made.port[0][index] << 48 | <uint64_t>made.port[1][index] << 32
@@ -198,7 +241,6 @@ def restore(FastTable table, columns, uint32_t first_part=0):
                     row.key.word[2 * side] = be64(made.address[side] + 16 * index)
                     row.key.word[2 * side + 1] = be64(made.address[side] + 16 * index + 8)
                     row.sides[side].station = number_of_station(rows, made.station[side][index])
-                row.part += first_part
                 outcome = place_row(rows, &row)
                 if outcome != DONE:
                     break

@@ -20,4 +20,6 @@ cdef class FastTable:
         ptrdiff_t stop, bint big_endian, uint64_t number, uint32_t part, bint is_pcapng
     )
     cdef _check(self, Outcome outcome)
+    cdef _must_be_open(self)
+    cdef close(self)
     cdef _as_row(self, const CRow *row)

@@ -13,18 +13,18 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
-from otterize_pcap.table._frames cimport set_key
-from otterize_pcap.table._handover cimport as_payload, as_row, know_places, link_of
+from otterize_pcap.table._handover cimport as_payload, as_row, fill_packet, know_places, link_of
 from otterize_pcap.table._moved_rows cimport move_rows
-from otterize_pcap.table._naming cimport EXPECTED_BITS, Expected, stream_number
+from otterize_pcap.table._naming cimport (
+    EXPECTED_BITS, Expected, expect_stream, forget_stream, stream_number
+)
 from otterize_pcap.table._row cimport CPacket, CRow, Key, NO_CLIENT, address, be64
 from otterize_pcap.table._segments cimport MAX_LABELS, Label
 from otterize_pcap.table._rows cimport (
-    CHUNK_ROWS, DONE, MAX_STATIONS, Outcome, STATION_SLOTS, Slot, Table, add_packet, hash_key,
+    DONE, Outcome, Slot, Table, add_packet, free_index, free_table, hash_key, make_table,
     number_of_station, place_row, row_at
 )
 from otterize_pcap.table._tunnel_paths cimport TunnelPaths, check
-from otterize_pcap.table._tunnels cimport Ends
 from otterize_pcap.table._walk cimport MAX_INTERFACES, STRETCHES, Stretch, Walk, walk_buffer
 
 from otterize_pcap.packets.closed_tunnels import FORGED
@@ -62,27 +62,17 @@ cdef class FastTable:
         cdef Label *label
         if len(secret) != sizeof(self.decoding.table.secret):
             raise ValueError("the secret is 56 bytes")
-        memcpy(self.decoding.table.secret, seed, sizeof(self.decoding.table.secret))
-        self.decoding.table.secret[6] |= 1
-        self.decoding.table.max_rows = self.max_rows = max_rows
-        self.decoding.table.slot_bits = 10
-        self.decoding.table.slots = <Slot *>calloc(1 << 10, sizeof(Slot))
-        self.decoding.table.chunk_room = 64
-        self.decoding.table.chunks = <CRow **>malloc(64 * sizeof(CRow *))
+        self.max_rows = max_rows
         self.decoding.paths.slot_bits = 6
         self.decoding.paths.slots = <Slot *>calloc(1 << 6, sizeof(Slot))
         self.decoding.paths.room = 16
         self.decoding.paths.keys = <Key *>malloc(16 * sizeof(Key))
         self.decoding.paths.unknown = <Key *>calloc(1, sizeof(Key))
         self.counts.times = <Stretch *>calloc(STRETCHES, sizeof(Stretch))
-        self.decoding.table.station = <uint64_t *>malloc((MAX_STATIONS + 1) * sizeof(uint64_t))
-        self.decoding.table.station_slots = <uint16_t *>calloc(STATION_SLOTS, sizeof(uint16_t))
-        if (self.decoding.table.station == NULL or self.decoding.table.station_slots == NULL
-                or self.decoding.table.slots == NULL or self.decoding.table.chunks == NULL
+        if (not make_table(&self.decoding.table, seed, max_rows)
                 or self.decoding.paths.slots == NULL or self.decoding.paths.keys == NULL
                 or self.decoding.paths.unknown == NULL or self.counts.times == NULL):
             raise MemoryError
-        self.decoding.table.station[0] = 0
         self.tunnel_paths = TunnelPaths(max_rows, opens)
         self.tunnel_paths.decoding = &self.decoding
         self.path_tunnels = self.tunnel_paths.tunnels
@@ -96,14 +86,7 @@ cdef class FastTable:
             self.decoding.places.labels += 1
 
     def __dealloc__(self):
-        cdef uint64_t chunk
-        if self.decoding.table.chunks != NULL:
-            for chunk in range((self.decoding.table.rows + CHUNK_ROWS - 1) // CHUNK_ROWS):
-                free(self.decoding.table.chunks[chunk])
-        free(self.decoding.table.chunks)
-        free(self.decoding.table.slots)
-        free(self.decoding.table.station)
-        free(self.decoding.table.station_slots)
+        free_table(&self.decoding.table)
         free(self.decoding.paths.slots)
         free(self.decoding.paths.keys)
         free(self.decoding.paths.unknown)
@@ -183,6 +166,7 @@ cdef class FastTable:
         cdef bint host_is_big = (<uint8_t *>&probe)[0] == 0
         if not 0 <= start <= end <= buffer.shape[0]:
             raise ValueError("not within the buffer")
+        self._must_be_open()
         if start == end:
             return NEED_MORE, start, number, ()
         walk.data = &buffer[0]
@@ -207,56 +191,34 @@ cdef class FastTable:
     cdef _check(self, Outcome outcome):
         check(outcome, self.max_rows)
 
+    cdef _must_be_open(self):
+        if self.decoding.table.slots == NULL:
+            raise ValueError("this table was closed: it takes no more packets")
+
+    cdef close(self):
+        """Give back what finds rows: no packet and no row is added any more."""
+        free_index(&self.decoding.table)
+
     def add(self, packet, int64_t time_ns, uint64_t number, uint64_t interface, uint32_t part=0):
         """Count a packet that the reference decoded."""
         cdef CPacket taken
-        cdef Ends ends
-        cdef bytes source = packet.source, destination = packet.destination
-        cdef const uint8_t *sender = source
-        cdef const uint8_t *receiver = destination
-        if len(source) != 16 or len(destination) != 16:
-            raise ValueError("addresses are 16 bytes")
-        taken.key.word[5] = interface
-        ends.source_high, ends.source_low = be64(sender), be64(sender + 8)
-        ends.target_high, ends.target_low = be64(receiver), be64(receiver + 8)
-        set_key(&taken, &ends, packet.source_port, packet.destination_port,
-                self.tunnel_paths.number_of(packet.tunnels), packet.protocol)
+        self._must_be_open()
+        fill_packet(&taken, packet, time_ns, number, interface, part,
+                    self.tunnel_paths.number_of(packet.tunnels))
         taken.hash = hash_key(&self.decoding.table, &taken.key)
-        taken.time_ns = time_ns
-        taken.number = number
-        taken.part = part
-        taken.length = packet.length
-        taken.flags = packet.flags
-        taken.seq = packet.seq
-        taken.ack = packet.ack
-        taken.hint = packet.hint
-        taken.unreachable = packet.unreachable
-        taken.fragment = packet.fragment
-        taken.has_timestamp = packet.timestamp is not None
-        taken.timestamp = packet.timestamp or 0
-        taken.station = packet.station
         self._check(add_packet(&self.decoding.table, &taken))
 
     def expect(self, tuple stream, uint32_t end):
         """Decline a stream's segments up to a sequence number: its ClientHello goes on there."""
-        cdef uint64_t number = _stream_number(stream)
-        cdef Expected *slot
         if self.decoding.places.expected == NULL:
             self.decoding.places.expected = <Expected *>calloc(1 << EXPECTED_BITS, sizeof(Expected))
             if self.decoding.places.expected == NULL:
                 raise MemoryError
-        slot = &self.decoding.places.expected[number >> (64 - EXPECTED_BITS)]
-        slot.mixed |= slot.streams > 0
-        slot.streams += 1
-        slot.stream, slot.end = number, end
+        expect_stream(self.decoding.places.expected, _stream_number(stream), end)
 
     def forget(self, tuple stream):
         """Expect no more of a stream that was expected once."""
-        cdef Expected *slot
-        slot = &self.decoding.places.expected[_stream_number(stream) >> (64 - EXPECTED_BITS)]
-        slot.streams -= 1
-        if slot.streams == 0:
-            slot.mixed = 0
+        forget_stream(self.decoding.places.expected, _stream_number(stream))
 
     def concat(self, FastTable later):
         """Append the table of the part of the recording that follows; it is empty afterwards.
@@ -272,6 +234,8 @@ cdef class FastTable:
         cdef uint16_t *stations = <uint16_t *>malloc(
             (later.decoding.table.stations + 1) * sizeof(uint16_t))
         try:
+            self._must_be_open()
+            later._must_be_open()
             if paths == NULL or stations == NULL:
                 raise MemoryError
             if later is self:
@@ -294,6 +258,7 @@ cdef class FastTable:
         """Add a row that shows no packet: what conntrack alone knows (S46)."""
         cdef CRow made
         cdef bytes low = row.low[0], high = row.high[0]
+        self._must_be_open()
         memset(&made, 0, sizeof(CRow))
         made.key.word[0], made.key.word[1] = be64(low), be64(<const uint8_t *>low + 8)
         made.key.word[2], made.key.word[3] = be64(high), be64(<const uint8_t *>high + 8)

@@ -8,7 +8,7 @@
 # - TCP with a whole header, options included, or UDP, within captured and stated length;
 # - no more than two tunnels, each VXLAN, Geneve or IP in IP, of a path met before (the caller
 #   learns a new one, and tries again);
-# - no UDP port that may mean encryption, VXLAN-GPE, or a tunnel's answer.
+# - no UDP port that means encryption, by the payload too, VXLAN-GPE, or a tunnel's answer.
 # ARP and ICMP messages that refuse nothing are recognised and counted too.
 # Every read is of bytes below `end`, which is never behind the captured frame.
 
@@ -32,9 +32,11 @@ from otterize_pcap.table._segments cimport (
     PORT_DNS,
     PORT_GENEVE,
     PORT_VXLAN,
+    PORT_WIREGUARD,
     Places,
     decode_tcp,
     decode_udp,
+    may_be_wireguard,
 )
 from otterize_pcap.table._tunnels cimport (
     Ends,
@@ -47,6 +49,10 @@ from otterize_pcap.table._tunnels cimport (
     open_geneve,
     open_vxlan,
 )
+
+cdef enum:
+    # Of a destination or of a source port.
+    EITHER_WIREGUARD = PORT_WIREGUARD | PORT_WIREGUARD << 8
 
 cdef struct Decoding:
     Table table
@@ -100,7 +106,9 @@ cdef inline Verdict open_udp(
     is_tunnel[0] = False
     if end - data[0] < 8:
         return DECLINED
-    used = use[be16(data[0] + 2)] | (use[be16(data[0])] & ~<uint32_t>PORT_DNS) << 4
+    used = use[be16(data[0] + 2)] | (use[be16(data[0])] & ~<uint32_t>PORT_DNS) << 8
+    if used & EITHER_WIREGUARD and not may_be_wireguard(data[0] + 8, end):
+        used &= ~<uint32_t>EITHER_WIREGUARD
     if not used & ~<uint32_t>PORT_DNS:
         return ACCEPTED
     # Only a tunnel's destination port is dealt with here.

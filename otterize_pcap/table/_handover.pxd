@@ -1,4 +1,4 @@
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from otterize_pcap.table._links cimport Link
 from otterize_pcap.table._row cimport CPacket, CRow
@@ -7,5 +7,9 @@ from otterize_pcap.table._segments cimport Places
 
 cdef know_places(Places *places, vxlan_ports, geneve_ports)
 cdef Link link_of(link_type)
+cdef fill_packet(
+    CPacket *taken, packet, int64_t time_ns, uint64_t number, uint64_t interface, uint32_t part,
+    uint64_t path
+)
 cdef as_payload(const CPacket *packet)
 cdef as_row(const CRow *row, list path_tunnels, const uint64_t *stations)

@@ -2,22 +2,26 @@
 # cython: initializedcheck=False
 """What Python and the compiled path hand to each other: definitions in, rows out."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from otterize_pcap.table cimport _numbers
+from otterize_pcap.table._frames cimport set_key
 from otterize_pcap.table._links cimport (
     COOKED_2_LINK, COOKED_LINK, ETHERNET_LINK, LOOPBACK_LINK, Link, OTHER_LINK, RAW_IP_LINK
 )
 from otterize_pcap.table._row cimport (
-    CPacket, CRow, CSide, HAS_ACK, HAS_SEQ, HAS_TIMES, HAS_TIMESTAMP, NO_CLIENT, address
+    CPacket, CRow, CSide, HAS_ACK, HAS_SEQ, HAS_TIMES, HAS_TIMESTAMP, NO_CLIENT, address,
+    be64
 )
 from otterize_pcap.table._segments cimport (
-    MAX_NETWORKS, Network, PORT_DECLINED, PORT_DNS, PORT_GENEVE, PORT_VXLAN, Places
+    MAX_NETWORKS, Network, PORT_DECLINED, PORT_DNS, PORT_GENEVE, PORT_VXLAN,
+    PORT_WIREGUARD, Places
 )
+from otterize_pcap.table._tunnels cimport Ends
 
 from otterize_pcap.addresses import PRIVATE
 from otterize_pcap.packets import link_layer, packet, protocols, transport
-from otterize_pcap.packets.ports import DNS_PORTS, GUESSED_PORTS
+from otterize_pcap.packets.ports import DNS_PORTS, GUESSED_PORTS, WIREGUARD_PORTS
 from otterize_pcap.records import pcap, pcapng, stream
 from otterize_pcap.table import file_times, name_payloads, rows
 from otterize_pcap.table.capture_counts import Payload
@@ -56,7 +60,10 @@ COPIES = {
         "MAX_BLOCK": _numbers.MAX_BLOCK,
     },
     file_times: {"STRETCH_BITS": _numbers.STRETCH_BITS},
-    rows: {"SLOT_NS": _numbers.SLOT_NS},
+    rows: {
+        "SLOT_NS": _numbers.SLOT_NS, "MOST_COUNTED": _numbers.MOST_COUNTED,
+        "MOST_PARTS": _numbers.MOST_PARTS,
+    },
 }
 
 for _module, _numbers_of in COPIES.items():
@@ -69,7 +76,8 @@ cdef know_places(Places *places, vxlan_ports, geneve_ports):
     """Hand over the ports of each use, and the networks whose servers need no name (S50)."""
     cdef Network *network
     for use, ports in (
-        (PORT_VXLAN, vxlan_ports), (PORT_GENEVE, geneve_ports), (PORT_DECLINED, GUESSED_PORTS),
+        (PORT_VXLAN, vxlan_ports), (PORT_GENEVE, geneve_ports),
+        (PORT_WIREGUARD, WIREGUARD_PORTS), (PORT_DECLINED, GUESSED_PORTS - WIREGUARD_PORTS),
         (PORT_DNS, DNS_PORTS),
     ):
         for port in ports:
@@ -108,6 +116,33 @@ cdef as_row(const CRow *row, list path_tunnels, const uint64_t *stations):
         row.part,
         (side(&row.sides[0], stations), side(&row.sides[1], stations)),
     )
+
+
+cdef fill_packet(
+    CPacket *taken, packet, int64_t time_ns, uint64_t number, uint64_t interface, uint32_t part,
+    uint64_t path
+):
+    """What the reference decoded, but for the key's hash; `path` is its tunnels' number."""
+    cdef Ends ends
+    cdef bytes source = packet.source, destination = packet.destination
+    cdef const uint8_t *sender = source
+    cdef const uint8_t *receiver = destination
+    if len(source) != 16 or len(destination) != 16:
+        raise ValueError("addresses are 16 bytes")
+    taken.key.word[5] = interface
+    ends.source_high, ends.source_low = be64(sender), be64(sender + 8)
+    ends.target_high, ends.target_low = be64(receiver), be64(receiver + 8)
+    set_key(taken, &ends, packet.source_port, packet.destination_port, path, packet.protocol)
+    taken.time_ns, taken.number, taken.part = time_ns, number, part
+    taken.length = packet.length
+    taken.flags = packet.flags
+    taken.seq, taken.ack = packet.seq, packet.ack
+    taken.hint = packet.hint
+    taken.unreachable = packet.unreachable
+    taken.fragment = packet.fragment
+    taken.has_timestamp = packet.timestamp is not None
+    taken.timestamp = packet.timestamp or 0
+    taken.station = packet.station
 
 
 cdef as_payload(const CPacket *packet):

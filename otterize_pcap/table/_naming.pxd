@@ -45,6 +45,26 @@ cdef inline bint is_expected(
     return slot.mixed or (slot.stream == stream and 0 < left < EXPECTED_REACH)
 
 
+cdef inline Expected *expected_slot(Expected *expected, uint64_t stream) noexcept nogil:
+    return &expected[stream >> (64 - EXPECTED_BITS)]
+
+
+cdef inline void expect_stream(Expected *expected, uint64_t stream, uint32_t end) noexcept nogil:
+    """Decline a stream's segments up to a sequence number: its ClientHello goes on there."""
+    cdef Expected *slot = expected_slot(expected, stream)
+    slot.mixed |= slot.streams > 0
+    slot.streams += 1
+    slot.stream, slot.end = stream, end
+
+
+cdef inline void forget_stream(Expected *expected, uint64_t stream) noexcept nogil:
+    """Expect no more of a stream that was expected once."""
+    cdef Expected *slot = expected_slot(expected, stream)
+    slot.streams -= 1
+    if slot.streams == 0:
+        slot.mixed = 0
+
+
 cdef inline bint is_not_a_call(uint64_t high, uint64_t low) noexcept nogil:
     """`addresses.is_not_a_call`."""
     cdef uint32_t v4

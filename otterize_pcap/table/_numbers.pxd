@@ -16,6 +16,9 @@ cdef enum:
     RST = 0x04
     PSH = 0x08
     ACK = 0x10
+    # table.rows
+    MOST_COUNTED = 0xFFFF
+    MOST_PARTS = 1 << 20
     # packets.packet
     CLIENT = 1
     SERVER = 2

@@ -6,7 +6,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from otterize_pcap.table._numbers cimport ACK, FIN, RST, SLOT_NS, SYN, TCP, UDP
+from otterize_pcap.table._numbers cimport ACK, FIN, MOST_COUNTED, RST, SLOT_NS, SYN, TCP, UDP
 
 cdef enum:
     NO_CLIENT = 2
@@ -14,44 +14,68 @@ cdef enum:
     HAS_SEQ = 2
     HAS_TIMESTAMP = 4
     HAS_TIMES = 8
-    MOST_UNREACHABLE = 0xFFFF
+    # As the fields below have.
+    NUMBER_BITS = 40
+    PACKETS_BITS = 40
+    BYTES_BITS = 56
 
-# Word 0 to 3: low and high address, each two halves as big-endian numbers. Word 4: low port (16
-# bits), high port (16), tunnel path (24), protocol (8). Word 5: interface.
-cdef struct Key:
-    uint64_t word[6]
+cdef extern from *:
+    """
+    #include <stdint.h>
+    typedef struct { uint64_t word[6]; } otterize_key;
+    /* A million of packets a second make 2^40 of them in twelve days, of 2^56 bytes at most. */
+    typedef struct {
+        uint64_t packets : 40, syns : 16, hints : 8;
+        uint64_t bytes : 56, has : 8;
+        int64_t first_ns, last_ns;
+        uint32_t ack_first, seq_first, seq_last, timestamp;
+        uint16_t syn_acks, unreachable, station, flags;
+    } otterize_side;
+    /* Three lines of the cache. */
+    typedef struct {
+        otterize_key key;
+        otterize_side sides[2];
+        int64_t first_ns, last_ns;
+        uint64_t number : 40, part : 20, first_sender : 1, client : 2, has_server_isn : 1;
+        uint32_t client_isn, server_isn;
+    } otterize_row;
+    """
+    # Word 0 to 3: low and high address, each two halves as big-endian numbers. Word 4: low port
+    # (16 bits), high port (16), tunnel path (24), protocol (8). Word 5: interface.
+    ctypedef struct Key "otterize_key":
+        uint64_t word[6]
 
-# `first_ns`, `last_ns` and `station`, a number in the table's `stations`, hold where `has` says
-# HAS_TIMES. `unreachable` counts as far as it can: so a station takes no more room.
-cdef struct CSide:
-    uint64_t packets
-    uint64_t bytes
-    int64_t first_ns
-    int64_t last_ns
-    uint32_t ack_first
-    uint32_t seq_first
-    uint32_t seq_last
-    uint32_t timestamp
-    uint32_t syns
-    uint32_t syn_acks
-    uint16_t unreachable
-    uint16_t station
-    uint16_t flags
-    uint8_t hints
-    uint8_t has
+    # `first_ns`, `last_ns` and `station`, a number in the table's `stations`, hold where `has` says
+    # HAS_TIMES. `syns`, `syn_acks` and `unreachable` count up to `MOST_COUNTED`.
+    ctypedef struct CSide "otterize_side":
+        uint64_t packets
+        uint64_t bytes
+        int64_t first_ns
+        int64_t last_ns
+        uint32_t ack_first
+        uint32_t seq_first
+        uint32_t seq_last
+        uint32_t timestamp
+        uint16_t syns
+        uint16_t syn_acks
+        uint16_t unreachable
+        uint16_t station
+        uint16_t flags
+        uint8_t hints
+        uint8_t has
 
-cdef struct CRow:
-    Key key
-    CSide sides[2]
-    int64_t first_ns
-    int64_t last_ns
-    uint64_t number
-    uint32_t client_isn
-    uint32_t server_isn
-    uint32_t part
-    uint8_t first_sender
-    uint8_t client
-    uint8_t has_server_isn
+    ctypedef struct CRow "otterize_row":
+        Key key
+        CSide sides[2]
+        int64_t first_ns
+        int64_t last_ns
+        uint64_t number
+        uint32_t client_isn
+        uint32_t server_isn
+        uint32_t part
+        uint8_t first_sender
+        uint8_t client
+        uint8_t has_server_isn
 
 # What decoding one frame yields; `station` is `link_layer.station_of`. Where `payload_length` is not
 # zero, names are perhaps read from the payload, which is where the frame is.
@@ -105,12 +129,12 @@ cdef inline void note_flags(CRow *row, CSide *side, const CPacket *packet) noexc
         side.has |= HAS_TIMESTAMP
         side.timestamp = packet.timestamp
     if packet.flags & ACK:
-        side.syn_acks += 1
+        side.syn_acks += side.syn_acks < MOST_COUNTED
         if not row.has_server_isn:
             row.has_server_isn = 1
             row.server_isn = packet.seq
     else:
-        side.syns += 1
+        side.syns += side.syns < MOST_COUNTED
 
 
 cdef inline void note_sending(CSide *side, int64_t first_ns, int64_t last_ns) noexcept nogil:
@@ -134,8 +158,8 @@ cdef inline void append_side(CSide *side, const CSide *later) noexcept nogil:
     side.packets += later.packets
     side.bytes += later.bytes
     side.flags |= later.flags
-    side.syns += later.syns
-    side.syn_acks += later.syn_acks
+    side.syns = counted(side.syns, later.syns)
+    side.syn_acks = counted(side.syn_acks, later.syn_acks)
     if not side.has & HAS_ACK:
         side.ack_first = later.ack_first
     if not side.has & HAS_SEQ:
@@ -146,8 +170,11 @@ cdef inline void append_side(CSide *side, const CSide *later) noexcept nogil:
         side.timestamp = later.timestamp
     side.has |= later.has
     side.hints |= later.hints
-    side.unreachable = <uint16_t>min(
-        <uint32_t>side.unreachable + later.unreachable, <uint32_t>MOST_UNREACHABLE)
+    side.unreachable = counted(side.unreachable, later.unreachable)
+
+
+cdef inline uint16_t counted(uint32_t one, uint32_t more) noexcept nogil:
+    return <uint16_t>min(one + more, <uint32_t>MOST_COUNTED)
 
 
 cdef inline uint32_t be16(const uint8_t *at) noexcept nogil:

@@ -2,13 +2,14 @@
 # The rows of `rows.ConnectionTable`, in C; `_chunks` says where they lie.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memset
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, memset
 
 from otterize_pcap.table._chunks cimport (
     CHUNK_ROWS,
     Slot,
     Table,
+    give_back_chunk,
     hash_key,
     new_chunk,
     row_at,
@@ -20,11 +21,11 @@ from otterize_pcap.table._row cimport (
     CSide,
     HAS_TIMES,
     Key,
+    MOST_COUNTED,
     NO_CLIENT,
     RST,
     SYN,
     UDP,
-    MOST_UNREACHABLE,
     append_side,
     note_flags,
     note_sending,
@@ -41,6 +42,40 @@ cdef enum:
     # Numbers of stations have 16 bits: of more than these, no more are told apart.
     MAX_STATIONS = 0xFFFF
     STATION_SLOTS = 1 << 17
+
+cdef inline bint make_table(
+    Table *table, const uint8_t *secret, uint64_t max_rows
+) noexcept nogil:
+    """Give an empty table its memory; False where there is none. `secret` is `SECRET_BYTES`."""
+    memcpy(table.secret, secret, sizeof(table.secret))
+    table.secret[6] |= 1
+    table.max_rows = max_rows
+    table.slot_bits = 10
+    table.slots = <Slot *>calloc(1 << 10, sizeof(Slot))
+    table.chunk_room = 64
+    table.chunks = <CRow **>malloc(64 * sizeof(CRow *))
+    table.station = <uint64_t *>calloc(MAX_STATIONS + 1, sizeof(uint64_t))
+    table.station_slots = <uint16_t *>calloc(STATION_SLOTS, sizeof(uint16_t))
+    return (table.slots != NULL and table.chunks != NULL and table.station != NULL
+            and table.station_slots != NULL)
+
+
+cdef inline void free_index(Table *table) noexcept nogil:
+    """Give back what finds rows, where no packet will come any more."""
+    free(table.slots)
+    table.slots = NULL
+
+
+cdef inline void free_table(Table *table) noexcept nogil:
+    cdef uint64_t chunk
+    if table.chunks != NULL:
+        for chunk in range((table.rows + CHUNK_ROWS - 1) // CHUNK_ROWS):
+            give_back_chunk(table.chunks[chunk])
+    free(table.chunks)
+    free(table.station)
+    free(table.station_slots)
+    free_index(table)
+
 
 cdef inline uint64_t first_slot(const Table *table, uint64_t hash_) noexcept nogil:
     return hash_ >> (64 - table.slot_bits)
@@ -82,7 +117,7 @@ cdef inline Outcome new_row(Table *table, CRow **row) noexcept nogil:
                 return NO_MEMORY
             table.chunks = chunks
             table.chunk_room = room
-        table.chunks[chunk] = <CRow *>new_chunk(CHUNK_ROWS * sizeof(CRow), chunk == 0)
+        table.chunks[chunk] = <CRow *>new_chunk(chunk == 0)
         if table.chunks[chunk] == NULL:
             return NO_MEMORY
     row[0] = row_at(table, table.rows)
@@ -92,7 +127,7 @@ cdef inline Outcome new_row(Table *table, CRow **row) noexcept nogil:
 
 
 cdef inline void free_chunk(Table *table, uint64_t chunk) noexcept nogil:
-    free(table.chunks[chunk])
+    give_back_chunk(table.chunks[chunk])
     table.chunks[chunk] = NULL
 
 
@@ -212,7 +247,7 @@ cdef inline Outcome add_packet(Table *table, const CPacket *packet) noexcept nog
         return outcome
     side = &row.sides[packet.sender]
     if not counts:
-        side.unreachable += side.unreachable < MOST_UNREACHABLE
+        side.unreachable += side.unreachable < MOST_COUNTED
         return DONE
     if not packet.flags & RST:
         if not side.has & HAS_TIMES:

@@ -18,6 +18,7 @@ cdef enum:
     PORT_GENEVE = 2
     PORT_DNS = 4
     PORT_DECLINED = 8
+    PORT_WIREGUARD = 16
     MAX_NETWORKS = 8
 
 # A range of addresses: `addresses.Network` in halves.
@@ -185,6 +186,12 @@ cdef inline bint has_label(
                 return True
             at += 1
     return False
+
+
+cdef inline bint may_be_wireguard(const uint8_t *payload, const uint8_t *end) noexcept nogil:
+    """What `tunnels.refuse_encrypted` asks: a client's port may be one of WireGuard's by chance."""
+    return end - payload >= 4 and 1 <= payload[0] <= 4 and (
+        payload[1] | payload[2] | payload[3]) == 0
 
 
 cdef inline Verdict decode_udp(

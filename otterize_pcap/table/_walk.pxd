@@ -186,11 +186,10 @@ cdef inline Outcome flush(
 
 
 cdef inline void prefetch_row(const CRow *row) noexcept nogil:
-    """All cache lines of a row; without the fourth, 600,000 connections take 8 % longer."""
+    """All cache lines of a row; without the last, 600,000 connections take 8 % longer."""
     otterize_prefetch(row)
     otterize_prefetch(<const uint8_t *>row + 64)
     otterize_prefetch(<const uint8_t *>row + 128)
-    otterize_prefetch(<const uint8_t *>row + sizeof(CRow) - 1)
 
 
 cdef inline bint has_zeros(const Walk *walk, ptrdiff_t at) noexcept nogil:

@@ -13,7 +13,7 @@ from typing import Any
 
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.table.chunk import Table
-from otterize_pcap.table.rows import Row, Side
+from otterize_pcap.table.rows import MOST_COUNTED, MOST_PARTS, Row, Side
 
 HAS_ACK, HAS_SEQ, HAS_TIMESTAMP, HAS_TIMES = 1, 2, 4, 8
 """Bits of `low_has` and `high_has`: which of a side's values there are."""
@@ -70,6 +70,15 @@ _LACKING = {
     HAS_TIMES: ("first_ns", "last_ns"),
 }
 
+_BITS = {
+    "number": 40,
+    "has_server_isn": 1,
+    **dict.fromkeys(("low_packets", "high_packets"), 40),
+    **dict.fromkeys(("low_bytes", "high_bytes"), 56),
+}
+"""Of values that a compiled table has less room for than their column."""
+_COUNTED = ("low_syns", "high_syns", "low_syn_acks", "high_syn_acks")
+
 _ROW = struct.Struct("=" + "".join(COLUMNS.values()))
 
 
@@ -103,13 +112,13 @@ def restore(table: Table, columns: Columns, first_part: int = 0) -> None:
     Raises:
         ValueError: A row is none that any table has.
     """
-    for row in rows_of(columns):
+    for row in rows_of(columns, first_part):
         row.part += first_part
         table.append_row(row)
 
 
-def rows_of(columns: Columns) -> Iterator[Row]:
-    """The rows again.
+def rows_of(columns: Columns, first_part: int = 0) -> Iterator[Row]:
+    """The rows again; their parts will move on by `first_part`.
 
     Raises:
         ValueError: A row is none that any table has.
@@ -117,19 +126,22 @@ def rows_of(columns: Columns) -> Iterator[Row]:
     parts = [struct.iter_unpack(f"={code}", columns.values[name]) for name, code in COLUMNS.items()]
     for index, values in enumerate(zip(*parts, strict=True)):
         row = dict(zip(COLUMNS, chain.from_iterable(values), strict=True))
-        if not _can_be(row, columns):
+        if not _can_be(row, columns, first_part):
             message = f"row {index} cannot be: it has no such tunnel path, side or time"
             raise ValueError(message)
         yield _row(row, columns.paths)
 
 
-def _can_be(row: Mapping[str, Any], columns: Columns) -> bool:
+def _can_be(row: Mapping[str, Any], columns: Columns, first_part: int) -> bool:
     return bool(
         row["path"] < len(columns.paths)
         and row["client"] <= NO_CLIENT
         and row["first_sender"] < NO_CLIENT
         and row["first_ns"] >= 0
         and row["last_ns"] >= 0
+        and row["part"] + first_part < MOST_PARTS
+        and not any(row[name] >> bits for name, bits in _BITS.items())
+        and all(row[name] <= MOST_COUNTED for name in _COUNTED)
     )
 
 

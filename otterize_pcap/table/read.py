@@ -10,13 +10,14 @@ order: a table's `concat` makes the result the same as that of one thread.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from otterize_pcap.errors import CaptureError
 from otterize_pcap.records.containers import open_capture
 from otterize_pcap.records.stream import ByteStream
 from otterize_pcap.table.capture_counts import CaptureCounts, Payload
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table
 from otterize_pcap.table.chunk_boundaries import FileSlice, regular_file
 from otterize_pcap.table.reading import Progress, Reading, refuse_link_type
-from otterize_pcap.table.rows import Row
+from otterize_pcap.table.rows import MOST_PARTS, Row
 
 __all__ = [
     "FAST_PATH",
@@ -104,6 +105,11 @@ def read_batches(
     # A ClientHello that goes on in the next segment is only told from what came before it.
     in_threads = options.threads > 1 and options.fast and FAST_PATH and not options.collect_names
     for parts in batches:
+        if len(files) + len(parts) > MOST_PARTS:
+            message = (
+                f"{name}: more than {MOST_PARTS:,} files are one recording; read fewer at once"
+            )
+            raise CaptureError(message)
         if in_threads and _is_worth_threads(parts):
             # With concurrent.futures, and logging that it brings along, this takes 5 ms.
             from otterize_pcap.table.read_threads import read_in_threads  # noqa: PLC0415

@@ -26,8 +26,10 @@ from otterize_pcap.packets.protocols import ACK, RST, SYN, UDP
 
 SLOT_NS = 30_000_000_000
 DEFAULT_MAX_CONNECTIONS = 20_000_000
-MOST_UNREACHABLE = 0xFFFF
-"""ICMP errors about one side that are counted."""
+MOST_COUNTED = 0xFFFF
+"""SYNs, SYN-ACKs and ICMP errors of one side that are counted."""
+MOST_PARTS = 1 << 20
+"""Files of one recording that rows tell apart."""
 
 Endpoint = tuple[bytes, int]
 """A 16-byte address and a port."""
@@ -69,8 +71,8 @@ class Side:
         self.packets += later.packets
         self.bytes += later.bytes
         self.flags |= later.flags
-        self.syns += later.syns
-        self.syn_acks += later.syn_acks
+        self.syns = min(self.syns + later.syns, MOST_COUNTED)
+        self.syn_acks = min(self.syn_acks + later.syn_acks, MOST_COUNTED)
         if self.ack_first is None:
             self.ack_first = later.ack_first
         if self.seq_first is None:
@@ -80,7 +82,7 @@ class Side:
         if self.timestamp is None:
             self.timestamp = later.timestamp
         self.hints |= later.hints
-        self.unreachable = min(self.unreachable + later.unreachable, MOST_UNREACHABLE)
+        self.unreachable = min(self.unreachable + later.unreachable, MOST_COUNTED)
         if later.first_ns is not None and later.last_ns is not None:
             if self.first_ns is None:
                 self.station = later.station

@@ -98,8 +98,8 @@ def test_modules_that_a_list_must_not_import_exist() -> None:
 
 @needs_compiled
 def test_reference_is_there_for_frames_that_are_declined() -> None:
-    """A UDP port that may be WireGuard's sends packets of this capture to dpkt."""
-    capture = str(FIXTURES / "identity")
+    """ICMP errors of this capture are parsed by dpkt."""
+    capture = str(FIXTURES / "outcomes")
     assert "dpkt" in imported("connections", capture)
 
 

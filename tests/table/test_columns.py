@@ -88,6 +88,13 @@ def test_columns_of_two_files_make_the_table_of_both(
         ("client", b"\x03"),
         ("first_sender", b"\x02"),
         ("first_ns", b"\xff" * 8),
+        ("part", b"\0\0\x10\0"),
+        ("number", b"\0" * 5 + b"\1\0\0"),
+        ("has_server_isn", b"\2"),
+        ("low_packets", b"\0" * 5 + b"\1\0\0"),
+        ("high_bytes", b"\0" * 7 + b"\1"),
+        ("high_syns", b"\0\0\1\0"),
+        ("low_syn_acks", b"\0\0\1\0"),
     ],
 )
 def test_columns_that_no_table_has_are_refused(fast: bool, column: str, value: bytes) -> None:

@@ -54,6 +54,13 @@ SEEDS = {
         ethernet(ipv4(build.sctp(1, 2, 3, build.sctp_init(1, 9)), 132)),
         ethernet(ipv4(udp(4500, 4500, b"\0\0\0\x01" + bytes(8)), 17)),
         ethernet(bytes(28), 0x0806),
+        # A client's port that is WireGuard's as well; the last two look like it.
+        ethernet(ipv4(udp(51820, 53, b"\x01\x02\x01\0" + bytes(8)), 17)),
+        ethernet(ipv6(udp(53, 51871, b"\0\0\x81\x80"), 17)),
+        ethernet(ipv4(udp(51821, 4789, b"\x08\0\0\0\0\0\1\0" + ethernet(INNER)), 17)),
+        ethernet(ipv4(udp(51820, 1, b"\1\0\0"), 17)),
+        ethernet(ipv4(udp(51820, 53, b"\4\0\0\0" + bytes(8)), 17)),
+        ethernet(ipv6(udp(53, 51821, b"\1\0\0\0"), 17)),
     ],
     build.SLL: [build.cooked(ipv4(tcp(1000, 80)), kind) for kind in (0, 4)],
     build.SLL2: [build.cooked2(ipv6(udp(1000, 53, b"\0\0\x80"), 17), protocol=0x86DD)],
@@ -286,9 +293,16 @@ def test_bound_on_connections_holds_in_threads(tmp_path: Path, threads: int) -> 
 
 def test_common_frames_are_not_declined() -> None:
     """What captures mostly consist of stays on the compiled path."""
-    frames = [SEEDS[1][index] for index in (0, 1, 2, 3, 4, 5, 6, 7, 8, 14, 17)] * 10
+    frames = [SEEDS[1][index] for index in (*range(9), 14, 17, *range(18, 22))] * 10
     counts = read_module.read_capture(io.BytesIO(pcap(frames)), "x").counts
     assert counts.declined == 0
+
+
+def test_what_may_be_wireguard_is_declined() -> None:
+    """S25: the reference says that it is encrypted."""
+    frames = [SEEDS[1][index] for index in (22, 23)]
+    counts = read_module.read_capture(io.BytesIO(pcap(frames)), "x").counts
+    assert (counts.declined, counts.skipped) == (2, {"encrypted tunnel": 2})
 
 
 def in_tunnel(number: int, inner: bytes) -> bytes:
@@ -323,3 +337,12 @@ def test_table_refuses_what_it_cannot_check() -> None:
         table.add(Packet(6, b"four", b"four", 1, 2, 40), 0, 1, 0)
     with pytest.raises(ValueError, match="the secret is 56 bytes"):
         new_table(ReadOptions(), b"short")
+
+
+def test_files_of_one_recording_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows say in 20 bits which file they are of."""
+    monkeypatch.setattr(read_module, "MOST_PARTS", 2)
+    parts = [(str(number), io.BytesIO(pcap([]))) for number in range(3)]
+    assert len(read_parts(parts[:2], "x").files) == 2
+    with pytest.raises(CaptureError, match="more than 2 files are one recording"):
+        read_parts(parts, "x")

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otterize_pcap.connections.shapes import LIMITS
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.packets.protocols import ACK, FIN, RST, SYN
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table, new_table
-from otterize_pcap.table.rows import ConnectionTable
+from otterize_pcap.table.rows import MOST_COUNTED, ConnectionTable
 
 SECOND = 1_000_000_000
 ADDRESSES = [bytes(10) + b"\xff\xff\x0a\0\0" + bytes([last]) for last in (1, 2, 3)]
@@ -200,6 +201,40 @@ def test_table_that_was_joined_is_empty_and_can_be_filled_again() -> None:
     assert [row.sides[0].packets for row in second.rows()] == [2]
     with pytest.raises(ValueError, match="a table cannot follow itself"):
         first.concat(first)
+
+
+@pytest.mark.skipif(not FAST_PATH, reason="the compiled path was not built")
+def test_table_that_is_joined_with_others_is_closed() -> None:
+    """What finds a row is given back with the last packet; nothing can be added by it then."""
+    from otterize_pcap.connections._components import Components  # noqa: PLC0415 - perhaps not built
+    from otterize_pcap.table._fastpath import FastTable  # noqa: PLC0415
+
+    table, other = fill(empty(fast=True), [(packet(), 0, 0)]), empty(fast=True)
+    assert isinstance(table, FastTable)
+    assert isinstance(other, FastTable)
+    Components([table], lambda _: True, LIMITS)
+    (row,) = table.rows()
+    for add in (
+        lambda: fill(table, [(packet(), 0, 0)]),
+        lambda: table.append_row(row),
+        lambda: table.concat(other),
+        lambda: other.concat(table),
+    ):
+        with pytest.raises(ValueError, match="this table was closed"):
+            add()
+    assert list(table.rows()) == [row]
+
+
+@pytest.mark.parametrize("fast", TABLES)
+def test_syns_are_counted_as_far_as_they_can_be(fast: bool) -> None:
+    """More SYNs of one connection than a row counts are as many as it counts."""
+    half = [(packet(flags=SYN), 0, 0)] * 40_000
+    answers = [(packet(1, SYN | ACK, ack=2), 0, 0)] * 33_000
+    tables = [fill(empty(fast), [*half, *answers]) for _ in range(2)]
+    tables[0].concat(tables[1])
+    (row,) = tables[0].rows()
+    assert (row.sides[0].syns, row.sides[1].syn_acks) == (MOST_COUNTED, MOST_COUNTED)
+    assert (row.sides[0].packets, row.sides[1].packets) == (80_000, 66_000)
 
 
 @pytest.mark.parametrize("fast", TABLES)
