@@ -107,4 +107,5 @@ KINDS = (*NOT_CALLED, *PRIVATE, *((int.from_bytes(one), ALL) for one in CALLED_A
 
 def is_private(address: bytes) -> bool:
     """Whether an address is for use within one network (RFC 1918, RFC 4193, RFC 6598)."""
-    return any(in_network(address, network) for network in PRIVATE)
+    number = int.from_bytes(address)
+    return any(number & mask == value for value, mask in PRIVATE)

@@ -45,11 +45,14 @@ class Record:
 
 
 class Window:
-    """A stretch of a stream in one reused buffer: bytes `start` to `end` of `data` are unread."""
+    """A stretch of a stream in one reused buffer: bytes `start` to `end` of `data` are unread.
+
+    `at_end` tells that the stream gave nothing more.
+    """
 
     def __init__(self, stream: ByteStream, size: int = BLOCK_SIZE) -> None:
         self._stream = stream
-        self._at_end = False
+        self.at_end = False
         self.data = bytearray(size)
         self.start = 0
         self.end = 0
@@ -72,7 +75,7 @@ class Window:
 
     def refill(self, count: int = 0) -> bool:
         """Read one block more behind what is unread, growing the buffer where `count` needs it."""
-        if self._at_end:
+        if self.at_end:
             return False
         if self.start:
             unread = self.end - self.start
@@ -85,7 +88,7 @@ class Window:
         with memoryview(self.data) as view, view[self.end :] as room:
             read = self._stream.readinto(room) or 0
         self.end += read
-        self._at_end = read == 0
+        self.at_end = read == 0
         return read > 0
 
     def peek(self, count: int) -> bytes:

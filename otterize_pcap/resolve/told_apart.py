@@ -11,7 +11,6 @@ from otterize_pcap.addresses import is_private
 from otterize_pcap.graph.service_graph import SharedAddresses, Workload
 from otterize_pcap.resolve.resolution import GroupResolution, Party, Resolution, Resolved
 from otterize_pcap.snapshot.snapshot import Snapshot
-from otterize_pcap.table.rows import Endpoint
 
 SEVERAL = 2
 
@@ -44,17 +43,18 @@ def ends_outside(
 
     A node's public address, a load balancer's, a pod's where no Node says which are pods'.
     """
-
-    def is_outside(endpoint: Endpoint) -> bool:
-        return not is_private(endpoint[0]) and not snapshot.is_pod_range(endpoint[0])
-
-    found: set[Workload] = set()
+    found: set[tuple[bytes, Workload]] = set()
     for resolution in resolutions:
         if not isinstance(resolution, Resolved):
             continue
         connection = resolution.connection
         ends = (resolution.client, connection.clients), (resolution.server, connection.servers)
         for party, endpoints in ends:
-            if isinstance(party, Party) and any(map(is_outside, endpoints)):
-                found.add(party.workload)
-    return tuple(sorted(found))
+            if isinstance(party, Party):
+                found.update((address, party.workload) for address, _ in endpoints)
+    outside = {
+        address
+        for address in {address for address, _ in found}
+        if not is_private(address) and not snapshot.is_pod_range(address)
+    }
+    return tuple(sorted({workload for address, workload in found if address in outside}))

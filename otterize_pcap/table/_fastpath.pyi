@@ -39,6 +39,7 @@ class FastTable:
         header: PcapHeader,
         number: int,
         part: int,
+        is_whole: bool = False,
     ) -> tuple[int, int, int, Sequence[Payload]]: ...
     def walk_pcapng(
         self,

@@ -124,20 +124,21 @@ cdef class FastTable:
         return found
 
     def walk_pcap(
-        self, const uint8_t[::1] buffer, start, end, stop, header, uint64_t number, uint32_t part
+        self, const uint8_t[::1] buffer, start, end, stop, header, uint64_t number, uint32_t part,
+        bint is_whole=False
     ):
         """Take pcap records from `buffer[start:end]`, none that begins at `stop` or later.
 
-        `header` is a `pcap.PcapHeader`, `number` that of the record before.
+        `header` is a `pcap.PcapHeader`, `number` that of the record before; `is_whole` says that
+        the file ends at `end`.
 
         Returns:
             Why it ended, where the next record begins, the number of the last one taken, and the
             payloads that names are perhaps read from, in order.
         """
         cdef Walk walk
-        walk.link = link_of(header.link_type)
-        walk.tick_ns = header.tick_ns
-        walk.header_length = header.header_length
+        walk.link, walk.is_whole = link_of(header.link_type), is_whole
+        walk.tick_ns, walk.header_length = header.tick_ns, header.header_length
         return self._walk(&walk, buffer, start, end, stop, header.order == ">", number, part, False)
 
     def walk_pcapng(
@@ -161,7 +162,6 @@ cdef class FastTable:
     ):
         cdef Outcome outcome = DONE
         cdef int ended
-        cdef uint64_t index
         cdef uint16_t probe = 1
         cdef bint host_is_big = (<uint8_t *>&probe)[0] == 0
         if not 0 <= start <= end <= buffer.shape[0]:

@@ -73,7 +73,7 @@ cdef struct Clock:
     Link link
     uint32_t multiplier
 
-# `kept` are the packets whose payloads are kept, in order: `kept_count` of them, with room for
+# `is_whole` says that nothing comes after `end`. `kept` are the packets whose payloads are kept, in order: `kept_count` of them, with room for
 # `kept_room`.
 cdef struct Walk:
     const uint8_t *data
@@ -87,6 +87,7 @@ cdef struct Walk:
     uint32_t tick_ns
     uint32_t header_length
     bint swapped
+    bint is_whole
     CPacket *kept
     uint64_t kept_count
     uint64_t kept_room
@@ -217,8 +218,12 @@ cdef inline int take_record(
     # Shorter ones hold no packet, and are declined as frames.
     if captured >= ZERO_RUN and has_zeros(walk, frame + captured - ZERO_RUN):
         if walk.end - frame - <ptrdiff_t>captured < ZERO_RUN:
-            return ENDED_NEED_MORE
-        if has_zeros(walk, frame + captured):
+            if not walk.is_whole:
+                return ENDED_NEED_MORE
+            # With nothing behind it, only a record of nothing else is damage.
+            if walk.end != frame + <ptrdiff_t>captured or has_zeros(walk, frame):
+                return ENDED_DECLINE
+        elif has_zeros(walk, frame + captured):
             return ENDED_DECLINE
     time_ns = (<int64_t>field32(walk, walk.at) * 1_000_000_000
                + <int64_t>field32(walk, walk.at + 4) * walk.tick_ns)

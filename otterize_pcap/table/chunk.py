@@ -197,6 +197,7 @@ class Chunk:
                     reader.header,
                     reader.number,
                     self.part,
+                    window.at_end,
                 )
             else:
                 ended, window.start, reader.number, kept = table.walk_pcapng(
@@ -214,7 +215,9 @@ class Chunk:
                 self._keep(kept, self._names)
             if ended == NEED_MORE:
                 yield
-                if window.refill():
+                # Once more at the end of the file: its last record is told from zeros by that.
+                if not window.at_end:
+                    window.refill()
                     continue
             record = reader.next()
             if record is None:

@@ -305,6 +305,16 @@ def test_what_may_be_wireguard_is_declined() -> None:
     assert (counts.declined, counts.skipped) == (2, {"encrypted tunnel": 2})
 
 
+@pytest.mark.parametrize("block", [64, records.BLOCK_SIZE])
+def test_last_record_that_ends_with_zeros_is_not_declined(block: int) -> None:
+    """What follows a record tells its zeros from damage; at the end of the file, nothing does."""
+    frame = ethernet(ipv4(tcp(1000, 80, payload=b"x" + bytes(40))))
+    counts = read_module.read_capture(io.BytesIO(pcap([frame] * 3)), "x").counts
+    assert (counts.packets, counts.declined, counts.damage) == (3, 0, ())
+    assert_same(pcap([frame] * 3), block)
+    assert_same(pcap([frame] * 3) + bytes(7), block)
+
+
 def in_tunnel(number: int, inner: bytes) -> bytes:
     """A frame whose VXLAN tunnel no other number has."""
     vxlan = b"\x08\0\0\0\0\0\1\0" + ethernet(inner)
