@@ -5,7 +5,6 @@ name. A compressed archive is unpacked once, for as long as the process lives.
 """
 
 import os
-import tempfile
 from dataclasses import dataclass, field
 from functools import cache
 from io import BufferedReader
@@ -137,6 +136,8 @@ class _Unpacked:
         return self._copied(place.begins, place.ends)
 
     def _copied(self, begins: int, ends: int) -> BufferedReader:
+        import tempfile  # noqa: PLC0415 - few captures are in a tar
+
         copy = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked for it closes it
         with self.lock:
             self.file.seek(begins)
@@ -166,6 +167,8 @@ def _without_compression(archive: Path) -> BinaryIO:
     file.seek(0)
     with file:
         window = plain_window(file, archive.name)
+        import tempfile  # noqa: PLC0415 - few captures are in a tar
+
         unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - as long as its members are read
         while window.has(1):
             unpacked.write(window.take(len(window)))
