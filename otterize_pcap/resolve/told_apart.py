@@ -6,6 +6,7 @@ at all; with what is kept here, none of them is said to be gone (S65).
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 from otterize_pcap.addresses import is_private
 from otterize_pcap.graph.service_graph import SharedAddresses, Workload
@@ -43,18 +44,19 @@ def ends_outside(
 
     A node's public address, a load balancer's, a pod's where no Node says which are pods'.
     """
-    found: set[tuple[bytes, Workload]] = set()
+
+    @cache
+    def is_outside(address: bytes) -> bool:
+        return not is_private(address) and not snapshot.is_pod_range(address)
+
+    found: set[Workload] = set()
     for resolution in resolutions:
         if not isinstance(resolution, Resolved):
             continue
         connection = resolution.connection
         ends = (resolution.client, connection.clients), (resolution.server, connection.servers)
         for party, endpoints in ends:
-            if isinstance(party, Party):
-                found.update((address, party.workload) for address, _ in endpoints)
-    outside = {
-        address
-        for address in {address for address, _ in found}
-        if not is_private(address) and not snapshot.is_pod_range(address)
-    }
-    return tuple(sorted({workload for address, workload in found if address in outside}))
+            # Few are, and to look a workload up takes longer than to see that.
+            if isinstance(party, Party) and any(is_outside(address) for address, _ in endpoints):
+                found.add(party.workload)
+    return tuple(sorted(found))
