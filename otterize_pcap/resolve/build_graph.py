@@ -270,6 +270,8 @@ def _excluded(resolved: AnyResolved, inclusion: Inclusion) -> Fate | None:
         labels = resolved.client.pod.labels if resolved.client.pod else {}
         if any(labels.get(key) != value for key, value in inclusion.client_labels):
             return HIDDEN_CLIENT
+    if not (inclusion.exclude_namespaces or inclusion.exclude_labels):
+        return None
     for party in (resolved.client, resolved.server):
         if isinstance(party, External):
             continue
