@@ -7,7 +7,6 @@ are those that `otterize capture` saves of a node as well.
 """
 
 import re
-import tarfile
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +82,8 @@ def _may_be(path: Path) -> bool:
 
 def _read(path: Path) -> tuple[str, dict[str, bytes]] | None:
     """A tarball's name for its node, and what it says of it; None where it is none of Retina's."""
+    import tarfile  # noqa: PLC0415 - 10 ms of a start, and few captures are in a tar
+
     stem, contents = "", dict[str, bytes]()
     try:
         with tarfile.open(path, "r|*") as archive:
