@@ -6,6 +6,7 @@ from otterize_pcap.cli.name_notes import listed, name_of, report_names
 from otterize_pcap.cli.selection import Reporting
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.compare.align_workloads import umbrella_names, whole_owners
+from otterize_pcap.compare.renamed_ends import possible_owners
 from otterize_pcap.graph.service_graph import ServiceGraph
 
 
@@ -23,6 +24,11 @@ def umbrella_lines(old: ServiceGraph, new: ServiceGraph) -> Iterator[str]:
         yield (
             f"note: {name_of(owner)} is one name for {listed(parts)}, which are compared each by "
             "itself; name these, or compare by owners (--owner root)"
+        )
+    for owner, parts in {**possible_owners(old, new), **possible_owners(new, old)}.items():
+        yield (
+            f"note: {name_of(owner)} may be what owns {listed(parts)}, which no snapshot here "
+            "says: save its kind with the snapshot, or name these"
         )
     for owner, parts in {**whole_owners(old, new), **whole_owners(new, old)}.items():
         yield (

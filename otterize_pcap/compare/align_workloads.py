@@ -17,6 +17,7 @@ from otterize_pcap.graph.service_graph import (
     SharedAddresses,
     Workload,
     could_be,
+    ends_of,
 )
 from otterize_pcap.resolve.build_graph import merge_calls
 
@@ -33,8 +34,8 @@ def align_graphs(old: ServiceGraph, new: ServiceGraph) -> tuple[Calls, Calls]:
     for_old, for_new = names_for(old, new), names_for(new, old)
     old_calls = list(_renamed(old_calls, lambda one: for_old.get(one, one)).values())
     new_calls = list(_renamed(new_calls, lambda one: for_new.get(one, one)).values())
-    old_names = _Directory(_workloads(old_calls))
-    new_names = _Directory(_workloads(new_calls))
+    old_names = _Directory(ends_of(old_calls))
+    new_names = _Directory(ends_of(new_calls))
 
     def complete_old(workload: Workload) -> Workload:
         return _complete(workload, new_names, "the other side")
@@ -79,7 +80,7 @@ def whole_names(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, Work
     What the owner stood for is part of that side, so that no snapshot decides what is found. Its
     parts are compared as one: which of them had which call was not kept.
     """
-    named, seen = _workloads(other.calls), _workloads(graph.calls)
+    named, seen = ends_of(other.calls), ends_of(graph.calls)
     return {one: owner for one, owner in other.parts if owner in named and one in seen}
 
 
@@ -94,7 +95,7 @@ def whole_owners(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, lis
 def umbrella_names(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, list[Workload]]:
     """What the other side names, and of which a graph knows the sets of pods instead (S2)."""
     merged = names_for(graph, other)
-    seen = _workloads(graph.calls)
+    seen = ends_of(graph.calls)
     return {
         owner: parts
         for owner, parts in _above(other, graph).items()
@@ -106,7 +107,7 @@ def _above(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, list[Work
     """The owners that the other side names, each with all of a graph's workloads that it owns."""
     if not graph.roots:
         return {}
-    names = _Directory(_workloads(other.calls))
+    names = _Directory(ends_of(other.calls))
     found: dict[Workload, list[Workload]] = defaultdict(list)
     for one, owner in graph.roots:
         found[owner].append(one)
@@ -167,7 +168,7 @@ def _settle(calls: Iterable[Call]) -> list[Call]:
     """
     calls = list(calls)
     directory = _Directory(
-        workload for workload in _workloads(calls) if workload.namespace and workload.kind
+        workload for workload in ends_of(calls) if workload.namespace and workload.kind
     )
 
     def full(workload: Workload) -> Workload:
@@ -175,15 +176,6 @@ def _settle(calls: Iterable[Call]) -> list[Call]:
         return matching[0] if len(matching) == 1 else workload
 
     return list(_renamed(calls, full).values())
-
-
-def _workloads(calls: Iterable[Call]) -> set[Workload]:
-    return {
-        workload
-        for call in calls
-        for workload in (call.client, call.server)
-        if isinstance(workload, Workload)
-    }
 
 
 def _renamed(calls: Iterable[Call], rename: Callable[[Workload], Workload]) -> Calls:

@@ -7,8 +7,16 @@ that is left out may be any.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from otterize_pcap.api_groups import is_built_in
 from otterize_pcap.graph.generated_names import has_generated_name
-from otterize_pcap.graph.service_graph import Server, Workload, could_be, is_one_kind
+from otterize_pcap.graph.service_graph import (
+    Server,
+    ServiceGraph,
+    Workload,
+    could_be,
+    ends_of,
+    is_one_kind,
+)
 
 NO_NAMESPACE = "default"
 """Where objects without a namespace are taken to be."""
@@ -33,7 +41,7 @@ class RenamedEnds:
             if not end.name:
                 self._nameless.append(end)
             self._named[end.name][end.namespace].append(end)
-            if _is_replaced(end):
+            if _may_have_owner(end):
                 for name in _names_above(end.name):
                     self._below[name][end.namespace].append(end)
 
@@ -46,7 +54,7 @@ class RenamedEnds:
 
     def _alike(self, end: Workload) -> Iterator[Workload]:
         yield from self._nameless
-        above = _names_above(end.name) if _is_replaced(end) else ()
+        above = _names_above(end.name) if _may_have_owner(end) else ()
         near = dict.fromkeys((end.namespace, "", NO_NAMESPACE))
         for places in (*map(self._named.get, (end.name, *above)), self._below.get(end.name)):
             for namespace in (places or ()) if not end.namespace else near:
@@ -67,9 +75,38 @@ def may_be_renamed(absent: Workload, added: Workload) -> bool:
     return _is_below(added, absent) or _is_below(absent, added)
 
 
+def possible_owners(other: ServiceGraph, graph: ServiceGraph) -> dict[Workload, list[Workload]]:
+    """Custom resources that the other side names and that may own some of a graph's workloads.
+
+    Only where nothing says what owns these: the graph's snapshot does not hold it.
+    """
+    told = {one for one, _ in graph.roots}
+    named, seen = ends_of(other.calls), ends_of(graph.calls)
+    owners = [one for one in sorted(named - seen) if _is_custom(one)]
+    parts = [one for one in sorted(seen - named - told) if _is_custom(one)]
+    found = {
+        owner: [one for one in parts if one.namespace == owner.namespace and _is_below(one, owner)]
+        for owner in owners
+    }
+    return {owner: below for owner, below in found.items() if below}
+
+
 def _is_below(one: Workload, other: Workload) -> bool:
-    """Whether a workload has the name of what another made, and made it to be replaced."""
-    return one.name.startswith(f"{other.name}-") and _is_replaced(one)
+    """Whether a workload has the name of what another made.
+
+    It made it to be replaced, or an operator made one of its resources for another one.
+    """
+    if not one.name.startswith(f"{other.name}-"):
+        return False
+    return _is_replaced(one) or (_is_custom(one) and _is_custom(other) and one.kind != other.kind)
+
+
+def _may_have_owner(one: Workload) -> bool:
+    return _is_replaced(one) or _is_custom(one)
+
+
+def _is_custom(one: Workload) -> bool:
+    return bool(one.kind) and not is_built_in(one.kind, one.group and f"{one.group}/")
 
 
 def _is_replaced(one: Workload) -> bool:

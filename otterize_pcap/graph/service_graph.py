@@ -4,6 +4,7 @@ These values are what everything after resolution works on: renderers, `diff`, `
 ClientIntents. A graph read from ClientIntents has calls without uses; one from captures has them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from otterize_pcap.api_groups import BUILT_IN_KINDS, written_kind
@@ -249,6 +250,12 @@ def is_one_kind(one: Workload, other: Workload) -> bool:
         return False
     left_out = one.kind not in BUILT_IN_KINDS and not (one.group and other.group)
     return left_out or one.group == other.group
+
+
+def ends_of(calls: Iterable[Call]) -> set[Workload]:
+    """The workloads at either end of some calls."""
+    ends = (end for call in calls for end in (call.client, call.server))
+    return {end for end in ends if isinstance(end, Workload)}
 
 
 def declared_use(protocol: str, port: int) -> Use:

@@ -24,6 +24,8 @@ from tests.strategies import laws
 WEB, DB = Workload("web", "app", "Deployment"), Workload("db", "app", "StatefulSet")
 PROXY = Workload("proxy", "app", "Deployment")
 HELLO = Workload("hello", "app", "Service", group="serving.knative.dev")
+KAFKA = Workload("my", "app", "Kafka")
+SETS = Workload("my-kafka", "app", "StrimziPodSet", group="core.strimzi.io")
 APISERVER = Workload("kube-apiserver", "kube-system", "Pod")
 USE = Use("TCP", 6443, 1, (1, 1), (1, 1), 1, 2, (("established", 1),), ())
 WHOLE = Coverage((FileCoverage("a.pcap", "a", 9, 1, 9),))
@@ -64,6 +66,10 @@ def graph(pairs: Pairs) -> ServiceGraph:
         pytest.param(
             (HELLO, DB), (replace(HELLO, kind="Configuration"), DB), False, id="its Configuration"
         ),
+        pytest.param((KAFKA, DB), (SETS, DB), False, id="its set of pods"),
+        pytest.param((SETS, DB), (KAFKA, DB), False, id="what owns its set of pods"),
+        pytest.param((KAFKA, DB), (replace(KAFKA, name="my-two"), DB), True, id="one of its kind"),
+        pytest.param((WEB, DB), (replace(SETS, name="web-x"), DB), True, id="no resource's"),
         pytest.param((WEB, API_SERVER), (WEB, APISERVER), False, id="the API server's pod"),
         pytest.param((WEB, API_SERVER), (DB, APISERVER), True, id="the API server by another"),
     ],

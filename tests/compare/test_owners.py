@@ -165,3 +165,17 @@ def test_export_of_makers_declares_what_check_sees(otterize: Otterize) -> None:
     exported = otterize("intents", "export", capture, "--owner", "nearest").stdout
     assert parse_intents([("intents.yaml", exported.encode())]).calls
     assert otterize("check", capture, "--allow", "-", stdin=exported.encode()).returncode == 0
+
+
+def test_owner_that_no_snapshot_has_is_said(otterize: Otterize, tmp_path: Path) -> None:
+    """An export has no parts of an owner, and a plain snapshot no owner: nothing is gone, or hid."""
+    export = tmp_path / "declared.yaml"
+    old, new = UMBRELLA / "strimzi-1-old", UMBRELLA / "strimzi-0-old"
+    made = otterize("intents", "export", old, "--api-version", "v2beta1", "-o", export)
+    assert made.returncode == 0
+    said = "note: my-cluster.app (Kafka) may be what owns my-cluster-kafka.app (StrimziPodSet)"
+    for command in (("diff", export, new), ("check", new, "--allow", export)):
+        done = otterize(*command)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert not [line for line in done.stdout.splitlines() if line.startswith("-")]
