@@ -9,8 +9,9 @@ from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import InputError
 from otterize_pcap.files.flow_log_files import flow_logs_among, flow_logs_inside
-from otterize_pcap.files.found_files import is_capture_directory
+from otterize_pcap.files.found_files import find_captures, is_capture_directory
 from otterize_pcap.files.opening import STDIN, path_text, read_bytes
+from otterize_pcap.files.pcap_files import refuse_empty
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.graph_format import decode_graph, is_graph_json
 from otterize_pcap.graph.naming import printable
@@ -33,6 +34,8 @@ def read_either(path: Path, selection: Selection, reporting: Reporting = SILENT)
     """
     if holds_traffic(path):
         return read_graph([path], selection)
+    if path.is_dir() and not _documents(path):
+        refuse_empty(path, find_captures(path), None)
     return filter_graph(read_declared([path], reporting), selection.wanted)
 
 
@@ -49,7 +52,7 @@ def read_allowed(
     paths: Sequence[Path], selection: Selection, reporting: Reporting = SILENT
 ) -> ServiceGraph:
     """The graph of documents, or of whatever else a single path holds."""
-    if len(paths) == 1:
+    if len(paths) == 1 and (not paths[0].is_dir() or holds_traffic(paths[0])):
         return read_either(paths[0], selection, reporting)
     return filter_graph(read_declared(paths, reporting), selection.wanted)
 
@@ -105,9 +108,7 @@ def document_files(path: Path) -> Iterator[NamedFile]:
     if not path.is_dir():
         yield NamedFile(path_text(path), read_bytes(path))
         return
-    inside = sorted(
-        entry for entry in path.rglob("*") if entry.suffix in DOCUMENTS and entry.is_file()
-    )
+    inside = _documents(path)
     if not inside:
         message = f"{path}: neither a capture directory nor a directory of documents"
         raise InputError(message)
@@ -120,6 +121,12 @@ def holds_traffic(path: Path) -> bool:
     if path.is_dir():
         return is_capture_directory(path) or bool(flow_logs_inside(path))
     return path.is_file() and (not _is_text(path) or bool(flow_logs_among([path])))
+
+
+def _documents(directory: Path) -> list[Path]:
+    return sorted(
+        entry for entry in directory.rglob("*") if entry.suffix in DOCUMENTS and entry.is_file()
+    )
 
 
 def _is_text(path: Path) -> bool:

@@ -147,6 +147,8 @@ def _open_reduced(path: Path, given: Snapshot | None, ways: Ways) -> Capture:
 def _open_directory(path: Path, given: Snapshot | None, ways: Ways) -> Capture:
     snapshot = given
     if snapshot is None:
+        if not snapshot_path(path).exists():
+            refuse_empty(path, find_captures(path), read_manifest(path))
         snapshot = load_snapshot([own_snapshot(path)])
     return capture_of(read_directory(path, snapshot, ways), snapshot)
 

@@ -168,7 +168,7 @@ def test_export_of_makers_declares_what_check_sees(otterize: Otterize) -> None:
 
 
 def test_owner_that_no_snapshot_has_is_said(otterize: Otterize, tmp_path: Path) -> None:
-    """An export has no parts of an owner, and a plain snapshot no owner: nothing is gone, or hid."""
+    """An export has no parts of an owner, and a plain snapshot no owner: nothing is gone."""
     export = tmp_path / "declared.yaml"
     old, new = UMBRELLA / "strimzi-1-old", UMBRELLA / "strimzi-0-old"
     made = otterize("intents", "export", old, "--api-version", "v2beta1", "-o", export)

@@ -193,12 +193,29 @@ def test_what_lies_beside_the_folder_of_captures_is_counted(
     assert f"passed over in {directory}/pcap: directories (1)" in more
 
 
-@pytest.mark.parametrize("command", [["connections"], ["intents", "list"], ["anonymise"]])
-def test_directory_without_captures(otterize: Otterize, tmp_path: Path, command: list[str]) -> None:
+@pytest.mark.parametrize("with_snapshot", [True, False])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["connections"],
+        ["intents", "list"],
+        ["intents", "export"],
+        ["graph"],
+        ["explain", "a", "b"],
+        ["check", "--allow", FIXTURES / "tutorial" / "export.yaml"],
+        ["diff", FIXTURES / "tutorial" / "export.yaml"],
+        ["anonymise"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_directory_without_captures(
+    otterize: Otterize, tmp_path: Path, command: list[str], with_snapshot: bool
+) -> None:
     """The same error in every command; it names the directories in which there are captures."""
     directory = tmp_path / "none"
     directory.mkdir()
-    shutil.copy(SERVICES / "snapshot.json", directory)
+    if with_snapshot:
+        shutil.copy(SERVICES / "snapshot.json", directory)
     target = ["-o", tmp_path / "made"] if command == ["anonymise"] else []
     done = otterize(*command, directory, *target)
     assert done.returncode == 3
