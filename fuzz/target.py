@@ -16,7 +16,7 @@ from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.connections.legs import Recording
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.records.pcap import PcapHeader
-from otterize_pcap.records.pcapng import Interface
+from otterize_pcap.records.pcapng_interface import Interface
 from otterize_pcap.records.stream import NO_STOP, Window
 from otterize_pcap.table._fastpath import FastTable
 from otterize_pcap.table.chunk import new_table

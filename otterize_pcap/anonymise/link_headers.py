@@ -1,14 +1,9 @@
 """Link headers, made anew: hardware addresses are replaced, tags and labels left out."""
 
 from otterize_pcap.anonymise.address_map import AddressMap
+from otterize_pcap.packets.ethertypes import IPV4, IPV6
 from otterize_pcap.packets.headers import too_short
-from otterize_pcap.packets.link_layer import (
-    IPV4,
-    IPV6,
-    NETLINK_HARDWARE,
-    open_ethertype,
-    open_link,
-)
+from otterize_pcap.packets.link_layer import NETLINK_HARDWARE, open_ethertype, open_link
 
 ETHERNET, RAW_IP, COOKED, COOKED_2 = 1, 101, 113, 276
 KEPT_LINKS = frozenset({ETHERNET, COOKED, COOKED_2})

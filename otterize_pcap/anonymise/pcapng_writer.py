@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from otterize_pcap.records.pcapng import (
     BYTE_ORDER_MAGIC,
     ENHANCED_PACKET,
-    IF_TSRESOL,
     INTERFACE_DESCRIPTION,
     INTERFACE_STATISTICS,
     ISB_OSDROP,
     SECTION_HEADER,
 )
+from otterize_pcap.records.pcapng_interface import IF_TSRESOL
 
 NANOSECONDS = 9
 Written = tuple[int, int, int, int, bytes]

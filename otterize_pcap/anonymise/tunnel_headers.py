@@ -1,7 +1,7 @@
 """Tunnel headers in their plainest form: of the same kind, without identifiers and options."""
 
 from otterize_pcap.anonymise.link_headers import ethertype_of
-from otterize_pcap.packets.link_layer import TRANSPARENT_ETHERNET
+from otterize_pcap.packets.ethertypes import TRANSPARENT_ETHERNET
 from otterize_pcap.packets.ports import VXLAN_GPE_PORT, TunnelPorts
 from otterize_pcap.packets.tunnels import ERSPAN_1_2, GRE_KEY
 

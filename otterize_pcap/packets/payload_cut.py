@@ -9,8 +9,9 @@ What cannot be followed is cut where that begins.
 
 from collections.abc import Callable
 
+from otterize_pcap.packets.ethertypes import IPV4, IPV6
 from otterize_pcap.packets.headers import UndecodableError
-from otterize_pcap.packets.link_layer import IPV4, IPV6, LINK_TYPES, open_ethertype, open_link
+from otterize_pcap.packets.link_layer import LINK_TYPES, open_ethertype, open_link
 from otterize_pcap.packets.network import FRAGMENT, MAX_EXTENSIONS, OPTION_HEADERS
 from otterize_pcap.packets.packet import CLIENT
 from otterize_pcap.packets.ports import DNS_PORTS, IPSEC_NAT_PORT, TunnelPorts

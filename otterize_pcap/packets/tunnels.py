@@ -6,14 +6,9 @@ does not hold that tunnel's header is a packet like any other.
 
 from collections.abc import Callable
 
+from otterize_pcap.packets.ethertypes import IPV4, IPV6, TRANSPARENT_ETHERNET
 from otterize_pcap.packets.headers import GreHeader, UndecodableError, parse_header, too_short
-from otterize_pcap.packets.link_layer import (
-    IPV4,
-    IPV6,
-    TRANSPARENT_ETHERNET,
-    open_ethernet,
-    open_ethertype,
-)
+from otterize_pcap.packets.link_layer import open_ethernet, open_ethertype
 from otterize_pcap.packets.packet import ENCRYPTED, NOT_IP
 from otterize_pcap.packets.ports import (
     IPSEC_NAT_PORT,

@@ -4,7 +4,7 @@ from otterize_pcap.packets.closed_tunnels import Claim
 from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.packets.tunnels import OuterEnds
 from otterize_pcap.records.pcap import PcapHeader
-from otterize_pcap.records.pcapng import Interface
+from otterize_pcap.records.pcapng_interface import Interface
 from otterize_pcap.table.capture_counts import Payload
 from otterize_pcap.table.rows import Row
 

@@ -20,7 +20,7 @@ from otterize_pcap.table._segments cimport (
 from otterize_pcap.table._tunnels cimport Ends
 
 from otterize_pcap.addresses import PRIVATE
-from otterize_pcap.packets import link_layer, packet, protocols, transport
+from otterize_pcap.packets import ethertypes, link_layer, packet, protocols, transport
 from otterize_pcap.packets.ports import DNS_PORTS, GUESSED_PORTS, WIREGUARD_PORTS
 from otterize_pcap.records import pcap, pcapng, stream
 from otterize_pcap.table import file_times, name_payloads, rows
@@ -44,10 +44,10 @@ COPIES = {
         "ACK": _numbers.ACK,
     },
     packet: {"CLIENT": _numbers.CLIENT, "SERVER": _numbers.SERVER},
-    link_layer: {
+    link_layer: {"NETLINK_HARDWARE": _numbers.NETLINK_HARDWARE},
+    ethertypes: {
         "IPV4": _numbers.IPV4, "IPV6": _numbers.IPV6, "ARP": _numbers.ARP, "VLAN": _numbers.VLAN,
         "QINQ": _numbers.QINQ, "TRANSPARENT_ETHERNET": _numbers.TRANSPARENT_ETHERNET,
-        "NETLINK_HARDWARE": _numbers.NETLINK_HARDWARE,
     },
     transport: {
         "TCP_TIMESTAMP": _numbers.TCP_TIMESTAMP, "UDP_HEADER": _numbers.UDP_HEADER,

@@ -16,9 +16,9 @@ from otterize_pcap.records.pcapng import (
     ENHANCED_PACKET,
     OLD_PACKET,
     SIMPLE_PACKET,
-    Interface,
     PcapngReader,
 )
+from otterize_pcap.records.pcapng_interface import Interface
 from otterize_pcap.records.stream import MAX_CAPTURED, ByteStream, Window
 
 SEARCH_LENGTH = MAX_CAPTURED + (1 << 17)

@@ -14,8 +14,8 @@ from otterize_pcap.addresses import (
     format_address,
     is_not_a_call,
 )
+from otterize_pcap.anonymise.known_words import KNOWN_LABELS, NAMING_ANNOTATIONS
 from otterize_pcap.anonymise.name_map import KEPT, WORD
-from otterize_pcap.anonymise.objects import KNOWN_LABELS, NAMING_ANNOTATIONS
 from otterize_pcap.connections.names import RecordedPayload, read_names
 from otterize_pcap.files.found_files import find_captures
 from otterize_pcap.files.pcap_files import Wanted, read_files
