@@ -13,6 +13,7 @@ REASONS = {
     errno.ELOOP: "its symbolic links lead in a circle",
     errno.EROFS: "the file system is read-only",
     errno.ENOSPC: "the disk is full",
+    errno.ENXIO: "there is no such device",
     errno.EFBIG: "the file would be too large",
     errno.EIO: "the device fails",
     errno.EMFILE: "too many files are open",

@@ -28,12 +28,12 @@ JOINED_BY = {
 def render_explanation(explanation: Explanation) -> str:
     """An explanation as text: the verdict first, then each connection."""
     verdict = "is an edge" if explanation.is_edge else "is no edge"
-    lines = [f"{printable(explanation.client)} → {printable(explanation.server)} {verdict}"]
+    lines = [f"{explanation.client} → {explanation.server} {verdict}"]
     lines += [f"  {count} {fate}" for fate, count in explanation.fates]
     if explanation.looked_up:
         text = "looked up in DNS, which alone is no call (S42)"
         lines.append(f"  {explanation.looked_up} {text}")
-    lines += [f"  {printable(hint)}" for hint in explanation.hints]
+    lines += [f"  {hint}" for hint in explanation.hints]
     for connection in explanation.connections:
         lines += ["", *_connection(connection)]
     hidden = sum(count for _, count in explanation.fates) - len(explanation.connections)
@@ -41,7 +41,8 @@ def render_explanation(explanation: Explanation) -> str:
         lines += ["", f"({hidden} more; --most shows them)"]
     for lookup in explanation.lookups:
         lines += ["", *_lookup(lookup)]
-    return "\n".join(lines) + "\n"
+    # Whole lines: names of files and nodes are anybody's, as those of pods are.
+    return "\n".join(map(printable, lines)) + "\n"
 
 
 def render_explanation_json(explanation: Explanation) -> str:
@@ -64,7 +65,7 @@ def _connection(connection: ExplainedConnection) -> Iterator[str]:
             "it sent from another interface, MAC address or node (S12)"
         )
     if connection.services:
-        yield f"  through    Service {', '.join(map(printable, connection.services))}"
+        yield f"  through    Service {', '.join(connection.services)}"
     yield f"  packets    {_counted(connection)}"
     for place, leg in enumerate(connection.recorded[:MORE_RECORDINGS]):
         tunnels = f", in {' in '.join(reversed(leg.tunnels))}" if leg.tunnels else ""
@@ -89,7 +90,7 @@ def _counted(connection: ExplainedConnection) -> str:
 
 
 def _lookup(lookup: ExplainedLookup) -> Iterator[str]:
-    yield f"DNS answer about {printable(lookup.name)} to {lookup.to}"
+    yield f"DNS answer about {lookup.name} to {lookup.to}"
     yield f"  client     {_end(lookup.client, ())}"
     yield f"  recorded   {lookup.file} packet {lookup.packet}, {lookup.time}"
 
@@ -110,14 +111,14 @@ def _rule(rule: str) -> str:
 
 def _end(end: End | None, candidates: tuple[str, ...]) -> str:
     if end is None:
-        either = " or ".join(map(printable, candidates))
+        either = " or ".join(candidates)
         return f"not known: {either}" if either else "not known"
-    text = printable(end.workload)
+    text = end.workload
     if end.pod:
         until = f" until {end.held_until}" if end.held_until else " on"
-        text += f": pod {printable(end.pod)}"
-        text += f" on {printable(end.node)}" if end.node else ""
+        text += f": pod {end.pod}"
+        text += f" on {end.node}" if end.node else ""
         text += f", which had the address from {end.held_from}{until} (S10)"
     if end.inferred:
-        text += f"; {printable(end.inferred)} (S3)"
+        text += f"; {end.inferred} (S3)"
     return text

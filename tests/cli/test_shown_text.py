@@ -103,6 +103,60 @@ def test_file_names_give_no_commands(form: str, otterize: Otterize, tmp_path: Pa
     assert shown_safely(listed.stdout + listed.stderr)
 
 
+NAMED = {"name", "nodeName", "namespace", "kubernetes.io/service-name"}
+
+
+def renamed(value: object) -> object:
+    """A document with hostile names of pods, nodes, Services, namespaces and containers."""
+    if isinstance(value, list):
+        return [renamed(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: HOSTILE + one if key in NAMED and isinstance(one, str) else renamed(one)
+        for key, one in value.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("intents", "list", "FIRST", "-v"),
+        ("intents", "list", "FIRST", "--wide", "--ports"),
+        ("intents", "list", "FIRST", "--format", "csv"),
+        ("explain", "10.244.1.4", "10.244.2.2", "FIRST"),
+        ("explain", HOSTILE, "orders", "FIRST"),
+        ("explain", "gateway", f"{HOSTILE}orders", "FIRST"),
+        ("diff", "FIRST", "OTHER", "-v"),
+        ("diff", "FIRST", "OTHER", "--format", "markdown"),
+        ("diff", "FIRST", "OTHER", "--format", "junit"),
+        ("check", "FIRST", "--allow", "FIRST"),
+        ("connections", "FIRST"),
+        ("connections", "FIRST", "--format", "csv"),
+        ("snapshot", "inspect", "FIRST"),
+        ("graph", "FIRST", "--format", "mermaid"),
+        ("graph", "FIRST", "--format", "svg"),
+        ("anonymise", "FIRST", "-o", "OTHER"),
+    ],
+    ids=" ".join,
+)
+def test_captures_of_others_give_no_commands(
+    command: tuple[str, ...], otterize: Otterize, tmp_path: Path
+) -> None:
+    """Whatever a capture directory, its files, and all that its snapshot names are called."""
+    name = HOSTILE.replace("/", "")
+    places = {"FIRST": tmp_path / f"::error::{name}", "OTHER": tmp_path / f"{name}2"}
+    for place, node in zip(places.values(), ("node-a", "node-b"), strict=True):
+        (place / "pcap").mkdir(parents=True)
+        content = (FIXTURES / "two-nodes" / "pcap" / f"{node}.pcap").read_bytes()
+        (place / "pcap" / f"{name}.pcap").write_bytes(content)
+        snapshot = renamed(json.loads(SNAPSHOT.read_bytes()))
+        (place / "snapshot.json").write_text(json.dumps(snapshot))
+    done = otterize(*(str(places.get(word, word)) for word in command))
+    assert shown_safely(done.stdout.replace("\r\n", "\n")), done.stdout
+    assert shown_safely(done.stderr), done.stderr
+
+
 def hostile_call() -> ServiceGraph:
     """A graph in which every name is a command."""
     client, server = (
