@@ -5,7 +5,7 @@ let presentPicture = null;
 let drawnFor = "";
 
 /** Shows the present state; the map is laid out anew only where its boxes changed. */
-function render() {
+function render({ typing = false } = {}) {
   const picture = shown();
   picture.key = [state.by, state.q, state.focus, state.hops, state.dir, state.only, ...picture.groups.map((group) => group.key + (group.open ? "+" : "-"))].join("\n");
   presentPicture = picture;
@@ -13,7 +13,7 @@ function render() {
   const key = state.view + "\n" + picture.key + "\n" + insisted;
   if (state.view === "table") showTable(picture);
   else if (key === drawnFor) markChosen();
-  else if (state.view === "map") showMap(picture);
+  else if (state.view === "map") showMap(picture, { typing });
   else showMatrix(picture);
   drawnFor = key;
   showPanel(picture);

@@ -4,12 +4,13 @@
 // More lines than this are no picture any more; they are drawn only where somebody insists.
 const READABLE = 900;
 const CORNER = 7;
+const TYPING_PAUSE = 150;
 
 let mapShown = null;
 let mapRun = 0;
 let insisted = "";
 
-async function showMap(picture) {
+async function showMap(picture, { typing = false } = {}) {
   const run = (mapRun += 1);
   const tooMany = picture.bundles.length > READABLE && insisted !== hashOf(state);
   byId("too-many").hidden = !tooMany;
@@ -26,6 +27,9 @@ async function showMap(picture) {
   area.setAttribute("aria-busy", "true");
   const slow = setTimeout(() => { byId("busy").hidden = false; }, 250);
   try {
+    // While somebody types, the next letter would end this layout and its worker.
+    if (typing) await new Promise((resume) => setTimeout(resume, TYPING_PAUSE));
+    if (run !== mapRun) return;
     const places = await layOut(picture, { width: area.clientWidth, height: area.clientHeight });
     if (run !== mapRun) return;
     drawMap(picture, places);

@@ -9,8 +9,20 @@ function lasted(seconds) {
   return (seconds / 3600).toFixed(1) + " h";
 }
 
+/** The folder that all files of a capture are in, or the file that is all of it. */
+function captureName(files) {
+  const paths = files.map(([file]) => file.split("/"));
+  if (paths.length === 1 && paths[0].at(-2) !== "pcap") return files[0][0];
+  let common = 0;
+  while (paths.length && paths.every((path) => path.length > common + 1 && path[common] === paths[0][common])) common += 1;
+  const folder = (paths[0] ?? []).slice(0, common);
+  if (folder.at(-1) === "pcap") folder.pop();
+  return folder.join("/");
+}
+
 function originLine({ role, coverage }) {
-  const start = role ? role + ": " : "";
+  const name = coverage ? captureName(coverage.files) : "";
+  const start = [role, shortened(name, 60)].filter(Boolean).map((text) => text + ": ").join("");
   if (!coverage) return start + "declared in documents, not captured";
   const packets = coverage.files.reduce((sum, [, , count]) => sum + count, 0);
   const parts = [`${counted(packets, "packet")} in ${counted(coverage.files.length, "file")}`];

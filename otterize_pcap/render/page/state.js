@@ -79,7 +79,7 @@ function go(change, { typing = false } = {}) {
   if (elsewhere && change.near === undefined) state.near = null;
   if (elsewhere && state.by !== before.by && change.open === undefined) state.open = null;
   tellAddress(typing);
-  render();
+  render({ typing });
 }
 
 /** Puts what is shown into the address, as an entry of its own or in place of the last. */

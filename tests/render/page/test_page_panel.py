@@ -2,15 +2,18 @@
 
 import csv
 import io
+import shutil
 import subprocess
 
 import pytest
 
+from otterize_pcap import graph_capture, open_captures
 from otterize_pcap.connections.rule import Rule
 from otterize_pcap.graph.service_graph import Call, Evidence, ServiceGraph, Use, Workload
 from otterize_pcap.render.page_origin import Origin
 from otterize_pcap.render.picture import picture_of_graph
 from otterize_pcap.version import __version__
+from tests.conftest import FIXTURES
 from tests.page_pictures import DIFF, GRAPH_OF_THREE, SMALL, THREE
 from tests.page_views import Page
 from tests.render.test_renderings import BEFORE, GRAPH
@@ -95,6 +98,20 @@ def test_lines_quote_any_file_name(page: Page, file: str) -> None:
     assert shown.stdout.split("\n") == ["-r", word, "-g", "3", ""]
 
 
+@pytest.mark.skipif(shutil.which("tcpdump") is None, reason="tcpdump is not installed")
+def test_lines_show_the_packet_of_a_real_capture(page: Page) -> None:
+    """The line for tcpdump prints that packet: number, port and all."""
+    (capture,) = open_captures([FIXTURES / "tutorial-before"])
+    page.show(picture_of_graph(graph_capture(capture)))
+    choose_call(page, "checkout.shop", "kafka.shop")
+    line = lines_to_copy(page)["tcpdump, the packet"]
+    number = lines_to_copy(page)["display filter, the packet"].rpartition(" ")[2]
+    shown = subprocess.run(["sh", "-c", line], capture_output=True, check=True, text=True)
+    (packet,) = shown.stdout.splitlines()
+    assert packet.split()[0] == number
+    assert ".9092: Flags [S]" in packet
+
+
 def test_what_is_uncertain_is_said(page: Page) -> None:
     """An inferred direction, connections that may be the call, names from labels, gaps."""
     page.show(THREE, origins=ORIGINS)
@@ -132,7 +149,7 @@ def test_the_head_says_where_the_page_comes_from(page: Page) -> None:
     """Packets, time, length, coverage, gaps and the version, and more where it is opened."""
     page.show(THREE, origins=ORIGINS)
     assert page.text("#origin-line").replace("\u202f", " ") == (
-        "1 234 packets in 1 file · 2026-09-21 14:13:20 UTC, 90.0 s · "
+        "my capture/node-a.pcap.gz: 1 234 packets in 1 file · 2026-09-21 14:13:20 UTC, 90.0 s · "
         f"1 of 2 nodes captured · 2 gaps · otterize-pcap {__version__}"
     )
     page.run("document.getElementById('origin').open = true")
@@ -153,7 +170,7 @@ def test_the_head_of_a_diff_has_both_sides(page: Page) -> None:
     page.show(DIFF, origins=(Origin(BEFORE, "old"), Origin(GRAPH_OF_THREE, "new")))
     lines = page.text("#origin-line").split("\n")
     assert lines[0] == "old: declared in documents, not captured"
-    assert lines[1].startswith("new: 1\u202f234 packets in 1 file")
+    assert lines[1].startswith("new: my capture/node-a.pcap.gz: 1\u202f234 packets")
 
 
 def rows(page: Page, column: str) -> list[str]:
