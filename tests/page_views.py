@@ -60,6 +60,12 @@ class Page:
 
     def search(self, text: str) -> str:
         """Type into the search field, and read how many calls are left."""
+        self.type(text)
+        self.settle()
+        return str(self.text("#count"))
+
+    def type(self, text: str) -> None:
+        """Type into the search field, and do not wait."""
         self.run(
             """
             const field = document.getElementById("search");
@@ -68,8 +74,6 @@ class Page:
             """,
             text,
         )
-        self.settle()
-        return str(self.text("#count"))
 
     def text(self, selector: str) -> str:
         """The text that an element shows."""

@@ -3,7 +3,7 @@
 "use strict";
 
 // So many are opened without being asked: everything at first, a search or a neighbourhood later.
-const FEW = { workloads: 40, calls: 60 };
+const FEW = { workloads: 40, calls: 35 };
 const FEW_IN_PART = 60;
 
 /** The calls and uses that search, focus and "only differences" leave. */
