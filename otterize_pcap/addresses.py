@@ -63,6 +63,15 @@ def parse_network(text: str) -> Network:
     return address & mask, mask
 
 
+def format_network(network: Network) -> str:
+    """A range in CIDR notation (RFC 4632), as `parse_network` reads it."""
+    value, mask = network
+    prefix = mask.bit_count()
+    address = value.to_bytes(16)
+    is_ipv4 = address.startswith(MAPPED) and prefix >= 96
+    return f"{format_address(address)}/{prefix - 96 if is_ipv4 else prefix}"
+
+
 def in_network(address: bytes, network: Network) -> bool:
     """Whether an address lies in a range."""
     value, mask = network

@@ -4,7 +4,7 @@
 `reporting: Reporting`, and the command line shows the options that fill them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -253,9 +253,33 @@ Captures = Annotated[
 ]
 
 
-def selects(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the shared options; it receives them as `selection` and `reporting`."""
-    shared = list(signature(_shared, eval_str=True).parameters.values())
+CALL_OPTIONS = frozenset(
+    (
+        "namespace",
+        "server",
+        "exclude_services",
+        "exclude_labels",
+        "exclude_namespaces",
+        "one_way_udp",
+        "include_cluster_dns",
+        "include_lookups",
+        "distinct_by_label",
+        "exclude_self",
+    )
+)
+"""Shared options that say which calls are shown, for commands that show none."""
+
+
+def selects(command: Callable[..., None], left_out: Collection[str] = ()) -> Callable[..., None]:
+    """Give a command the shared options; it receives them as `selection` and `reporting`.
+
+    `left_out` are names of those that mean nothing to it.
+    """
+    shared = [
+        parameter
+        for parameter in signature(_shared, eval_str=True).parameters.values()
+        if parameter.name not in left_out
+    ]
     own = [
         parameter
         for parameter in signature(command, eval_str=True).parameters.values()

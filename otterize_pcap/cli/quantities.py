@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: `90s`, `5m`, `1h30m`; `100Mi`, `2Gi`, `500k`.
+"""Durations and sizes as people write them: `90s`, `5m`, `1h30m`, `7d`; `100Mi`, `2Gi`, `500k`.
 
 And the rights of files, in octal.
 """
@@ -10,7 +10,9 @@ import typer
 
 from otterize_pcap.errors import UsageError
 
-DURATION = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s?)?\Z")
+DURATION = re.compile(
+    r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s?)?\Z"
+)
 SIZE = re.compile(r"([0-9]{1,15})(|k|M|G|Ki|Mi|Gi)\Z")
 MODE = re.compile(r"[0-7]{3,4}", re.ASCII)
 LONGEST_S = 24 * 3600
@@ -45,18 +47,18 @@ def parse_mode(text: str) -> int:
     return mode
 
 
-def parse_duration(text: str, option: str) -> int:
-    """Whole seconds of a duration, from one to a day's.
+def parse_duration(text: str, option: str, longest_s: int = LONGEST_S) -> int:
+    """Whole seconds of a duration, from one to `longest_s`.
 
     Raises:
         UsageError: It is no duration, or longer; `option` names what it was given for.
     """
     found = DURATION.match(text)
     if found is not None:
-        hours, minutes, seconds = (int(part or 0) for part in found.groups())
-        total = hours * 3600 + minutes * 60 + seconds
-        if total > LONGEST_S:
-            message = f"{option} is longer than {LONGEST_S // 3600}h; give a shorter time"
+        days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+        total = (days * 24 + hours) * 3600 + minutes * 60 + seconds
+        if total > longest_s:
+            message = f"{option} is longer than {longest_s // 3600}h; give a shorter time"
             raise UsageError(message)
         if total > 0:
             return total

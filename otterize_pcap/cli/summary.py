@@ -16,12 +16,13 @@ NAMED_ABOVE = frozenset((FateKind.HIDDEN, FateKind.UNRESOLVED))
 def summary_lines(coverage: Coverage, *, verbose: bool) -> list[str]:
     """The summary of one run, a few lines; with `verbose` every file and reason on its own."""
     return [
-        *_packet_lines(coverage, verbose=verbose),
+        *packet_summary(coverage, verbose=verbose),
         *_connection_lines(coverage, verbose=verbose),
     ]
 
 
-def _packet_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
+def packet_summary(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
+    """What was read, and what of it holds no connection; with `verbose` every file on its own."""
     yield from _read_lines(coverage)
     for file in coverage.files:
         if verbose:

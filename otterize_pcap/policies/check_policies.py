@@ -12,6 +12,7 @@ from otterize_pcap.compare.coverage_gaps import Gap, coverage_gaps
 from otterize_pcap.counted import counted
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.policies.dns_needs import DnsQuestions
 from otterize_pcap.policies.evaluate import Evaluator, Judgement, Outcome
 from otterize_pcap.policies.judged_calls import JudgedCall, judged_calls, workloads_of
 from otterize_pcap.policies.mistakes import find_mistakes
@@ -108,6 +109,7 @@ class _Seen:
     judged: list[tuple[PodFlow, Judgement]] = field(default_factory=list)
     undecided: list[UndecidedFlow] = field(default_factory=list)
     perhaps: set[int] = field(default_factory=set)
+    asking: set[frozenset[int]] = field(default_factory=set)
     gaps: list[Gap] = field(default_factory=list)
     selected: dict[int, set[Workload]] = field(default_factory=lambda: defaultdict(set))
     unselected: dict[tuple[str, Workload], set[str]] = field(
@@ -169,6 +171,8 @@ def _look(
         if judgement.sides:
             seen.judged.append((flow, judgement))
             seen.usage.add(judgement)
+            for each in flow.elsewhere():
+                seen.usage.add(evaluator.judge(each))
             seen.perhaps.update(
                 id(policy)
                 for side in judgement.sides
@@ -178,11 +182,19 @@ def _look(
     seen.undecided += flows.undecided
     if mapped.graph.coverage is not None:
         seen.gaps += coverage_gaps(mapped.graph.coverage)
+    seen.usage.add_nodes(mapped.lookup.nodes)
+    questions = DnsQuestions(mapped, flows.flows)
     for pod in mapped.snapshot.pods:
         if pod.host_network:
             continue
         workload = mapped.identities.of(pod).workload
         selecting = evaluator.index.selecting(pod)
+        asking = frozenset(map(id, selecting))
+        if asking not in seen.asking:
+            # Everybody needs the cluster's DNS, and who asked it before the capture, too.
+            seen.asking.add(asking)
+            for question in questions.of(pod):
+                seen.usage.add(evaluator.judge(question))
         for policy in selecting:
             seen.selected[id(policy)].add(workload)
         if not selecting:

@@ -134,10 +134,11 @@ class Evaluator:
         if isinstance(other, PodEnd) and other.pod is pod:
             return Side(direction, pod, Outcome.ALLOWED, policies, reason=ITSELF)
         from_node = self._is_own_node(pod, other) if direction == INGRESS else False
-        if from_node:
-            return Side(direction, pod, Outcome.ALLOWED, policies, reason=OWN_NODE)
         called = other if direction == EGRESS else own
         allowing, unknown = self._allowing(policies, direction, other, called, protocol, port)
+        if from_node:
+            # A rule for it is used all the same: some networks ask for one.
+            return Side(direction, pod, Outcome.ALLOWED, policies, allowing, OWN_NODE)
         if allowing:
             return Side(direction, pod, Outcome.ALLOWED, policies, allowing)
         if from_node is None or unknown:

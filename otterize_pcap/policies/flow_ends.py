@@ -66,8 +66,10 @@ class UnknownEnd:
     candidates: tuple[Workload, ...] = ()
 
 
-FlowEnd = PodEnd | NodeEnd | ApiServerEnd | OutsideEnd | ServiceEnd
-"""An end that is known."""
+CallerEnd = PodEnd | NodeEnd | ApiServerEnd | OutsideEnd
+"""A client that is known."""
+FlowEnd = CallerEnd | ServiceEnd
+"""A server that is known."""
 AnyEnd = FlowEnd | UnknownEnd
 
 

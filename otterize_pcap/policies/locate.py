@@ -15,6 +15,7 @@ from otterize_pcap.graph.service_graph import External
 from otterize_pcap.policies.flow_ends import (
     AnyEnd,
     ApiServerEnd,
+    CallerEnd,
     FlowEnd,
     NodeEnd,
     OutsideEnd,
@@ -66,7 +67,7 @@ class Locator:
         self._resolver = mapped.resolver
         self._api_server = tuple(sorted(lookup.routes.api_server.addresses))
 
-    def client(self, found: Party | Unknown, seen: Seen) -> AnyEnd:
+    def client(self, found: Party | Unknown, seen: Seen) -> CallerEnd | UnknownEnd:
         """Who called: the pod before anything changed its address, else who is known of it."""
         address = seen.clients[0][0]
         if isinstance(found, Party):
@@ -75,7 +76,7 @@ class Locator:
             return self._pod(found, [address for address, _ in seen.clients])
         return self._nobodys(found, address, client_span(seen))
 
-    def source(self, client: FlowEnd, server: FlowEnd, seen: Seen) -> FlowEnd:
+    def source(self, client: CallerEnd, server: FlowEnd, seen: Seen) -> CallerEnd:
         """Whom a filter at the server's pod takes for the client; others have no filter."""
         address = seen.clients[-1][0]
         is_filtered = isinstance(server, PodEnd | ServiceEnd)
@@ -185,7 +186,7 @@ class Locator:
         # Only a load balancer's name led on from there: what that sends is another connection.
         return [(OutsideEnd(address), last_port)]
 
-    def _pod(self, party: Party, addresses: Sequence[bytes]) -> AnyEnd:
+    def _pod(self, party: Party, addresses: Sequence[bytes]) -> PodEnd | NodeEnd:
         """A party that was found by a pod: at which of some addresses, or on its node's network."""
         pod = party.pod
         if pod is None or pod.host_network:
@@ -199,7 +200,9 @@ class Locator:
         own = [each for each in pod.addresses if each.startswith(MAPPED) == is_ipv4]
         return PodEnd(pod, party.workload, (*own, *pod.addresses, *addresses)[0])
 
-    def _nobodys(self, found: Unknown, address: bytes, span: Span) -> AnyEnd:
+    def _nobodys(
+        self, found: Unknown, address: bytes, span: Span
+    ) -> NodeEnd | OutsideEnd | UnknownEnd:
         """An end that no pod held: a node's, outside's, or nobody's."""
         if found.fate == NODE_CLIENT:
             return NodeEnd(address, tuple(sorted(self._nodes[address])))

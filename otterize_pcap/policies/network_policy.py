@@ -8,7 +8,7 @@ Source: https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/net
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from otterize_pcap.addresses import MAPPED, Network, in_network
+from otterize_pcap.addresses import MAPPED, Network, in_network, parse_network
 from otterize_pcap.intents.places import Place
 
 INGRESS, EGRESS = "Ingress", "Egress"
@@ -17,6 +17,7 @@ NAME_LABEL = "kubernetes.io/metadata.name"
 """The label that every namespace has, whose value is its name."""
 
 IN, NOT_IN, EXISTS, DOES_NOT_EXIST = "In", "NotIn", "Exists", "DoesNotExist"
+ANY_IPV4, ANY_IPV6 = parse_network("0.0.0.0/0"), parse_network("::/0")
 OPERATORS = (IN, NOT_IN, EXISTS, DOES_NOT_EXIST)
 
 _MAPPED_HEAD = int.from_bytes(MAPPED) << 32

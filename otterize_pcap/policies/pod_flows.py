@@ -18,6 +18,7 @@ from otterize_pcap.graph.service_graph import ATTEMPTED, ESTABLISHED, Evidence, 
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES, UDP
 from otterize_pcap.policies.flow_ends import (
     AnyEnd,
+    CallerEnd,
     FlowEnd,
     PodEnd,
     ServiceEnd,
@@ -59,9 +60,9 @@ class PodFlow:
     since the epoch, `evidence` the earliest packet.
     """
 
-    client: FlowEnd
+    client: CallerEnd
     server: FlowEnd
-    source: FlowEnd
+    source: CallerEnd
     destination: FlowEnd
     protocol: str
     port: int
@@ -72,6 +73,16 @@ class PodFlow:
     last_ns: int
     services: tuple[str, ...]
     evidence: Evidence
+
+    def elsewhere(self) -> "Iterator[PodFlow]":
+        """The same as filters would see it were a pod on another node: nothing changed on the way.
+
+        A node changes what goes to its own NodePorts before the filter of a pod there sees it.
+        """
+        if self.destination != self.server:
+            yield replace(self, destination=self.server, port=self.server_port)
+        if self.source != self.client:
+            yield replace(self, source=self.client)
 
 
 @dataclass(frozen=True, slots=True)

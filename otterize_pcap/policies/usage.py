@@ -1,11 +1,20 @@
 """Which rules of policies, and which of their peers and ports, some traffic used."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from otterize_pcap.addresses import ALL
 from otterize_pcap.policies.evaluate import Allowing, Judgement
-from otterize_pcap.policies.network_policy import EGRESS, INGRESS, NetworkPolicy, PolicyRule
+from otterize_pcap.policies.network_policy import (
+    ANY_IPV4,
+    ANY_IPV6,
+    EGRESS,
+    INGRESS,
+    NetworkPolicy,
+    Peer,
+    PolicyRule,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,11 @@ class Usage:
     def __init__(self) -> None:
         self._peers: dict[tuple[int, str, int], set[int]] = defaultdict(set)
         self._ports: dict[tuple[int, str, int], set[int]] = defaultdict(set)
+        self._nodes: set[bytes] = set()
+
+    def add_nodes(self, addresses: Iterable[bytes]) -> None:
+        """Say which addresses are nodes': a rule that lets one use it lets in whichever it is."""
+        self._nodes.update(addresses)
 
     def add(self, judgement: Judgement) -> None:
         """Take one flow in."""
@@ -44,8 +58,30 @@ class Usage:
         key = (id(part.policy), part.direction, part.rule)
         if key not in self._peers:
             return False
-        by_peer = part.peer is None or part.peer in self._peers[key]
+        by_peer = part.peer is None or not self._as_one(part).isdisjoint(self._peers[key])
         return by_peer and (part.port is None or part.port in self._ports[key])
+
+    def _as_one(self, part: RulePart) -> set[int]:
+        """A peer of a rule, and those of it that mean the same: all nodes, or all of the outside.
+
+        Which node a pod is on, or a client outside comes by, changes; IPv4 and IPv6 are one.
+        """
+        peers = part.value.peers
+        own = self._meant(peers[part.peer or 0])
+        alike = {at for at, peer in enumerate(peers) if own and self._meant(peer) == own}
+        return {part.peer or 0, *alike}
+
+    def _meant(self, peer: Peer) -> str:
+        """Whether a peer is a range of all addresses, or of nodes; empty where it is neither."""
+        block = peer.ip_block
+        if block is None:
+            return ""
+        if block.cidr in (ANY_IPV4, ANY_IPV6):
+            return "all"
+        _, mask = block.cidr
+        if mask == ALL:
+            return "nodes" if block.cidr[0].to_bytes(16) in self._nodes else ""
+        return "nodes" if any(map(block.contains, self._nodes)) else ""
 
     def unused(self, policy: NetworkPolicy) -> Iterator[RulePart]:
         """What nothing used: rules, or single peers and ports of rules that something used."""

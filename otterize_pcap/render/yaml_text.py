@@ -1,13 +1,16 @@
 """Plain mappings → YAML text that every reader takes for the same values.
 
-Only what ClientIntents need: mappings, lists, strings, integers, booleans. Lists are indented
-below their key, as the tutorial and the real tool write them. A string stays unquoted only where
+Only what ClientIntents and policies need: mappings, lists, strings, integers, booleans, and lines
+of comment before a mapping. Lists are indented below their key, as the tutorial and the real tool
+write them. A string stays unquoted only where
 neither a YAML 1.1 nor a YAML 1.2 reader could take it for anything else.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from otterize_pcap.graph.naming import printable
 
 # Starts with a letter or digit; a colon or a slash only inside.
 PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_./:-]*[A-Za-z0-9_/-])?")
@@ -22,9 +25,32 @@ NUMERIC = re.compile(r"[0-9][0-9a-fA-FoOpPxXtTzZ_.:+-]*")
 UNPRINTABLE = re.compile(r'["\\\x00-\x1f\x7f-\xa0\xad\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]')
 
 
+class Commented(dict[str, Any]):
+    """A mapping that is written below lines of comment, each without its `#`."""
+
+    def __init__(self, value: Mapping[str, Any], lines: Iterable[str]) -> None:
+        super().__init__(value)
+        self.lines = tuple(lines)
+
+
+def comment(line: str) -> str:
+    """A line of comment; nothing in it ends the line, or is anything to a terminal."""
+    return f"# {printable(line)}"
+
+
 def render_documents(documents: Sequence[Mapping[str, Any]]) -> str:
     """Several documents, separated by `---`."""
-    return "---\n".join("\n".join(_mapping(document, "")) + "\n" for document in documents)
+    return "---\n".join("\n".join(_document(document)) + "\n" for document in documents)
+
+
+def _document(document: Mapping[str, Any]) -> Iterator[str]:
+    yield from _comments(document, "")
+    yield from _mapping(document, "")
+
+
+def _comments(value: Mapping[str, Any], indent: str) -> Iterator[str]:
+    if isinstance(value, Commented):
+        yield from (f"{indent}{comment(line)}" for line in value.lines)
 
 
 def scalar(value: str | int) -> str:
@@ -53,7 +79,9 @@ def _escape(match: re.Match[str]) -> str:
 
 def _mapping(value: Mapping[str, Any], indent: str) -> Iterator[str]:
     for key, entry in value.items():
-        if isinstance(entry, Mapping):
+        if isinstance(entry, Mapping | list) and not entry:
+            yield f"{indent}{scalar(key)}: {'[]' if isinstance(entry, list) else '{}'}"
+        elif isinstance(entry, Mapping):
             yield f"{indent}{scalar(key)}:"
             yield from _mapping(entry, indent + "  ")
         elif isinstance(entry, list):
@@ -67,6 +95,10 @@ def _list(entries: Sequence[Any], indent: str) -> Iterator[str]:
     for entry in entries:
         if not isinstance(entry, Mapping):
             yield f"{indent}- {scalar(entry)}"
+            continue
+        yield from _comments(entry, indent)
+        if not entry:
+            yield f"{indent}- {{}}"
             continue
         # The first field stands on the line of the dash, the others below it.
         lines = list(_mapping(entry, indent + "  "))

@@ -1,6 +1,6 @@
 """Which calls are to the cluster's own DNS (S45)."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS
 from otterize_pcap.graph.service_graph import Workload
@@ -50,6 +50,16 @@ class ClusterDns:
     def answers_from(self, address: bytes) -> bool:
         """Whether the cluster's DNS has an address."""
         return address in self._addresses
+
+    @property
+    def ports(self) -> Mapping[Workload, Collection[int]]:
+        """The workloads that are the cluster's DNS, with the ports at which their pods serve it."""
+        return self._ports
+
+    @property
+    def addresses(self) -> Collection[bytes]:
+        """The addresses of the cluster's DNS: of its Services, its pods and nodes' caches."""
+        return self._addresses
 
     def is_called(self, resolved: AnyResolved) -> bool:
         """Whether a connection is to the cluster's DNS, or to a node's own cache of it.

@@ -9,12 +9,14 @@ from otterize_pcap.cli.comparing import ComparisonFormat
 from otterize_pcap.cli.export import ExportFormat
 from otterize_pcap.cli.graph import PictureFormat
 from otterize_pcap.cli.intents import ListFormat
+from otterize_pcap.cli.netpol_options import PolicyFormat
 from tests.conftest import ROOT
 
 PAGES = ROOT / "docs" / "output"
 COMMANDS = {
     "intents list": ListFormat,
     "intents export": ExportFormat,
+    "netpol export": PolicyFormat,
     "diff": ComparisonFormat,
     "check": ComparisonFormat,
     "netpol check": ComparisonFormat,

@@ -28,8 +28,8 @@ from tests.cluster_builder import (
     snapshot,
     talk,
 )
-from tests.conftest import FIXTURES
 from tests.policies.flow_lines import lines
+from tests.policies.recordings import RECORDED
 
 WEB, API, OTHER, VIP = "10.1.0.3", "10.1.0.4", "10.1.0.5", "10.96.0.1"
 CLIENT = pod("web", WEB)
@@ -224,10 +224,6 @@ def test_undecided_ends_name_whom_they_may_concern() -> None:
     assert other.called == frozenset()
 
 
-MISMATCHED = ("other-snapshot", "two-clusters", "two-clusters-same-names")
-RECORDED = sorted(
-    path.parent for path in FIXTURES.glob("*/snapshot.json") if path.parent.name not in MISMATCHED
-)
 OTHERWISE = {"load-balancer-name": (0, 2), "vm-overlay": (2, 0)}
 """How many only flows, and only the graph, have: what a load balancer's name led to, a filter sees
 at an address outside; of a tunnel between pods it sees each way as a flow of its own (S25)."""

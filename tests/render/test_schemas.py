@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from otterize_pcap.graph import graph_format
-from otterize_pcap.render import calls_json
+from otterize_pcap.render import calls_json, policies_json
 from otterize_pcap.render.comparison_json import check_schema, diff_schema
 from otterize_pcap.render.netpol_json import policy_check_schema
 from tests.conftest import FIXTURES, ROOT, Otterize
@@ -23,6 +23,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "diff": diff_schema,
     "check": check_schema,
     "netpol-check": policy_check_schema,
+    "netpol": policies_json.json_schema,
 }
 ALLOW = ("--allow", FIXTURES / "tutorial" / "export.yaml")
 TUTORIAL, LATER = FIXTURES / "tutorial-before", FIXTURES / "tutorial-after"
@@ -104,6 +105,13 @@ def test_checks_follow_their_schema(capture: str, otterize: Otterize) -> None:
     """The JSON of a check, with and without violations."""
     result = otterize("check", FIXTURES / capture, *ALLOW, "--format", "json", "-q")
     Draft202012Validator(described("check")).validate(json.loads(result.stdout))
+
+
+@pytest.mark.parametrize("capture", ["tutorial-before", "outside", "snapshot-late"])
+def test_policies_follow_their_schema(capture: str, otterize: Otterize) -> None:
+    """The JSON of policies, with those that were made and those that were not."""
+    result = otterize("netpol", "export", FIXTURES / capture, "--format", "json", "-q")
+    Draft202012Validator(described("netpol")).validate(json.loads(result.stdout))
 
 
 def test_schema_refuses_what_is_not_a_graph(otterize: Otterize) -> None:

@@ -1,0 +1,55 @@
+"""What clients outside are meant to reach: behind NodePorts, load balancers and hostPorts."""
+
+from collections import defaultdict
+
+from otterize_pcap.addresses import MAPPED
+from otterize_pcap.snapshot.snapshot import Pod, ServedPort, Service, Snapshot
+
+SEVERAL = 2
+
+
+class Exposure:
+    """The ports of one snapshot's pods that Services or nodes open to the outside.
+
+    Which type a Service is, a snapshot need not say: one with a NodePort, with a load balancer's
+    name, or with an address beside its ClusterIP is for clients outside.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        addresses: dict[tuple[str, bool], set[bytes]] = defaultdict(set)
+        for (address, _, _), listeners in snapshot.listeners.items():
+            for listener in listeners:
+                key = (_key(listener.service), address.startswith(MAPPED))
+                addresses[key].add(address)
+        several = {key for (key, _), found in addresses.items() if len(found) >= SEVERAL}
+        self._services: dict[bytes, dict[ServedPort, str]] = defaultdict(dict)
+        for service in snapshot.services:
+            if not (
+                service.hostnames
+                or any(port.nodePort for port in service.ports)
+                or _key(service) in several
+            ):
+                continue
+            for (protocol, port), backends in service.backends.items():
+                for backend in backends:
+                    served = (protocol, port if backend.port is None else backend.port)
+                    self._services[backend.address][served] = f"Service {_key(service)}"
+
+    def has(self, pod: Pod, address: bytes, served: ServedPort) -> bool:
+        """Whether a pod's port is open to the outside, by a Service or by its node."""
+        return served in self._services.get(address, ()) or served in _by_node(pod)
+
+    def of(self, pod: Pod) -> dict[ServedPort, str]:
+        """The ports of a pod that are open to the outside, each with what opens it."""
+        found = dict.fromkeys(_by_node(pod), "a hostPort")
+        for address in pod.addresses:
+            found.update(self._services.get(address, {}))
+        return found
+
+
+def _by_node(pod: Pod) -> set[ServedPort]:
+    return {(protocol, own) for (protocol, _), own in pod.host_ports.items()}
+
+
+def _key(service: Service) -> str:
+    return f"{service.name}.{service.namespace}"

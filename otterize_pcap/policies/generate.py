@@ -1,0 +1,299 @@
+"""What captures show of workloads → NetworkPolicies, one a workload, where enough was seen."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from otterize_pcap.addresses import Network, format_address
+from otterize_pcap.graph.naming import full_name
+from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.intents.documents import MAX_OBJECT_NAME, object_names
+from otterize_pcap.policies.dns_needs import PROTOCOLS
+from otterize_pcap.policies.needs import (
+    AddressPeer,
+    ApiServerPeer,
+    DnsPeer,
+    Need,
+    NeedPeer,
+    NodesPeer,
+    OutsidePeer,
+    PodsPeer,
+    PublicPeer,
+    Sighting,
+    add_sightings,
+    merge_needs,
+    need_order,
+)
+from otterize_pcap.policies.network_policy import (
+    EGRESS,
+    INGRESS,
+    LabelSelector,
+    NetworkPolicy,
+    PolicyPort,
+    PolicyRule,
+)
+from otterize_pcap.policies.observation import Observation, PodFacts
+from otterize_pcap.policies.policy_peers import PolicyPeers, is_public
+from otterize_pcap.policies.policy_ports import is_range, rule_ports
+from otterize_pcap.policies.selectors import NoSelector
+from otterize_pcap.policies.sufficiency import (
+    BOTH,
+    NO_GATES,
+    Gates,
+    Reason,
+    ReasonKind,
+    Verdict,
+    judge,
+)
+from otterize_pcap.resolve.cluster_dns import DNS_PORT
+from otterize_pcap.snapshot.snapshot import ServedPort
+
+MANAGED_BY = ("app.kubernetes.io/managed-by", "otterize-pcap")
+PREFIX = "otterize-"
+SYSTEM_NAMESPACES = frozenset(("kube-system", "kube-public", "kube-node-lease"))
+"""Where a cluster's own workloads are: no policies without being asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What policies are asked for.
+
+    `namespaces`: those of the workloads, all but `SYSTEM_NAMESPACES` where empty. `excluded` are
+    names of workloads, or `name.namespace`, `excluded_namespaces` and `excluded_labels` (of any
+    pod, a value of None is any) the same. `directions` are those to isolate at all. `node_ranges`
+    is where nodes get addresses from, `names_ports` whether ports go by name wherever they can.
+    `any_outside`: where a server outside was called, any public address may be, at that port.
+    """
+
+    namespaces: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
+    excluded_namespaces: frozenset[str] = frozenset()
+    directions: tuple[str, ...] = BOTH
+    gates: Gates = NO_GATES
+    node_ranges: tuple[Network, ...] = ()
+    names_ports: bool = False
+    any_outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedPeer:
+    """One rule of a policy: whom it is for, and what was seen of it; None where nothing was.
+
+    `remarks` say what a reader of the rule must know beyond it.
+    """
+
+    direction: str
+    peers: tuple[NeedPeer, ...]
+    rule: PolicyRule
+    seen: Sighting | None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadPolicy:
+    """What becomes of one workload: its policy, None where too little was seen, and why."""
+
+    workload: Workload
+    name: str
+    verdict: Verdict
+    selector: LabelSelector | None = None
+    allowed: tuple[AllowedPeer, ...] = ()
+    policy: NetworkPolicy | None = field(default=None)
+
+
+def make_policies(
+    observations: Sequence[Observation], wanted: Wanted
+) -> tuple[WorkloadPolicy, ...]:
+    """A policy for each workload that is wanted, or why there is none; by namespace and name."""
+    maker = _Maker(observations, wanted)
+    return tuple(map(maker.make, maker.workloads()))
+
+
+class _Maker:
+    """Makes the policies of several captures."""
+
+    def __init__(self, observations: Sequence[Observation], wanted: Wanted) -> None:
+        self._observations = observations
+        self._wanted = wanted
+        self._peers = PolicyPeers(observations, wanted.node_ranges)
+        self._needs: dict[Workload, dict[Need, Sighting]] = defaultdict(dict)
+        for need, seen in merge_needs(one.needs for one in observations).items():
+            self._needs[need.workload][need] = seen
+        self._pods: dict[Workload, list[PodFacts]] = defaultdict(list)
+        for one in observations:
+            for workload, pods in one.pods.items():
+                self._pods[workload] += pods
+        self._dns_ports: dict[Workload, set[int]] = defaultdict(set)
+        for one in observations:
+            for workload, ports in one.dns_ports.items():
+                self._dns_ports[workload] |= ports
+        self._names = object_names(sorted(self._pods))
+
+    def workloads(self) -> list[Workload]:
+        """Those that are asked for, in order."""
+        wanted = self._wanted
+        found = [
+            workload
+            for workload in self._pods
+            if workload.namespace not in wanted.excluded_namespaces
+            and not wanted.excluded & {workload.name, full_name(workload)}
+            and (
+                workload.namespace in wanted.namespaces
+                if wanted.namespaces
+                else workload.namespace not in SYSTEM_NAMESPACES
+            )
+        ]
+        return sorted(found, key=lambda each: (each.namespace, each.name, each.kind, each.group))
+
+    def make(self, workload: Workload) -> WorkloadPolicy:
+        """The policy of one workload."""
+        needs = self._needs.get(workload, {})
+        verdict = self._verdict(workload, needs)
+        name = f"{PREFIX}{self._names[workload]}"[:MAX_OBJECT_NAME].rstrip("-.")
+        directions = [each for each in verdict.directions if each in self._wanted.directions]
+        selector = self._peers.selector(workload)
+        if not directions or isinstance(selector, NoSelector):
+            return WorkloadPolicy(workload, name, verdict)
+        allowed = tuple(
+            rule for direction in directions for rule in self._allowed(workload, direction, needs)
+        )
+        policy = NetworkPolicy(
+            name=name,
+            namespace=workload.namespace,
+            pod_selector=selector,
+            policy_types=frozenset(directions),
+            ingress=tuple(each.rule for each in allowed if each.direction == INGRESS),
+            egress=tuple(each.rule for each in allowed if each.direction == EGRESS),
+            labels=(MANAGED_BY,),
+        )
+        return WorkloadPolicy(workload, name, verdict, selector, allowed, policy)
+
+    def _verdict(self, workload: Workload, needs: Iterable[Need]) -> Verdict:
+        verdict = judge(workload, self._observations, needs, self._wanted.gates)
+        if self._peers.is_on_host(workload):
+            text = "its pods are on their nodes' network, where no policy selects them"
+            reason = Reason(ReasonKind.HOST_NETWORK, text, BOTH)
+        else:
+            selector = self._peers.selector(workload)
+            if not isinstance(selector, NoSelector):
+                return verdict
+            reason = Reason(ReasonKind.SELECTOR, selector.reason, BOTH)
+        return verdict.with_reason(reason)
+
+    def _allowed(
+        self, workload: Workload, direction: str, needs: dict[Need, Sighting]
+    ) -> list[AllowedPeer]:
+        """The rules of one direction, in order of their peers."""
+        ports: dict[NeedPeer | None, set[ServedPort]] = defaultdict(set)
+        seen: dict[NeedPeer | None, Sighting] = {}
+        open_ports = self._open_ports(workload, direction)
+        its = (need for need in needs if need.direction == direction)
+        for need in sorted(its, key=need_order):
+            peer = None if need.port in open_ports else self._written(need)
+            ports[peer].add((need.protocol, need.port))
+            known = seen.get(peer)
+            seen[peer] = add_sightings(known, needs[need]) if known else needs[need]
+        if direction == EGRESS:
+            ports[DnsPeer()] |= self._dns_served()
+        if open_ports:
+            ports[None] |= {(way, port) for port in open_ports for way in PROTOCOLS}
+        return _joined(
+            self._rule(workload, direction, peer, ports[peer], seen.get(peer))
+            for peer in sorted(ports, key=_peer_order)
+            # Without a peer a rule would be for everybody.
+            if peer is None or self._peers.of(peer, workload.namespace)
+        )
+
+    def _written(self, need: Need) -> NeedPeer:
+        """Whom the rule for a need is for."""
+        is_open = self._wanted.any_outside and need.direction == EGRESS
+        match need.peer:
+            case AddressPeer(address) if is_open and is_public(address):
+                return PublicPeer()
+        return need.peer
+
+    def _open_ports(self, workload: Workload, direction: str) -> Collection[int]:
+        """Where whoever comes to the cluster next will call: the ports of its DNS."""
+        return self._dns_ports.get(workload, ()) if direction == INGRESS else ()
+
+    def _dns_served(self) -> set[ServedPort]:
+        """Where the cluster's DNS is asked, by datagrams and, for what is long, by TCP."""
+        ports = {port for ports in self._dns_ports.values() for port in ports} or {DNS_PORT}
+        return {(protocol, port) for port in ports for protocol in PROTOCOLS}
+
+    def _rule(
+        self,
+        workload: Workload,
+        direction: str,
+        peer: NeedPeer | None,
+        ports: Collection[ServedPort],
+        seen: Sighting | None,
+    ) -> AllowedPeer:
+        """The rule of one peer; None is everybody."""
+        if direction == INGRESS:
+            pods = self._filtered(workload)
+        else:
+            pods = self._filtered(peer.workload) if isinstance(peer, PodsPeer) else []
+        written = rule_ports(ports, pods, by_name=self._wanted.names_ports)
+        remarks = [self._peers.remark(peer)] if peer else []
+        if any(map(is_range, written)):
+            remarks.append("many ports that no pod declares were called: a range with all of them")
+        if peer is None:
+            return AllowedPeer(direction, (), PolicyRule((), written), seen)
+        rule = PolicyRule(self._peers.of(peer, workload.namespace), written)
+        return AllowedPeer(direction, (peer,), rule, seen, tuple(filter(None, remarks)))
+
+    def _filtered(self, workload: Workload) -> list[PodFacts]:
+        return [pod for pod in self._pods.get(workload, ()) if not pod.host_network]
+
+
+def _joined(rules: Iterable[AllowedPeer]) -> list[AllowedPeer]:
+    """The rules, those for single addresses outside as one where they have the same ports."""
+    found: list[AllowedPeer] = []
+    places: dict[tuple[PolicyPort, ...], int] = {}
+    for each in rules:
+        if not isinstance(each.peers[0] if each.peers else None, AddressPeer):
+            found.append(each)
+            continue
+        place = places.setdefault(each.rule.ports, len(found))
+        if place == len(found):
+            found.append(each)
+            continue
+        known = found[place]
+        peers = tuple(dict.fromkeys((*known.rule.peers, *each.rule.peers)))
+        seen = add_sightings(known.seen, each.seen) if known.seen and each.seen else known.seen
+        found[place] = AllowedPeer(
+            known.direction,
+            (*known.peers, *each.peers),
+            PolicyRule(peers, known.rule.ports),
+            seen,
+            known.remarks,
+        )
+    return found
+
+
+def _peer_order(peer: NeedPeer | None) -> tuple[object, ...]:
+    """What puts peers in order, everybody last."""
+    if peer is None:
+        return (True,)
+    return (False, *need_order(Need(Workload("", ""), "", peer, "", 0)))
+
+
+def peer_text(peer: NeedPeer) -> str:
+    """A peer in words."""
+    match peer:
+        case PodsPeer(workload):
+            return full_name(workload)
+        case DnsPeer():
+            return "the cluster's DNS"
+        case ApiServerPeer():
+            return "the API server"
+        case NodesPeer():
+            return "nodes"
+        case AddressPeer(address, name):
+            text = format_address(address)
+            return f"{name} ({text})" if name else text
+        case OutsidePeer():
+            return "anybody outside"
+        case PublicPeer():
+            return "any public address"

@@ -1,0 +1,222 @@
+"""Workload → the labels that select its pods and nobody else's.
+
+Of labels that all pods of the workload had, the fewest that no pod of another workload of the
+namespace had. Labels that a controller makes up for each pod or each version are never used: a
+policy that selects by them selects nothing after the next rollout.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.policies.network_policy import IN, LabelSelector, Requirement
+
+GENERATED = frozenset(
+    (
+        "pod-template-hash",
+        "rollouts-pod-template-hash",
+        "pod-template-generation",
+        "controller-revision-hash",
+        "controller-uid",
+        "job-name",
+        "batch.kubernetes.io/controller-uid",
+        "batch.kubernetes.io/job-name",
+        "batch.kubernetes.io/job-completion-index",
+        "statefulset.kubernetes.io/pod-name",
+        "apps.kubernetes.io/pod-index",
+        "openshift.io/deployment.name",
+        "serving.knative.dev/revision",
+        "serving.knative.dev/revisionUID",
+        "service.istio.io/canonical-revision",
+        "workflows.argoproj.io/workflow",
+    )
+)
+"""Labels whose values are of one pod, one run or one version (Kubernetes "Well-Known Labels", and
+what the controllers of OpenShift, Knative, Istio and Argo set)."""
+GENERATED_ENDS = ("-hash", "-uid", "/revision", "/pod-index", "/pod-name")
+CHANGING = frozenset(
+    (
+        "app.kubernetes.io/version",
+        "version",
+        "helm.sh/chart",
+        "chart",
+        "helm.sh/revision",
+        "deployment",
+    )
+)
+"""Labels that change with an upgrade: used only where nothing else tells workloads apart.
+OpenShift's DeploymentConfigs put the name of each rollout into `deployment`."""
+PREFERRED = (
+    "app.kubernetes.io/name",
+    "app",
+    "k8s-app",
+    "app.kubernetes.io/component",
+    "app.kubernetes.io/instance",
+    "component",
+    "name",
+)
+MOST_TOGETHER = 4
+"""Of more labels than this all are taken: pods have tens of them."""
+
+Labels = Mapping[str, str]
+LabelSet = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoSelector:
+    """Why no labels select a workload's pods alone; `shared` are those that all its pods have."""
+
+    reason: str
+    shared: LabelSet = ()
+
+
+class Selectors:
+    """The selectors of the workloads of one namespace.
+
+    Args:
+        pods: For each workload the labels of each of its pods; those on a node's network do not
+            count, since no policy selects them.
+        owners: For each workload the keys of its owner's own selector, which never change.
+    """
+
+    def __init__(
+        self,
+        pods: Mapping[Workload, Iterable[Labels]],
+        owners: Mapping[Workload, frozenset[str]] | None = None,
+    ) -> None:
+        self._pods = {
+            workload: sorted({_lasting(labels) for labels in found})
+            for workload, found in pods.items()
+        }
+        self._owners = owners or {}
+        self._found: dict[Workload, LabelSelector | NoSelector] = {}
+
+    def of(self, workload: Workload) -> LabelSelector | NoSelector:
+        """What selects a workload's pods and no other's, or why nothing does."""
+        if workload not in self._found:
+            self._found[workload] = self._select(workload)
+        return self._found[workload]
+
+    @cached_property
+    def _with_label(self) -> Mapping[tuple[str, str], frozenset[tuple[Workload, int]]]:
+        """The sets of labels, by workload and number, that have a label."""
+        found: dict[tuple[str, str], set[tuple[Workload, int]]] = defaultdict(set)
+        for workload, sets in self._pods.items():
+            for number, labels in enumerate(sets):
+                for label in labels:
+                    found[label].add((workload, number))
+        return {label: frozenset(holders) for label, holders in found.items()}
+
+    def _select(self, workload: Workload) -> LabelSelector | NoSelector:
+        sets = self._pods.get(workload, [])
+        if not sets:
+            return NoSelector("no pod of it is in the snapshot")
+        shared = sorted(set(sets[0]).intersection(*sets[1:]), key=self._rank(workload))
+        strangers = {label: self._strangers(workload, label) for label in shared}
+        for size in range(1, min(len(shared), MOST_TOGETHER) + 1):
+            alone = [
+                labels
+                for labels in combinations(shared, size)
+                if not frozenset.intersection(*(strangers[label] for label in labels))
+            ]
+            # Of one size the first is of the labels preferred; those that change come last.
+            steady = [labels for labels in alone if not _changes(labels)]
+            if steady:
+                return LabelSelector(tuple(sorted(steady[0])))
+        return self._of_many(workload, shared, strangers)
+
+    def _of_many(
+        self,
+        workload: Workload,
+        shared: Sequence[tuple[str, str]],
+        strangers: Mapping[tuple[str, str], frozenset[tuple[Workload, int]]],
+    ) -> LabelSelector | NoSelector:
+        """By labels that change, by all labels at once, or by one label's several values."""
+        steady = tuple(label for label in shared if label[0] not in CHANGING)
+        for labels in (steady, tuple(shared)):
+            if labels and not frozenset.intersection(*(strangers[label] for label in labels)):
+                return LabelSelector(tuple(sorted(self._fewest(labels, strangers))))
+        requirement = self._by_values(workload)
+        if requirement is not None:
+            return LabelSelector((), (requirement,))
+        return NoSelector(self._why(workload, shared, strangers), tuple(sorted(steady)))
+
+    @staticmethod
+    def _fewest(
+        labels: Sequence[tuple[str, str]],
+        strangers: Mapping[tuple[str, str], frozenset[tuple[Workload, int]]],
+    ) -> list[tuple[str, str]]:
+        """The same without those that can be spared, the least preferred first."""
+        kept = list(labels)
+        for label in reversed(labels):
+            rest = [strangers[each] for each in kept if each != label]
+            if rest and not frozenset.intersection(*rest):
+                kept.remove(label)
+        return kept
+
+    def _by_values(self, workload: Workload) -> Requirement | None:
+        """One label that all pods have, with values that nobody else's have: a label that changed.
+
+        Two versions of a workload can run at once, and captures can be of before and after.
+        """
+        sets = [dict(labels) for labels in self._pods[workload]]
+        keys = set(sets[0]).intersection(*sets[1:])
+        for key in sorted(keys - CHANGING, key=lambda key: self._rank(workload)((key, ""))):
+            values = tuple(sorted({labels[key] for labels in sets}))
+            if not any(self._strangers(workload, (key, value)) for value in values):
+                return Requirement(key, IN, values)
+        return None
+
+    def _why(
+        self,
+        workload: Workload,
+        shared: Sequence[tuple[str, str]],
+        strangers: Mapping[tuple[str, str], frozenset[tuple[Workload, int]]],
+    ) -> str:
+        if not shared:
+            several = len(self._pods[workload]) > 1
+            return "its pods have no label in common" if several else "its pods have no labels"
+        alike = frozenset.intersection(*(strangers[label] for label in shared))
+        names = sorted({f"{other.name} ({other.kind})" for other, _ in alike})
+        return f"no labels tell its pods from those of {', '.join(names)}"
+
+    def _strangers(
+        self, workload: Workload, label: tuple[str, str]
+    ) -> frozenset[tuple[Workload, int]]:
+        """The sets of labels of other workloads that have a label."""
+        return frozenset(
+            holder for holder in self._with_label.get(label, ()) if holder[0] != workload
+        )
+
+    def _rank(self, workload: Workload) -> "_Rank":
+        return _Rank(self._owners.get(workload, frozenset()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rank:
+    """Puts labels in order of preference; `own` are the keys of the owner's selector."""
+
+    own: frozenset[str]
+
+    def __call__(self, label: tuple[str, str]) -> tuple[bool, int, bool, int, str]:
+        key = label[0]
+        first = PREFERRED.index(key) if key in PREFERRED else len(PREFERRED)
+        return key in CHANGING, min(first, 2), key not in self.own, first, key
+
+
+def _changes(labels: Iterable[tuple[str, str]]) -> bool:
+    return any(key in CHANGING for key, _ in labels)
+
+
+def _lasting(labels: Labels) -> LabelSet:
+    """The labels that outlive a pod, a run and a version."""
+    return tuple(
+        sorted(
+            (key, value)
+            for key, value in labels.items()
+            if key not in GENERATED and not key.endswith(GENERATED_ENDS)
+        )
+    )

@@ -1,0 +1,267 @@
+"""Laws of policies that are made of what was observed, on clusters and traffic by chance."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+from operator import attrgetter
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from otterize_pcap.files.captures import open_captures
+from otterize_pcap.graph.service_graph import ATTEMPTED, Workload
+from otterize_pcap.intents.sort_files import NamedFile
+from otterize_pcap.policies.check_policies import check_policies
+from otterize_pcap.policies.evaluate import Evaluator, Outcome, Side
+from otterize_pcap.policies.flow_ends import PodEnd, ServiceEnd
+from otterize_pcap.policies.generate import Wanted, WorkloadPolicy, make_policies
+from otterize_pcap.policies.network_policy import EGRESS, INGRESS, NetworkPolicy
+from otterize_pcap.policies.observation import observe
+from otterize_pcap.policies.pod_flows import PodFlow, pod_flows
+from otterize_pcap.policies.read_policies import read_policies
+from otterize_pcap.policies.sufficiency import ACCEPTABLE, Gates, Reason, ReasonKind
+from otterize_pcap.render.cilium_policy import cilium_document
+from otterize_pcap.render.network_policy import (
+    commented_document,
+    policy_document,
+    render_policies,
+)
+from otterize_pcap.resolve.capture_lookup import Rules
+from otterize_pcap.resolve.identity import NamedBy
+from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
+from tests.policies.judged import flow as flow_between
+from tests.policies.policy_rules import problems
+from tests.policies.random_clusters import (
+    NAMESPACES,
+    PORTS,
+    Happening,
+    Member,
+    captured,
+    happenings,
+    labels,
+    members,
+)
+from tests.policies.recordings import RECORDED
+
+laws = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EVERYTHING = Wanted(
+    namespaces=frozenset((*NAMESPACES, "kube-system")),
+    gates=Gates(accepted=frozenset(ACCEPTABLE)),
+)
+OPEN = replace(EVERYTHING, any_outside=True, names_ports=True)
+Traffic = list[Happening]
+
+
+def made_of(*captures: MappedCapture, wanted: Wanted = EVERYTHING) -> list[WorkloadPolicy]:
+    """The policies of captures."""
+    return list(make_policies([observe(each) for each in captures], wanted))
+
+
+def policies_of(made: Sequence[WorkloadPolicy]) -> list[NetworkPolicy]:
+    """Those that there are."""
+    return [each.policy for each in made if each.policy is not None]
+
+
+def needed(capture: MappedCapture) -> list[PodFlow]:
+    """The flows that took place."""
+    return [flow for flow in pod_flows(capture).flows if flow.status != ATTEMPTED]
+
+
+def elsewhere(found: PodFlow) -> Iterator[PodFlow]:
+    """A flow, and how filters see it where no node changes it on the way."""
+    yield found
+    yield from found.elsewhere()
+
+
+@laws
+@given(members(), happenings)
+def test_nothing_that_took_place_is_denied(pods: tuple[Member, ...], happened: Traffic) -> None:
+    """Policies allow all that they are made of."""
+    capture = captured(pods, happened)
+    evaluator = Evaluator(policies_of(made_of(capture)), capture.snapshot)
+    for found in needed(capture):
+        for each in elsewhere(found):
+            assert evaluator.judge(each).outcome is Outcome.ALLOWED
+
+
+@laws
+@given(members(), happenings)
+def test_every_rule_is_used_and_missed(pods: tuple[Member, ...], happened: Traffic) -> None:
+    """A rule that something was seen of allows that; without it, that is denied or another's."""
+    capture = captured(pods, happened)
+    made = made_of(capture)
+    policies = policies_of(made)
+    seen = [each for flow in needed(capture) for each in elsewhere(flow)]
+    for one in made:
+        if one.policy is None:
+            continue
+        for direction in (INGRESS, EGRESS):
+            allowed = [each for each in one.allowed if each.direction == direction]
+            assert len(allowed) == len(one.policy.rules(direction))
+            for number, each in enumerate(allowed):
+                if each.seen is None:
+                    continue
+                rest = _without(policies, one.policy, direction, number)
+                before = Evaluator(policies, capture.snapshot)
+                after = Evaluator(rest, capture.snapshot)
+                flows = [
+                    flow for flow in seen if _uses(before, flow, one.policy, number, direction)
+                ]
+                assert flows
+                for flow in flows:
+                    if after.judge(flow).outcome is Outcome.ALLOWED:
+                        assert _allows_otherwise(after, flow, direction)
+
+
+@laws
+@given(members(), happenings, st.sampled_from((*PORTS, 7)))
+def test_nothing_else_is_allowed(pods: tuple[Member, ...], happened: Traffic, port: int) -> None:
+    """Between pods that labels tell apart, an isolated side denies a call that nobody made."""
+    capture = captured(pods, happened)
+    made = {one.workload: one for one in made_of(capture)}
+    if any(reason.kind is ReasonKind.SELECTOR for one in made.values() for reason in reasons(one)):
+        return
+    evaluator = Evaluator(policies_of(list(made.values())), capture.snapshot)
+    of = capture.identities.of
+    ends = [PodEnd(pod, of(pod).workload, pod.addresses[0]) for pod in capture.snapshot.pods]
+    seen = {called for flow in needed(capture) for called in pairs(flow)}
+    for client, server in product(ends, ends):
+        if client == server or (client.workload, server.workload, port) in seen:
+            continue
+        sides = evaluator.judge(flow_between(client, server, port)).sides
+        assert all(side.outcome is Outcome.DENIED for side in sides if side.policies)
+
+
+def reasons(one: WorkloadPolicy) -> tuple[Reason, ...]:
+    """What is to be known of a workload."""
+    return one.verdict.reasons
+
+
+def pairs(found: PodFlow) -> Iterator[tuple[Workload, Workload, int]]:
+    """The pods' workloads that a flow was between, and the port."""
+    servers = found.server.ends if isinstance(found.server, ServiceEnd) else (found.server,)
+    for server in servers:
+        if isinstance(found.client, PodEnd) and isinstance(server, PodEnd):
+            yield found.client.workload, server.workload, found.server_port
+
+
+@laws
+@given(members(), happenings, happenings, st.data())
+def test_more_captures_take_nothing_away(
+    pods: tuple[Member, ...], happened: Traffic, later: Traffic, data: st.DataObject
+) -> None:
+    """What one capture's policies allow a pod, those of two allow as well; labels may change."""
+    moved = tuple(
+        replace(each, labels=tuple(sorted(data.draw(labels).items())))
+        if data.draw(st.booleans())
+        else each
+        for each in pods
+    )
+    one, other = captured(pods, happened), captured(moved, later, 100)
+    alone = Evaluator(policies_of(made_of(one)), one.snapshot)
+    both = Evaluator(policies_of(made_of(one, other)), one.snapshot)
+    for flow in [*needed(one), *needed(other)]:
+        before = {(side.direction, side.pod.uid): side for side in alone.judge(flow).sides}
+        for side in both.judge(flow).sides:
+            known = before[side.direction, side.pod.uid]
+            if known.policies and known.outcome is Outcome.ALLOWED:
+                assert side.outcome is Outcome.ALLOWED
+
+
+@laws
+@given(members(), happenings)
+def test_nobody_is_isolated_without_a_rule(pods: tuple[Member, ...], happened: Traffic) -> None:
+    """Who kept quiet is not cut off, and every document is one that the API takes."""
+    for one in made_of(captured(pods, happened)):
+        if one.policy is None:
+            continue
+        for direction in one.policy.policy_types:
+            assert [each for each in one.allowed if each.direction == direction and each.seen]
+        assert list(problems(policy_document(one.policy))) == []
+        assert list(problems(dict(cilium_document(one)))) == []
+
+
+@laws
+@given(members(), happenings)
+def test_captures_in_any_order_make_the_same_policies(
+    pods: tuple[Member, ...], happened: Traffic
+) -> None:
+    """What is written depends on what was seen, not on the order of files."""
+    half = len(happened) // 2
+    one = observe(captured(pods, happened[:half]))
+    other = observe(captured(pods, happened[half:], 50))
+    assert make_policies([one, other], EVERYTHING) == make_policies([other, one], EVERYTHING)
+
+
+@laws
+@given(members(), happenings, st.sampled_from([EVERYTHING, OPEN]))
+def test_check_of_an_export_finds_nothing(
+    pods: tuple[Member, ...], happened: Traffic, wanted: Wanted
+) -> None:
+    """The round trip: nothing is denied, nothing unknown and nothing unused, and no mistake made.
+
+    What was refused is no need, and none of its policies' concern.
+    """
+    capture = captured(pods, happened)
+    made = made_of(capture, wanted=wanted)
+    assert not [each for one in policies_of(made) for each in problems(policy_document(one))]
+    found, remarks = check_policies(policies_of(made), [capture])
+    assert (found.denied, found.unknown, found.unused) == ((), (), ())
+    assert found.selecting_nothing == ()
+    assert remarks == ()
+
+
+@laws
+@given(members(), happenings)
+def test_policies_are_read_as_they_were_made(pods: tuple[Member, ...], happened: Traffic) -> None:
+    """What is written as YAML, with its comments, is read as the same values again."""
+    made = made_of(captured(pods, happened))
+    text = render_policies(made, commented_document)
+    found = read_policies([NamedFile("policies.yaml", text.encode())])
+    key = attrgetter("namespace", "name")
+    assert sorted(found.policies, key=key) == sorted(policies_of(made), key=key)
+    assert found.remarks == ()
+
+
+@pytest.mark.parametrize("accepted", [frozenset(), frozenset(ACCEPTABLE)], ids=["strict", "all"])
+@pytest.mark.parametrize("directory", RECORDED, ids=lambda path: path.name)
+def test_check_of_an_export_finds_nothing_in_recordings(
+    directory: Path, accepted: frozenset[ReasonKind]
+) -> None:
+    """The round trip with what real sockets did."""
+    (opened,) = open_captures([directory])
+    capture = map_capture(opened, Rules(owner=NamedBy.NEAREST))
+    made = made_of(capture, wanted=Wanted(gates=Gates(accepted=accepted)))
+    found, remarks = check_policies(policies_of(made), [capture])
+    assert (found.denied, found.unknown, found.unused) == ((), (), ())
+    assert found.selecting_nothing == ()
+    assert remarks == ()
+
+
+def _without(
+    policies: Sequence[NetworkPolicy], policy: NetworkPolicy, direction: str, number: int
+) -> list[NetworkPolicy]:
+    rules = tuple(rule for place, rule in enumerate(policy.rules(direction)) if place != number)
+    is_ingress = direction == INGRESS
+    changed = replace(policy, ingress=rules) if is_ingress else replace(policy, egress=rules)
+    return [changed if each is policy else each for each in policies]
+
+
+def _uses(
+    evaluator: Evaluator, flow: PodFlow, policy: NetworkPolicy, number: int, direction: str
+) -> bool:
+    return any(
+        (allowing.policy.name, allowing.policy.namespace, allowing.rule, allowing.direction)
+        == (policy.name, policy.namespace, number, direction)
+        for side in evaluator.judge(flow).sides
+        for allowing in side.allowing
+    )
+
+
+def _allows_otherwise(evaluator: Evaluator, flow: PodFlow, direction: str) -> bool:
+    sides: list[Side] = [
+        side for side in evaluator.judge(flow).sides if side.direction == direction
+    ]
+    return all(side.allowing or side.reason for side in sides)
