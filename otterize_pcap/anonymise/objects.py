@@ -261,6 +261,7 @@ TREATMENTS: Mapping[type, Mapping[str, Treatment]] = {
         "values": _names,
     },
     objects.LabelSelector: {"matchLabels": _labels, "matchExpressions": _parts},
+    objects.WorkloadSpec: {"selector": anonymised},
     objects.IPBlock: {"cidr": _network, "excepted": _networks},
     objects.NetworkPolicyPeer: {
         "podSelector": anonymised,
@@ -286,6 +287,7 @@ TREATMENTS: Mapping[type, Mapping[str, Treatment]] = {
         "ports": _parts,
     },
     objects.NodeItem: {**_ITEM, "spec": anonymised, "status": anonymised},
+    objects.WorkloadItem: {**_ITEM, "spec": anonymised},
     objects.NetworkPolicyItem: {**_ITEM, "spec": anonymised},
     objects.Observed: {
         "uid": _uid,

@@ -58,6 +58,7 @@ class Observation:
     """What one capture says. Addresses are of nodes, of the API server and of the cluster's DNS.
 
     `unread` counts packets that may have been of calls, by why they were not read.
+    `selector_keys` are the labels by which workloads select their own pods.
     """
 
     needs: Needs
@@ -69,6 +70,7 @@ class Observation:
     api_addresses: frozenset[bytes] = frozenset()
     pod_networks: tuple[Network, ...] = ()
     unread: Mapping[str, int] = field(default_factory=dict)
+    selector_keys: Mapping[Workload, frozenset[str]] = field(default_factory=dict)
 
 
 def observe(mapped: MappedCapture, *, attempts: bool = False) -> Observation:
@@ -96,6 +98,10 @@ def observe(mapped: MappedCapture, *, attempts: bool = False) -> Observation:
         ),
         api_addresses=_api_addresses(flows.flows),
         pod_networks=snapshot.pod_networks,
+        selector_keys={
+            Workload(name, namespace, kind): keys
+            for (kind, namespace, name), keys in snapshot.selector_keys.items()
+        },
         unread={
             reason: count
             for reason, count in lookup.contents.skipped.items()

@@ -57,7 +57,12 @@ class PolicyPeers:
                 self._on_host[workload] = not own and self._on_host.get(workload, True)
                 if own:
                     labels[workload.namespace].setdefault(workload, []).extend(own)
-        self._selectors = {namespace: Selectors(found) for namespace, found in labels.items()}
+        owners = {
+            workload: keys for one in observations for workload, keys in one.selector_keys.items()
+        }
+        self._selectors = {
+            namespace: Selectors(found, owners) for namespace, found in labels.items()
+        }
         self._node_ranges = tuple(node_ranges)
         self._nodes = _union(one.node_addresses for one in observations)
         self._api_server = _union(one.api_addresses for one in observations)

@@ -85,13 +85,13 @@ class Selectors:
     def __init__(
         self,
         pods: Mapping[Workload, Iterable[Labels]],
-        owners: Mapping[Workload, frozenset[str]] | None = None,
+        owners: Mapping[Workload, frozenset[str]],
     ) -> None:
         self._pods = {
             workload: sorted({_lasting(labels) for labels in found})
             for workload, found in pods.items()
         }
-        self._owners = owners or {}
+        self._owners = owners
         self._found: dict[Workload, LabelSelector | NoSelector] = {}
 
     def of(self, workload: Workload) -> LabelSelector | NoSelector:

@@ -18,6 +18,7 @@ from otterize_pcap.snapshot.objects import (
     NodeItem,
     PodItem,
     ServiceItem,
+    WorkloadItem,
 )
 from otterize_pcap.snapshot.odd_fields import OddFields, read_item
 
@@ -28,6 +29,9 @@ DECODERS: dict[str, msgspec.json.Decoder[Item]] = {
     "Endpoints": msgspec.json.Decoder(EndpointsItem),
     "NetworkPolicy": msgspec.json.Decoder(NetworkPolicyItem),
     "Node": msgspec.json.Decoder(NodeItem),
+    "Deployment": msgspec.json.Decoder(WorkloadItem),
+    "StatefulSet": msgspec.json.Decoder(WorkloadItem),
+    "DaemonSet": msgspec.json.Decoder(WorkloadItem),
 }
 OTHER = msgspec.json.Decoder(Item)
 

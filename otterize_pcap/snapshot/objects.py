@@ -220,6 +220,12 @@ class LabelSelector(msgspec.Struct, frozen=True, gc=False):
     matchExpressions: tuple[LabelSelectorRequirement, ...] | None = None  # noqa: N815
 
 
+class WorkloadSpec(msgspec.Struct, frozen=True, gc=False):
+    """The selector of apps/v1 DeploymentSpec, StatefulSetSpec and DaemonSetSpec."""
+
+    selector: LabelSelector | None = None
+
+
 class IPBlock(msgspec.Struct, frozen=True, gc=False):
     """networking.k8s.io/v1 IPBlock."""
 
@@ -301,6 +307,12 @@ class NodeItem(Item, frozen=True, gc=False):
 
     spec: NodeSpec | None = None
     status: NodeStatus | None = None
+
+
+class WorkloadItem(Item, frozen=True, gc=False):
+    """apps/v1 Deployment, StatefulSet or DaemonSet, whose selector never changes."""
+
+    spec: WorkloadSpec | None = None
 
 
 class NetworkPolicyItem(Item, frozen=True, gc=False):

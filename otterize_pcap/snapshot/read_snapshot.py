@@ -14,12 +14,15 @@ from otterize_pcap.snapshot.object_fields import time_of
 from otterize_pcap.snapshot.objects import (
     EndpointSliceItem,
     Item,
+    LabelSelector,
     NetworkPolicyItem,
     NodeItem,
     OwnerReference,
     PodItem,
     ServiceItem,
     Watch,
+    WorkloadItem,
+    WorkloadSpec,
 )
 from otterize_pcap.snapshot.odd_fields import OddFields, sound_item, sound_watch
 from otterize_pcap.snapshot.plain_text import DocumentText
@@ -149,6 +152,7 @@ def _assemble(where: str, states: ObjectStates, watches: list[Watch], odd: OddFi
         owners=_owners(states, where),
         kinds=states.counts(),
         namespaces=_namespaces(states, where),
+        selector_keys=_selector_keys(states, where),
         policies=tuple(found[-1] for found in states.of_type(NetworkPolicyItem, where)),
         taken_ns=_first(where, (watch.taken_at for watch in watches)),
         watch_start_ns=_first(where, (watch.watch_start for watch in watches)),
@@ -185,6 +189,22 @@ def _namespaces(states: ObjectStates, where: str) -> dict[str, dict[str, str]]:
         for item in states.newest(where)
         if item.kind == "Namespace" and not group_of(item.apiVersion)
     }
+
+
+def _selector_keys(states: ObjectStates, where: str) -> dict[tuple[str, str, str], frozenset[str]]:
+    """The labels by which each Deployment, StatefulSet and DaemonSet selects its pods."""
+    found = {}
+    for item_states in states.of_type(WorkloadItem, where):
+        item = item_states[-1]
+        selector = (item.spec or WorkloadSpec()).selector or LabelSelector()
+        keys = [
+            *(selector.matchLabels or ()),
+            *(each.key for each in selector.matchExpressions or ()),
+        ]
+        if keys:
+            place = (item.kind, item.metadata.namespace or "", item.metadata.name)
+            found[place] = frozenset(keys)
+    return found
 
 
 def _birth(item: Item) -> tuple[str, str]:

@@ -125,6 +125,7 @@ class Snapshot:
     kinds: Mapping[str, int] = field(default_factory=dict)
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     policies: tuple[NetworkPolicyItem, ...] = ()
+    selector_keys: Mapping[tuple[str, str, str], frozenset[str]] = field(default_factory=dict)
     taken_ns: int | None = None
     watch_start_ns: int | None = None
     watch_end_ns: int | None = None

@@ -108,9 +108,11 @@ def words_in(value: object, key: str = "") -> Iterator[str]:
     """Every name in a document of Kubernetes objects, and the keys and values of labels."""
     if isinstance(value, dict):
         for name, part in value.items():
-            if key in ("labels", "selector", "matchLabels", "annotations"):
+            # A workload's selector, unlike a Service's, has its labels one level further down.
+            is_label = isinstance(part, str)
+            if is_label and key in ("labels", "selector", "matchLabels", "annotations"):
                 yield str(name)
-                if isinstance(part, str) and key != "annotations":
+                if key != "annotations":
                     yield part
             else:
                 yield from words_in(part, name)

@@ -90,13 +90,13 @@ def test_fewest_labels_that_only_its_pods_have(
     expected: LabelSelector | NoSelector,
 ) -> None:
     """Generated labels never, those of a version only where nothing else does it."""
-    assert Selectors({WEB: web, API: api}).of(WEB) == expected
+    assert Selectors({WEB: web, API: api}, {}).of(WEB) == expected
 
 
 def test_owners_own_selector_is_preferred() -> None:
     """Of labels that do equally well, those that the owner selects by cannot change."""
     pods = {WEB: [{"alpha": "w", "zone": "w"}], API: [{"alpha": "a", "zone": "a"}]}
-    assert Selectors(pods).of(WEB) == by(alpha="w")
+    assert Selectors(pods, {}).of(WEB) == by(alpha="w")
     assert Selectors(pods, {WEB: frozenset({"zone"})}).of(WEB) == by(zone="w")
 
 
@@ -112,7 +112,7 @@ PODS = st.dictionaries(
 @given(PODS)
 def test_selector_has_all_its_pods_and_no_other(pods: dict[Workload, list[dict[str, str]]]) -> None:
     """Whatever pods are labelled: exact where there is a selector, and none only if there is."""
-    selectors = Selectors(pods)
+    selectors = Selectors(pods, {})
     for workload, own in pods.items():
         found = selectors.of(workload)
         others = [labels for other, held in pods.items() if other != workload for labels in held]
@@ -130,7 +130,7 @@ def test_no_smaller_set_of_lasting_labels_would_do(
     pods: dict[Workload, list[dict[str, str]]],
 ) -> None:
     """A selector of labels that last is as small as can be."""
-    selectors = Selectors(pods)
+    selectors = Selectors(pods, {})
     for workload, own in pods.items():
         found = selectors.of(workload)
         if not isinstance(found, LabelSelector) or found.match_expressions:

@@ -143,10 +143,17 @@ def _network_policy(policy: Json) -> Json:
     return {"spec": _picked(spec, "podSelector", "policyTypes", "ingress", "egress")}
 
 
+def _workload(workload: Json) -> Json:
+    return {"spec": _picked(workload.get("spec") or {}, "selector")}
+
+
 _KEEPERS: dict[str, Callable[[Json], Json]] = {
     "Pod": _pod,
     "Service": _service,
     "EndpointSlice": _endpoint_slice,
     "Node": _node,
     "NetworkPolicy": _network_policy,
+    "Deployment": _workload,
+    "StatefulSet": _workload,
+    "DaemonSet": _workload,
 }
