@@ -7,7 +7,7 @@ COMPILED ?= any
 PINS = scripts/packaging/test-requirements.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo unit-recording unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit verify-pins pins reference man site workflows newcomer page-libraries
+.PHONY: demo unit-recording unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit verify-pins pins reference man site workflows newcomer page-libraries bench-layouts
 
 venv: $(VENV)/.installed
 
@@ -136,6 +136,10 @@ verify-pins:
 # Newer versions of all that the releases are built from, and of all that tests run with.
 pins:
 	bash scripts/packaging/pin.sh
+
+# Layout libraries on made clusters: crossings and time. Needs npm; twenty minutes.
+bench-layouts:
+	cd benchmarks/layouts && npm ci --silent && node measure.mjs
 
 # The JavaScript that is kept in the repository, from npm again.
 page-libraries:

@@ -11,6 +11,7 @@ from otterize_pcap.graph.service_graph import (
     FileCoverage,
     NodeCoverage,
     ServiceGraph,
+    SharedAddresses,
     UndecidedCall,
     Use,
     Workload,
@@ -91,9 +92,14 @@ COVERAGE = Coverage(
             7,
         ),
     ),
+    shared=(SharedAddresses((workload("web", 6), workload("web", 7)), 2),),
 )
+OWNER = Workload("web-set", "web", "Site", group="example.com")
 GRAPH_OF_THREE = ServiceGraph(
-    tuple(_calls()), COVERAGE, inferred=((workload("web", 0), "label app"),)
+    tuple(_calls()),
+    COVERAGE,
+    inferred=((workload("web", 0), "label app"),),
+    roots=((workload("web", 0), OWNER),),
 )
 THREE = picture_of_graph(GRAPH_OF_THREE)
 

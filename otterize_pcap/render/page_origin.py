@@ -23,6 +23,7 @@ def origin_entry(origin: Origin) -> dict[str, Any]:
     graph, coverage = origin.graph, origin.graph.coverage
     return {
         "role": origin.role,
+        "owners": [list(map(full_name_of, pair)) for pair in (*graph.roots, *graph.parts)],
         "inferred": [[full_name_of(one), printable(by)] for one, by in graph.inferred],
         "coverage": None if coverage is None else _coverage(coverage),
     }
@@ -61,6 +62,10 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
         "connections": {printable(str(fate)): count for fate, count in coverage.connections},
         "notes": list(map(printable, coverage.notes)),
         "undecided": [_undecided(call) for call in coverage.undecided],
+        "shared": [
+            [list(map(full_name_of, shared.workloads)), shared.addresses]
+            for shared in coverage.shared
+        ],
     }
 
 

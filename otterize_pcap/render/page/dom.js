@@ -45,9 +45,10 @@ function announce(text) {
   byId("status").textContent = text;
 }
 
-/** "1 call", "2 calls"; numbers with a thin space between thousands. */
+/** "1 call", "2 boxes"; numbers with a thin space between thousands. */
 function counted(number, noun) {
-  return grouped(number) + " " + noun + (number === 1 ? "" : "s");
+  const plural = /(s|x)$/.test(noun) ? noun + "es" : noun + "s";
+  return grouped(number) + " " + (number === 1 ? noun : plural);
 }
 
 function grouped(number) {

@@ -3,7 +3,7 @@
 
 const coverages = data.origins.map(({ coverage }) => coverage).filter(Boolean);
 // Of a diff the newer graph says what was not seen.
-const latest = data.origins.at(-1) ?? { coverage: null, inferred: [] };
+const latest = data.origins.at(-1) ?? { coverage: null, inferred: [], owners: [] };
 
 const STATUS_TEXTS = {
   attempted: "Only attempted: no connection was established.",
@@ -23,16 +23,21 @@ function doubtsOfCall(call) {
       found.push(`${counted(connections, "more connection")} may be this call${protocol ? " (" + protocol + ")" : ""}: ${fate}.`);
     }
   }
-  return [...found, ...[call.client, call.server].flatMap(inferredName)];
+  return [...found, ...[call.client, call.server].flatMap(doubtsOfName)];
 }
 
-function inferredName(one) {
-  return latest.inferred.filter(([name]) => name === one.fullName)
+/** Why a workload's packets may be another's. */
+function doubtsOfName(one) {
+  const inferred = latest.inferred.filter(([name]) => name === one.fullName)
     .map(([name, by]) => `${name} is named by what its pods say: ${by}.`);
+  const shared = (latest.coverage?.shared ?? []).filter(([names]) => names.includes(one.fullName))
+    .map(([names, addresses]) => `${counted(addresses, "address")} of ${one.fullName} belonged to `
+      + `${names.filter((name) => name !== one.fullName).join(", ")} at another time; only the snapshot tells them apart.`);
+  return [...inferred, ...shared];
 }
 
 /** Sentences about a workload: what a capture could not have shown of it. */
 function doubtsOfWorkload(one) {
   const gaps = (latest.coverage?.gaps ?? []).filter(([, names]) => names !== null && names.includes(one.fullName));
-  return [...inferredName(one), ...gaps.map(([reason]) => `More calls may be missing: ${reason}.`)];
+  return [...doubtsOfName(one), ...gaps.map(([reason]) => `More calls may be missing: ${reason}.`)];
 }

@@ -46,7 +46,7 @@ async function showMap(picture, { typing = false } = {}) {
 
 function tellTooMany({ bundles, boxes }) {
   byId("too-many").replaceChildren(
-    element("p", { text: `${counted(bundles.length, "line")} between ${counted(boxes.length, "box")}: `.replace("boxs", "boxes")
+    element("p", { text: `${counted(bundles.length, "line")} between ${counted(boxes.length, "box")}: `
       + "a map of so many is hard to read, and laying it out takes a while." }),
     element("p", {}, button("Show the matrix", () => go({ view: "matrix" }), { class: "primary" }), " ",
       button("Close all", () => setOpen(new Set())), " ",
@@ -94,7 +94,7 @@ function isTall() {
 }
 
 function mapSummary({ boxes, bundles, entries }) {
-  return `Map of ${counted(entries.length, "call")}: ${boxes.length} boxes, ${counted(bundles.length, "line")}. `
+  return `Map of ${counted(entries.length, "call")}: ${counted(boxes.length, "box")}, ${counted(bundles.length, "line")}. `
     + "Arrow keys go from box to box, Page Down and Page Up through the calls of a box; "
     + "Enter opens a group, shows a workload or call, and a second time a workload's neighbourhood.";
 }

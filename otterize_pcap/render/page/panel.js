@@ -104,12 +104,18 @@ function workloadParts(one) {
   const doubts = doubtsOfWorkload(one);
   return [
     element("h2", { text: one.label }),
-    fields([["namespace", one.namespace], ["kind", one.outside ? "outside the cluster" : one.kind], ["label", one.podLabel]]),
+    fields([["namespace", one.namespace], ["kind", one.outside ? "outside the cluster" : one.kind], ["label", one.podLabel],
+      ["owned by", ownersOf(one, 0, 1)], ["owns", ownersOf(one, 1, 0)]]),
     neighbourhoodTools(one),
     ...(doubts.length ? [element("h3", { text: "Uncertain" }), element("ul", { class: "doubts" }, ...doubts.map((text) => element("li", { text })))] : []),
     ...callList("calls", out, (call) => call.server.label),
     ...callList("called by", into, (call) => call.client.label),
   ];
+}
+
+/** Who owns a workload, or what it owns: names, by their places in the pairs of part and owner. */
+function ownersOf(one, mine, other) {
+  return latest.owners.filter((pair) => pair[mine] === one.fullName).map((pair) => pair[other]).join(", ");
 }
 
 /** Buttons that leave a workload and those around it. */

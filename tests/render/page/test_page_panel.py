@@ -134,6 +134,15 @@ def test_what_is_uncertain_is_said(page: Page) -> None:
     ]
 
 
+def test_shared_addresses_and_owners_are_said(page: Page) -> None:
+    """Whose address it was at another time, and who owns it."""
+    page.show(THREE, "#at=web-06", origins=ORIGINS)
+    (doubt,) = page.names("#panel-body .doubts li")
+    assert doubt.startswith("2 addresses of web-06.web belonged to web-07.web at another time")
+    page.run("select({ workload: workloadNamed('web-00').index })")
+    assert "owned by\nweb-set.web" in page.text("#panel-body dl")
+
+
 def test_calls_of_a_workload(page: Page) -> None:
     """What it calls and what calls it; each leads to its evidence."""
     page.show(SMALL)
