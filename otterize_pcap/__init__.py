@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     )
     from otterize_pcap.intents.read_intents import parse_intents
     from otterize_pcap.intents.versions import IntentsVersion, find_version
+    from otterize_pcap.intervals import Interval
     from otterize_pcap.node_status import NodeStatus
     from otterize_pcap.render.client_intents import IntentsForm, render_intents
     from otterize_pcap.render.diff_text import render_diff
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from otterize_pcap.resolve.identity import NamedBy
     from otterize_pcap.resolve.map_capture import graph_capture
     from otterize_pcap.resolve.merge_graphs import merge_graphs
+    from otterize_pcap.resolve.time_asked import TimeAsked
     from otterize_pcap.table.chunk import ReadOptions
 
 # Loaded when asked for: `otterize --version` needs none of it, and it takes 0.1 s.
@@ -76,6 +78,7 @@ _HOMES = {
     "GraphFormatError": "errors",
     "HiddenCall": "graph.service_graph",
     "Inclusion": "resolve.build_graph",
+    "Interval": "intervals",
     "InputError": "errors",
     "IntentsForm": "render.client_intents",
     "IntentsVersion": "intents.versions",
@@ -89,6 +92,7 @@ _HOMES = {
     "Rules": "resolve.capture_lookup",
     "ServiceGraph": "graph.service_graph",
     "SharedAddresses": "graph.service_graph",
+    "TimeAsked": "resolve.time_asked",
     "UndecidedCall": "graph.service_graph",
     "SnapshotError": "errors",
     "UnknownCaptureFormat": "errors",
@@ -128,6 +132,7 @@ __all__ = [
     "InputError",
     "IntentsForm",
     "IntentsVersion",
+    "Interval",
     "MismatchError",
     "NamedBy",
     "NodeCoverage",
@@ -139,6 +144,7 @@ __all__ = [
     "ServiceGraph",
     "SharedAddresses",
     "SnapshotError",
+    "TimeAsked",
     "TooManyConnections",
     "UndecidedCall",
     "UnknownCaptureFormat",

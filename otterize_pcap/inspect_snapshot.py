@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from otterize_pcap.addresses import format_address
+from otterize_pcap.counted import counted
 from otterize_pcap.graph.generated_names import has_generated_name
 from otterize_pcap.intervals import OPEN
 from otterize_pcap.resolve.identity import Identities
@@ -70,7 +71,8 @@ def _lacks(snapshot: Snapshot, identities: Identities) -> Iterator[str]:
     if not kinds.get("Pod"):
         yield "no Pods: nothing can be resolved"
     elif unknown := sum(1 for pod in snapshot.pods if not (pod.addresses or pod.host_network)):
-        yield f"addresses of {unknown} of {len(snapshot.pods)} Pods, whose calls cannot be resolved"
+        pods = counted(len(snapshot.pods), "Pod")
+        yield f"addresses of {unknown:,} of {pods}, whose calls cannot be resolved"
     if not kinds.get("Service"):
         yield "no Services: calls through ClusterIPs are resolved only where NAT was recorded (S21)"
     elif not kinds.get("EndpointSlice") and not kinds.get("Endpoints"):

@@ -13,6 +13,7 @@ from otterize_pcap.anonymise.renaming import Renaming
 from otterize_pcap.cli.quantities import parse_duration
 from otterize_pcap.cli.reading_options import GenevePorts, VxlanPorts, reading_options
 from otterize_pcap.cli.terminal import notice
+from otterize_pcap.counted import counted
 from otterize_pcap.errors import InputError, UsageError
 from otterize_pcap.files.anonymised_capture import Anonymised, anonymise_capture
 from otterize_pcap.files.opening import path_text
@@ -129,11 +130,13 @@ def _key(path: Path, output: Path) -> bytes:
 
 
 def _summary(done: Anonymised, output: Path) -> Iterator[str]:
-    yield f"{path_text(output)}: {done.packets} packets anonymised"
+    yield f"{path_text(output)}: {counted(done.packets, 'packet')} anonymised"
     if done.unknown:
-        yield f"  {done.unknown} packets were not understood: of them only time and length are left"
+        unknown = counted(done.unknown, "packet was", "packets were")
+        yield f"  {unknown} not understood: of them only time and length are left"
     if done.names:
-        yield f"  {done.names} packets say a name, another one than before"
+        said = counted(done.names, "packet says", "packets say")
+        yield f"  {said} a name, another one than before"
     for path in done.left_out:
         yield f"  left out: {path}"
     yield from (f"  {damage}" for damage in done.damage)

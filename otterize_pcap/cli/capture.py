@@ -9,6 +9,7 @@ import typer
 from otterize_pcap.cli import show_capture
 from otterize_pcap.cli.capture_cleanup import CleanUp, clean_up
 from otterize_pcap.cli.capture_nodes import CaptureRequest, capture_nodes, default_directory
+from otterize_pcap.cli.completion import complete_namespace, complete_profile
 from otterize_pcap.cli.quantities import Mode, parse_duration, parse_mode, parse_size, split_list
 from otterize_pcap.errors import UsageError
 from otterize_pcap.files.writing import rights_of
@@ -63,6 +64,7 @@ def register(
                 "--namespace",
                 "-n",
                 help="Capture the nodes where these namespaces' pods run; repeatable.",
+                autocompletion=complete_namespace,
                 show_default=False,
             ),
         ] = None,
@@ -78,7 +80,10 @@ def register(
         ] = None,
         node_selector: Annotated[str, typer.Option(help="Capture nodes with these labels.")] = "",
         profile: Annotated[
-            str, typer.Option(help="What to record: calls, headers or full.")
+            str,
+            typer.Option(
+                help="What to record: calls, headers or full.", autocompletion=complete_profile
+            ),
         ] = "calls",
         filter_: Annotated[
             str, typer.Option("--filter", help="A pcap-filter expression to narrow it.")

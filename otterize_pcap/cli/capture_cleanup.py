@@ -5,6 +5,7 @@ from pathlib import Path
 
 from otterize_pcap.cli.capture_nodes import confirm
 from otterize_pcap.cli.terminal import notice
+from otterize_pcap.counted import counted
 from otterize_pcap.errors import ClusterError, PartialCaptureError
 
 
@@ -44,11 +45,11 @@ def clean_up(wanted: CleanUp) -> None:
     for job in jobs:
         state = "running" if job.active else "finished"
         notice(f"{job.namespace}/{job.name}  node {job.node}  {state}, created {job.created}")
-    confirm(f"Delete these {len(jobs)} Jobs?", yes=wanted.yes)
+    confirm(f"Delete {counted(len(jobs), 'Job')}?", yes=wanted.yes)
     try:
         cleanup.delete_jobs(cluster, jobs)
     except ClusterError as error:
         command = cleanup.delete_command(cluster, namespace, wanted.capture_id)
         message = f"not all is deleted: {error}; delete it with: {command}"
         raise PartialCaptureError(message) from error
-    notice(f"Deleted {len(jobs)} capture Jobs and their pods.")
+    notice(f"Deleted {counted(len(jobs), 'capture Job')} and their pods.")

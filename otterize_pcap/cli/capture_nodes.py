@@ -17,6 +17,7 @@ import typer
 
 from otterize_pcap.cli import INTERRUPTED
 from otterize_pcap.cli.terminal import is_terminal, notice, write_out
+from otterize_pcap.counted import counted
 from otterize_pcap.errors import ClusterError, PartialCaptureError, UsageError
 from otterize_pcap.node_status import NodeStatus
 
@@ -197,7 +198,7 @@ def _check_cluster(
         preflight.dry_run_pod(cluster, jobs[0])
     if not request.dry_run and not request.yes and is_terminal(sys.stdin):
         confirm(
-            f"Capture {len(jobs)} nodes for {plan.seconds} s, at most "
+            f"Capture {counted(len(jobs), 'node')} for {plan.seconds} s, at most "
             f"{plan.max_bytes // 1024} KiB on each, by Jobs in namespace {plan.namespace}?",
             yes=False,
         )

@@ -33,6 +33,7 @@ from otterize_pcap.cli.reading_options import (
 )
 from otterize_pcap.cli.selection import Reporting
 from otterize_pcap.cli.terminal import emit_lines, notice
+from otterize_pcap.cli.time_options import FromTime, LastTime, ToTime, parse_times
 from otterize_pcap.connections.facts import NoSnapshot
 from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.connections.legs import Recording, TableRows
@@ -94,6 +95,9 @@ def show_connections(  # noqa: PLR0913, PLR0917 - one parameter an option
     namespace: Namespaces = None,
     vxlan_port: VxlanPorts = None,
     geneve_port: GenevePorts = None,
+    from_: FromTime = None,
+    to: ToTime = None,
+    last: LastTime = None,
     node: FileNodes = None,
     threads: Threads = None,
     max_connections: MaxConnections = None,
@@ -111,12 +115,12 @@ def show_connections(  # noqa: PLR0913, PLR0917 - one parameter an option
     form = chosen_form(format_, output, TableFormat.TEXT)
     reporting = reporting_of(quiet=quiet, verbose=verbose, strict=strict)
     options = reading_options(vxlan_port, geneve_port, threads, max_connections, node)
-    namespaces = comma_separated(namespace)
+    namespaces, asked = comma_separated(namespace), parse_times(from_, to, last)
     if snapshot or namespaces:
         if legs:
             message = "--legs are not resolved; drop it, or --snapshot and -n"
             raise UsageError(message)
-        found = named_connections(captures, snapshot, namespaces, options)
+        found = named_connections(captures, snapshot, namespaces, options, asked)
         emit_lines(render_named(form, found.connections), output)
         found.report(reporting)
         return
@@ -124,8 +128,19 @@ def show_connections(  # noqa: PLR0913, PLR0917 - one parameter an option
     read = read_recordings(rest, options) if rest else ReadFiles(())
     tables = read.recordings
     shown = _legs(tables) if legs else table_connections(tables)
-    emit_lines(RENDERERS[form](_merged(shown, listed_of_logs(logs, legs=legs))), output)
+    shown = _merged(shown, listed_of_logs(logs, legs=legs))
+    within = asked.within(last_packet(read, logs))
+    if within is not None:
+        shown = (each for each in shown if within.touches(each.first_ns, each.last_ns, 0))
+    emit_lines(RENDERERS[form](shown), output)
     _report(read, logs, reporting)
+
+
+def last_packet(read: ReadFiles, logs: Sequence[LogRecords]) -> int | None:
+    """When the last packet or flow came."""
+    ends = [table.counts.last_ns for _, table in read.recordings]
+    ends += [each.last_ns for each in listed_of_logs(logs, legs=True)]
+    return max((end for end in ends if end is not None), default=None)
 
 
 def _report(read: ReadFiles, logs: Sequence[LogRecords], reporting: Reporting) -> None:

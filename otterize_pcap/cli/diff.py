@@ -29,6 +29,7 @@ from otterize_pcap.cli.side_names import report_sides
 from otterize_pcap.cli.terminal import emit, notice, wants_color
 from otterize_pcap.compare.diff import GraphDiff, diff_graphs, without_ignored
 from otterize_pcap.compare.findings import diff_findings
+from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.render.comparison_json import render_diff_json
 from otterize_pcap.render.diff_text import render_diff
@@ -66,6 +67,9 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by nam
     Example: otterize diff monday.json tuesday-capture/
     """
     form = chosen_form(format_, output, ComparisonFormat.TEXT)
+    if changes_only and form != ComparisonFormat.TEXT:
+        message = f"--changes-only is for text; {form} says of each call whether it changed"
+        raise UsageError(message)
     asked = read_thresholds(max_unresolved, require_node, strict=reporting.strict)
     gate = Gate(asked, allow_empty, exit_zero)
     rules, selection = read_ignore_rules(ignore), selection.by_makers
@@ -90,9 +94,11 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by nam
 def _report(
     before: ServiceGraph, after: ServiceGraph, found: GraphDiff, reporting: Reporting
 ) -> None:
-    """The summaries of both sides, and what to know about calls that are absent."""
-    for graph in (before, after):
-        summarise(graph, reporting)
+    """What both sides rest on, how they differ, and what to know about calls that are absent."""
+    for label, graph in (("old: ", before), ("new: ", after)):
+        summarise(graph, reporting, label)
+    if not reporting.quiet:
+        notice(_counts(found))
     report_sides(before, after, reporting)
     if reporting.quiet:
         return
@@ -100,3 +106,15 @@ def _report(
         notice("note: exports carry no coverage, so a call that is absent counts as removed")
     for reason in dict.fromkeys(why for entry in found.not_seen for why in entry.reasons):
         notice(f"note: calls marked ? are not known to be removed: {reason}")
+
+
+def _counts(found: GraphDiff) -> str:
+    """How many calls there are of each kind."""
+    kinds = {
+        "added": found.added,
+        "removed": found.removed,
+        "changed": found.changed,
+        "not known to be removed": found.not_seen,
+        "unchanged": found.unchanged,
+    }
+    return f"calls: {', '.join(f'{len(calls):,} {kind}' for kind, calls in kinds.items())}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from otterize_pcap.cli.graph_input import read_graph
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import notice
-from otterize_pcap.errors import InputError
+from otterize_pcap.errors import InputError, UsageError
 from otterize_pcap.files.flow_log_files import flow_logs_among, flow_logs_inside
 from otterize_pcap.files.found_files import find_captures, is_capture_directory
 from otterize_pcap.files.opening import STDIN, path_text, read_bytes
@@ -19,6 +19,7 @@ from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.intents.places import Places, declared_places
 from otterize_pcap.intents.read_intents import parse_intents
 from otterize_pcap.intents.sort_files import NOT_PARSED, NamedFile, sort_files
+from otterize_pcap.resolve.merge_graphs import merge_graphs
 from otterize_pcap.system_errors import system_reason
 
 DOCUMENTS = (".yaml", ".yml", ".json")
@@ -32,20 +33,47 @@ def read_either(path: Path, selection: Selection, reporting: Reporting = SILENT)
     A directory is a capture where it holds a snapshot, pcap files or flow logs, a file where it is
     no text or a flow log.
     """
-    if holds_traffic(path):
+    if path != STDIN and holds_traffic(path):
         return read_graph([path], selection)
     if path.is_dir() and not _documents(path):
         refuse_empty(path, find_captures(path), None)
-    return filter_graph(read_declared([path], reporting), selection.wanted)
+    return _declared([path], selection, reporting)
+
+
+def _is_document(path: Path) -> bool:
+    """Whether a path is no capture: a directory of documents, or a text that declares calls."""
+    if path == STDIN or not path.exists() or holds_traffic(path):
+        return False
+    if path.is_dir():
+        return bool(_documents(path))
+    content = read_bytes(path) if path.is_file() else b""
+    return is_graph_json(content) or b"ClientIntents" in content
+
+
+def _declared(paths: Sequence[Path], selection: Selection, reporting: Reporting) -> ServiceGraph:
+    """The graph of documents, of the clients that are asked for.
+
+    Raises:
+        UsageError: A time is asked for; a document has sums alone.
+    """
+    if selection.rules.time:
+        where = ", ".join(map(path_text, paths))
+        message = f"{where}: no packets, which --from, --to and --last need; give the capture"
+        raise UsageError(message)
+    return filter_graph(read_declared(paths, reporting), selection.wanted)
 
 
 def read_observed(
     paths: Sequence[Path] | None, selection: Selection, reporting: Reporting = SILENT
 ) -> ServiceGraph:
-    """The graph of captures, or of one export where that is all there is."""
-    if paths is not None and len(paths) == 1 and paths[0] != STDIN:
-        return read_either(paths[0], selection, reporting)
-    return read_graph(paths, selection)
+    """The graph of captures, and of graph JSON and exports among them."""
+    documents = [path for path in paths or () if _is_document(path)]
+    if not documents:
+        return read_graph(paths, selection)
+    graphs = [_declared([path], selection, reporting) for path in documents]
+    if captures := [path for path in paths or () if path not in documents]:
+        graphs.append(read_graph(captures, selection))
+    return graphs[0] if len(graphs) == 1 else merge_graphs(graphs)
 
 
 def read_allowed(
@@ -54,7 +82,7 @@ def read_allowed(
     """The graph of documents, or of whatever else a single path holds."""
     if len(paths) == 1 and (not paths[0].is_dir() or holds_traffic(paths[0])):
         return read_either(paths[0], selection, reporting)
-    return filter_graph(read_declared(paths, reporting), selection.wanted)
+    return _declared(paths, selection, reporting)
 
 
 def read_declared(paths: Sequence[Path], reporting: Reporting = SILENT) -> ServiceGraph:

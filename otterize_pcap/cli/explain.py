@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from otterize_pcap.cli.completion import complete_workload
 from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.left_out import unseen_lines
 from otterize_pcap.cli.options import Captures, Output, selects
@@ -50,12 +51,15 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
             metavar="CLIENT",
             help="The caller: a workload or a pod (NAME, NAME.NAMESPACE or NAMESPACE/NAME), "
             "or an address.",
+            autocompletion=complete_workload,
         ),
     ],
     called: Annotated[
         str,
         typer.Argument(
-            metavar="SERVER", help="The same of who is called; a Service or an external name, too."
+            metavar="SERVER",
+            help="The same of who is called; a Service or an external name, too.",
+            autocompletion=complete_workload,
         ),
     ],
     captures: Captures = None,

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from otterize_pcap.cli.graph_input import read_graph, report
+from otterize_pcap.cli.completion import complete_version
+from otterize_pcap.cli.document_input import read_observed
+from otterize_pcap.cli.graph_input import report
 from otterize_pcap.cli.options import AsService, Captures, Output, Ports, selects
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.selection import Reporting, Selection
@@ -54,6 +56,7 @@ def export_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all pas
             metavar="VERSION",
             help=f"The version of ClientIntents: {', '.join(v.name for v in VERSIONS.values())}. "
             "Operators serve all but the tutorial's.",
+            autocompletion=complete_version,
         ),
     ] = TUTORIAL.name,
     ports: Ports = False,
@@ -82,7 +85,7 @@ def export_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all pas
         raise UsageError(message)
     single = output if output_type == OutputType.SINGLE_FILE else None
     as_json = chosen_form(format_, single, ExportFormat.YAML) == ExportFormat.JSON
-    graph = read_graph(captures, selection)
+    graph = read_observed(captures, selection, reporting)
     shown = through_services(graph) if as_service else graph
     if output_type == OutputType.DIR and output is not None:
         emit_files(render_files(shown, form, as_json=as_json), output)

@@ -8,7 +8,7 @@ import typer
 
 from otterize_pcap.cli.document_input import read_either, read_observed
 from otterize_pcap.cli.graph_input import report
-from otterize_pcap.cli.options import AsService, Captures, Output, selects
+from otterize_pcap.cli.options import AsService, ByPods, Captures, Output, selects
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import emit
@@ -44,7 +44,7 @@ def register(root: typer.Typer) -> None:
 
 
 @selects
-def graph(
+def graph(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by name
     selection: Selection,
     reporting: Reporting,
     captures: Captures = None,
@@ -63,6 +63,7 @@ def graph(
             help="An earlier capture or export: what was added and removed since is coloured.",
         ),
     ] = None,
+    pods: ByPods = False,
     as_service: AsService = False,
     output: Output = None,
 ) -> None:
@@ -71,6 +72,7 @@ def graph(
     Example: otterize graph my-capture/ -o calls.html
     """
     form = chosen_form(format_, output, PictureFormat.DOT)
+    selection = selection.by_pods(wanted=pods)
     now = read_observed(captures, selection, reporting)
     before = None if since is None else read_either(since, selection, reporting)
     shown = through_services(now) if as_service else now

@@ -8,6 +8,7 @@ from otterize_pcap.cli.left_out import packet_lines
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.summary import summary_lines
 from otterize_pcap.cli.terminal import notice
+from otterize_pcap.counted import counted
 from otterize_pcap.errors import CoverageError
 from otterize_pcap.graph.damage import DAMAGED, is_damaged
 from otterize_pcap.graph.fate import FateKind
@@ -35,16 +36,18 @@ def report(graph: ServiceGraph, reporting: Reporting) -> None:
         raise CoverageError(DAMAGED)
 
 
-def summarise(graph: ServiceGraph, reporting: Reporting) -> None:
-    """Print the summary on stderr."""
+def summarise(graph: ServiceGraph, reporting: Reporting, label: str = "") -> None:
+    """Print the summary on stderr, each line behind the label of a side where there are two."""
     coverage = graph.coverage
     if coverage is None:
+        if label and not reporting.quiet:
+            notice(f"{label}{counted(len(graph.calls), 'call')} declared, with no coverage")
         return
     if not reporting.quiet:
         for line in summary_lines(coverage, verbose=reporting.verbose):
-            notice(line)
+            notice(f"{label}{line}")
     if not graph.calls:
-        notice(f"No connections found. ({why_empty(graph)})")
+        notice(f"{label}No connections found. ({why_empty(graph)})")
 
 
 def why_empty(graph: ServiceGraph) -> str:
@@ -63,4 +66,5 @@ def why_empty(graph: ServiceGraph) -> str:
     if any(count and fate.kind is FateKind.RESOLVED for fate, count in fates.items()):
         return "all calls were filtered out by the options given"
     largest = max(fates, key=lambda fate: (fates[fate], str(fate)))
-    return f"none of {sum(fates.values())} connections is a call to show, most of them {largest}"
+    of_all = counted(sum(fates.values()), "connection")
+    return f"none of {of_all} is a call to show, most of them {largest}"

@@ -50,7 +50,7 @@ def read_logs(paths: Sequence[Path], options: ReadOptions) -> tuple[list[LogReco
 
 def newest_capture() -> Path:
     """The newest capture with packets under ./otterize-captures/, named on stderr."""
-    found = sorted(path for path in CAPTURES.glob("*") if _holds_recording(path))
+    found = captures_here()
     if not found:
         message = (
             f"no CAPTURE given and none under ./{CAPTURES}/; "
@@ -59,6 +59,11 @@ def newest_capture() -> Path:
         raise UsageError(message)
     notice(f"reading {found[-1]}")
     return found[-1]
+
+
+def captures_here() -> list[Path]:
+    """The captures with packets under ./otterize-captures/, the newest last."""
+    return sorted(path for path in CAPTURES.glob("*") if _holds_recording(path))
 
 
 def _holds_recording(directory: Path) -> bool:

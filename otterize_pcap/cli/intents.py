@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
+from otterize_pcap.cli.document_input import read_observed
 from otterize_pcap.cli.export import export_intents
-from otterize_pcap.cli.graph_input import read_graph, report
+from otterize_pcap.cli.graph_input import report
 from otterize_pcap.cli.name_notes import report_names
-from otterize_pcap.cli.options import AsService, Captures, Output, Ports, selects
+from otterize_pcap.cli.options import AsService, ByPods, Captures, Output, Ports, selects
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.selection import Reporting, Selection
-from otterize_pcap.cli.terminal import emit
+from otterize_pcap.cli.terminal import emit, terminal_width
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.graph_format import encode_graph
 from otterize_pcap.graph.views import through_services
@@ -66,9 +67,14 @@ def list_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
         ),
     ] = None,
     wide: Annotated[
-        bool, typer.Option("--wide", help="One line for each port, in columns, with counts.")
+        bool,
+        typer.Option(
+            "--wide",
+            help="One line for each port, in columns, with counts; on a terminal those that fit.",
+        ),
     ] = False,
     ports: Ports = False,
+    pods: ByPods = False,
     as_service: AsService = False,
     output: Output = None,
 ) -> None:
@@ -80,12 +86,14 @@ def list_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
     if form != ListFormat.TEXT and (wide or ports):
         message = f"--wide and --ports are for text; {form} always has everything"
         raise UsageError(message)
-    graph = read_graph(captures, selection)
+    graph = read_observed(captures, selection.by_pods(wanted=pods), reporting)
     shown = through_services(graph) if as_service else graph
     if form != ListFormat.TEXT:
         text = LIST_FORMATS[form](shown)
     else:
-        text = render_wide(shown) if wide else render_list(shown, ports=ports)
+        text = (
+            render_wide(shown, terminal_width(output)) if wide else render_list(shown, ports=ports)
+        )
     emit(text, output)
     report(graph, reporting)
     if reporting.verbose:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from otterize_pcap.counted import counted
 from otterize_pcap.flow_logs.flow import RECORD
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import NEVER_CALLS, Coverage
@@ -92,11 +93,14 @@ def packet_lines(skipped: Iterable[tuple[str, int]]) -> Iterator[str]:
     found: Counter[tuple[str, str]] = Counter()
     for reason, packets in skipped:
         if packets and reason.startswith(RECORD):
-            yield f"{packets} flow-log records were left out: {reason.removeprefix(RECORD)}"
+            records_were = counted(packets, "flow-log record was", "flow-log records were")
+            yield f"{records_were} left out: {reason.removeprefix(RECORD)}"
         elif packets and not reason.startswith(NEVER_CALLS):
             found[_said(reason)] += packets
     for (what, advice), packets in found.items():
-        yield f"{packets} packets were {what}" + (f": {advice}" if advice else "")
+        yield f"{counted(packets, 'packet was', 'packets were')} {what}" + (
+            f": {advice}" if advice else ""
+        )
 
 
 def unseen_lines(coverage: Coverage) -> Iterator[str]:
@@ -116,7 +120,7 @@ def connection_lines(fates: Sequence[tuple[Fate, int]], *, watched: bool) -> Ite
         advice = "; ".join(filter(None, (always, "" if watched else unwatched)))
         if found and advice:
             name = found[0][0].reason if beginning else kind.value
-            yield f"{sum(count for _, count in found)} {name}: {advice}"
+            yield f"{sum(count for _, count in found):,} {name}: {advice}"
 
 
 def _said(reason: str) -> tuple[str, str]:

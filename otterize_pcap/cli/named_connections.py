@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from otterize_pcap.cli.graph_input import report
@@ -9,12 +10,14 @@ from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.selection import Reporting
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import External
+from otterize_pcap.intervals import Interval
 from otterize_pcap.render.connections import NamedConnection, shown_connection
 from otterize_pcap.resolve.build_graph import fate_of
 from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
 from otterize_pcap.resolve.merge_graphs import merge_graphs
 from otterize_pcap.resolve.resolution import GroupResolution, Party, Resolution
+from otterize_pcap.resolve.time_asked import TimeAsked
 from otterize_pcap.table.read import ReadOptions
 
 
@@ -29,7 +32,7 @@ class NamedConnections:
     def connections(self) -> Iterator[NamedConnection]:
         """Each connection, by capture and time."""
         for mapped in self.captures:
-            chosen = list(mapped.select(self._is_wanted))
+            chosen = list(mapped.select(partial(self._is_wanted, mapped.inclusion.within)))
             chosen.sort(key=lambda each: (each.connection.first_ns, each.connection.legs[0].file))
             yield from (_named(each, mapped) for each in chosen)
 
@@ -37,11 +40,13 @@ class NamedConnections:
         """Print the summary; see `graph_input.report`."""
         report(merge_graphs([mapped.graph for mapped in self.captures]), reporting)
 
-    def _is_wanted(self, resolution: Resolution | GroupResolution) -> bool:
-        if not self.namespaces:
-            return True
-        client = resolution.client
-        return client is not None and client.workload.namespace in self.namespaces
+    def _is_wanted(self, within: Interval | None, resolution: Resolution | GroupResolution) -> bool:
+        seen, client = resolution.connection, resolution.client
+        if within is not None and not within.touches(seen.first_ns, seen.last_ns, 0):
+            return False
+        return not self.namespaces or (
+            client is not None and client.workload.namespace in self.namespaces
+        )
 
 
 def named_connections(
@@ -49,10 +54,11 @@ def named_connections(
     snapshots: Sequence[Path] | None,
     namespaces: Collection[str],
     options: ReadOptions,
+    time: TimeAsked,
 ) -> NamedConnections:
     """Read captures with a snapshot, their own where none is given."""
     opened = open_captures(captures, snapshots, options)
-    return NamedConnections([map_capture(each, Rules()) for each in opened], namespaces)
+    return NamedConnections([map_capture(each, Rules(time=time)) for each in opened], namespaces)
 
 
 def _named(resolution: Resolution, mapped: MappedCapture) -> NamedConnection:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from otterize_pcap.cli.completion import complete_namespace, complete_server, complete_workload
 from otterize_pcap.cli.reading_options import (
     FileNodes,
     GenevePorts,
@@ -23,8 +24,9 @@ from otterize_pcap.cli.reading_options import (
     reading_options,
 )
 from otterize_pcap.cli.selection import Reporting, Selection
+from otterize_pcap.cli.time_options import FromTime, LastTime, ToTime, parse_times
 from otterize_pcap.errors import UsageError
-from otterize_pcap.graph.filters import GraphFilter, parse_server
+from otterize_pcap.graph.filters import GraphFilter, parse_server, refuse_both
 from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.identity import ANNOTATIONS, NamedBy
@@ -54,6 +56,7 @@ Namespaces = Annotated[
         "--namespaces",
         metavar="NAME",
         help="Keep only clients in this namespace. Repeatable, or a comma-separated list.",
+        autocompletion=complete_namespace,
     ),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print no summary on stderr.")]
@@ -65,6 +68,10 @@ Strict = Annotated[
 ]
 
 Ports = Annotated[bool, typer.Option("--ports", help="Say to which ports each call went.")]
+
+ByPods = Annotated[
+    bool, typer.Option("--pods", help="Name pods by themselves, for those who look for one.")
+]
 
 AsService = Annotated[
     bool,
@@ -83,6 +90,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         typer.Option(
             metavar="NAME.NAMESPACE",
             help="Keep only clients that call this server, with all their calls.",
+            autocompletion=complete_server,
         ),
     ] = None,
     exclude_services: Annotated[
@@ -90,13 +98,15 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         typer.Option(
             metavar="NAME",
             help="Leave out these workloads, as clients and as servers. Repeatable, or a list.",
+            autocompletion=complete_workload,
         ),
     ] = None,
     exclude_labels: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="Leave out calls where either side's pod has this label. Repeatable.",
+            help="Leave out calls where either side's pod has this label; KEY alone stands for any "
+            "value. Repeatable.",
         ),
     ] = None,
     exclude_namespaces: Annotated[
@@ -104,6 +114,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         typer.Option(
             metavar="NAME",
             help="Leave out calls where either side is in this namespace. Repeatable, or a list.",
+            autocompletion=complete_namespace,
         ),
     ] = None,
     include_attempts: Annotated[
@@ -153,9 +164,9 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
     owner: Annotated[
         NamedBy | None,
         typer.Option(
-            help="Name pods by the owner that nothing owns (root), or by who made them (nearest): "
-            "a custom resource may own several sets of pods. Default: root; of diff and check, "
-            "nearest.",
+            help="Name pods by the owner that nothing owns (root), by who made them (nearest), "
+            "since a custom resource may own several sets of pods, or by themselves (pod). "
+            "Default: root; of diff and check, nearest.",
             show_default=False,
         ),
     ] = None,
@@ -174,6 +185,9 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
             "kube-system and openshift-dns (S45). Repeatable.",
         ),
     ] = None,
+    from_: FromTime = None,
+    to: ToTime = None,
+    last: LastTime = None,
     force: Annotated[
         bool,
         typer.Option(
@@ -206,6 +220,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         server=parse_server(server) if server else None,
         exclude_services=comma_separated(exclude_services),
     )
+    _refuse_contradictions(wanted, inclusion)
     rules = Rules(
         slack_ns=int(time_slack * SECOND_NS),
         annotation=workload_annotation,
@@ -215,6 +230,7 @@ def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by 
         cluster_dns=tuple(map(_service, cluster_dns or ())),
         inclusion=inclusion,
         force=force,
+        time=parse_times(from_, to, last),
     )
     selection = Selection(
         snapshots=tuple(snapshot or ()),
@@ -300,6 +316,19 @@ def selects(command: Callable[..., None], left_out: Collection[str] = ()) -> Cal
     return run
 
 
+def _refuse_contradictions(wanted: GraphFilter, inclusion: Inclusion) -> None:
+    """Refuse filters that cannot be meant together, before anything is read.
+
+    Raises:
+        UsageError: They leave nothing, whatever the captures hold.
+    """
+    refuse_both(wanted)
+    both = wanted.namespaces & inclusion.exclude_namespaces
+    if both and both == wanted.namespaces:
+        message = f"-n and --exclude-namespaces both name {', '.join(sorted(both))}; drop one"
+        raise UsageError(message)
+
+
 def comma_separated(values: list[str] | None) -> frozenset[str]:
     """The entries of a repeatable option whose values may be lists themselves."""
     return frozenset(
@@ -307,12 +336,13 @@ def comma_separated(values: list[str] | None) -> frozenset[str]:
     )
 
 
-def _label(text: str) -> tuple[str, str]:
-    key, _, value = text.partition("=")
+def _label(text: str) -> tuple[str, str | None]:
+    """A label's key, and its value where one is given: `app=` is the empty one."""
+    key, equals, value = text.partition("=")
     if not key:
-        message = f"--exclude-labels {text}: expected KEY=VALUE, for example app=canary"
+        message = f"--exclude-labels {text}: expected KEY or KEY=VALUE, for example app=canary"
         raise UsageError(message)
-    return key, value
+    return key, value if equals else None
 
 
 def _service(text: str) -> tuple[str, str]:

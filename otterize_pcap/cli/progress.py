@@ -60,7 +60,8 @@ class _Shown:
         if self._bar is None:
             self._bar = self._start()
         speed = f"{packets / elapsed / 1e6:.1f} M packets/s" if elapsed else ""
-        self._bar.update(self._bar.task_ids[0], completed=size, speed=speed)
+        told = ", ".join(filter(None, (speed, time_left(size, self._total, elapsed))))
+        self._bar.update(self._bar.task_ids[0], completed=size, speed=told)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -84,6 +85,25 @@ class _Shown:
         bar.add_task(printable(self._name), total=self._total, speed="")
         bar.start()
         return bar
+
+
+def time_left(done: int, total: int | None, elapsed_s: float) -> str:
+    """How long the rest will take at the speed so far; how long it took, where no end is known."""
+    if total is None:
+        return f"{_duration(elapsed_s)} so far"
+    if not done or not elapsed_s:
+        return ""
+    return f"{_duration(max(0, total - done) * elapsed_s / done)} left"
+
+
+def _duration(seconds: float) -> str:
+    """As the options of time are written: `50s`, `3m20s`, `1h05m`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
 
 
 def _total(paths: Sequence[Path]) -> int | None:

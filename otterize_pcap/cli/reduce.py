@@ -18,6 +18,7 @@ from otterize_pcap.cli.reading_options import (
     reading_options,
 )
 from otterize_pcap.cli.terminal import notice
+from otterize_pcap.counted import counted
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.files.writing import whole_file
 
@@ -80,7 +81,8 @@ def reduce(  # noqa: PLR0913 - one parameter an option
         found = reduce_captures(stream, paths, snapshot or (), options, watch_reading())
     if not quiet:
         size = output.stat().st_size
+        rows, packets = counted(found.rows, "row"), counted(found.packets, "packet")
         notice(
-            f"{path_text(output)}: {found.rows:,} rows of {found.packets:,} packets, "
-            f"{size:,} bytes (captures: {found.packet_bytes:,})"
+            f"{path_text(output)}: {rows} of {packets}, {counted(size, 'byte')} "
+            f"(captures: {found.packet_bytes:,})"
         )

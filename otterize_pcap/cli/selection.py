@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.filters import GraphFilter
 from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.identity import NamedBy
@@ -22,6 +23,19 @@ class Selection:
     wanted: GraphFilter = field(default_factory=GraphFilter)
     reading: ReadOptions = field(default_factory=ReadOptions)
     named_by: NamedBy | None = None
+
+    def by_pods(self, *, wanted: bool) -> "Selection":
+        """The same with pods named by themselves, if that is wanted.
+
+        Raises:
+            UsageError: It was said to name them otherwise.
+        """
+        if not wanted:
+            return self
+        if self.named_by not in (None, NamedBy.POD):
+            message = f"--pods and --owner {self.named_by} contradict each other; drop one of them"
+            raise UsageError(message)
+        return replace(self, rules=replace(self.rules, owner=NamedBy.POD))
 
     @property
     def by_makers(self) -> "Selection":

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from otterize_pcap.cli import snapshot_take
+from otterize_pcap.cli.inputs import newest_capture
 from otterize_pcap.cli.options import Output
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.terminal import emit
@@ -32,9 +33,14 @@ def register(root: typer.Typer) -> None:
 
 def inspect(
     files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE", help="Snapshot files, or directories of them."),
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE",
+            help="Snapshot files, directories of them, or capture directories. "
+            "Default: the newest directory under ./otterize-captures/.",
+            show_default=False,
+        ),
+    ] = None,
     format_: Annotated[
         InspectFormat | None,
         typer.Option("--format", help="The form.", show_default=BY_SUFFIX.format("text")),
@@ -43,9 +49,9 @@ def inspect(
 ) -> None:
     """Say what a snapshot holds, what it lacks for the rules, and the time it speaks for.
 
-    Example: otterize snapshot inspect my-capture/snapshot.json
+    Example: otterize snapshot inspect my-capture/
     """
     form = chosen_form(format_, output, InspectFormat.TEXT)
-    found = inspect_snapshot(load_snapshot(files))
+    found = inspect_snapshot(load_snapshot(files or [newest_capture()]))
     render = render_inspection_json if form == InspectFormat.JSON else render_inspection
     emit(render(found), output)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from otterize_pcap.cli.left_out import connection_lines, packet_lines
+from otterize_pcap.counted import counted
 from otterize_pcap.flow_logs.flow import EVENT, RECORD
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import Coverage, FileCoverage
@@ -32,7 +33,7 @@ def packet_summary(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
     yield from _lost_lines(coverage.files)
     if verbose:
         yield from (
-            f"  {_count(count, _unit(reason))} skipped: {reason}"
+            f"  {counted(count, _unit(reason))} skipped: {reason}"
             for reason, count in coverage.skipped
             if count
         )
@@ -59,10 +60,10 @@ def _read_lines(coverage: Coverage) -> Iterator[str]:
     if others or not logs:
         packets = sum(file.packets for file in others)
         read = sum(1 for file in others if file.packets or not file.truncated)
-        yield f"packets: {packets} in {_count(read, 'file')}{span}"
+        yield f"packets: {packets:,} in {counted(read, 'file')}{span}"
     if logs:
         records = sum(file.packets for file in logs)
-        yield f"flow logs: {_count(records, 'record')} in {_count(len(logs), 'file')}{span}"
+        yield f"flow logs: {counted(records, 'record')} in {counted(len(logs), 'file')}{span}"
     yield from (f"  {sample}" for sample in dict.fromkeys(file.sample for file in logs))
 
 
@@ -72,9 +73,11 @@ def _lost_lines(files: Iterable[FileCoverage]) -> Iterator[str]:
     for file in files:
         dropped[bool(file.sample)] += file.dropped or 0
     if dropped[False]:
-        yield f"  {dropped[False]} packets were dropped while capturing; calls may be missing"
+        packets_were = counted(dropped[False], "packet was", "packets were")
+        yield f"  {packets_were} dropped while capturing; calls may be missing"
     if dropped[True]:
-        yield f"  {dropped[True]} events were lost before they were logged; calls may be missing"
+        events_were = counted(dropped[True], "event was", "events were")
+        yield f"  {events_were} lost before they were logged; calls may be missing"
 
 
 def _unit(reason: str) -> str:
@@ -90,14 +93,14 @@ def _lack(file: FileCoverage) -> str:
 
 def _file_line(file: FileCoverage) -> str:
     of_node = f" of node {file.node}" if file.node else ""
-    counted = _count(file.packets, "record" if file.sample else "packet")
-    parts = [f"{file.file}: {counted}{of_node}"]
+    packets = counted(file.packets, "record" if file.sample else "packet")
+    parts = [f"{file.file}: {packets}{of_node}"]
     if file.first_ns is not None and file.last_ns is not None:
         parts.append(f"{_clock(file.first_ns)} to {_clock(file.last_ns)}")
     if file.truncated:
         parts.append(file.reason or "damaged or cut off at its end")
     if file.dropped is not None:
-        parts.append(f"{file.dropped} dropped")
+        parts.append(f"{file.dropped:,} dropped")
     return ", ".join(parts)
 
 
@@ -107,12 +110,12 @@ def _connection_lines(coverage: Coverage, *, verbose: bool) -> Iterator[str]:
     hidden = [each for each in found if each[0].kind is FateKind.HIDDEN]
     others = [each for each in found if each not in shown and each not in hidden]
     yield (
-        f"connections: {_sum(found)}, {_sum(shown)} resolved, {_sum(hidden)} hidden, "
-        f"{_sum(others)} not resolved"
+        f"connections: {_sum(found):,}, {_sum(shown):,} resolved, {_sum(hidden):,} hidden, "
+        f"{_sum(others):,} not resolved"
     )
     if verbose:
         for fate, count in (*hidden, *others):
-            yield f"  {count} {fate}"
+            yield f"  {count:,} {fate}"
     elif hidden:
         yield f"  hidden: {_listed(hidden)}"
     if others and not verbose:
@@ -128,12 +131,8 @@ def _sum(counts: Iterable[tuple[Fate, int]]) -> int:
 def _listed(counts: Iterable[tuple[Fate, int]]) -> str:
     """Fates under a heading, which their kind need not repeat."""
     return "; ".join(
-        f"{count} {fate.reason if fate.kind in NAMED_ABOVE else fate}" for fate, count in counts
+        f"{count:,} {fate.reason if fate.kind in NAMED_ABOVE else fate}" for fate, count in counts
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _clock(time_ns: int) -> str:

@@ -1,6 +1,7 @@
 """What the CLI knows of the terminal: notices on stderr, results on stdout, colour or not."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -226,6 +227,13 @@ def _not_written(path: Path, error: OSError) -> str:
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether somebody sits at a stream; nobody does where it was closed."""
     return stream is not None and stream.isatty()
+
+
+def terminal_width(output: Path | None) -> int | None:
+    """The columns of the terminal that a result goes to, None where it goes elsewhere."""
+    if output is not None or not is_terminal(sys.stdout):
+        return None
+    return shutil.get_terminal_size().columns
 
 
 def wants_color() -> bool:

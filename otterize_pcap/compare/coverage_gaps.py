@@ -8,6 +8,7 @@ no pod passes the client's node alone.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from otterize_pcap.counted import counted
 from otterize_pcap.flow_logs.flow import RECORD
 from otterize_pcap.graph.service_graph import (
     NEVER_CALLS,
@@ -61,7 +62,9 @@ def coverage_gaps(coverage: Coverage) -> tuple[Gap, ...]:
     if dropped:
         total = sum(file.dropped or 0 for file in dropped)
         where = _workloads(nodes, (file.node for file in dropped))
-        gaps.append(Gap(f"{total} packets were dropped while capturing", where))
+        gaps.append(
+            Gap(f"{counted(total, 'packet was', 'packets were')} dropped while capturing", where)
+        )
     gaps += [Gap(f"{file.file}: {_sampled(file)}", None) for file in coverage.files if file.sample]
     if not any(file.packets for file in coverage.files):
         gaps.append(Gap("the capture holds no packets", None))

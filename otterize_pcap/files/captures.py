@@ -15,7 +15,7 @@ from otterize_pcap.files.flow_log_files import (
     read_flow_logs,
     unanswering_nodes,
 )
-from otterize_pcap.files.found_files import find_captures
+from otterize_pcap.files.found_files import find_captures, refuse_foreign
 from otterize_pcap.files.manifest_files import checking, listed_files
 from otterize_pcap.files.node_folders import local_addresses, read_folder
 from otterize_pcap.files.opening import STDIN
@@ -91,6 +91,8 @@ def open_asked(
     named = [path for path in paths if path not in reduced and not is_of_logs(path, logs)]
     files = [path for path in named if path == STDIN or not path.is_dir()]
     if files and given is None:
+        if files[0] != STDIN:
+            refuse_foreign(files[0])
         message = (
             f"{files[0]}: a pcap file needs --snapshot FILE (what `kubectl get "
             "pods,services,endpointslices,nodes,replicasets,... -A -o json` prints)"

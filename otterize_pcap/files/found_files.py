@@ -11,7 +11,7 @@ from pathlib import Path
 
 from otterize_pcap.capture_dir import manifest_path, nodes_dir, pcap_dir, snapshot_path
 from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
-from otterize_pcap.files.opening import path_text
+from otterize_pcap.files.opening import path_text, require
 from otterize_pcap.files.recording_names import is_capture_name
 from otterize_pcap.records.archives import BLOCK, is_tar
 from otterize_pcap.records.compression import compression_of
@@ -162,6 +162,18 @@ def is_capture(path: Path) -> bool:
         # What unpacks it is not installed, or it is several: whoever reads it says so.
         return True
     return True
+
+
+def refuse_foreign(path: Path) -> None:
+    """See that a path is a capture, before anything is said of what it lacks.
+
+    Raises:
+        InputError: It is missing, or something else; the message says what.
+    """
+    require(path)
+    if path.is_file() and not is_capture(path):
+        with path.open("rb") as file:
+            open_capture(file, path_text(path))
 
 
 def _has_captures(directory: Path) -> bool:

@@ -12,6 +12,7 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from otterize_pcap.capture_dir import CapturedFile, Manifest, NodeCapture
+from otterize_pcap.counted import counted
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.copies import plain_blocks
 from otterize_pcap.files.opening import path_text
@@ -174,7 +175,7 @@ def _difference(
         return "not there, and manifest.json lists it"
     listed = file.listed
     if not file.is_packed and (size := file.path.stat().st_size) != listed.bytes:
-        return f"{size:,} bytes, and manifest.json lists {listed.bytes:,}"
+        return f"{counted(size, 'byte')}, and manifest.json lists {listed.bytes:,}"
     import hashlib  # noqa: PLC0415 - 4 ms of a start, and most need none
 
     digest, size = (begun.digest, begun.size) if begun else (hashlib.sha256(), 0)
@@ -188,7 +189,7 @@ def _difference(
         # Whoever reads it says why.
         return "cannot be compared with what manifest.json lists"
     if size != listed.bytes:
-        return f"{size:,} bytes decompressed, and manifest.json lists {listed.bytes:,}"
+        return f"{counted(size, 'byte')} decompressed, and manifest.json lists {listed.bytes:,}"
     if digest.hexdigest() != listed.sha256.lower():
         return "another content than manifest.json lists (SHA-256)"
     return None
@@ -210,4 +211,4 @@ def missing_packets(node: NodeCapture, packets: int) -> str | None:
     captured = node.packets.captured
     if node.reason is not None or captured is None or packets >= captured:
         return None
-    return f"{packets:,} packets, and manifest.json counts {captured:,}"
+    return f"{counted(packets, 'packet')}, and manifest.json counts {captured:,}"

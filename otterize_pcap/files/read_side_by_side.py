@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from otterize_pcap.counted import counted
 from otterize_pcap.files.recordings import Planned
 from otterize_pcap.table.read import Progress, ReadOptions
 
@@ -35,7 +36,7 @@ def read_side_by_side(
 
     everything = [path for planned in plans for path in planned.paths]
     with (
-        watch(f"{len(plans)} nodes", everything) as progress,
+        watch(counted(len(plans), "node"), everything) as progress,
         ThreadPoolExecutor(at_once) as pool,
     ):
         futures = [

@@ -87,10 +87,7 @@ def require_pyarrow(where: str) -> None:
     try:
         import pyarrow.parquet  # noqa: F401, PLC0415
     except ImportError as error:
-        message = (
-            f"{where}: reduced captures need pyarrow; install it with "
-            "`pip install 'otterize-pcap[tables]'`"
-        )
+        message = f"{where}: reduced captures need pyarrow; install it with `pip install pyarrow`"
         raise CaptureError(message) from error
 
 

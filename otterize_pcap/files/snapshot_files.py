@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 
+from otterize_pcap.capture_dir import snapshot_path
 from otterize_pcap.errors import InputError, SnapshotError
 from otterize_pcap.files.flow_log_files import flow_logs_among, read_flow_logs
 from otterize_pcap.files.opening import STDIN, map_file, path_text
@@ -48,6 +49,12 @@ def load_snapshot(paths: Iterable[Path]) -> Snapshot:
     return named
 
 
+def snapshot_of(path: Path) -> Path:
+    """The snapshot that lies in a capture directory; any other path is one itself."""
+    inside = snapshot_path(path)
+    return inside if path != STDIN and inside.is_file() else path
+
+
 def snapshot_documents(
     paths: Iterable[Path],
 ) -> tuple[Iterator[tuple[str, DocumentText | InputError]], set[str]]:
@@ -60,7 +67,7 @@ def snapshot_documents(
     """
     files: list[Path] = []
     inside: set[str] = set()
-    for path in paths:
+    for path in map(snapshot_of, paths):
         if path == STDIN or not path.is_dir():
             files.append(path)
             continue

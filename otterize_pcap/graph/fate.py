@@ -11,7 +11,8 @@ from enum import StrEnum
 class FateKind(StrEnum):
     """What is asked of a fate.
 
-    Of a `HIDDEN` connection both ends are known and an option leaves it out. `NOT_A_CALL` and
+    A `HIDDEN` connection is left out by an option; both ends are known, unless it is the time that
+    was asked for. `NOT_A_CALL` and
     `EXTERNAL_CLIENT` cannot be calls of a workload; of all others an end is not known. `OTHER` is
     what a newer version wrote into graph JSON.
     """

@@ -27,15 +27,24 @@ def parse_server(text: str) -> tuple[str, str]:
     return name, namespace
 
 
+def refuse_both(wanted: GraphFilter) -> None:
+    """Refuse a server together with namespaces: upstream has no meaning for both.
+
+    Raises:
+        UsageError: Both are asked for.
+    """
+    if wanted.server is not None and wanted.namespaces:
+        message = "--server cannot be used together with --namespace; drop one of them"
+        raise UsageError(message)
+
+
 def filter_graph(graph: ServiceGraph, wanted: GraphFilter) -> ServiceGraph:
     """The part of a graph that a filter keeps.
 
     Raises:
         UsageError: Both a server and namespaces are asked for.
     """
-    if wanted.server is not None and wanted.namespaces:
-        message = "--server cannot be used together with --namespace; drop one of them"
-        raise UsageError(message)
+    refuse_both(wanted)
     calls = [call for call in graph.calls if not _excluded(call, wanted.exclude_services)]
     if wanted.namespaces:
         calls = [call for call in calls if call.client.namespace in wanted.namespaces]

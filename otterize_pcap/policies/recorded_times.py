@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from otterize_pcap.compare.coverage_gaps import file_lack
+from otterize_pcap.counted import counted
 from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
 from otterize_pcap.intervals import Interval
 from otterize_pcap.node_status import NodeStatus
@@ -77,7 +78,9 @@ def _record(files: Iterable[FileCoverage], node: NodeCoverage | None) -> NodeRec
     times = [time for file in files for time in (file.first_ns, file.last_ns) if time]
     lacks = [file_lack(file) for file in files if file.truncated]
     lacks += [
-        f"{file.dropped} packets of node {file.node} were dropped" for file in files if file.dropped
+        f"node {file.node} dropped {counted(file.dropped, 'packet')}"
+        for file in files
+        if file.dropped
     ]
     if node is not None:
         if node.status is NodeStatus.CAPTURED:

@@ -176,7 +176,11 @@ def _time_reasons(seen: _Seen, gates: Gates) -> Iterator[Reason]:
     else:
         yield Reason(ReasonKind.OBSERVED, text)
     if seen.captures < gates.min_captures:
-        yield Reason(ReasonKind.CAPTURES, f"{gates.min_captures} captures are asked for", BOTH)
+        yield Reason(
+            ReasonKind.CAPTURES,
+            f"{counted(gates.min_captures, 'capture is', 'captures are')} asked for",
+            BOTH,
+        )
     if not seen.started:
         text = "no pod of it started meanwhile: calls at start-up were not seen"
         yield Reason(ReasonKind.RESTART, text, BOTH if gates.restart else ())
@@ -190,7 +194,9 @@ def _missed_reasons(seen: _Seen, gates: Gates) -> Iterator[Reason]:
     for text, count in sorted(seen.unread.items()):
         hides = text.startswith(HIDING)
         yield Reason(
-            ReasonKind.GAPS, f"{count} packets were not read: {text}", out if hides else ()
+            ReasonKind.GAPS,
+            f"{counted(count, 'packet was', 'packets were')} not read: {text}",
+            out if hides else (),
         )
     yield from _undecided_reasons(seen, gates)
 

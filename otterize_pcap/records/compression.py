@@ -217,7 +217,7 @@ def _open_lz4(source: io.RawIOBase) -> tuple[_Decompressor, tuple[type[Exception
 
 def _missing(kind: str, package: str) -> CaptureError:
     message = f"the capture is {kind}-compressed and the Python package {package} is not installed"
-    return CaptureError(f"{message}; run: pip install 'otterize-pcap[{kind}]', or decompress it")
+    return CaptureError(f"{message}; run: pip install {package}, or decompress it")
 
 
 def _not_built(kind: str) -> CaptureError:

@@ -51,6 +51,7 @@ def not_a_capture(head: bytes) -> str:
     return (
         _translated(head)
         or _packed(head)
+        or _document(head)
         or _behind_something(head)
         or _known(head)
         or f"no capture (it begins with {head[:4].hex(' ')}); pcap and pcapng are read: "
@@ -91,6 +92,51 @@ def _behind_something(head: bytes) -> str | None:
         f"a capture behind {at} other bytes ({_shown(head[:at])}); cut them off with "
         f"tail -c +{at + 1}, and keep stderr apart next time (2> FILE)"
     )
+
+
+_TEXTS = (
+    (rb'"format"\s*:\s*"otterize-graph"', "graph JSON, which has no packets; {GRAPH}"),
+    (rb'"?kind"?\s*:\s*"?ClientIntents', "ClientIntents, which have no packets; {GRAPH}"),
+    (
+        rb'"?kind"?\s*:\s*"?\w*NetworkPolicy\b',
+        "a network policy; give it to otterize netpol check, and a capture",
+    ),
+    (
+        rb'"profile"\s*:.*"nodes"\s*:|"nodes"\s*:.*"sha256"\s*:',
+        "a capture's manifest; give the directory that it lies in",
+    ),
+    (
+        rb'"?kind"?\s*:\s*"?(\w*List|Pod|Service|Deployment|Node)\b',
+        "objects of Kubernetes, not packets; give it with --snapshot, and a capture",
+    ),
+    (rb'"flow"\s*:\s*\{', "flows of Hubble, not packets; record packets with tcpdump -w FILE"),
+    (rb'"\$schema"[^,]*sarif|sarif-schema', "SARIF, what check or diff found, not packets"),
+    (rb"(?i)^\s*(<!doctype html|<html)", "a page of HTML, not packets"),
+    (rb"^\s*(<\?xml[^>]*>\s*)?<svg", "a picture (SVG), not packets"),
+)
+"""What texts say, and what the file is then."""
+_BINARIES = {
+    b"\x89PNG": "a picture (PNG), not packets",
+    b"\xff\xd8\xff": "a picture (JPEG), not packets",
+    b"%PDF": "a PDF, not packets",
+    b"\x7fELF": "a program, not packets",
+    b"PAR1": "a Parquet table, not packets",
+    b"ARROW1": "an Arrow table, not packets",
+    b"SQLite format 3": "a SQLite database, not packets",
+}
+_GRAPH = "intents list, export, graph, diff and check read it"
+
+
+def _document(head: bytes) -> str | None:
+    """A text or picture that people have beside captures."""
+    for begin, what in _BINARIES.items():
+        if head.startswith(begin):
+            return what
+    start = head[:4096]
+    if b"\0" in start:
+        return None
+    found = (what for pattern, what in _TEXTS if re.search(pattern, start, re.DOTALL))
+    return next((what.replace("{GRAPH}", _GRAPH) for what in found), None)
 
 
 def _packed(head: bytes) -> str | None:

@@ -6,6 +6,7 @@ clock of its own. Blocks that hold no packet are passed over; of statistics only
 
 import struct
 
+from otterize_pcap.counted import counted
 from otterize_pcap.records.pcapng_interface import Interface, options, parse_interface
 from otterize_pcap.records.stream import (
     MAX_CAPTURED,
@@ -165,14 +166,14 @@ class PcapngReader:
         """Whether the second length of the block from `begin`, at `at` of the window, is right."""
         (again,) = struct.unpack_from(f"{self.order}I", self.window.data, at)
         if again != length:
-            what = f"a block that says it has {length} bytes and then {again}"
+            what = f"a block that says it has {counted(length, 'byte')} and then {again}"
             self.ending.damage = damaged(self._name, begin, what)
         return bool(again == length)
 
     def _parse(self, kind: int, body: bytes) -> Record | None:
         shortest = {INTERFACE_DESCRIPTION: 8, INTERFACE_STATISTICS: 12, SIMPLE_PACKET: 4}
         if len(body) < shortest.get(kind, 20):
-            self._damage(f"a block of type {kind} with {len(body)} bytes in it")
+            self._damage(f"a block of type {kind} with {counted(len(body), 'byte')} in it")
             return None
         if kind == INTERFACE_DESCRIPTION:
             if len(self.interfaces) == MAX_INTERFACES:

@@ -18,6 +18,8 @@ def render_dot(picture: Picture) -> str:
     lines = [
         "digraph calls {",
         "  rankdir=LR;",
+        # Without, dot gives up on some graphs with clusters ("init_rank").
+        "  newrank=true;",
         '  node [shape=box, style=rounded, fontname="sans-serif"];',
         '  edge [fontname="sans-serif", fontsize=10];',
     ]

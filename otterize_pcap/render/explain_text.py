@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from otterize_pcap.connections.rule import Rule
+from otterize_pcap.counted import counted
 from otterize_pcap.explain.explanation import (
     End,
     ExplainedConnection,
@@ -29,7 +30,7 @@ def render_explanation(explanation: Explanation) -> str:
     """An explanation as text: the verdict first, then each connection."""
     verdict = "is an edge" if explanation.is_edge else "is no edge"
     lines = [f"{explanation.client} → {explanation.server} {verdict}"]
-    lines += [f"  {count} {fate}" for fate, count in explanation.fates]
+    lines += [f"  {count:,} {fate}" for fate, count in explanation.fates]
     if explanation.looked_up:
         text = "looked up in DNS, which alone is no call (S42)"
         lines.append(f"  {explanation.looked_up} {text}")
@@ -38,7 +39,7 @@ def render_explanation(explanation: Explanation) -> str:
         lines += ["", *_connection(connection)]
     hidden = sum(count for _, count in explanation.fates) - len(explanation.connections)
     if hidden:
-        lines += ["", f"({hidden} more; --most shows them)"]
+        lines += ["", f"({hidden:,} more; --most shows them)"]
     for lookup in explanation.lookups:
         lines += ["", *_lookup(lookup)]
     # Whole lines: names of files and nodes are anybody's, as those of pods are.
@@ -84,8 +85,8 @@ def _counted(connection: ExplainedConnection) -> str:
     if not any(connection.packets) and all(leg.in_lines for leg in connection.recorded):
         return "not counted"
     return (
-        f"{sent} to the server ({sent_bytes} bytes), {answered} to the client "
-        f"({answered_bytes} bytes)"
+        f"{sent:,} to the server ({counted(sent_bytes, 'byte')}), "
+        f"{answered:,} to the client ({counted(answered_bytes, 'byte')})"
     )
 
 

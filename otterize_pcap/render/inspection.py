@@ -2,6 +2,7 @@
 
 import msgspec
 
+from otterize_pcap.counted import counted
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.inspect_snapshot import Inspection
 
@@ -9,9 +10,10 @@ from otterize_pcap.inspect_snapshot import Inspection
 def render_inspection(found: Inspection) -> str:
     """What a snapshot holds and lacks, as text."""
     objects = ", ".join(f"{count} {kind}" for kind, count in found.kinds)
+    addresses = counted(found.addresses, "address", "addresses")
     lines = [
         f"objects    {printable(objects)}",
-        f"pods       {found.workloads} workloads on {found.addresses} addresses",
+        f"pods       {counted(found.workloads, 'workload')} on {addresses}",
     ]
     if found.taken:
         lines.append(f"taken      {found.taken}")

@@ -29,10 +29,8 @@ class Place:
 def lay_out(picture: Picture) -> tuple[Place, ...]:
     """A place for each node, in the order of the nodes."""
     count = len(picture.nodes)
-    edges = sorted({(edge.client, edge.server) for edge in picture.edges})
-    forward = _without_cycles(count, edges)
-    columns = _columns(count, forward)
-    order = _ordered(columns, edges)
+    edges = pairs_of(picture)
+    order = in_order(in_columns(count, edges), edges)
     places = [Place(0, 0.0)] * count
     for column, nodes in enumerate(order):
         for row, node in enumerate(nodes):
@@ -41,6 +39,16 @@ def lay_out(picture: Picture) -> tuple[Place, ...]:
 
 
 Edges = Sequence[tuple[int, int]]
+
+
+def pairs_of(picture: Picture) -> Edges:
+    """Who calls whom, each pair once, sorted."""
+    return sorted({(edge.client, edge.server) for edge in picture.edges})
+
+
+def in_columns(count: int, edges: Edges) -> list[list[int]]:
+    """Nodes by column, clients left of their servers as far as no cycle forbids it."""
+    return _columns(count, _without_cycles(count, edges))
 
 
 def _neighbours(edges: Edges) -> dict[int, list[int]]:
@@ -116,7 +124,7 @@ def _depths(count: int, forward: Edges) -> list[int]:
     return depth
 
 
-def _ordered(columns: list[list[int]], edges: Edges) -> list[list[int]]:
+def in_order(columns: list[list[int]], edges: Edges) -> list[list[int]]:
     """Each column by the mean place of its nodes' neighbours, swept to and fro."""
     near = _neighbours([*edges, *((server, client) for client, server in edges)])
     place = {node: row / len(column) for column in columns for row, node in enumerate(column)}

@@ -1,11 +1,16 @@
 """`list --wide`: one line for each port of each call, in columns."""
 
+from collections.abc import Container, Sequence
+from textwrap import wrap
+
 from otterize_pcap.api_groups import written_kind
 from otterize_pcap.graph.call_rows import CallRow, call_rows
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.graph.service_graph import ServiceGraph
 
-HEADINGS = (
+ABSENT = "-"
+GAP = "   "
+COLUMNS = (
     "CLIENT",
     "NAMESPACE",
     "KIND",
@@ -18,22 +23,61 @@ HEADINGS = (
     "LAST SEEN",
     "OUTCOME",
 )
-ABSENT = "-"
-GAP = "   "
+# What is left out where a terminal has no room, the least missed first.
+NARROWER = (
+    (),
+    ("KIND",),
+    ("KIND", "LAST SEEN"),
+    ("KIND", "LAST SEEN", "FIRST SEEN"),
+    ("KIND", "LAST SEEN", "FIRST SEEN", "OUTCOME"),
+)
 
 
-def render_wide(graph: ServiceGraph) -> str:
-    """A table with headings; empty for a graph without calls."""
-    lines = [_cells(row) for row in call_rows(graph)]
-    if not lines:
+def render_wide(graph: ServiceGraph, width: int | None = None) -> str:
+    """A table with headings; empty for a graph without calls.
+
+    Args:
+        graph: The calls.
+        width: Columns of a terminal: those of the table that fit are shown, and where too few do,
+            each port has lines of its own. None where there is no limit.
+    """
+    rows = [_cells(row) for row in call_rows(graph)]
+    if not rows:
         return ""
-    table = [HEADINGS, *lines]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for left_out in NARROWER:
+        table = _table(rows, left_out)
+        if width is None or max(map(len, table.splitlines())) <= width:
+            return table
+    return "\n".join(_stacked(row, width or 0) for row in rows)
+
+
+def _table(rows: Sequence[Sequence[str]], left_out: Container[str]) -> str:
+    kept = [place for place, name in enumerate(COLUMNS) if name not in left_out]
+    lines = [[line[place] for place in kept] for line in (COLUMNS, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join(
         GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         + "\n"
-        for line in table
+        for line in lines
     )
+
+
+def _stacked(row: Sequence[str], width: int) -> str:
+    """One port in lines of its own, wrapped."""
+    client, client_namespace, client_kind, server, server_namespace, server_kind, *rest = row
+    port, connections, first, last, outcome = rest
+    texts = (
+        f"{client}.{client_namespace} ({client_kind})",
+        f"  -> {server}.{server_namespace} ({server_kind}) {port}",
+        f"  connections: {connections} ({outcome})",
+        f"  seen: {first} to {last}",
+    )
+    lines = (
+        line
+        for text in texts
+        for line in wrap(text, max(width, 20), subsequent_indent="     ", break_on_hyphens=False)
+    )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _cells(row: CallRow) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from otterize_pcap.compare.findings import ERROR, Finding, FindingList, of_level
+from otterize_pcap.counted import counted
 from otterize_pcap.graph.naming import printable
 
 # A comment on GitHub holds 65,536 characters; room is left for the last line.
@@ -18,8 +19,8 @@ PLAIN = re.compile(r"[A-Za-z0-9._:/-]+")
 def render_markdown(found: FindingList) -> str:
     """A heading, a count, why it proves nothing, and a table of the findings."""
     errors = len(of_level(found.findings, ERROR))
-    passed = f"{_count(len(found.passed), 'call')} {found.are}"
-    head = f"### {found.title}\n\n**{_count(errors, 'finding')}**, {passed}.\n"
+    passed = f"{counted(len(found.passed), 'call')} {found.are}"
+    head = f"### {found.title}\n\n**{counted(errors, 'finding')}**, {passed}.\n"
     head += "".join(f"\n**Too little was seen:** {_escaped(why)}\n" for why in found.unmet)
     if not found.findings:
         return head
@@ -28,14 +29,10 @@ def render_markdown(found: FindingList) -> str:
     for row, left in _rows(found):
         length += len(row) + 1
         if length > MAX_LENGTH:
-            lines += ["", f"{left} more are not shown here."]
+            lines += ["", f"{left:,} more are not shown here."]
             break
         lines.append(row)
     return head + "\n".join(lines) + "\n"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _rows(found: FindingList) -> Iterator[tuple[str, int]]:

@@ -6,6 +6,7 @@ Mermaid refuses a text of more than 50,000 characters or 500 edges, so this does
 import re
 from collections.abc import Iterator
 
+from otterize_pcap.counted import counted
 from otterize_pcap.errors import UsageError
 from otterize_pcap.render.picture import ADDED, CHANGED, NOT_SEEN, REMOVED, Picture
 
@@ -28,8 +29,9 @@ def render_mermaid(picture: Picture) -> str:
     text = "\n".join(_lines(picture)) + "\n"
     if len(picture.edges) > MAX_EDGES or len(text) > MAX_LENGTH:
         message = (
-            f"{len(picture.edges)} calls are too many for Mermaid ({MAX_EDGES} edges, "
-            f"{MAX_LENGTH} characters); keep a namespace with -n, or use --format html or svg"
+            f"{counted(len(picture.edges), 'call is', 'calls are')} too many for Mermaid "
+            f"({MAX_EDGES} edges, {MAX_LENGTH} characters); keep a namespace with -n, or use "
+            "--format html or svg"
         )
         raise UsageError(message)
     return text

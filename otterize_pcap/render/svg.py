@@ -8,49 +8,54 @@ from html import escape
 
 from otterize_pcap.graph.naming import port_list
 from otterize_pcap.graph.service_graph import ATTEMPTED, LOOKUP
-from otterize_pcap.render.layout import Place, lay_out
-from otterize_pcap.render.picture import (
-    ADDED,
-    CHANGED,
-    NOT_SEEN,
-    REMOVED,
-    UNMARKED,
-    Edge,
-    Node,
-    Picture,
-)
+from otterize_pcap.render.picture import NOT_SEEN, UNMARKED, Edge, Node, Picture
+from otterize_pcap.render.routes import Routes, Spot, find_routes
+from otterize_pcap.render.svg_legend import draw_legend, legend
+from otterize_pcap.render.svg_style import CHARACTER, COLORS, FILLS, OUTSIDE, dash
 
-CHARACTER, PADDING, HEIGHT = 7.2, 12, 30
+PADDING, HEIGHT = 12, 30
 ROW, GAP, MARGIN = 48, 110, 24
 LONGEST = 42
+ASIDE = 7
+"""How far from a box's middle lines leave and enter that lead back."""
 # Beyond so many edges, those without a mark are drawn faint.
 MANY = 500
 
-COLORS = {
-    UNMARKED: "#57606a",
-    ADDED: "#1a7f37",
-    REMOVED: "#cf222e",
-    CHANGED: "#9a6700",
-    NOT_SEEN: "#8c959f",
-}
-DASHES = {REMOVED: "6 4", NOT_SEEN: "2 4"}
-# One fill for each namespace, used again from the start when there are more.
-FILLS = ("#ddf4ff", "#dafbe1", "#fff8c5", "#ffeff7", "#fbefff", "#ffebe9", "#eaeef2", "#fff1e5")
-OUTSIDE = "#ffffff"
+Point = tuple[float, float]
+Curve = list[Point]
+"""A beginning, and for each Bézier curve two control points and its end."""
 
 
 def render_svg(picture: Picture) -> str:
-    """The whole picture; a call's ports show where the pointer rests on it."""
-    boxes = _boxes(picture)
-    width = max((box.right for box in boxes), default=0.0) + MARGIN
-    height = max((box.middle for box in boxes), default=0.0) + HEIGHT / 2 + MARGIN
+    """The whole picture, its legend below; a call's ports show where the pointer rests on it."""
+    routes, fills = find_routes(picture), _fills(picture)
+    columns = _columns(picture, routes)
+    boxes = [
+        _Box(
+            *columns[spot.column], _y(spot), OUTSIDE if node.is_external else fills[node.namespace]
+        )
+        for node, spot in zip(picture.nodes, routes.nodes, strict=True)
+    ]
+    curves = [
+        _curve(boxes[edge.client], boxes[edge.server], _stretches(way, columns))
+        for edge, way in zip(picture.edges, routes.ways, strict=True)
+    ]
+    # A curve lies within the hull of its points.
+    right = max((x for curve in curves for x, _ in curve), default=0.0)
+    right = max([right, *(box.right for box in boxes)])
+    bottom = max((box.middle + HEIGHT / 2 for box in boxes), default=0.0)
+    bottom = max([bottom, *(_y(spot) for way in routes.ways for spot in way)])
+    key = draw_legend(legend(picture, fills), MARGIN, bottom + MARGIN, right)
+    width = max(right, key.right) + MARGIN
+    height = max(bottom, key.bottom) + MARGIN
     size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="13">',
         *_markers(),
         '<rect width="100%" height="100%" fill="#ffffff"/>',
-        *(_edge(picture, boxes, edge) for edge in picture.edges),
+        *(_edge(picture, *each) for each in zip(picture.edges, curves, strict=True)),
         *(line for node, box in zip(picture.nodes, boxes, strict=True) for line in box.lines(node)),
+        *key.lines,
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
@@ -70,7 +75,7 @@ class _Box:
         yield (
             f'<rect x="{self.left:.1f}" y="{self.middle - HEIGHT / 2:.1f}" '
             f'width="{self.width:.1f}" height="{HEIGHT}" rx="6" fill="{self.fill}" '
-            f'stroke="#57606a"{_dash(NOT_SEEN) if node.is_external else ""}/>'
+            f'stroke="#57606a"{dash(NOT_SEEN) if node.is_external else ""}/>'
         )
         yield (
             f'<text x="{self.left + self.width / 2:.1f}" y="{self.middle + 4.5:.1f}" '
@@ -78,73 +83,89 @@ class _Box:
         )
 
 
-def _boxes(picture: Picture) -> list[_Box]:
-    """A box for each node; those of a column are as wide as the widest, so that no call hides."""
-    places = lay_out(picture)
-    widths = _column_widths(picture, places)
-    lefts = [MARGIN + sum(widths[:column]) + column * GAP for column in range(len(widths))]
-    top = min((place.row for place in places), default=0.0)
-    fills = {
+def _fills(picture: Picture) -> dict[str, str]:
+    return {
         namespace: FILLS[index % len(FILLS)] for index, namespace in enumerate(picture.namespaces)
     }
+
+
+def _columns(picture: Picture, routes: Routes) -> list[tuple[float, float]]:
+    """The left edge and width of each column: all its boxes are as wide as the widest."""
+    widths: dict[int, float] = {}
+    for node, spot in zip(picture.nodes, routes.nodes, strict=True):
+        width = min(len(node.label), LONGEST) * CHARACTER + 2 * PADDING
+        widths[spot.column] = max(widths.get(spot.column, 0.0), width)
+    found: list[tuple[float, float]] = []
+    left = float(MARGIN)
+    for column in sorted(widths):
+        found.append((left, widths[column]))
+        left += widths[column] + GAP
+    return found
+
+
+def _y(spot: Spot) -> float:
+    return MARGIN - (ROW - HEIGHT) / 2 + spot.row * ROW
+
+
+def _stretches(
+    way: Sequence[Spot], columns: Sequence[tuple[float, float]]
+) -> list[tuple[float, float, float]]:
+    """The channels that an edge passes: from where, to where, at which height."""
+    return [(columns[spot.column][0], sum(columns[spot.column]), _y(spot)) for spot in way]
+
+
+def _curve(start: _Box, end: _Box, way: Sequence[tuple[float, float, float]]) -> Curve:
+    """From the client to the server, through the channels between their columns."""
+    if end.left > start.right:
+        curve = [(start.right, start.middle)]
+        for left, right, height in way:
+            _bend(curve, (left, height))
+            curve += [(left, height), (right, height), (right, height)]
+        _bend(curve, (end.left - 2, end.middle))
+        return curve
+    if end.right < start.left:
+        curve = [(start.left, start.middle + ASIDE)]
+        for left, right, height in way:
+            _bend(curve, (right, height))
+            curve += [(right, height), (left, height), (left, height)]
+        _bend(curve, (end.right + 2, end.middle + ASIDE))
+        return curve
+    # In one column: around on the right.
+    bend = GAP / 2
+    begin, goal = start.middle - ASIDE, end.middle + ASIDE
     return [
-        _Box(
-            lefts[place.column],
-            widths[place.column],
-            MARGIN + HEIGHT / 2 + (place.row - top) * ROW,
-            OUTSIDE if node.is_external else fills[node.namespace],
-        )
-        for node, place in zip(picture.nodes, places, strict=True)
+        (start.right, begin),
+        (start.right + bend, begin),
+        (end.right + bend, goal),
+        (end.right + 2, goal),
     ]
 
 
-def _column_widths(picture: Picture, places: Sequence[Place]) -> list[float]:
-    widths: dict[int, float] = {}
-    for node, place in zip(picture.nodes, places, strict=True):
-        width = min(len(node.label), LONGEST) * CHARACTER + 2 * PADDING
-        widths[place.column] = max(widths.get(place.column, 0.0), width)
-    return [widths[column] for column in sorted(widths)]
+def _bend(curve: Curve, end: Point) -> None:
+    """Lead a curve on to a point, level at both ends."""
+    x, y = curve[-1]
+    half = (x + end[0]) / 2
+    curve += [(half, y), (half, end[1]), end]
 
 
-def _edge(picture: Picture, boxes: Sequence[_Box], edge: Edge) -> str:
-    start, end = boxes[edge.client], boxes[edge.server]
+def _edge(picture: Picture, edge: Edge, curve: Curve) -> str:
     client, server = picture.nodes[edge.client].label, picture.nodes[edge.server].label
     said = " ".join(
         filter(None, (client, "→", server, port_list(edge.call), edge.mark, edge.remark))
     )
-    dash = _dash(edge.mark)
+    dashed = dash(edge.mark)
     if not edge.mark and edge.call.status in (ATTEMPTED, LOOKUP):
-        dash = _dash(NOT_SEEN)
+        dashed = dash(NOT_SEEN)
         said += f" ({edge.call.status})"
     faint = ' stroke-opacity="0.4"' if len(picture.edges) > MANY and not edge.mark else ""
+    first, *others = (f"{x:.1f} {y:.1f}" for x, y in curve)
+    path = f"M{first} C{' '.join(others)}"
     return (
-        f'<path d="{_curve(start, end)}" fill="none" stroke="{COLORS[edge.mark]}"{faint} '
-        f'stroke-width="{1.2 if edge.mark == UNMARKED else 2}"{dash} '
+        f'<path d="{path}" fill="none" stroke="{COLORS[edge.mark]}"{faint} '
+        f'stroke-width="{1.2 if edge.mark == UNMARKED else 2}"{dashed} '
         f'marker-end="url(#arrow-{edge.mark.replace(" ", "-")})">'
         f"<title>{escape(said)}</title></path>"
     )
-
-
-def _curve(start: _Box, end: _Box) -> str:
-    """From the right side of the client to the server: its left side, or around to its right."""
-    if end.left > start.right:
-        bend = (end.left - start.right) / 2
-        return (
-            f"M{start.right:.1f} {start.middle:.1f} C{start.right + bend:.1f} {start.middle:.1f} "
-            f"{end.left - bend:.1f} {end.middle:.1f} {end.left - 2:.1f} {end.middle:.1f}"
-        )
-    bend = GAP / 2
-    aside = 8 if start is end else 0
-    return (
-        f"M{start.right:.1f} {start.middle - aside:.1f} "
-        f"C{start.right + bend:.1f} {start.middle - aside:.1f} "
-        f"{end.right + bend:.1f} {end.middle + aside:.1f} {end.right + 2:.1f} "
-        f"{end.middle + aside:.1f}"
-    )
-
-
-def _dash(mark: str) -> str:
-    return f' stroke-dasharray="{DASHES[mark]}"' if mark in DASHES else ""
 
 
 def _markers() -> Iterator[str]:

@@ -22,6 +22,7 @@ from otterize_pcap.graph.service_graph import (
     Workload,
     call_order,
 )
+from otterize_pcap.intervals import Interval
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES, UDP
 from otterize_pcap.resolve.cluster_dns import ClusterDns
 from otterize_pcap.resolve.resolution import (
@@ -42,8 +43,12 @@ HIDDEN_HALF = Fate(FateKind.HIDDEN, "one direction alone of a connection older t
 HIDDEN_LABEL = Fate(FateKind.HIDDEN, "excluded label")
 HIDDEN_CLIENT = Fate(FateKind.HIDDEN, "client not selected")
 HIDDEN_NAMESPACE = Fate(FateKind.HIDDEN, "excluded namespace")
+HIDDEN_TIME = Fate(FateKind.HIDDEN, "outside the time asked for")
 HIDDEN_BY_OPTION = frozenset(
-    (HIDDEN_DNS, HIDDEN_SELF, HIDDEN_HALF, HIDDEN_LABEL, HIDDEN_CLIENT, HIDDEN_NAMESPACE)
+    (
+        *(HIDDEN_DNS, HIDDEN_SELF, HIDDEN_HALF, HIDDEN_LABEL, HIDDEN_CLIENT, HIDDEN_NAMESPACE),
+        HIDDEN_TIME,
+    )
 )
 """Of calls between workloads that took place, or may have."""
 
@@ -54,10 +59,11 @@ NO_VALUE = "no_value"
 class Inclusion:
     """Which resolved connections become calls; the defaults are the rules' own.
 
-    `exclude_labels` are (key, value) pairs of pod labels, `exclude_namespaces` names: an edge is
-    dropped if either side matches (S60). `client_labels` are those that a client's pod must have,
-    all of them. `distinct_by_label` is the key of a pod label by whose
-    values clients are told apart.
+    `exclude_labels` are (key, value) pairs of pod labels, the value None where any will do;
+    `exclude_namespaces` are names: an edge is dropped if either side matches (S60).
+    `client_labels` are those that a client's pod must have, all of them. `distinct_by_label` is the
+    key of a pod label by whose values clients are told apart. Some of a connection must lie
+    `within` a time (ns since the epoch).
     """
 
     attempts: bool = False
@@ -66,10 +72,11 @@ class Inclusion:
     internet: bool = False
     lookups: bool = False
     self_calls: bool = True
-    exclude_labels: tuple[tuple[str, str], ...] = ()
+    exclude_labels: tuple[tuple[str, str | None], ...] = ()
     exclude_namespaces: frozenset[str] = frozenset()
     client_labels: tuple[tuple[str, str], ...] = ()
     distinct_by_label: str = ""
+    within: Interval | None = None
 
 
 @dataclass(slots=True)
@@ -234,6 +241,9 @@ def fate_of(
     cluster_dns: ClusterDns,
 ) -> Fate:
     """What becomes of a connection: shown, hidden and why, or why it is not resolved."""
+    seen, within = resolution.connection, inclusion.within
+    if within is not None and not within.touches(seen.first_ns, seen.last_ns, 0):
+        return HIDDEN_TIME
     if isinstance(resolution, Unresolved):
         return resolution.fate
     connection, server = resolution.connection, resolution.server
@@ -278,6 +288,7 @@ def _excluded(resolved: AnyResolved, inclusion: Inclusion) -> Fate | None:
         if party.workload.namespace in inclusion.exclude_namespaces:
             return HIDDEN_NAMESPACE
         labels = party.pod.labels if party.pod else {}
-        if any(labels.get(key) == value for key, value in inclusion.exclude_labels):
-            return HIDDEN_LABEL
+        for key, value in inclusion.exclude_labels:
+            if key in labels and value in (None, labels[key]):
+                return HIDDEN_LABEL
     return None

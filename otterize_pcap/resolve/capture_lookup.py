@@ -19,6 +19,7 @@ from otterize_pcap.resolve.cluster_dns import ClusterDns, ServiceName
 from otterize_pcap.resolve.identity import ANNOTATIONS, Identities, NamedBy
 from otterize_pcap.resolve.resolve import DEFAULT_SLACK_NS, Resolver
 from otterize_pcap.resolve.service_routes import ServiceRoutes
+from otterize_pcap.resolve.time_asked import TimeAsked
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.rows import Endpoint
 
@@ -28,7 +29,8 @@ class Rules:
     """The options that change how a capture is understood; the defaults are the rules' own.
 
     `cluster_dns` are Services, (namespace, name), that are the cluster's DNS as well (S45).
-    `force` goes on where a capture and a snapshot do not belong together (S13).
+    `force` goes on where a capture and a snapshot do not belong together (S13). `time` is when
+    connections must have been there.
     """
 
     slack_ns: int = DEFAULT_SLACK_NS
@@ -39,6 +41,7 @@ class Rules:
     workload_labels: tuple[str, ...] = ()
     cluster_dns: tuple[ServiceName, ...] = ()
     force: bool = False
+    time: TimeAsked = field(default_factory=TimeAsked)
 
 
 def identities_under(rules: Rules, snapshot: Snapshot) -> Identities:

@@ -26,10 +26,11 @@ MADE_FOR_ANOTHER = frozenset({"Job", "Pod", "ReplicaSet", "ReplicationController
 
 
 class NamedBy(StrEnum):
-    """Which of its owners names a pod: the one that nothing owns, or who made the pod."""
+    """Who names a pod: the owner that nothing owns, who made the pod, or the pod itself."""
 
     ROOT = "root"
     NEAREST = "nearest"
+    POD = "pod"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,8 @@ class Identities:
         return tuple(sorted((one, above) for one, above in found.items() if one != above))
 
     def _identify(self, pod: Pod) -> Identity:
+        if self._owner == NamedBy.POD:
+            return Identity(Workload(pod.name, pod.namespace, "Pod"))
         for key in self._annotations:
             name = pod.annotations.get(key)
             if name:

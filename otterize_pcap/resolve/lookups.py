@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from otterize_pcap.connections.dns_answers import Answer
 from otterize_pcap.connections.names import Names
 from otterize_pcap.graph.service_graph import LOOKUP, Call, Workload, call_order
+from otterize_pcap.intervals import Interval
 from otterize_pcap.resolve.api_server import API_SERVER_NAME
 from otterize_pcap.resolve.holders import Holders
 from otterize_pcap.resolve.resolution import API_SERVER, Party
@@ -33,10 +34,15 @@ def find_lookups(names: Names, snapshot: Snapshot, holders: Holders) -> Iterator
             yield Lookup(client, server, answer)
 
 
-def add_lookups(calls: Iterable[Call], lookups: Iterable[Lookup]) -> tuple[Call, ...]:
-    """The calls, and one marked `lookup` for each Service that was only looked up."""
+def add_lookups(
+    calls: Iterable[Call], lookups: Iterable[Lookup], within: Interval | None = None
+) -> tuple[Call, ...]:
+    """The calls, and one marked `lookup` for each Service that was only looked up, at any time."""
     found = {(call.client, call.server): call for call in calls}
     for lookup in lookups:
+        time_ns = lookup.answer.time_ns
+        if within is not None and not within.touches(time_ns, time_ns, 0):
+            continue
         call = Call(lookup.client.workload, lookup.server, LOOKUP)
         found.setdefault((call.client, call.server), call)
     return tuple(sorted(found.values(), key=call_order))

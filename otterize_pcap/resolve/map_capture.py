@@ -1,7 +1,8 @@
 """One capture → its resolved connections and service graph: the stages in order."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from otterize_pcap.connections.clocks import ClockFacts
@@ -10,6 +11,7 @@ from otterize_pcap.connections.legs import leg_order
 from otterize_pcap.graph.service_graph import (
     Coverage,
     External,
+    FileCoverage,
     ServiceGraph,
     Workload,
 )
@@ -69,6 +71,7 @@ class MappedCapture:
                 contents.nodes,
                 contents.dumps,
             )
+        within = rules.time.within(_last_ns(contents.files))
         self._found = GroupedConnections(
             contents.recordings,
             self._lookup.routes,
@@ -81,7 +84,7 @@ class MappedCapture:
         self.offsets: Mapping[str, int] = self._found.offsets
         self.resolver = self._lookup.resolver(self._found.other_readings)
         self.cluster_dns: ClusterDns = self._lookup.cluster_dns
-        self.inclusion = rules.inclusion
+        self.inclusion = replace(rules.inclusion, within=within)
         self.clocks_disagree = bool(self._found.other_readings)
 
     @property
@@ -91,13 +94,45 @@ class MappedCapture:
 
     @cached_property
     def groups(self) -> list[GroupResolution]:
-        """The groups of connections, with what becomes of each."""
-        return [self._answers.judge(each) for each in self._of_groups]
+        """The groups of connections, with what becomes of each, within the time asked for."""
+        return list(filter(self._is_within, self._judged))
 
     @cached_property
     def odd(self) -> list[Resolution]:
-        """What becomes of each connection that is in no group."""
+        """What becomes of each connection that is in no group, within the time asked for."""
+        within = self.inclusion.within
+        if within is None:
+            return self._judged_odd
+        return [
+            each
+            for each in (*self._judged_odd, *self._each(self._straddles))
+            if within.touches(each.connection.first_ns, each.connection.last_ns, 0)
+        ]
+
+    @cached_property
+    def _judged(self) -> list[GroupResolution]:
+        return [self._answers.judge(each) for each in self._of_groups]
+
+    @cached_property
+    def _judged_odd(self) -> list[Resolution]:
         return [*(self._answers.judge(each) for each in self._of_odd), *self._of_logs]
+
+    def _is_within(self, resolution: GroupResolution) -> bool:
+        """Whether all of a group's connections lie within the time asked for."""
+        within, seen = self.inclusion.within, resolution.connection
+        return within is None or within.covers(seen.first_ns, seen.last_ns, 0)
+
+    def _straddles(self, resolution: GroupResolution) -> bool:
+        """Whether some of a group's connections may lie within the time asked for, and others not.
+
+        Some of them have to be looked at one by one, which sums do not allow.
+        """
+        within, seen = self.inclusion.within, resolution.connection
+        return (
+            within is not None
+            and within.touches(seen.first_ns, seen.last_ns, 0)
+            and not self._is_within(resolution)
+        )
 
     @cached_property
     def _of_groups(self) -> list[GroupResolution]:
@@ -171,10 +206,10 @@ class MappedCapture:
             return wanted(resolution) or (self._goes_by_names and _is_outside(resolution))
 
         yield from filter(wanted, self._each(could_be))
-        yield from filter(wanted, self.odd)
+        yield from filter(wanted, self._judged_odd)
 
     def addressed(self) -> Iterator[Resolution | GroupResolution]:
-        """All connections, in groups as far as a group tells the addresses of each."""
+        """All connections asked for, in groups as far as a group tells the addresses of each."""
 
         def is_vague(resolution: GroupResolution) -> bool:
             by_name = self._goes_by_names and _is_outside(resolution)
@@ -182,13 +217,13 @@ class MappedCapture:
 
         yield from self.odd
         yield from (resolution for resolution in self.groups if not is_vague(resolution))
-        yield from self._each(is_vague)
+        yield from self._each(lambda each: is_vague(each) and self._is_within(each))
 
     def _each(self, wanted: Callable[[GroupResolution], bool]) -> Iterator[Resolution]:
         """Each connection of the groups that are wanted."""
         chosen = {
             resolution.connection.number: resolution
-            for resolution in self.groups
+            for resolution in self._judged
             if wanted(resolution)
         }
         for number, connection in self._found.connections(chosen.keys()):
@@ -199,9 +234,9 @@ class MappedCapture:
         """The service graph."""
         lookup, contents, rules = self._lookup, self._lookup.contents, self._lookup.rules
         counted = self._counted()
-        calls, fates, hidden = build_calls(counted, rules.inclusion, lookup.cluster_dns)
+        calls, fates, hidden = build_calls(counted, self.inclusion, lookup.cluster_dns)
         if rules.inclusion.lookups:
-            calls = add_lookups(calls, self.lookups)
+            calls = add_lookups(calls, self.lookups, self.inclusion.within)
         if self._found.ageless:
             fates[AGELESS] += len(self._found.ageless)
         skipped = Counter(contents.skipped)
@@ -228,13 +263,13 @@ class MappedCapture:
             outside=ends_outside(counted, lookup.snapshot),
             aside=contents.aside,
         )
-        nearest = rules.owner == NamedBy.NEAREST
+        by_root = rules.owner == NamedBy.ROOT
         return ServiceGraph(
             calls,
             coverage,
             hidden,
             inferred_names(lookup.identities, calls),
-            *((lookup.owners, ()) if nearest else ((), lookup.owners)),
+            *(((), lookup.owners) if by_root else (lookup.owners, ())),
         )
 
     def _notes(self, ambiguous: int) -> Iterator[str]:
@@ -253,9 +288,7 @@ class MappedCapture:
             lookup.snapshot,
             {each.node for each in contents.recordings if each.files},
             {each.name for each in contents.coverage_nodes},
-            max(
-                (file.last_ns for file in contents.files if file.last_ns is not None), default=None
-            ),
+            _last_ns(contents.files),
         )
         ends = TunnelEnds(lookup.snapshot, contents.nodes)
         opened = any(
@@ -265,11 +298,16 @@ class MappedCapture:
 
     def _counted(self) -> list[Resolution | GroupResolution]:
         """All connections, in groups as far as a group says all of them."""
-        if not self._goes_by_names:
-            return [*self.odd, *self.groups]
-        # A name belongs to a single connection, so that none can stand for others.
-        inside = [resolution for resolution in self.groups if not _is_outside(resolution)]
-        return [*self.odd, *inside, *self._each(_is_outside)]
+        if not (self._goes_by_names or self.inclusion.within):
+            return [*self._judged_odd, *self._judged]
+
+        def is_single(resolution: GroupResolution) -> bool:
+            # A name belongs to a single connection, so that none can stand for others.
+            by_name = self._goes_by_names and _is_outside(resolution)
+            return by_name or self._straddles(resolution)
+
+        groups = [resolution for resolution in self._judged if not is_single(resolution)]
+        return [*self._judged_odd, *groups, *self._each(is_single)]
 
     @cached_property
     def _names(self) -> ExternalNames:
@@ -302,6 +340,11 @@ def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture
 def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGraph:
     """The service graph of a capture."""
     return MappedCapture(capture, rules).graph
+
+
+def _last_ns(files: Iterable[FileCoverage]) -> int | None:
+    """When the last packet came."""
+    return max((file.last_ns for file in files if file.last_ns is not None), default=None)
 
 
 def _order(resolution: Resolution) -> tuple[int, str, int]:

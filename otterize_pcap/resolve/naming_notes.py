@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from otterize_pcap.counted import counted
 from otterize_pcap.graph.service_graph import Call, Workload
 from otterize_pcap.resolve.identity import Identities
 
@@ -22,7 +23,7 @@ def merged_notes(identities: Identities, calls: Iterable[Call]) -> Iterator[str]
         parts = ", ".join(part.name for part in sets)
         yield (
             f"{workload.written_kind} {workload.name}.{workload.namespace} is one name for "
-            f"{len(sets)} sets of pods: {parts}; --owner nearest tells them apart"
+            f"{counted(len(sets), 'set')} of pods: {parts}; --owner nearest tells them apart"
         )
 
 

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
 from otterize_pcap.addresses import MAPPED, Network, format_address, in_network
+from otterize_pcap.counted import counted
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.snapshot.snapshot import Snapshot
 
 MAX_LISTED = 3
-LEFT_CLOSED = "were left closed"
+LEFT_CLOSED = "left closed"
 NO_NODES = (
     "the snapshot has no Node: tunnels were opened between all addresses that no pod had "
     "(take nodes into the snapshot)"
@@ -61,18 +62,24 @@ class TunnelEnds:
             is_pods = any(end in self._snapshot.tenures for end in ends)
             (pods if is_pods else unknown)[ends] += packets
         if pods:
+            look = counted(pods.total(), "packet looks", "packets look")
             yield (
-                f"{pods.total()} packets look like a tunnel's with a pod at its end, and "
-                f"{LEFT_CLOSED} (UDP counts as a call): {_listed(pods)}"
+                f"{look} like a tunnel's with a pod at its end, and {_were(pods)} {LEFT_CLOSED} "
+                f"(UDP counts as a call): {_listed(pods)}"
             )
         if unknown:
             closing = sorted({end for pair in unknown for end in pair if not self.trusts(end)})
+            of_them = counted(unknown.total(), "packet")
             yield (
-                f"{unknown.total()} packets of tunnels {LEFT_CLOSED}, as their ends are not "
-                f"known to be nodes: {_listed(unknown)}; to open them: {_options(closing)}"
+                f"{of_them} of tunnels {_were(unknown)} {LEFT_CLOSED}, as their ends are not known "
+                f"to be nodes: {_listed(unknown)}; to open them: {_options(closing)}"
             )
         if opened and not self.knows_nodes:
             yield NO_NODES
+
+
+def _were(packets: Counter[frozenset[bytes]]) -> str:
+    return "was" if packets.total() == 1 else "were"
 
 
 def _listed(pairs: Counter[frozenset[bytes]]) -> str:

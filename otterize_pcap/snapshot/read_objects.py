@@ -18,6 +18,7 @@ from mmap import PAGESIZE, mmap
 
 import msgspec
 
+from otterize_pcap.counted import counted
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.json_errors import BROKEN, json_reason
 from otterize_pcap.snapshot.decode_items import KIND, Listed, decode_item
@@ -177,7 +178,8 @@ class _Reader:
         self._lists.append(Part(items, view=self._where, is_table=True))
         self._odd.files.add(f"{self._where}: {LACKS}")
         if strange:
-            self._odd.files.add(f"{self._where}: {strange} lines fit no headings of the table")
+            lines = counted(strange, "line fits", "lines fit")
+            self._odd.files.add(f"{self._where}: {lines} no headings of the table")
 
     def _read_event(self, value: bytes) -> bool:
         """An event of a watch; the object that it tells of is its state then."""

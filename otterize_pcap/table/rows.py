@@ -19,6 +19,7 @@ The compiled `_fastpath` keeps the same rows; tests hold the two equal.
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from otterize_pcap.counted import counted
 from otterize_pcap.errors import TooManyConnections
 from otterize_pcap.packets.closed_tunnels import FORGED, Claim
 from otterize_pcap.packets.packet import Packet, Tunnel
@@ -144,7 +145,8 @@ class Row:
 def too_many_connections(max_rows: int) -> TooManyConnections:
     """The error for a capture that would not fit the bound on memory."""
     return TooManyConnections(
-        f"more than {max_rows} connections; raise --max-connections, or read the capture in parts"
+        f"more than {counted(max_rows, 'connection')}; raise --max-connections, or read the "
+        "capture in parts"
     )
 
 

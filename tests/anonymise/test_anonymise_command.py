@@ -112,7 +112,7 @@ def test_a_file_in_any_container(otterize: Otterize, tmp_path: Path) -> None:
     (tmp_path / "worker-1.pcapng.gz").write_bytes(gzip.compress(content))
     done = otterize("anonymise", "worker-1.pcapng.gz", "-o", "out")
     assert done.returncode == 0, done.stderr
-    assert "2 packets anonymised\n  1 packets" in done.stderr
+    assert "2 packets anonymised\n  1 packet" in done.stderr
     (written,) = (tmp_path / "out" / "pcap").iterdir()
     assert b"hunter2" not in written.read_bytes()
     assert "worker" not in written.name
@@ -141,7 +141,7 @@ def test_a_file_cut_off_is_said(otterize: Otterize, tmp_path: Path) -> None:
     broken = whole[: -len(FRAME) - 16] + b"\xff" * 40
     (tmp_path / "x.pcap").write_bytes(broken)
     done = otterize("anonymise", "x.pcap", "-o", "out")
-    assert "1 packets anonymised" in done.stderr
+    assert "1 packet anonymised" in done.stderr
     assert "what comes after it was not read" in done.stderr
 
 

@@ -180,7 +180,7 @@ def test_bound_on_connections(otterize: Otterize) -> None:
     done = otterize("connections", "a.pcap", "--max-connections", "1")
     assert (done.stdout, done.returncode) == ("", 3)
     assert done.stderr == (
-        "otterize: more than 1 connections; raise --max-connections, or read the capture in parts\n"
+        "otterize: more than 1 connection; raise --max-connections, or read the capture in parts\n"
     )
 
 

@@ -265,3 +265,64 @@ def test_readers_are_found() -> None:
     known |= {("graph",), ("connections",), ("snapshot", "inspect"), ("anonymise",)}
     assert known <= set(READERS)
     assert CAPTURE.is_dir()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(("intents", "list", "-q", "-v"), id="-q -v"),
+        pytest.param(("connections", "-q", "-v"), id="connections -q -v"),
+        pytest.param(("intents", "list", "--wide", "--format", "json"), id="--wide json"),
+        pytest.param(("graph", "--server", "a.b", "-n", "c"), id="--server -n"),
+        pytest.param(("check", "--allow", "x", "-n", "a", "--exclude-namespaces", "a,b"), id="-n"),
+        pytest.param(("intents", "list", "--pods", "--owner", "root"), id="--pods --owner"),
+        pytest.param(("connections", "--legs", "-n", "shop"), id="--legs -n"),
+        pytest.param(("diff", "x", "x", "--changes-only", "-o", "a.json"), id="--changes-only"),
+        pytest.param(("explain", "a", "b", "--last", "5m", "--to", "x"), id="--last --to"),
+    ],
+)
+def test_contradiction_is_told_before_anything_is_read(
+    line: tuple[str, ...], capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no capture here, and the line is refused for what is wrong with it."""
+    monkeypatch.chdir(tmp_path)
+    Path("x").touch()
+    assert run_here(*line) == 2
+    assert "no CAPTURE given" not in only_line(capsys)
+
+
+HOSTILE = "cap\x1b[31m\n::error::x"
+
+
+@pytest.mark.parametrize("words", readers())
+def test_hostile_path_moves_no_cursor(words: Words, capsys: Captured, tmp_path: Path) -> None:
+    """A capture may be called anything; what is said of it is lines that can be printed."""
+    path = tmp_path / HOSTILE
+    path.symlink_to(CAPTURE)
+    run_here(*call(words, path, tmp_path / "out"))
+    shown = capsys.readouterr()
+    assert shown.out or shown.err
+    for line in (*shown.out.split("\n"), *shown.err.split("\n")):
+        assert line.isprintable(), line
+        assert not line.startswith("::")
+
+
+@pytest.mark.parametrize("words", readers())
+def test_file_that_is_no_capture_is_named(words: Words, capsys: Captured, tmp_path: Path) -> None:
+    """What people have beside captures, given in a capture's place: it is said what it is."""
+    kinds = {
+        "p.png": (b"\x89PNG\r\n\x1a\n\0\0", "PNG"),
+        "h.html": (b"<!doctype html><title>x</title>", "HTML"),
+        "l.json": (b'{"kind": "PodList", "items": []}', "Kubernetes"),
+    }
+    if words not in PACKET_READERS:
+        pytest.skip("it reads documents: their readers say what they are not")
+    for name, (content, said) in kinds.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        assert run_here(*call(words, path, tmp_path / "out")) == 3
+        assert said in only_line(capsys)
+
+
+PACKET_READERS = {("intents", "list"), ("intents", "export"), ("explain",), ("connections",)}
+PACKET_READERS |= {("graph",), ("anonymise",)}

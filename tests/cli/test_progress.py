@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from otterize_pcap.cli.progress import reading_progress
+import pytest
+
+from otterize_pcap.cli.progress import reading_progress, time_left
 from tests.capture_bytes import ethernet, ipv4, pcap, udp
 from tests.conftest import ROOT
 
@@ -41,13 +43,32 @@ def test_bar_shows_bytes_and_packets(tmp_path: Path) -> None:
     assert "node1" in text
     assert "1.0/1.0 MB" in text
     assert "packets/s" in text
+    assert ", 0s left" in text
 
 
 def test_compressed_file_has_no_known_end(tmp_path: Path) -> None:
     """What a compressed file holds is not known before; only what was read is shown."""
     path = tmp_path / "a.pcap.gz"
     path.write_bytes(gzip.compress(CONTENT))
-    assert "1.0/? MB" in drawn(path, patience_s=0)
+    text = drawn(path, patience_s=0)
+    assert "1.0/? MB" in text
+    assert ", 0s so far" in text
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "elapsed_s", "said"),
+    [
+        (500, 1000, 10, "10s left"),
+        (1, 201, 1, "3m20s left"),
+        (1, 3901, 1, "1h05m left"),
+        (1200, 1000, 10, "0s left"),
+        (0, 1000, 10, ""),
+        (500, None, 75, "1m15s so far"),
+    ],
+)
+def test_what_remains(done: int, total: int | None, elapsed_s: float, said: str) -> None:
+    """At the speed so far; a file that grows meanwhile takes no less than no time."""
+    assert time_left(done, total, elapsed_s) == said
 
 
 def test_nothing_is_drawn_within_a_second(tmp_path: Path) -> None:

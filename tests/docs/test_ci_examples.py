@@ -15,7 +15,7 @@ from tests.conftest import FIXTURES, ROOT
 
 EXAMPLES = ROOT / "docs" / "ci"
 PROBES = FIXTURES / "cases" / "max-unresolved-kubelet-probes"
-INSTALL = "python -m pip install otterize-pcap"
+INSTALL = "python -m pip install ./otterize-pcap"
 
 Result = subprocess.CompletedProcess[str]
 

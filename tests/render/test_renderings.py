@@ -179,7 +179,7 @@ def test_nothing_is_printed_as_nothing(name: str) -> None:
 def test_xml_is_well_formed_whatever_the_names(graph: ServiceGraph) -> None:
     """SVG and JUnit parse, and hold as many calls as the graph."""
     svg = ET.fromstring(render_svg(picture_of_graph(graph)))  # noqa: S314 - our own output
-    drawn = svg.findall("{http://www.w3.org/2000/svg}path")
+    drawn = svg.findall("{http://www.w3.org/2000/svg}path/{http://www.w3.org/2000/svg}title")
     assert len(drawn) == len(graph.calls)
     found = diff_findings(diff_graphs(ServiceGraph(), graph))
     suite = ET.fromstring(render_junit(found))  # noqa: S314 - our own output
@@ -249,7 +249,7 @@ def test_markdown_fits_a_comment() -> None:
     """A comment on GitHub holds 65,536 characters."""
     text = render_markdown(many(5000))
     assert len(text) < 65_536
-    assert re.search(r"\n\n\d+ more are not shown here\.\n$", text)
+    assert re.search(r"\n\n[\d,]+ more are not shown here\.\n$", text)
 
 
 def test_markdown_names_cannot_format() -> None:
@@ -329,6 +329,17 @@ def test_list_formats_of_a_capture(form: str) -> None:
     done = invoke("intents", "list", BOTH[1], "--format", form, "-q")
     assert (done.exit_code, done.exception) == (0, None)
     assert "zookeeper" in done.stdout
+
+
+@pytest.mark.parametrize("width", [220, 140, 110, 80, 60, 40])
+def test_wide_table_fits_a_terminal(width: int) -> None:
+    """What has no room is left out, in the end for a few lines a port; who calls whom is kept."""
+    text = render_wide(GRAPH, width)
+    assert max(map(len, text.splitlines())) <= width
+    squeezed = re.sub(r"\s", "", text)
+    for name in {side.name for call in GRAPH.calls for side in (call.client, call.server)}:
+        assert re.sub(r"\s", "", printable(name)) in squeezed
+    assert (text == render_wide(GRAPH)) == (width == 220)
 
 
 def test_wide_is_for_text(otterize: Otterize) -> None:

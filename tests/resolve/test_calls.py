@@ -81,9 +81,10 @@ def test_filters_that_exclude_each_other() -> None:
     [
         (Inclusion(exclude_labels=(("tier", "back"),)), HIDDEN_LABEL, {"web -> db:9"}),
         (Inclusion(exclude_labels=(("empty", ""),)), HIDDEN_LABEL, {"web -> db:9"}),
+        (Inclusion(exclude_labels=(("tier", None),)), HIDDEN_LABEL, {"web -> db:9"}),
         (Inclusion(exclude_namespaces=frozenset({"data"})), HIDDEN_NAMESPACE, {"web -> api:80"}),
     ],
-    ids=["label", "label without a value", "namespace"],
+    ids=["label", "label without a value", "label with any value", "namespace"],
 )
 def test_exclusions(inclusion: Inclusion, fate: Fate, left: set[str]) -> None:
     """S60: an edge is dropped if either side matches, and counted."""

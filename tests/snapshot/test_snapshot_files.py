@@ -333,4 +333,4 @@ def test_lines_that_are_none_of_a_table_are_said() -> None:
     text = HEADING + line("web-1", "Running", "10.1.0.1") + "app   web-2   1/1   Runn\n"
     known = parse_snapshot([("t", text.encode())])
     assert [each.name for each in known.pods] == ["web-1"]
-    assert "t: 1 lines fit no headings of the table" in known.left_out
+    assert "t: 1 line fits no headings of the table" in known.left_out

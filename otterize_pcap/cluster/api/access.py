@@ -9,6 +9,7 @@ from functools import partial
 
 from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.api.waiting import side_by_side
+from otterize_pcap.counted import counted
 from otterize_pcap.errors import ClusterError
 
 REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -93,8 +94,8 @@ def require_permissions(missing: Iterable[Permission]) -> list[str]:
     required = [permission.rule() for permission in missing if permission.required]
     if required:
         message = (
-            f"{len(required)} permissions are missing (docs/rbac.yaml has them all): "
-            + "; ".join(required)
+            f"{counted(len(required), 'permission is', 'permissions are')} missing "
+            "(docs/rbac.yaml has them all): " + "; ".join(required)
         )
         raise ClusterError(message)
     return [f"{permission.loss} ({permission.rule()})" for permission in missing]

@@ -15,6 +15,7 @@ import msgspec
 
 from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.api.connection_errors import connection_reason
+from otterize_pcap.counted import counted
 from otterize_pcap.json_errors import BROKEN
 
 STDOUT, STDERR, STATUS = 1, 2, 3
@@ -123,7 +124,7 @@ def output_of(cluster: Cluster, pod: tuple[str, str], command: list[str], limit:
             message = f"{command[0]} in pod {pod[1]} did not end within {SHORT_S:.0f} s"
             raise ExecFailedError(message)
         if received > limit:
-            message = f"{command[0]} in pod {pod[1]} wrote more than {limit} bytes"
+            message = f"{command[0]} in pod {pod[1]} wrote more than {counted(limit, 'byte')}"
             raise ExecFailedError(message)
         pieces.append(piece)
 

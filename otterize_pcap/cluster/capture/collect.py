@@ -41,6 +41,7 @@ from otterize_pcap.cluster.capture.pull import (
 from otterize_pcap.cluster.capture.ring_contents import read_contents
 from otterize_pcap.cluster.capture.room import Room
 from otterize_pcap.cluster.snapshot.address_history import stamp_of
+from otterize_pcap.counted import counted
 from otterize_pcap.errors import ClusterError
 from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.packets.payload_cut import PayloadCut
@@ -281,12 +282,12 @@ def coverage_notes(state: NodeState, result: NodeResult, plan: JobPlan) -> list[
         said = ", ".join(f"{part.name} exit {part.exit_code}" for part in broken)
         notes.append(f"tcpdump ended by itself after {lasted:.0f} of {plan.seconds} s ({said})")
     notes += [
-        f"{part.name} packets only for the first {part.ended - state.started:.0f} s (size limit)"
+        f"{part.name}: only for the first {part.ended - state.started:.0f} s (size limit)"
         for part in state.parts
         if part.name in {"acks", "dns"} and part.ended < state.ended
     ]
     if result.overwritten > 0:
-        notes.append(f"the ring overwrote {result.overwritten} packets")
+        notes.append(f"the ring overwrote {counted(result.overwritten, 'packet')}")
     if result.clock_ahead is not None and abs(result.clock_ahead) > CLOCK_NOTICE_S:
         notes.append(f"the node's clock is {result.clock_ahead:+.1f} s from the API server's")
     return notes

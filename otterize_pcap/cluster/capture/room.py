@@ -6,6 +6,7 @@ from pathlib import Path
 
 from otterize_pcap.cluster.capture.job import JobPlan, volume_bytes
 from otterize_pcap.cluster.capture.node_state import NodeState
+from otterize_pcap.counted import counted
 from otterize_pcap.errors import ClusterError
 
 
@@ -31,8 +32,8 @@ class Room:
         if offered > self._most:
             # The pod's volume holds no more: it says so, or its node does, without having it.
             message = (
-                f"{node} offers {offered} bytes, and with this --max-size it can have no more "
-                f"than {self._most}; nothing of it is taken"
+                f"{node} offers {counted(offered, 'byte')}, and with this --max-size it can have "
+                f"no more than {self._most}; nothing of it is taken"
             )
             raise ClusterError(message)
         # Parts that were recorded at the same time are merged beside one another.
@@ -43,8 +44,9 @@ class Room:
             left = self._free - self._claimed
             if needed > left:
                 message = (
-                    f"{node} has {needed} bytes, and {max(0, left)} are left on the disk of "
-                    f"{self._directory}; give another directory with -o, or lower --max-size"
+                    f"{node} has {counted(needed, 'byte')}, and {max(0, left)} are left on the "
+                    f"disk of {self._directory}; give another directory with -o, or lower "
+                    "--max-size"
                 )
                 raise ClusterError(message)
             self._claimed += needed
