@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.left_out import unseen_lines
 from otterize_pcap.cli.options import Captures, Output, selects
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
+from otterize_pcap.cli.policy_input import read_policy_paths
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import complain, emit, notice
 from otterize_pcap.explain.asked_pair import Question, asked_services, is_between
@@ -18,10 +20,12 @@ from otterize_pcap.explain.explain import NOTHING_RECORDED, explain
 from otterize_pcap.explain.explanation import Explanation
 from otterize_pcap.explain.merge_explanations import merge_explanations
 from otterize_pcap.graph.filters import filter_graph
+from otterize_pcap.policies.network_policy import NetworkPolicy
 from otterize_pcap.render.explain_text import render_explanation, render_explanation_json
 from otterize_pcap.resolve.capture import Capture
 from otterize_pcap.resolve.capture_lookup import identities_under
 from otterize_pcap.resolve.map_capture import map_capture
+from otterize_pcap.snapshot.objects import DEFAULT_NAMESPACE
 from otterize_pcap.snapshot.snapshot import Snapshot
 
 UNKNOWN_NAME = 1
@@ -66,6 +70,14 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
     most: Annotated[
         int, typer.Option(min=0, max=MOST, metavar="N", help="Show at most so many connections.")
     ] = 10,
+    policies: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Say what these NetworkPolicies make of the call, rule by rule: a file, a "
+            "directory, or `-`. Repeatable.",
+        ),
+    ] = None,
     format_: Annotated[
         ExplainFormat | None,
         typer.Option("--format", help="The form.", show_default=BY_SUFFIX.format("text")),
@@ -84,8 +96,11 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
     def asked(snapshot: Snapshot) -> frozenset[str] | None:
         return asked_services(question, snapshot, identities_under(selection.rules, snapshot))
 
+    judging = None
+    if policies:
+        judging = read_policy_paths(policies, DEFAULT_NAMESPACE, reporting).policies
     captured = open_captures(captures, selection.snapshots, selection.reading, asked)
-    parts = [_explain(question, capture, selection) for capture in captured]
+    parts = [_explain(question, capture, selection, judging) for capture in captured]
     explanation = merge_explanations(parts, most)
     render = render_explanation_json if form == ExplainFormat.JSON else render_explanation
     emit(render(explanation), output)
@@ -96,9 +111,19 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
         raise typer.Exit(UNKNOWN_NAME)
 
 
-def _explain(question: Question, capture: Capture, selection: Selection) -> Explanation:
+def _explain(
+    question: Question,
+    capture: Capture,
+    selection: Selection,
+    policies: tuple[NetworkPolicy, ...] | None,
+) -> Explanation:
     mapped = map_capture(capture, selection.rules)
     explanation = explain(question, mapped)
+    if policies is not None:
+        # What judges by policies is imported where there are some.
+        from otterize_pcap.explain.explain_policies import explain_policies  # noqa: PLC0415
+
+        explanation = replace(explanation, policies=explain_policies(question, mapped, policies))
     shown = filter_graph(mapped.graph, selection.wanted).calls
     if explanation.is_edge and not is_between(question, mapped, shown):
         hint = "the options given filter it out"

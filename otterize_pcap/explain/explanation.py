@@ -90,13 +90,52 @@ class ExplainedLookup:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplainedRule:
+    """A rule of a policy that isolates a pod, where it is, and whether it allows the call."""
+
+    policy: str
+    file: str | None
+    line: int | None
+    text: str
+    allows: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedSide:
+    """What one pod's filter makes of a call: `policies` isolate the pod, none where nothing does.
+
+    `pod` is `NAMESPACE/NAME`; `reason` says what decided beside rules.
+    """
+
+    direction: str
+    pod: str
+    outcome: str
+    reason: str
+    policies: tuple[str, ...]
+    rules: tuple[ExplainedRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedVerdict:
+    """What policies make of a call from the one to the other, that was `observed` or could be."""
+
+    observed: bool
+    protocol: str
+    port: int
+    outcome: str
+    reason: str
+    sides: tuple[ExplainedSide, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What a capture says of one client and one server.
 
     `is_edge` tells whether the map shows it. `fates` count all connections that speak of the two;
     `connections` holds at most so many of them as were asked for, edges first, and `lookups` as
     many of the DNS answers, of which there were `looked_up`. `hints` say what to look at where
-    there is no edge; `unknown` are the names asked about that mean nothing.
+    there is no edge; `unknown` are the names asked about that mean nothing. `policies` are what
+    policies make of calls between the two, where some were given.
     """
 
     client: str
@@ -108,3 +147,4 @@ class Explanation:
     looked_up: int = 0
     lookups: tuple[ExplainedLookup, ...] = ()
     unknown: tuple[str, ...] = ()
+    policies: tuple[ExplainedVerdict, ...] = ()

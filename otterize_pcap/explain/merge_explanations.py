@@ -4,9 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from otterize_pcap.explain.explain import NOTHING_RECORDED, SHOWN, no_workload
-from otterize_pcap.explain.explanation import (
-    Explanation,
-)
+from otterize_pcap.explain.explanation import ExplainedVerdict, Explanation
 
 
 def merge_explanations(parts: Sequence[Explanation], most: int) -> Explanation:
@@ -34,7 +32,15 @@ def merge_explanations(parts: Sequence[Explanation], most: int) -> Explanation:
         looked_up=sum(part.looked_up for part in parts),
         lookups=tuple(lookups[:most]),
         unknown=() if spoken_of else unknown,
+        policies=tuple(dict.fromkeys(_verdicts(parts))),
     )
+
+
+def _verdicts(parts: Sequence[Explanation]) -> Iterator[ExplainedVerdict]:
+    """Those on calls that were observed; where none was, those on calls that could be."""
+    found = [verdict for part in parts for verdict in part.policies]
+    observed = any(verdict.observed for verdict in found)
+    return (verdict for verdict in found if verdict.observed == observed)
 
 
 def _common_hints(

@@ -18,16 +18,16 @@ from otterize_pcap.policies.flow_ends import (
     PodEnd,
     ServiceEnd,
 )
-from otterize_pcap.policies.network_policy import EGRESS, INGRESS, NetworkPolicy
+from otterize_pcap.policies.network_policy import EGRESS, INGRESS, NetworkPolicy, PolicyRule
 from otterize_pcap.policies.peers import (
     Known,
     NamespaceLabels,
     alike,
-    peer_matches,
     port_matches,
 )
 from otterize_pcap.policies.pod_flows import PodFlow
 from otterize_pcap.policies.policy_index import PolicyIndex
+from otterize_pcap.policies.rule_peers import RulePeers
 from otterize_pcap.snapshot.snapshot import Pod, Snapshot
 
 
@@ -94,10 +94,12 @@ class Evaluator:
         self.index = PolicyIndex(policies)
         self.namespaces = NamespaceLabels(snapshot.namespaces)
         self._nodes = snapshot.nodes
+        self._peers: dict[int, RulePeers] = {}
 
     def judge(self, flow: PodFlow) -> Judgement:
         """What becomes of a flow."""
-        led_on = flow.destination != flow.server
+        # Nearly always the same value, whose fields need not be compared then.
+        led_on = flow.destination is not flow.server and flow.destination != flow.server
         each = [
             self._judge_between(flow, source, flow.destination if led_on else server, server)
             for server in _alternatives(flow.server)
@@ -173,15 +175,19 @@ class Evaluator:
                 )
                 if rule.ports and not ports:
                     continue
-                said = [
-                    peer_matches(peer, policy.namespace, other, self.namespaces)
-                    for peer in rule.peers
-                ]
-                if not said or True in said:
-                    peers = tuple(at for at, known in enumerate(said) if known)
+                peers, perhaps = self._peers_of(rule).matching(
+                    policy.namespace, other, self.namespaces
+                )
+                if peers or not rule.peers:
                     found.append(Allowing(policy, direction, number, peers, ports))
-                unknown = unknown or None in said
+                unknown = unknown or perhaps
         return tuple(found), unknown
+
+    def _peers_of(self, rule: PolicyRule) -> RulePeers:
+        found = self._peers.get(id(rule))
+        if found is None:
+            found = self._peers[id(rule)] = RulePeers(rule)
+        return found
 
 
 def _alternatives(end: FlowEnd) -> tuple[FlowEnd, ...]:

@@ -100,11 +100,7 @@ def _of_peer(peer: Peer, own: str, worlds: Sequence[_World]) -> Iterator[tuple[R
     if peer.namespace_selector is not None:
         if not all(world.pods.labels.is_recorded for world in worlds):
             return
-        if not any(
-            world.pods.labels.match(peer.namespace_selector, name)
-            for world in worlds
-            for name in world.pods.namespaces
-        ):
+        if not any(world.pods.has_namespace(peer.namespace_selector) for world in worlds):
             yield NO_NAMESPACE, f"no namespace has {selector_text(peer.namespace_selector)}"
             return
     if peer.pod_selector is None or peer.pod_selector == LabelSelector():

@@ -72,9 +72,14 @@ class LabelSelector:
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether labels meet all of its requirements."""
-        return all(labels.get(key) == value for key, value in self.match_labels) and all(
-            requirement.matches(labels) for requirement in self.match_expressions
-        )
+        # Loops: these run a million times where `all` takes twice the time.
+        for key, value in self.match_labels:
+            if labels.get(key) != value:
+                return False
+        for requirement in self.match_expressions:  # noqa: SIM110
+            if not requirement.matches(labels):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

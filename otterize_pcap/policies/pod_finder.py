@@ -15,6 +15,7 @@ class PodFinder:
     def __init__(self, snapshot: Snapshot) -> None:
         self.labels = NamespaceLabels(snapshot.namespaces)
         self.namespaces = frozenset(snapshot.namespaces) | {pod.namespace for pod in snapshot.pods}
+        self._meant: dict[LabelSelector, bool] = {}
         self._by_namespace: dict[str, list[Pod]] = defaultdict(list)
         self._by_label: dict[Label, list[Pod]] = defaultdict(list)
         for pod in snapshot.pods:
@@ -22,6 +23,15 @@ class PodFinder:
                 self._by_namespace[pod.namespace].append(pod)
                 for label in pod.labels.items():
                     self._by_label[label].append(pod)
+
+    def has_namespace(self, selector: LabelSelector) -> bool:
+        """Whether a selector means a namespace, as far as is known."""
+        found = self._meant.get(selector)
+        if found is None:
+            names = self.namespaces
+            found = any(self.labels.match(selector, name) for name in names)
+            self._meant[selector] = found
+        return found
 
     def selected(self, policy: NetworkPolicy) -> Iterator[Pod]:
         """The pods that a policy selects."""

@@ -21,6 +21,7 @@ class PolicyIndex:
         self._by_label: dict[tuple[str, Label], list[NetworkPolicy]] = defaultdict(list)
         self._without: dict[str, list[NetworkPolicy]] = defaultdict(list)
         self._known: dict[Pod, tuple[NetworkPolicy, ...]] = {}
+        self._isolating: dict[tuple[Pod, str], tuple[NetworkPolicy, ...]] = {}
         self._order = {id(policy): number for number, policy in enumerate(self.policies)}
         for policy in self.policies:
             labels = asked_labels(policy.pod_selector)
@@ -40,7 +41,12 @@ class PolicyIndex:
 
     def isolating(self, pod: Pod, direction: str) -> tuple[NetworkPolicy, ...]:
         """Those for which a pod lets nothing pass one way but what one of them allows."""
-        return tuple(policy for policy in self.selecting(pod) if direction in policy.policy_types)
+        found = self._isolating.get((pod, direction))
+        if found is None:
+            found = self._isolating[pod, direction] = tuple(
+                policy for policy in self.selecting(pod) if direction in policy.policy_types
+            )
+        return found
 
     def _could_select(self, pod: Pod) -> Iterator[NetworkPolicy]:
         yield from self._without.get(pod.namespace, ())

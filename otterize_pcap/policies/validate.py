@@ -7,6 +7,7 @@ validation of label selectors and port names.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
@@ -141,17 +142,29 @@ def _network(text: str) -> Network | None:
 
 def unknown_fields(value: Any, shape: Any, where: Path) -> Iterator[Path]:  # noqa: ANN401 - JSON
     """The paths of fields below a value that its type has not."""
-    options = [each for each in get_args(shape) if each is not NoneType]
-    kind = get_origin(shape) or shape
-    if kind is UnionType and len(options) == 1:
-        yield from unknown_fields(value, options[0], where)
-    elif kind is tuple and isinstance(value, list):
+    known = _fields(shape)
+    if isinstance(value, list):
         for at, part in enumerate(value):
-            yield from unknown_fields(part, options[0], (*where, at))
-    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, Mapping):
-        known = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+            yield from unknown_fields(part, shape, (*where, at))
+    elif known is not None and isinstance(value, Mapping):
         for name, part in value.items():
             if name not in known:
                 yield (*where, str(name))
-            else:
+            elif isinstance(part, (dict, list)):
                 yield from unknown_fields(part, known[name], (*where, name))
+
+
+@cache
+def _fields(shape: Any) -> Mapping[str, Any] | None:  # noqa: ANN401 - a type
+    """The fields of a struct, each with its own or, of a list, its entries' type; else None."""
+    if not (isinstance(shape, type) and issubclass(shape, msgspec.Struct)):
+        return None
+    return {field.encode_name: _inner(field.type) for field in msgspec.structs.fields(shape)}
+
+
+def _inner(shape: Any) -> Any:  # noqa: ANN401 - a type
+    """A type without its None, and of a list that of the entries."""
+    kind = get_origin(shape) or shape
+    if kind is UnionType:
+        return _inner(next(each for each in get_args(shape) if each is not NoneType))
+    return _inner(get_args(shape)[0]) if kind is tuple else shape

@@ -10,6 +10,7 @@ from otterize_pcap.explain.explanation import (
     End,
     ExplainedConnection,
     ExplainedLookup,
+    ExplainedVerdict,
     Explanation,
 )
 from otterize_pcap.graph.naming import printable
@@ -35,6 +36,8 @@ def render_explanation(explanation: Explanation) -> str:
         text = "looked up in DNS, which alone is no call (S42)"
         lines.append(f"  {explanation.looked_up} {text}")
     lines += [f"  {hint}" for hint in explanation.hints]
+    for judged in explanation.policies:
+        lines += ["", *_verdict(judged)]
     for connection in explanation.connections:
         lines += ["", *_connection(connection)]
     hidden = sum(count for _, count in explanation.fates) - len(explanation.connections)
@@ -44,6 +47,22 @@ def render_explanation(explanation: Explanation) -> str:
         lines += ["", *_lookup(lookup)]
     # Whole lines: names of files and nodes are anybody's, as those of pods are.
     return "\n".join(map(printable, lines)) + "\n"
+
+
+def _verdict(verdict: ExplainedVerdict) -> Iterator[str]:
+    """What policies say, side by side and rule by rule."""
+    which = "" if verdict.observed else ", which was not observed"
+    yield f"policies, {verdict.protocol} {verdict.port}{which}: {verdict.outcome}"
+    for side in verdict.sides:
+        why = f" ({side.reason})" if side.reason else ""
+        yield f"  {side.direction.lower()} of {side.pod}: {side.outcome}{why}"
+        for policy in side.policies:
+            yield f"    {policy} selects the pod"
+            for rule in side.rules:
+                if rule.policy == policy:
+                    where = f" ({rule.file}:{rule.line})" if rule.file else ""
+                    allows = "allows" if rule.allows else "does not allow"
+                    yield f"      {allows}  {rule.text}{where}"
 
 
 def render_explanation_json(explanation: Explanation) -> str:
