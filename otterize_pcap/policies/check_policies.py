@@ -6,19 +6,20 @@ rule, and a connection of which an end is not known says nothing at all.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from otterize_pcap.compare.coverage_gaps import Gap, coverage_gaps
 from otterize_pcap.counted import counted
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.policies.dns_needs import DnsQuestions
-from otterize_pcap.policies.evaluate import Evaluator, Judgement, Outcome
+from otterize_pcap.policies.evaluate import Evaluator, Judgement, Outcome, Side
 from otterize_pcap.policies.judged_calls import JudgedCall, judged_calls, workloads_of
 from otterize_pcap.policies.mistakes import find_mistakes
 from otterize_pcap.policies.network_policy import NetworkPolicy
 from otterize_pcap.policies.pod_flows import PodFlow, PodFlows, UndecidedFlow, pod_flows
 from otterize_pcap.policies.policy_rules import Remark
+from otterize_pcap.policies.suggest import Suggestions
 from otterize_pcap.policies.usage import RulePart, Usage
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.snapshot.snapshot import Pod
@@ -146,7 +147,8 @@ def check_policies(
     asked = [policy for policy in policies if scope.has_namespace(policy.namespace)]
     snapshots = [mapped.snapshot for mapped in captures]
     remarks = tuple(find_mistakes(asked, snapshots, seen.usage))
-    denied = [call for call in calls if call.outcome is Outcome.DENIED]
+    suggestions = Suggestions(captures)
+    denied = [_remedied(call, suggestions) for call in calls if call.outcome is Outcome.DENIED]
     check = PolicyCheck(
         denied=tuple(call for call in denied if attempts or not call.is_attempt),
         attempts=tuple(call for call in denied if call.is_attempt and not attempts),
@@ -159,6 +161,17 @@ def check_policies(
         judged=sum(any(side.policies for side in found.sides) for _, found in judged),
     )
     return check, remarks
+
+
+def _remedied(call: JudgedCall, suggestions: Suggestions) -> JudgedCall:
+    """A denied call with the rules that would allow it."""
+    denying: dict[str, list[tuple[PodFlow, Side]]] = defaultdict(list)
+    for flow, judgement in call.parts:
+        for side in judgement.sides:
+            if side.outcome is Outcome.DENIED:
+                denying[side.direction].append((flow, side))
+    rules = ((direction, suggestions.rule(found)) for direction, found in denying.items())
+    return replace(call, remedies=tuple(rules))
 
 
 def _look(

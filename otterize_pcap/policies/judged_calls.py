@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import ATTEMPTED, Evidence, Workload
@@ -17,7 +17,7 @@ from otterize_pcap.policies.flow_ends import (
     UnknownEnd,
     end_text,
 )
-from otterize_pcap.policies.network_policy import NetworkPolicy
+from otterize_pcap.policies.network_policy import NetworkPolicy, PolicyRule
 from otterize_pcap.policies.pod_flows import PodFlow
 from otterize_pcap.resolve.build_graph import is_earlier
 
@@ -37,8 +37,9 @@ class Party:
 class JudgedCall:
     """All flows between pods of two workloads to one port that policies make the same of.
 
-    `port` is the server's own. `flow` is the earliest of them, and `judgement` what becomes of it;
-    `connections` are those of all, `pods` how many pairs of pods they are between.
+    `port` is the server's own; `connections` are those of all, between so many pairs of `pods`.
+    `parts` are all of them, `flow` the earliest and `judgement` what becomes of it.
+    `remedies` are rules that would allow them, by direction, where they are denied.
     """
 
     client: Party
@@ -52,6 +53,8 @@ class JudgedCall:
     services: tuple[str, ...]
     flow: PodFlow
     judgement: Judgement
+    parts: tuple[tuple[PodFlow, Judgement], ...] = field(repr=False)
+    remedies: tuple[tuple[str, PolicyRule], ...] = ()
 
     @property
     def evidence(self) -> Evidence:
@@ -127,6 +130,7 @@ def _summed(client: Party, server: Party, found: Sequence[tuple[PodFlow, Judgeme
         services=tuple(sorted({name for each, _ in found for name in each.services})),
         flow=flow,
         judgement=judgement,
+        parts=tuple(found),
     )
 
 

@@ -19,6 +19,7 @@ from otterize_pcap.policies.recorded_times import (
     lifetimes,
     overlap,
 )
+from otterize_pcap.policies.selectors import selector_keys_of
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.resolve.resolution import API_SERVER
 from otterize_pcap.snapshot.snapshot import Pod, ServedPort
@@ -98,10 +99,7 @@ def observe(mapped: MappedCapture, *, attempts: bool = False) -> Observation:
         ),
         api_addresses=_api_addresses(flows.flows),
         pod_networks=snapshot.pod_networks,
-        selector_keys={
-            Workload(name, namespace, kind): keys
-            for (kind, namespace, name), keys in snapshot.selector_keys.items()
-        },
+        selector_keys=selector_keys_of(snapshot),
         unread={
             reason: count
             for reason, count in lookup.contents.skipped.items()

@@ -23,7 +23,7 @@ from otterize_pcap.policies.policy_rules import (
     UNUSED,
     Remark,
 )
-from otterize_pcap.policies.rule_text import name_of, part_text
+from otterize_pcap.policies.rule_text import name_of, part_text, rule_text
 
 TITLE = "otterize netpol check"
 
@@ -50,7 +50,14 @@ def policy_findings(
 
 
 def _of_call(rule: Rule, call: JudgedCall) -> Finding:
-    reason = "; ".join(denial_text(side) for side in call.denying) or call.judgement.reason
+    reasons = [
+        *(denial_text(side) for side in call.denying),
+        *(
+            f"an {direction.lower()} rule {rule_text(remedy, direction)} allows it"
+            for direction, remedy in call.remedies
+        ),
+    ]
+    reason = "; ".join(reasons) or call.judgement.reason
     return Finding(rule, _call_topic(call), reason, _place(call))
 
 

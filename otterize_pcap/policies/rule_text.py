@@ -9,6 +9,7 @@ from otterize_pcap.policies.network_policy import (
     NetworkPolicy,
     Peer,
     PolicyPort,
+    PolicyRule,
 )
 from otterize_pcap.policies.policy_rules import PolicyName
 from otterize_pcap.policies.usage import RulePart
@@ -71,11 +72,19 @@ def part_text(part: RulePart) -> str:
     """A rule, or a peer or port of it, by number and in words."""
     rule = part.value
     text = f"{part.direction.lower()} rule {part.rule + 1}"
-    way = "to" if part.direction == EGRESS else "from"
     if part.peer is not None:
-        return f"{text}: {way} {peer_text(rule.peers[part.peer])}"
+        return f"{text}: {_way(part.direction)} {peer_text(rule.peers[part.peer])}"
     if part.port is not None:
         return f"{text}: {port_text(rule.ports[part.port])}"
+    return f"{text}: {rule_text(rule, part.direction)}"
+
+
+def rule_text(rule: PolicyRule, direction: str) -> str:
+    """Whom a rule is for, and which ports."""
     peers = " or ".join(map(peer_text, rule.peers)) or "anybody"
     ports = ", ".join(map(port_text, rule.ports)) or "any port"
-    return f"{text}: {way} {peers}, {ports}"
+    return f"{_way(direction)} {peers}, {ports}"
+
+
+def _way(direction: str) -> str:
+    return "to" if direction == EGRESS else "from"

@@ -13,6 +13,7 @@ from itertools import combinations
 
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.policies.network_policy import IN, LabelSelector, Requirement
+from otterize_pcap.snapshot.snapshot import Snapshot
 
 GENERATED = frozenset(
     (
@@ -71,6 +72,14 @@ class NoSelector:
 
     reason: str
     shared: LabelSet = ()
+
+
+def selector_keys_of(snapshot: Snapshot) -> dict[Workload, frozenset[str]]:
+    """The keys of labels by which workloads select their own pods."""
+    return {
+        Workload(name, namespace, kind): keys
+        for (kind, namespace, name), keys in snapshot.selector_keys.items()
+    }
 
 
 class Selectors:

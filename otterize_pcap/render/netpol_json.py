@@ -17,6 +17,7 @@ from otterize_pcap.policies.judged_calls import JudgedCall, Party, party_of_work
 from otterize_pcap.policies.network_policy import NetworkPolicy
 from otterize_pcap.policies.policy_rules import Remark
 from otterize_pcap.policies.rule_text import name_of, part_text
+from otterize_pcap.render.network_policy import rule_document
 
 
 class PartyEntry(msgspec.Struct, frozen=True):
@@ -59,6 +60,13 @@ class SideEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
 
 
+class RemedyEntry(msgspec.Struct, frozen=True):
+    """A rule that would allow a call, as a NetworkPolicy has it."""
+
+    direction: Literal["Ingress", "Egress"]
+    rule: dict[str, Any]
+
+
 class JudgedEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Calls between pods of two workloads to one port; sides and evidence are of the earliest."""
 
@@ -72,6 +80,7 @@ class JudgedEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     evidence: EvidenceEntry
     services: tuple[str, ...] = ()
     reason: str = ""
+    remedies: tuple[RemedyEntry, ...] = ()
 
 
 class UndecidedEntry(msgspec.Struct, frozen=True):
@@ -178,6 +187,10 @@ def _calls(calls: Iterable[JudgedCall]) -> tuple[JudgedEntry, ...]:
             evidence=evidence_entry(call.evidence),
             services=call.services,
             reason=call.judgement.reason,
+            remedies=tuple(
+                RemedyEntry(direction, rule_document(rule, direction))  # type: ignore[arg-type] # one of two
+                for direction, rule in call.remedies
+            ),
         )
         for call in calls
     )

@@ -1,5 +1,6 @@
 """`netpol check` as text: denied calls, odd policies, and what nobody uses."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
@@ -11,6 +12,7 @@ from otterize_pcap.policies.network_policy import NetworkPolicy
 from otterize_pcap.policies.policy_findings import denial_text, not_selected_topic
 from otterize_pcap.policies.policy_rules import Remark
 from otterize_pcap.policies.rule_text import name_of, part_text
+from otterize_pcap.render.network_policy import rule_document
 
 
 def render_policy_check(
@@ -74,6 +76,9 @@ def _reasons(call: JudgedCall) -> Iterator[str]:
         places = [_at(policy) for policy in side.policies if policy.place is not None]
         where = f" ({', '.join(places)})" if places else ""
         yield f"{printable(denial_text(side))}{where}"
+    for direction, rule in call.remedies:
+        text = json.dumps(rule_document(rule, direction), ensure_ascii=False)
+        yield f"an {direction.lower()} rule that allows it: {printable(text)}"
     if not call.denying:
         yield printable(call.judgement.reason)
 
