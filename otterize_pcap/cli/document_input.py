@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from otterize_pcap.cli.graph_input import read_graph
 from otterize_pcap.cli.selection import Reporting, Selection
@@ -16,11 +17,12 @@ from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.graph_format import decode_graph, is_graph_json
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.graph.service_graph import ServiceGraph
-from otterize_pcap.intents.places import Places, declared_places
-from otterize_pcap.intents.read_intents import parse_intents
-from otterize_pcap.intents.sort_files import NOT_PARSED, NamedFile, sort_files
 from otterize_pcap.resolve.merge_graphs import merge_graphs
 from otterize_pcap.system_errors import system_reason
+
+if TYPE_CHECKING:
+    from otterize_pcap.intents.places import Places
+    from otterize_pcap.intents.sort_files import NamedFile
 
 DOCUMENTS = (".yaml", ".yml", ".json")
 TEXT_START = 1024
@@ -90,6 +92,10 @@ def read_declared(paths: Sequence[Path], reporting: Reporting = SILENT) -> Servi
 
     What is no ClientIntents is left out, and said to be.
     """
+    # A list of a capture needs none of it.
+    from otterize_pcap.intents.read_intents import parse_intents  # noqa: PLC0415
+    from otterize_pcap.intents.sort_files import NOT_PARSED, sort_files  # noqa: PLC0415
+
     files = [file for path in paths for file in document_files(path)]
     if len(files) == 1 and is_graph_json(files[0].content):
         return decode_graph(files[0].content, files[0].name)
@@ -114,11 +120,14 @@ def listed_kinds(found: Counter[str]) -> str:
     return ", ".join(f"{count} {printable(kind)}" for kind, count in order)
 
 
-def read_places(paths: Sequence[Path]) -> Places:
+def read_places(paths: Sequence[Path]) -> "Places":
     """Where documents declare their calls; for captures and graphs, the first path alone.
 
     Standard input, which can be read once only, has no places.
     """
+    from otterize_pcap.intents.places import Places, declared_places  # noqa: PLC0415 - as above
+    from otterize_pcap.intents.sort_files import sort_files  # noqa: PLC0415
+
     if STDIN in paths:
         return Places()
     first = path_text(paths[0].as_posix())
@@ -131,8 +140,10 @@ def read_places(paths: Sequence[Path]) -> Places:
     return Places(documents[0][0], tuple(declared_places(documents)))
 
 
-def document_files(path: Path) -> Iterator[NamedFile]:
+def document_files(path: Path) -> Iterator["NamedFile"]:
     """The files that a path stands for: itself, or all documents below a directory."""
+    from otterize_pcap.intents.sort_files import NamedFile  # noqa: PLC0415 - as above
+
     if not path.is_dir():
         yield NamedFile(path_text(path), read_bytes(path))
         return

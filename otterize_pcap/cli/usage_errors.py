@@ -5,7 +5,6 @@ exceptions are told apart by their attributes, since their classes are not publi
 """
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -141,5 +140,7 @@ def _of(param: Parsed) -> str:
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - 2 ms of every start
+
     close = get_close_matches(word, list(known), 1)
     return f" (did you mean {close[0]}?)" if close else ""

@@ -1,13 +1,12 @@
-"""Picture → positions: clients left of their servers, in columns, with few crossings.
+"""Picture → columns: clients left of their servers, in an order with few crossings.
 
 The layered method (Sugiyama, Tagawa, Toda 1981) in its plainest form: edges that close a cycle are
 left out, a node stands one column right of its furthest client, and columns are ordered by the
-mean place of a node's neighbours. The same picture always gets the same positions.
+mean place of a node's neighbours. The same picture always gets the same columns.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil, sqrt
 
 from otterize_pcap.render.picture import Picture
@@ -16,26 +15,6 @@ SWEEPS = 6
 # Columns stand about this many times as far apart as rows.
 ASPECT = 5
 FEWEST_COLUMNS, TALLEST_COLUMN = 6, 30
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A node's column from the left and its row in it; rows of a column are centred."""
-
-    column: int
-    row: float
-
-
-def lay_out(picture: Picture) -> tuple[Place, ...]:
-    """A place for each node, in the order of the nodes."""
-    count = len(picture.nodes)
-    edges = pairs_of(picture)
-    order = in_order(in_columns(count, edges), edges)
-    places = [Place(0, 0.0)] * count
-    for column, nodes in enumerate(order):
-        for row, node in enumerate(nodes):
-            places[node] = Place(column, row - (len(nodes) - 1) / 2)
-    return tuple(places)
 
 
 Edges = Sequence[tuple[int, int]]

@@ -1,18 +1,15 @@
 """Options that take numbers: what is none, or out of bounds, is a usage error and nothing else."""
 
-from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 import pytest
-import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otterize_pcap.cli.app import command_line
 from otterize_pcap.cli.quantities import parse_duration, parse_size
 from otterize_pcap.compare.thresholds import parse_share
 from otterize_pcap.errors import UsageError
+from tests.command_tree import COMMANDS
 from tests.conftest import Otterize
 from tests.strategies import laws
 
@@ -20,16 +17,12 @@ NONSENSE = ("nan", "inf", "-inf", "-1", "1e9999", "9" * 30, "9" * 5000, "", "1_0
 NUMBERS = ("int", "float")
 
 
-def numeric_options(name: str, command: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
-    """Every option of a command and those below it that takes a number; Typer's own types."""
-    for option in command.params:
-        if option.type.name.startswith(NUMBERS):
-            yield f"{name} {option.opts[-1]}", option.type
-    for key, below in getattr(command, "commands", {}).items():
-        yield from numeric_options(f"{name} {key}", below)
-
-
-OPTIONS = dict(numeric_options("otterize", typer.main.get_command(command_line())))
+OPTIONS = {
+    " ".join((*words, option.opts[-1])): option.type
+    for words, command in COMMANDS.items()
+    for option in command.params
+    if option.type.name.startswith(NUMBERS)
+}
 
 
 @pytest.mark.parametrize("option", OPTIONS)

@@ -44,13 +44,13 @@ from otterize_pcap.render.diff_text import render_diff
 from otterize_pcap.render.dot import render_dot
 from otterize_pcap.render.github_annotations import render_annotations
 from otterize_pcap.render.junit import render_junit
-from otterize_pcap.render.layout import lay_out
 from otterize_pcap.render.list_text import render_list
 from otterize_pcap.render.list_wide import render_wide
 from otterize_pcap.render.markdown import render_markdown
 from otterize_pcap.render.mermaid import render_mermaid
 from otterize_pcap.render.open_metrics import render_open_metrics
 from otterize_pcap.render.picture import Picture, picture_of_diff, picture_of_graph
+from otterize_pcap.render.routes import find_routes
 from otterize_pcap.render.sarif import render_sarif
 from otterize_pcap.render.svg import render_svg
 from tests.conftest import FIXTURES, Otterize
@@ -295,7 +295,7 @@ def test_graphviz_reads_dot(name: str) -> None:
 
 def columns(picture: Picture) -> list[int]:
     """The column of each node."""
-    return [place.column for place in lay_out(picture)]
+    return [place.column for place in find_routes(picture).nodes]
 
 
 def test_layout_puts_clients_left_of_servers() -> None:
@@ -310,7 +310,7 @@ def test_layout_puts_clients_left_of_servers() -> None:
 def test_layout_gives_each_node_a_place_of_its_own(graph: ServiceGraph) -> None:
     """No two nodes share a place, and no column is missing."""
     picture = picture_of_graph(graph)
-    places = lay_out(picture)
+    places = find_routes(picture).nodes
     assert len(set(places)) == len(places) == len(picture.nodes)
     assert {place.column for place in places} == set(range(len(set(columns(picture)))))
 

@@ -134,7 +134,7 @@ def mixed(api: FakeApi, scripted: ScriptedRuntime) -> ScriptedRuntime:
         (f"{GOOD}file acks.pcap {'9' * 5000} {DIGEST}\n", "its state file is broken"),
         (GOOD.replace("2.5", "999999999999"), "its state file is broken"),
         (GOOD.replace("2.5", "1e308"), "its state file is broken"),
-        ("x" * 70_000, "wrote more than 65536 bytes"),
+        ("x" * 70_000, "wrote more than 65,536 bytes"),
         (f"{GOOD}file acks.pcap 7 {DIGEST}\n", "is no pcap that can be read"),
     ],
     ids=["huge", "huge-node-file", "twice", "digits", "date", "exponent", "endless", "no-pcap"],
