@@ -20,7 +20,7 @@ from otterize_pcap.counted import counted
 from otterize_pcap.errors import CoverageError, UsageError
 from otterize_pcap.graph.damage import DAMAGED, is_damaged
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
-from otterize_pcap.policies.sufficiency import BOTH, Gates, ReasonKind
+from otterize_pcap.policies.verdict import BOTH, Gates, ReasonKind
 from otterize_pcap.resolve.map_capture import map_capture
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.timestamps import SECOND_NS

@@ -36,15 +36,8 @@ from otterize_pcap.policies.observation import Observation, PodFacts
 from otterize_pcap.policies.policy_peers import PolicyPeers, is_public
 from otterize_pcap.policies.policy_ports import is_range, rule_ports
 from otterize_pcap.policies.selectors import NoSelector
-from otterize_pcap.policies.sufficiency import (
-    BOTH,
-    NO_GATES,
-    Gates,
-    Reason,
-    ReasonKind,
-    Verdict,
-    judge,
-)
+from otterize_pcap.policies.sufficiency import judge
+from otterize_pcap.policies.verdict import BOTH, NO_GATES, Gates, Reason, ReasonKind, Verdict
 from otterize_pcap.resolve.cluster_dns import DNS_PORT
 from otterize_pcap.snapshot.snapshot import ServedPort
 

@@ -125,7 +125,8 @@ def needs_of(
             frozenset(flow.services),
             flow.evidence,
         )
-        for need in ends.needs(flow):
+        # A Service's backends, and what a node changed, can make one need twice.
+        for need in set(ends.needs(flow)):
             found[need] = add_sightings(found[need], seen) if need in found else seen
     return found
 
@@ -172,9 +173,12 @@ class _Ends:
                     yield Need(flow.client.workload, EGRESS, peer, flow.protocol, port)
         servers = flow.server.ends if isinstance(flow.server, ServiceEnd) else (flow.server,)
         for server in servers:
-            if isinstance(server, PodEnd) and not _is_one_pod(flow.client, server):
-                for end in {flow.source, flow.client}:
-                    peer = self._caller(end, server, (flow.protocol, flow.server_port))
+            if not isinstance(server, PodEnd):
+                continue
+            for caller in {flow.source, flow.client}:
+                # By another node's NodePort, a pod comes to itself as that node.
+                if not _is_one_pod(caller, server):
+                    peer = self._caller(caller, server, (flow.protocol, flow.server_port))
                     yield Need(server.workload, INGRESS, peer, flow.protocol, flow.server_port)
 
     def _called(self, client: PodEnd, end: FlowEnd, port: int) -> Iterator[NeedPeer]:

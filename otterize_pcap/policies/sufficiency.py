@@ -7,9 +7,7 @@ what was not seen is not what is not needed.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from otterize_pcap.addresses import format_address
 from otterize_pcap.counted import counted
@@ -26,29 +24,12 @@ from otterize_pcap.policies.needs import (
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
 from otterize_pcap.policies.observation import Observation, PodFacts
 from otterize_pcap.policies.recorded_times import Span, joined, total_ns
+from otterize_pcap.policies.verdict import BOTH, NO_GATES, Gates, Reason, ReasonKind, Verdict
 from otterize_pcap.snapshot.snapshot import ServedPort
 from otterize_pcap.timestamps import SECOND_NS
 
-BOTH = (INGRESS, EGRESS)
 SHOWN = 3
 HOUR = timedelta(hours=1)
-
-
-class ReasonKind(StrEnum):
-    """What a reason speaks of."""
-
-    OBSERVED = "observed"
-    CAPTURES = "captures"
-    RESTART = "restart"
-    GAPS = "gaps"
-    UNDECIDED = "undecided"
-    LOOKUPS = "lookups"
-    PORTS = "ports"
-    EXPOSED = "exposed"
-    OUTSIDE = "outside"
-    QUIET = "quiet"
-    SELECTOR = "selector"
-    HOST_NETWORK = "host-network"
 
 
 QUIET = (
@@ -57,61 +38,6 @@ QUIET = (
 )
 HIDING = ("cut off in ", "link type ", "nested too deeply")
 """How reasons begin for which packets of calls that no other packet shows were not read."""
-ACCEPTABLE = (ReasonKind.GAPS, ReasonKind.UNDECIDED, ReasonKind.EXPOSED)
-"""What leaves a direction out unless somebody accepts it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gates:
-    """What is asked of an observation beyond what always is; times in ns.
-
-    `accepted` are kinds of `ACCEPTABLE` that leave nothing out.
-    """
-
-    min_observed_ns: int = 0
-    min_captures: int = 0
-    restart: bool = False
-    lookups: bool = False
-    ports: bool = False
-    accepted: frozenset[ReasonKind] = frozenset()
-
-
-NO_GATES = Gates()
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Something to know of an observation; `leaves_out` are the directions that it leaves out."""
-
-    kind: ReasonKind
-    text: str
-    leaves_out: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How much was seen of a workload: `hours` of the day (UTC) are those in which it was seen."""
-
-    observed_ns: int
-    captures: int
-    hours: tuple[int, ...]
-    pods: int
-    nodes: tuple[str, ...]
-    restarted: bool
-    reasons: tuple[Reason, ...]
-
-    def is_known(self, direction: str) -> bool:
-        """Whether what was seen of a direction may become a policy."""
-        return not any(direction in reason.leaves_out for reason in self.reasons)
-
-    def with_reason(self, reason: Reason) -> "Verdict":
-        """The same with one more."""
-        return replace(self, reasons=(*self.reasons, reason))
-
-    @property
-    def directions(self) -> tuple[str, ...]:
-        """The directions that may become a policy."""
-        return tuple(direction for direction in BOTH if self.is_known(direction))
 
 
 def judge(
@@ -142,10 +68,14 @@ class _Seen:
     """What several captures say of one workload."""
 
     def __init__(self, workload: Workload, observations: Sequence[Observation]) -> None:
-        found = [one.coverage[workload] for one in observations if workload in one.coverage]
-        self.workload = workload
-        self.spans = joined(span for one in found for span in one.spans)
-        self.captures = sum(1 for one in found if one.spans)
+        within = [one for one in observations if workload in one.coverage]
+        found = [one.coverage[workload] for one in within]
+        whole = [one.coverage[workload] for one in within if _is_whole(one, workload)]
+        self.is_whole = bool(whole)
+        # Where a capture shows it whole, what others lack is but time that went unseen.
+        shown = whole or found
+        self.spans = joined(span for one in shown for span in one.spans)
+        self.captures = sum(1 for one in shown if one.spans)
         self.nodes = frozenset(node for one in found for node in one.nodes)
         self.started = any(one.started for one in found)
         self.lacks = list(dict.fromkeys(lack for one in found for lack in one.lacks))
@@ -162,12 +92,18 @@ class _Seen:
         ]
 
 
+def _is_whole(one: Observation, workload: Workload) -> bool:
+    """Whether a capture shows all of a workload for as long as it lasted."""
+    seen = one.coverage[workload]
+    hides = any(reason.startswith(HIDING) for reason in one.unread)
+    return bool(seen.spans) and not seen.lacks and not hides
+
+
 def _time_reasons(seen: _Seen, gates: Gates) -> Iterator[Reason]:
     observed = total_ns(seen.spans)
     hours = len(hours_of(seen.spans))
     text = (
-        f"observed for {duration_text(observed)} in {seen.captures} "
-        f"{'capture' if seen.captures == 1 else 'captures'}, "
+        f"observed for {duration_text(observed)} in {counted(seen.captures, 'capture')}, "
         f"at {hours} of 24 hours of the day"
     )
     if observed < gates.min_observed_ns:
@@ -188,7 +124,8 @@ def _time_reasons(seen: _Seen, gates: Gates) -> Iterator[Reason]:
 
 def _missed_reasons(seen: _Seen, gates: Gates) -> Iterator[Reason]:
     """What is known to have been missed."""
-    out: tuple[str, ...] = () if ReasonKind.GAPS in gates.accepted else BOTH
+    is_accepted = seen.is_whole or ReasonKind.GAPS in gates.accepted
+    out: tuple[str, ...] = () if is_accepted else BOTH
     for lack in seen.lacks:
         yield Reason(ReasonKind.GAPS, lack, out)
     for text, count in sorted(seen.unread.items()):
@@ -209,8 +146,7 @@ def _undecided_reasons(seen: _Seen, gates: Gates) -> Iterator[Reason]:
     texts = sorted(directions)
     for text in texts[:SHOWN]:
         count = max(seen.undecided[direction, text] for direction in directions[text])
-        plural = "connection" if count == 1 else "connections"
-        what = f"{count} {plural} undecided: {text}"
+        what = f"{counted(count, 'connection')} undecided: {text}"
         yield Reason(ReasonKind.UNDECIDED, what, _left_out(directions[text], gates))
     rest = texts[SHOWN:]
     if rest:

@@ -25,7 +25,7 @@ from otterize_pcap.policies.network_policy import (
     Peer,
     PolicyPort,
 )
-from otterize_pcap.policies.sufficiency import BOTH
+from otterize_pcap.policies.verdict import BOTH
 from otterize_pcap.render.network_policy import (
     KEYS,
     Document,

@@ -15,7 +15,7 @@ from otterize_pcap.policies.network_policy import (
     PolicyPort,
     PolicyRule,
 )
-from otterize_pcap.policies.sufficiency import BOTH
+from otterize_pcap.policies.verdict import BOTH
 from otterize_pcap.render.yaml_text import Commented, comment, render_documents
 
 Document = dict[str, Any]

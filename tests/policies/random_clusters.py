@@ -27,7 +27,7 @@ OUTSIDE = ("203.0.113.9", "203.0.113.10", "172.20.5.5")
 PORTS = (80, 8080, 9090)
 NAMES = ("api", "db", "web")
 NAMESPACES = ("app", "shop")
-VIP = "10.96.0.10"
+VIP, SERVED = "10.96.0.10", "10.1.0.9"
 DNS_POD, DNS_VIP = "10.1.9.9", "10.96.0.53"
 NODES = {"a": NODE_A, "b": NODE_B}
 
@@ -65,13 +65,14 @@ labels = st.dictionaries(
 
 @st.composite
 def members(draw: st.DrawFn) -> tuple[Member, ...]:
-    """Up to six pods of up to six workloads."""
+    """Up to seven pods of up to six workloads; the first is behind the Service."""
     keys = draw(
         st.lists(
-            st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMESPACES)), min_size=2, max_size=6
+            st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMESPACES)), min_size=1, max_size=6
         )
     )
-    return tuple(
+    served = Member("web", "app", 99, "a", (("app", "web"),), SERVED)
+    return served, *(
         Member(
             name,
             namespace,
@@ -167,7 +168,7 @@ def _packets(pods: tuple[Member, ...], what: Happening, port: int, at: float) ->
         case "through":
             return [
                 *call(client, f"{VIP}:80", at, isn=port, interface=1),
-                *call(client, f"{other.address}:8080", at + 0.0001, isn=port, interface=2),
+                *call(client, f"{SERVED}:8080", at + 0.0001, isn=port, interface=2),
             ]
         case "datagrams":
             return datagrams(client, server, at)
@@ -189,7 +190,7 @@ def _packets(pods: tuple[Member, ...], what: Happening, port: int, at: float) ->
                 *call(client, front, at, isn=port, interface=1),
                 *call(
                     f"{NODES[other.node]}:{port}",
-                    f"{other.address}:8080",
+                    f"{SERVED}:8080",
                     at + 0.0001,
                     isn=port,
                     interface=2,

@@ -14,6 +14,7 @@ from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import ATTEMPTED, Workload
 from otterize_pcap.intents.sort_files import NamedFile
 from otterize_pcap.policies.check_policies import check_policies
+from otterize_pcap.policies.dns_needs import DnsQuestions
 from otterize_pcap.policies.evaluate import Evaluator, Outcome, Side
 from otterize_pcap.policies.flow_ends import PodEnd, ServiceEnd
 from otterize_pcap.policies.generate import Wanted, WorkloadPolicy, make_policies
@@ -21,7 +22,7 @@ from otterize_pcap.policies.network_policy import EGRESS, INGRESS, NetworkPolicy
 from otterize_pcap.policies.observation import observe
 from otterize_pcap.policies.pod_flows import PodFlow, pod_flows
 from otterize_pcap.policies.read_policies import read_policies
-from otterize_pcap.policies.sufficiency import ACCEPTABLE, Gates, Reason, ReasonKind
+from otterize_pcap.policies.verdict import ACCEPTABLE, Gates, Reason, ReasonKind
 from otterize_pcap.render.cilium_policy import cilium_document
 from otterize_pcap.render.network_policy import (
     commented_document,
@@ -168,6 +169,18 @@ def test_more_captures_take_nothing_away(
             known = before[side.direction, side.pod.uid]
             if known.policies and known.outcome is Outcome.ALLOWED:
                 assert side.outcome is Outcome.ALLOWED
+
+
+@laws
+@given(members(), happenings)
+def test_everybody_may_ask_the_clusters_dns(pods: tuple[Member, ...], happened: Traffic) -> None:
+    """Whether or not it was asked meanwhile, by datagrams and by TCP."""
+    capture = captured(pods, happened)
+    evaluator = Evaluator(policies_of(made_of(capture)), capture.snapshot)
+    questions = DnsQuestions(capture, ())
+    for pod in capture.snapshot.pods:
+        for question in questions.of(pod):
+            assert evaluator.judge(question).outcome is Outcome.ALLOWED
 
 
 @laws

@@ -12,7 +12,7 @@ from otterize_pcap.files.captures import open_captures
 from otterize_pcap.policies.generate import Wanted, make_policies
 from otterize_pcap.policies.observation import observe
 from otterize_pcap.policies.selectors import GENERATED
-from otterize_pcap.policies.sufficiency import ACCEPTABLE, Gates
+from otterize_pcap.policies.verdict import ACCEPTABLE, Gates
 from otterize_pcap.render.cilium_policy import cilium_document
 from otterize_pcap.render.network_policy import commented_document, render_policies
 from otterize_pcap.resolve.build_graph import Inclusion
