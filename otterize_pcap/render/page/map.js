@@ -120,10 +120,11 @@ function frameTitle(group, place, items) {
   const inner = counted(group.members.length, group.key === OUTSIDE ? "destination" : "workload");
   const width = Math.min(widthOf(title, BOLD) + 56, place.width - 4);
   const drawn = drawing("g", { class: "closer", "aria-expanded": "true", transform: `translate(${place.x + 2} ${place.y + 2})` },
-    drawing("rect", { class: "title-back", width, height: 24, rx: 8 }),
-    drawing("rect", { x: 8, y: 6, width: 12, height: 12, rx: 3, fill: `url(#${lookOf(group.key).pattern})` }),
-    drawing("text", { class: "group-name", x: 26, y: 16.5, text: title }),
-    drawing("path", { class: "sign", d: `M${width - 18} 12h9` }));
+    drawing("g", { class: "grown" },
+      drawing("rect", { class: "title-back", width, height: 24, rx: 8 }),
+      drawing("rect", { x: 8, y: 6, width: 12, height: 12, rx: 3, fill: `url(#${lookOf(group.key).pattern})` }),
+      drawing("text", { class: "group-name", x: 26, y: 16.5, text: title }),
+      drawing("path", { class: "sign", d: `M${width - 18} 12h9` })));
   drawn.style.setProperty("--hue", lookOf(group.key).hue);
   return item({ id: group.id, drawn, place: { ...place, height: 26 }, kind: "group",
     name: `${groupNoun(group)} ${title}: ${inner}`, tip: `${group.title}: ${inner}; click to close`,

@@ -5,6 +5,9 @@ const SCALES = [0.05, 4];
 const MARGIN = 20;
 // A fitted map is not blown up further than this.
 const LARGEST_FIT = 1.3;
+// Titles of frames are never drawn smaller than this share of their size, as far as there is room.
+const LEAST_TITLE = 0.8;
+const MOST_GROWN = 4;
 const NARROW = 600;
 const READABLE_SCALE = 0.5;
 const place = { x: 0, y: 0, scale: 1 };
@@ -15,6 +18,7 @@ const dragged = () => moved > 4;
 
 function applyPlace() {
   byId("drawn").setAttribute("transform", `translate(${place.x} ${place.y}) scale(${place.scale})`);
+  byId("drawn").style.setProperty("--grow", Math.min(Math.max(LEAST_TITLE / place.scale, 1), MOST_GROWN));
 }
 
 /** On paper the whole map, whatever part is in sight. */
@@ -23,6 +27,7 @@ function prepareForPaper() {
     if (!mapShown) return;
     byId("svg").setAttribute("viewBox", `0 0 ${mapShown.places.width} ${mapShown.places.height}`);
     byId("drawn").removeAttribute("transform");
+    byId("drawn").style.setProperty("--grow", 1);
   });
   window.addEventListener("afterprint", () => {
     byId("svg").removeAttribute("viewBox");

@@ -167,6 +167,19 @@ def test_labels_where_there_is_room(page: Page) -> None:
     assert overlapping == 0
 
 
+def test_names_of_namespaces_can_be_read_from_afar(page: Page) -> None:
+    """The title of a frame stays as large as text, however small the map is."""
+    page.show(THREE, "#ns=*")
+    height = "return document.querySelector('.closer .group-name').getBoundingClientRect().height"
+    page.run("zoomBy(1 / place.scale)")
+    full = page.run(height)
+    page.run("zoomBy(0.3)")
+    assert page.run(height) > full * 0.7
+    assert page.run(
+        "return document.querySelector('.box .name').getBoundingClientRect().height"
+    ) < (full * 0.4)
+
+
 def test_the_window_can_change(page: Page) -> None:
     """After a resize all of the map is in sight again."""
     page.show(THREE)
