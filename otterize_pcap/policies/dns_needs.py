@@ -15,6 +15,7 @@ PROTOCOLS = ("TCP", "UDP")
 USUAL_NAMESPACE = "kube-system"
 USUAL_LABELS = (("k8s-app", "kube-dns"),)
 """Where clusters have their DNS (Kubernetes documentation, "DNS for Services and Pods")."""
+CACHE_LABEL = ("k8s-app", "node-local-dns")
 NO_EVIDENCE = Evidence("", 0, 0, "")
 
 
@@ -27,11 +28,20 @@ def cache_addresses(mapped: MappedCapture, flows: Iterable[PodFlow]) -> frozense
     called = (
         flow.destination.address for flow in flows if isinstance(flow.destination, OutsideEnd)
     )
-    if NODE_LOCAL_DNS not in mapped.lookup.nodes and NODE_LOCAL_DNS not in called:
+    if not (
+        NODE_LOCAL_DNS in mapped.lookup.nodes
+        or NODE_LOCAL_DNS in called
+        or any(map(_is_cache, mapped.snapshot.pods))
+    ):
         return frozenset()
     virtual = mapped.snapshot.virtual
     addresses = (each for each in mapped.cluster_dns.addresses if each in virtual)
     return frozenset((NODE_LOCAL_DNS, *addresses))
+
+
+def _is_cache(pod: Pod) -> bool:
+    """Whether a pod is such a cache, as the documentation's manifest labels it."""
+    return pod.host_network and CACHE_LABEL in pod.labels.items()
 
 
 class DnsQuestions:

@@ -1,8 +1,12 @@
 """What clients outside are meant to reach: behind NodePorts, load balancers and hostPorts."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 from otterize_pcap.addresses import MAPPED
+from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.policies.flow_ends import NodeEnd, OutsideEnd, PodEnd, ServiceEnd
+from otterize_pcap.policies.pod_flows import PodFlow
 from otterize_pcap.snapshot.snapshot import Pod, ServedPort, Service, Snapshot
 
 SEVERAL = 2
@@ -45,6 +49,23 @@ class Exposure:
         for address in pod.addresses:
             found.update(self._services.get(address, {}))
         return found
+
+
+def from_outside(flow: PodFlow) -> Iterator[tuple[Workload, ServedPort]]:
+    """The workloads to which a flow brings a client outside, and at which of their ports.
+
+    Another node than the pod's own puts its address in for such a client (masquerading), and where
+    that hides a pod it is known. The pod's own does so as well, but looks the same when it probes.
+    """
+    client, served = flow.client, (flow.protocol, flow.server_port)
+    for server in flow.server.ends if isinstance(flow.server, ServiceEnd) else (flow.server,):
+        if isinstance(server, PodEnd) and (
+            isinstance(client, OutsideEnd)
+            or (
+                isinstance(client, NodeEnd) and client.names and server.pod.node not in client.names
+            )
+        ):
+            yield server.workload, served
 
 
 def _by_node(pod: Pod) -> set[ServedPort]:

@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from otterize_pcap.addresses import Network, format_address
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import Workload
-from otterize_pcap.intents.documents import MAX_OBJECT_NAME, object_names
+from otterize_pcap.intents.documents import object_names
 from otterize_pcap.policies.dns_needs import PROTOCOLS
 from otterize_pcap.policies.needs import (
     AddressPeer,
@@ -120,7 +120,7 @@ class _Maker:
         for one in observations:
             for workload, ports in one.dns_ports.items():
                 self._dns_ports[workload] |= ports
-        self._names = object_names(sorted(self._pods))
+        self._names = _policy_names(self._pods)
 
     def workloads(self) -> list[Workload]:
         """Those that are asked for, in order."""
@@ -142,7 +142,7 @@ class _Maker:
         """The policy of one workload."""
         needs = self._needs.get(workload, {})
         verdict = self._verdict(workload, needs)
-        name = f"{PREFIX}{self._names[workload]}"[:MAX_OBJECT_NAME].rstrip("-.")
+        name = self._names[workload]
         directions = [each for each in verdict.directions if each in self._wanted.directions]
         selector = self._peers.selector(workload)
         if not directions or isinstance(selector, NoSelector):
@@ -238,6 +238,16 @@ class _Maker:
 
     def _filtered(self, workload: Workload) -> list[PodFacts]:
         return [pod for pod in self._pods.get(workload, ()) if not pod.host_network]
+
+
+def _policy_names(workloads: Iterable[Workload]) -> dict[Workload, str]:
+    """The name of each workload's policy, no two alike in a namespace however long they are."""
+    called = {
+        replace(workload, name=f"{PREFIX}{workload.name}"): workload
+        for workload in sorted(workloads)
+    }
+    names = object_names(tuple(called))
+    return {workload: names[prefixed] for prefixed, workload in called.items()}
 
 
 def _joined(rules: Iterable[AllowedPeer]) -> list[AllowedPeer]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from otterize_pcap.addresses import Network
 from otterize_pcap.graph.service_graph import ATTEMPTED, NEVER_CALLS, Workload
 from otterize_pcap.policies.dns_needs import cache_addresses
-from otterize_pcap.policies.exposure import Exposure
+from otterize_pcap.policies.exposure import Exposure, from_outside
 from otterize_pcap.policies.flow_ends import ApiServerEnd, PodEnd, ServiceEnd, end_text
 from otterize_pcap.policies.needs import Needs, needs_of
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
@@ -44,6 +44,7 @@ class WorkloadCoverage:
     pods were on meanwhile, and `lacks` what was missed of these. `started`: a pod of it began on a
     recorded node meanwhile. `looked_up` are workloads whose Services it asked DNS for and did not
     call. `undecided` counts connections that may be its own, by direction and in words.
+    `from_outside` are the ports at which clients outside came, which a node's probes do not show.
     """
 
     spans: tuple[Span, ...] = ()
@@ -52,6 +53,7 @@ class WorkloadCoverage:
     started: bool = False
     looked_up: frozenset[Workload] = frozenset()
     undecided: tuple[tuple[str, str, int], ...] = ()
+    from_outside: frozenset[ServedPort] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def observe(mapped: MappedCapture, *, attempts: bool = False) -> Observation:
             workload: tuple(_facts(pod, exposure) for pod in held)
             for workload, held in pods.items()
         },
-        coverage=_coverage(mapped, flows, pods),
+        coverage=_coverage(mapped, flows, pods, attempts=attempts),
         dns_ports={workload: frozenset(ports) for workload, ports in dns.ports.items()},
         dns_addresses=cache_addresses(mapped, flows.flows),
         node_addresses=frozenset(
@@ -123,10 +125,19 @@ def _api_addresses(flows: Iterable[PodFlow]) -> frozenset[bytes]:
 
 
 def _coverage(
-    mapped: MappedCapture, flows: PodFlows, pods: Mapping[Workload, Iterable[Pod]]
+    mapped: MappedCapture,
+    flows: PodFlows,
+    pods: Mapping[Workload, Iterable[Pod]],
+    *,
+    attempts: bool,
 ) -> dict[Workload, WorkloadCoverage]:
     recorded, lived = RecordedNodes(mapped.lookup.contents), lifetimes(mapped.snapshot)
     looked_up, undecided = _looked_up(mapped, flows.flows), _undecided(flows.undecided)
+    outside: dict[Workload, set[ServedPort]] = defaultdict(set)
+    for flow in flows.flows:
+        if attempts or flow.status != ATTEMPTED:
+            for called, served in from_outside(flow):
+                outside[called].add(served)
     found = {}
     for workload, held in pods.items():
         spans: list[Span] = []
@@ -151,6 +162,7 @@ def _coverage(
             started,
             frozenset(looked_up.get(workload, ())),
             tuple(sorted(undecided.get(workload, ()))),
+            frozenset(outside.get(workload, ())),
         )
     return found
 

@@ -15,11 +15,9 @@ from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.policies.needs import (
     AddressPeer,
-    ApiServerPeer,
     DnsPeer,
     Need,
     NodesPeer,
-    PodsPeer,
 )
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
 from otterize_pcap.policies.observation import Observation, PodFacts
@@ -80,6 +78,7 @@ class _Seen:
         self.started = any(one.started for one in found)
         self.lacks = list(dict.fromkeys(lack for one in found for lack in one.lacks))
         self.looked_up = sorted({server for one in found for server in one.looked_up})
+        self.from_outside = frozenset(served for one in found for served in one.from_outside)
         self.undecided: Counter[tuple[str, str]] = Counter()
         for one in found:
             for direction, text, count in one.undecided:
@@ -165,9 +164,10 @@ def _left_out(directions: Collection[str], gates: Gates) -> tuple[str, ...]:
 def _need_reasons(seen: _Seen, needs: Sequence[Need], gates: Gates) -> Iterator[Reason]:
     """What its needs, beside what is known of it, say of calls that were not seen."""
     exposed = {served for pod in seen.pods for served in pod.exposed}
+    let_in = exposed & seen.from_outside
     for direction, text, but in QUIET:
         its = [need for need in needs if need.direction == direction]
-        if not any(_is_call(need, exposed) for need in its):
+        if not any(_is_call(need, let_in) for need in its):
             yield Reason(ReasonKind.QUIET, f"{text}{but if its else ''}", (direction,))
     yield from _outside_reasons(needs)
     if seen.looked_up:
@@ -180,7 +180,7 @@ def _need_reasons(seen: _Seen, needs: Sequence[Need], gates: Gates) -> Iterator[
     if unused:
         text = f"declared ports that nobody called: {ports_text(unused)}"
         yield Reason(ReasonKind.PORTS, text, (INGRESS,) if gates.ports else ())
-    yield from _exposed_reasons(seen, needs, gates)
+    yield from _exposed_reasons(seen, gates)
 
 
 def _outside_reasons(needs: Sequence[Need]) -> Iterator[Reason]:
@@ -197,33 +197,28 @@ def _outside_reasons(needs: Sequence[Need]) -> Iterator[Reason]:
         yield Reason(ReasonKind.OUTSIDE, f"{called}, whose addresses may change")
 
 
-def _exposed_reasons(seen: _Seen, needs: Sequence[Need], gates: Gates) -> Iterator[Reason]:
+def _exposed_reasons(seen: _Seen, gates: Gates) -> Iterator[Reason]:
     """Ports that are open to the outside, where nobody came from there."""
-    from_outside = {
-        (need.protocol, need.port)
-        for need in needs
-        if need.direction == INGRESS and not isinstance(need.peer, PodsPeer | ApiServerPeer)
-    }
     exposed: dict[ServedPort, str] = {}
     for pod in seen.pods:
         exposed.update(pod.exposed)
     out = () if ReasonKind.EXPOSED in gates.accepted else (INGRESS,)
     for served, name in sorted(exposed.items()):
-        if served not in from_outside:
+        if served not in seen.from_outside:
             text = (
                 f"{name} opens {ports_text([served])} to the outside, and nobody called from there"
             )
             yield Reason(ReasonKind.EXPOSED, text, out)
 
 
-def _is_call(need: Need, exposed: Collection[ServedPort]) -> bool:
+def _is_call(need: Need, let_in: Collection[ServedPort]) -> bool:
     """Whether a need says more of a workload than that it runs: lookups and probes do not.
 
-    What comes from a node may come from outside, where a Service or a hostPort lets it in.
+    What comes from a node comes from outside at the ports where somebody was let in from there.
     """
     if need.direction == EGRESS:
         return not isinstance(need.peer, DnsPeer)
-    return not isinstance(need.peer, NodesPeer) or (need.protocol, need.port) in exposed
+    return not isinstance(need.peer, NodesPeer) or (need.protocol, need.port) in let_in
 
 
 def hours_of(spans: Iterable[Span]) -> tuple[int, ...]:

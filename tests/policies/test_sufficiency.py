@@ -162,7 +162,10 @@ EXPOSED = service("api", "10.96.0.9", ports=[{"port": 80, "targetPort": 80, "nod
             [*CALL, *call("203.0.113.9:5000", f"{API}:80", 1)], True, id="a client outside"
         ),
         pytest.param(
-            [*CALL, *call(f"{NODE_B}:5000", f"{API}:80", 1)], True, id="one behind its node"
+            [*CALL, *call(f"{NODE_A}:5000", f"{API}:80", 1)], True, id="one behind another node"
+        ),
+        pytest.param(
+            [*CALL, *call(f"{NODE_B}:5000", f"{API}:80", 1)], False, id="its own node may probe it"
         ),
     ],
 )
