@@ -104,9 +104,7 @@ def test_snapshot_that_cannot_be_used(
 def test_directory_without_capture(otterize: Otterize, tmp_path: Path) -> None:
     """A directory that holds neither snapshot nor packets is no capture."""
     line = one_line(otterize("intents", "list", tmp_path), 3)
-    assert line == (
-        f"{tmp_path}: no snapshot.json in this directory; name one with --snapshot FILE"
-    )
+    assert line == (f"{tmp_path}: no capture files in this directory; is it a capture directory?")
 
 
 def test_no_capture_given_and_none_there(otterize: Otterize) -> None:
