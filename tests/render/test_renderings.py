@@ -396,4 +396,10 @@ def test_graph_of_two_captures(form: str) -> None:
     before, after = BOTH
     done = invoke("graph", after, "--since", before, "--format", form, "-q")
     assert (done.exit_code, done.exception) == (0, None)
-    assert '"mark":"added"' in done.stdout or "#1a7f37" in done.stdout
+    if form == "html":
+        [data] = re.findall(
+            r'<script type="application/json" id="data">(.*?)</script>', done.stdout
+        )
+        assert {edge[4] for edge in json.loads(data)["edges"]} == {"", "added"}
+    else:
+        assert "#1a7f37" in done.stdout
