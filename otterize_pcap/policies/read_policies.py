@@ -17,7 +17,7 @@ from otterize_pcap.compare.findings import Rule
 from otterize_pcap.errors import PolicyError
 from otterize_pcap.intents.places import Place
 from otterize_pcap.intents.sort_files import EMPTY, NO_KIND, NOT_PARSED, NamedFile
-from otterize_pcap.json_errors import BROKEN, json_reason
+from otterize_pcap.json_errors import BROKEN, json_reason, unencodable
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS, NetworkPolicy
 from otterize_pcap.policies.policy_of_item import policy_of
 from otterize_pcap.policies.policy_rules import (
@@ -176,12 +176,16 @@ def _objects(file: NamedFile) -> Iterator[LocatedObject]:
 
 
 def _item_of(fields: Mapping[str, Any]) -> tuple[NetworkPolicyItem | None, str]:
-    """A policy's object, or why it is none."""
+    """A policy's object, by its JSON form, as kubectl sends it; or why it is none."""
     try:
-        return msgspec.convert(fields, NetworkPolicyItem), ""
-    except msgspec.ValidationError:
-        reason = json_reason(msgspec.json.encode(fields), NetworkPolicyItem)
-        return None, reason.replace("$.", "", 1)
+        document = msgspec.json.encode(fields)
+    except (TypeError, ValueError, OverflowError):
+        where = unencodable(fields).removeprefix("$").removeprefix(".")
+        return None, f"{where or 'the policy'} has no JSON form; quote its keys, and its values"
+    try:
+        return msgspec.json.decode(document, type=NetworkPolicyItem), ""
+    except BROKEN:
+        return None, json_reason(document, NetworkPolicyItem).replace("$.", "", 1)
 
 
 def _path_in(reason: str) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from otterize_pcap.errors import CaptureError
+from otterize_pcap.json_errors import BROKEN
 from otterize_pcap.packets.closed_tunnels import ClosedTunnels
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.table.capture_counts import CaptureCounts, Payload
@@ -135,7 +136,7 @@ def decode_saved(data: bytes, where: str) -> SavedCapture:
         found = msgspec.msgpack.decode(data, type=_Version).version
         if found == VERSION:
             return msgspec.msgpack.decode(data, type=SavedCapture)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except BROKEN as error:
         raise damaged(where) from error
     message = (
         f"{where}: a reduced capture of version {found}, and this otterize reads {VERSION}; "
@@ -157,7 +158,7 @@ def decode_payloads(data: bytes, where: str) -> tuple[Payload, ...]:
     """
     try:
         return _PAYLOADS.decode(data)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except BROKEN as error:
         raise damaged(where) from error
 
 

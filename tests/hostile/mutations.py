@@ -18,15 +18,29 @@ DEEP = 3000
 
 
 def mutated(document: bytes, seed: int) -> bytes:
-    """One document, changed in one to four places, by its structure where it is JSON."""
+    """A document, changed in one to four places: by its structure where it, or a line, is JSON."""
     random = Random(seed)
     for _ in range(random.choice((1, 1, 2, 4))):
         value = _as_json(document) if random.random() < 0.75 else None
-        if value is None:
-            document = _changed_text(document, random)
+        if value is not None:
+            document = _written(changed_value(value, random), random)
+        elif document.count(b"\n{") > 1 and random.random() < 0.75:
+            document = _changed_line(document, random)
         else:
-            document = _written(_changed_value(value, random), random)
+            document = changed_bytes(document, random)
     return document
+
+
+def _changed_line(document: bytes, random: Random) -> bytes:
+    """JSON lines with one of them changed by its structure, where it is JSON."""
+    lines = document.split(b"\n")
+    place = random.randrange(len(lines))
+    value = _as_json(lines[place].rstrip(b","))
+    if value is None:
+        lines[place] = changed_bytes(lines[place], random)
+    else:
+        lines[place] = json.dumps(changed_value(value, random)).encode("utf-8", "surrogatepass")
+    return b"\n".join(lines)
 
 
 def _as_json(document: bytes) -> Any:  # noqa: ANN401 - any JSON
@@ -44,7 +58,7 @@ def _written(value: object, random: Random) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _changed_value(value: Any, random: Random) -> Any:  # noqa: ANN401 - any JSON
+def changed_value(value: Any, random: Random) -> Any:  # noqa: ANN401 - any JSON
     """The same JSON with one value, somewhere within, replaced, removed, repeated or renamed."""
     if isinstance(value, dict) and value and random.random() < 0.85:
         key = random.choice(sorted(value))
@@ -59,7 +73,7 @@ def _changed_value(value: Any, random: Random) -> Any:  # noqa: ANN401 - any JSO
             case 2:
                 changed[key] = random.choice(ODD_VALUES)
             case _:
-                changed[key] = _changed_value(changed[key], random)
+                changed[key] = changed_value(changed[key], random)
         return changed
     if isinstance(value, list) and value and random.random() < 0.85:
         place = random.randrange(len(value))
@@ -72,12 +86,12 @@ def _changed_value(value: Any, random: Random) -> Any:  # noqa: ANN401 - any JSO
             case 2:
                 entries[place] = random.choice(ODD_VALUES)
             case _:
-                entries[place] = _changed_value(entries[place], random)
+                entries[place] = changed_value(entries[place], random)
         return entries
     return random.choice(ODD_VALUES)
 
 
-def _changed_text(document: bytes, random: Random) -> bytes:
+def changed_bytes(document: bytes, random: Random) -> bytes:
     """The same bytes cut, flipped, repeated, nested, or with others put in between."""
     place = random.randrange(len(document) + 1)
     end = min(len(document), place + random.choice((1, 2, 8, 64)))

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.cli.app import run
-from tests.conftest import FIXTURES
+from tests.command_tree import READERS, Words
+from tests.conftest import FIXTURES, GOLDEN
 from tests.hostile.mounts import small_disk
 
 CAPTURE = str(FIXTURES / "tutorial-before")
 OTHER = str(FIXTURES / "tutorial-after")
 PCAP = str(FIXTURES / "tutorial-before" / "pcap" / "node-a.pcap")
 SNAPSHOT = str(FIXTURES / "tutorial-before" / "snapshot.json")
+POLICIES = str(GOLDEN / "netpol" / "policies.yaml")
 NOBODY = 65534
 PRINTING = {
     "list": ("intents", "list", CAPTURE),
@@ -26,6 +28,7 @@ PRINTING = {
     "inspect": ("snapshot", "inspect", CAPTURE),
     "diff": ("diff", CAPTURE, OTHER),
     "check": ("check", CAPTURE, "--allow", OTHER),
+    "netpol check": ("netpol", "check", POLICIES, CAPTURE),
 }
 READING = {
     "list": ("intents", "list", "{}"),
@@ -42,6 +45,10 @@ READING = {
     "check": ("check", "{}", "--allow", CAPTURE),
     "check, allowed": ("check", CAPTURE, "--allow", "{}"),
     "check, ignored": ("check", CAPTURE, "--allow", CAPTURE, "--ignore", "{}"),
+    "netpol check": ("netpol", "check", POLICIES, "{}"),
+    "netpol check, policies": ("netpol", "check", "{}", CAPTURE),
+    "reduce": ("reduce", "{}", "-o", "{}-out"),
+    "reduce, snapshot": ("reduce", PCAP, "--snapshot", "{}", "-o", "{}-out"),
 }
 WRITING = {
     "list": ("intents", "list", CAPTURE, "-o", "{}"),
@@ -49,9 +56,13 @@ WRITING = {
     "export, dir": ("intents", "export", CAPTURE, "--output-type", "dir", "-o", "{}"),
     "graph": ("graph", CAPTURE, "-o", "{}"),
     "explain": ("explain", "checkout", "kafka", CAPTURE, "-o", "{}"),
+    "connections": ("connections", CAPTURE, "-o", "{}"),
+    "inspect": ("snapshot", "inspect", CAPTURE, "-o", "{}"),
     "diff": ("diff", CAPTURE, CAPTURE, "-o", "{}"),
     "check": ("check", CAPTURE, "--allow", CAPTURE, "-o", "{}"),
     "anonymise": ("anonymise", CAPTURE, "-o", "{}"),
+    "netpol check": ("netpol", "check", POLICIES, CAPTURE, "-o", "{}"),
+    "reduce": ("reduce", CAPTURE, "-o", "{}"),
 }
 DIRECTORIES = {"export, dir", "anonymise"}
 # Only a new directory is taken: to name another is a mistake in the command.
@@ -87,6 +98,28 @@ def failed(
     last = shown.err.splitlines()[-1]
     assert last.startswith("otterize: ")
     assert "a fault of our own" not in last
+
+
+def options_of(words: Words) -> dict[str, bool]:
+    """The names of a command's parameters, and whether each must be given."""
+    return {param.name: param.required for param in READERS[words].params}
+
+
+@pytest.mark.parametrize(
+    ("table", "commands"),
+    [
+        # What must be told where to write prints no result.
+        ("PRINTING", [words for words in READERS if not options_of(words).get("output")]),
+        ("READING", list(READERS)),
+        ("WRITING", [words for words in READERS if "output" in options_of(words)]),
+    ],
+)
+def test_every_command_is_in_the_tables(table: str, commands: list[Words]) -> None:
+    """A new command is here once it is in the command line; those of clusters read no files."""
+    called = [line[:2] for line in globals()[table].values()]
+    assert [
+        words for words in commands if words not in {*called, *(two[:1] for two in called)}
+    ] == []
 
 
 @pytest.mark.parametrize("fault", ["full", "closed"])

@@ -317,3 +317,19 @@ def test_a_snapshots_policies_are_the_same_values() -> None:
     assert item.spec is not None
     assert list(problems_of(item.spec)) == []
     assert policy_of(item, "default") == found.policies[0]
+
+
+@pytest.mark.parametrize(
+    ("label", "remark"),
+    [
+        ("1: a", None),
+        ("2026-01-01: a", None),
+        ("on: a", "spec.podSelector.matchLabels has no JSON form; quote its keys, and its values"),
+        ("~: a", "spec.podSelector.matchLabels has no JSON form; quote its keys, and its values"),
+    ],
+)
+def test_keys_that_are_no_text(label: str, remark: str | None) -> None:
+    """What YAML takes for a number is text in the JSON that the API server gets; others are not."""
+    found = read(HEAD + f"spec: {{podSelector: {{matchLabels: {{{label}}}}}}}\n")
+    assert [each.text for each in found.remarks] == ([remark] if remark else [])
+    assert len(found.policies) == (0 if remark else 1)

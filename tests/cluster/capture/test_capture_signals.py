@@ -253,7 +253,7 @@ def told(number, handler):
 signal.signal = told
 main()
 """
-"""Says when the command has its first handler: how long that takes depends on the machine's load."""
+"""Says when the command has its first handler: how long that takes depends on the load."""
 
 
 @pytest.mark.parametrize("delay", [0, 0.05, 0.1, 0.2, 0.35, 0.6, 0.9])
