@@ -29,6 +29,7 @@ PRINTING = {
     "diff": ("diff", CAPTURE, OTHER),
     "check": ("check", CAPTURE, "--allow", OTHER),
     "netpol check": ("netpol", "check", POLICIES, CAPTURE),
+    "netpol export": ("netpol", "export", CAPTURE),
 }
 READING = {
     "list": ("intents", "list", "{}"),
@@ -47,6 +48,7 @@ READING = {
     "check, ignored": ("check", CAPTURE, "--allow", CAPTURE, "--ignore", "{}"),
     "netpol check": ("netpol", "check", POLICIES, "{}"),
     "netpol check, policies": ("netpol", "check", "{}", CAPTURE),
+    "netpol export": ("netpol", "export", "{}"),
     "reduce": ("reduce", "{}", "-o", "{}-out"),
     "reduce, snapshot": ("reduce", PCAP, "--snapshot", "{}", "-o", "{}-out"),
 }
@@ -62,9 +64,11 @@ WRITING = {
     "check": ("check", CAPTURE, "--allow", CAPTURE, "-o", "{}"),
     "anonymise": ("anonymise", CAPTURE, "-o", "{}"),
     "netpol check": ("netpol", "check", POLICIES, CAPTURE, "-o", "{}"),
+    "netpol export": ("netpol", "export", CAPTURE, "--format", "json", "-o", "{}"),
+    "netpol export, dir": ("netpol", "export", CAPTURE, "-o", "{}"),
     "reduce": ("reduce", CAPTURE, "-o", "{}"),
 }
-DIRECTORIES = {"export, dir", "anonymise"}
+DIRECTORIES = {"export, dir", "anonymise", "netpol export, dir"}
 # Only a new directory is taken: to name another is a mistake in the command.
 USAGE = {("anonymise", "another kind"): 2}
 

@@ -1,15 +1,22 @@
 """YAML that we write says the same under every grammar: 1.1, 1.2, and what Kubernetes reads."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otterize_pcap.cluster.capture.job import fill_job, load_template, manifest_text
+from otterize_pcap.policies.generate import Wanted, WorkloadPolicy, make_policies
+from otterize_pcap.policies.observation import observe
+from otterize_pcap.policies.sufficiency import ACCEPTABLE, Gates
+from otterize_pcap.render.cilium_policy import cilium_document
+from otterize_pcap.render.network_policy import commented_document, render_policies
 from otterize_pcap.render.yaml_text import is_plain, scalar
 from tests.cluster.script_runs import plan
+from tests.policies.random_clusters import Happening, Member, captured
 
 YAML_1_1 = re.compile(
     r"~|null|Null|NULL|<<|=|"
@@ -30,6 +37,7 @@ YAML_1_2 = re.compile(
 """The core schema (YAML 1.2.2, 10.3.2)."""
 GO_FLOAT = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
 look_alikes = st.from_regex(r"[0-9_.:+\-eExXoObBpPa-fA-FtTzZinyINY]+", fullmatch=True)
+names = st.text("0123456789abcdefonxytrue_.:+-~'\"# ", min_size=1, max_size=6) | look_alikes
 identifiers = st.from_regex(r"[0-9a-f]{8}|[0-9]{1,4}e[0-9]{1,4}", fullmatch=True)
 
 
@@ -76,15 +84,50 @@ def test_text_without_quotes_is_text_under_every_grammar(text: str) -> None:
 def test_manifest_says_text_under_every_grammar(identifier: str) -> None:
     """`capture --dry-run | kubectl create -f -` works whatever the random id is."""
     written = manifest_text([fill_job(load_template(), plan(capture_id=identifier), "12e4")])
-    texts = [
+    meant = taken_for_others(written)
+    (document,) = yaml.safe_load_all(written)
+    assert meant <= {*map(str, numbers(document)), "true", "false"}
+    assert identifier not in meant
+
+
+def taken_for_others(written: str) -> set[str]:
+    """What stands without quotes, and is no text under some grammar."""
+    return {
         event.value
         for event in yaml.parse(written)
-        if isinstance(event, yaml.ScalarEvent) and event.implicit[0]
-    ]
-    meant = [text for text in texts if misread(text)]
-    (document,) = yaml.safe_load_all(written)
-    assert set(meant) <= {*map(str, numbers(document)), "true", "false"}
-    assert identifier not in meant
+        if isinstance(event, yaml.ScalarEvent) and event.implicit[0] and misread(event.value)
+    }
+
+
+def remarked(made: WorkloadPolicy, remark: str) -> WorkloadPolicy:
+    """The same policy with a remark on each of its rules."""
+    return replace(made, allowed=tuple(replace(each, remarks=(remark,)) for each in made.allowed))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(names, min_size=6, max_size=6, unique=True),
+    st.dictionaries(names, names, max_size=3),
+    st.text(max_size=20),
+)
+def test_policies_say_text_under_every_grammar(
+    words: list[str], more: dict[str, str], remark: str
+) -> None:
+    """Names and labels of what was observed, and comments, are no other type and no other line."""
+    pods = [
+        Member(words[place], words[2], place, "a", (*more.items(), (words[3], words[4 + place])),
+               f"10.1.0.{place + 10}")
+        for place in (0, 1)
+    ]  # fmt: skip
+    mapped = captured(tuple(pods), [Happening("call", 0, 1, 80)])
+    wanted = Wanted(frozenset({words[2]}), gates=Gates(accepted=frozenset(ACCEPTABLE)))
+    made = make_policies([observe(mapped)], wanted)
+    assert any(each.policy is not None for each in made)
+    for form in (commented_document, cilium_document):
+        written = render_policies([remarked(each, remark) for each in made], form)
+        documents = list(yaml.safe_load_all(written))
+        assert documents == [form(each) for each in made if each.policy is not None]
+        assert taken_for_others(written) <= {*map(str, numbers(documents))}
 
 
 def numbers(value: object) -> list[object]:
