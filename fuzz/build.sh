@@ -11,7 +11,8 @@ include=$("$python" -c "import sysconfig; print(sysconfig.get_path('include'))")
 library=$(variable LIBDIR)
 version=$(variable LDVERSION)
 suffix=$(variable EXT_SUFFIX)
-sanitize="-g1 -O1 -DOTTERIZE_CHECKED_MEMORY -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+# Without the define, Cython adds 0 to a null pointer wherever a class is made without arguments.
+sanitize="-g1 -O1 -DOTTERIZE_CHECKED_MEMORY -DCYTHON_VECTORCALL_TPNEW=0 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 
 rm -rf "$build/otterize_pcap"
 mkdir -p "$build/kept"

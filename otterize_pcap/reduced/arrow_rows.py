@@ -86,6 +86,11 @@ SCHEMA = pa.schema(
     ]
 )
 """The columns, in order."""
+_NOT_ALWAYS_KNOWN = {
+    *("tunnels", "client", "client_isn", "server_isn"),
+    *(f"{side}_{name}" for side in SIDES for name in _MAYBE),
+}
+"""Of these null says something; of any other column it is damage."""
 
 
 def arrow_of(columns: Columns, node: str, files: Sequence[str]) -> Arrow:
@@ -121,6 +126,9 @@ def columns_of(table: Arrow) -> Columns:
     """
     table = table.select(SCHEMA.names).cast(SCHEMA).unify_dictionaries().combine_chunks()
     found = {name: _whole(table.column(name)) for name in SCHEMA.names}
+    for name, column in found.items():
+        if column.null_count and name not in _NOT_ALWAYS_KNOWN:
+            raise ValueError(name)
     paths: dict[tuple[Tunnel, ...], int] = {(): 0}
     values: dict[str, Arrow] = {
         "protocol": _numbered(found["protocol"], PROTOCOL_NUMBERS, pa.uint8()),

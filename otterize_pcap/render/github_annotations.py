@@ -8,6 +8,7 @@ escaped as GitHub's toolkit does.
 from collections.abc import Iterator, Sequence
 
 from otterize_pcap.compare.findings import ERROR, NOTE, WARNING, Finding, FindingList, of_level
+from otterize_pcap.graph.naming import printable
 from otterize_pcap.intents.places import Place
 from otterize_pcap.render.sentence import finding_sentence
 
@@ -17,7 +18,9 @@ KEPT = 10
 
 def render_annotations(found: FindingList) -> str:
     """Why it proves nothing, then at most ten annotations of each level."""
-    lines = [f"::error title=Too little was seen::{_message(why)}" for why in found.unmet]
+    lines = [
+        f"::error title=Too little was seen::{_message(printable(why))}" for why in found.unmet
+    ]
     lines += [
         line for level in COMMANDS for line in _annotations(of_level(found.findings, level), level)
     ]
@@ -37,7 +40,7 @@ def _annotations(findings: Sequence[Finding], level: str) -> Iterator[str]:
 
 
 def _where(place: Place | None) -> str:
-    return "" if place is None else f"file={_property(place.file)},line={place.line},"
+    return "" if place is None else f"file={_property(printable(place.file))},line={place.line},"
 
 
 def _message(text: str) -> str:

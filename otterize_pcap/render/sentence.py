@@ -11,4 +11,4 @@ def finding_sentence(finding: Finding) -> str:
         client=printable(topic.client), server=printable(topic.server)
     )
     more = "; ".join(part for part in (topic.ports, finding.reason) if part)
-    return f"{said} ({more})" if more else said
+    return f"{said} ({printable(more)})" if more else said

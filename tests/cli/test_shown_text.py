@@ -89,6 +89,71 @@ def test_pull_requests_documents_give_no_commands(otterize: Otterize, tmp_path: 
         assert shown_safely(done.stdout + done.stderr), done.stderr
 
 
+@pytest.mark.parametrize("form", ["text", "markdown", "junit", "sarif", "json", "github"])
+def test_policies_give_no_commands(form: str, otterize: Otterize, tmp_path: Path) -> None:
+    """Names, labels, fields, ranges and kinds of NetworkPolicies that somebody else wrote."""
+    selector = {"matchLabels": {HOSTILE: HOSTILE}}
+    specs: list[object] = [
+        {"podSelector": selector, HOSTILE: 1, "ingress": [{"from": []}], "policyTypes": ["Egress"]},
+        {"podSelector": {}, "ingress": [{"from": [{"ipBlock": {"cidr": HOSTILE}}]}]},
+        {"podSelector": {}, "ingress": [{"ports": [{"port": HOSTILE, "protocol": HOSTILE}]}]},
+        {"podSelector": HOSTILE},
+        {"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": selector}]}]},
+    ]
+    kinds = ["NetworkPolicy"] * len(specs) + [f"{HOSTILE}NetworkPolicy"]
+    items = [
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": kind,
+            "metadata": {"name": f"{HOSTILE}{number}", "namespace": namespace},
+            "spec": spec,
+        }
+        for namespace in ("app", HOSTILE)
+        for number, (kind, spec) in enumerate(zip(kinds, [*specs, {}], strict=True))
+    ]
+    path = tmp_path / "policies.json"
+    path.write_text(json.dumps({"kind": "List", "items": items}))
+    words = ("--unused", "--format", form, "-v")
+    done = otterize("netpol", "check", path, FIXTURES / "two-nodes", *words)
+    assert done.returncode == 1
+    assert shown_safely(done.stderr), done.stderr
+    if form in {"text", "markdown"}:
+        assert shown_safely(done.stdout), done.stdout
+    if form == "github":
+        lines = done.stdout.splitlines()
+        assert all(line.isprintable() and "##[" not in line for line in lines)
+        assert not any(line.startswith("::") and "file=a" in line.split("::")[1] for line in lines)
+
+
+@pytest.mark.parametrize(
+    "words", [("intents", "list", "--wide", "-v"), ("connections", "-v"), ("graph", "-v")]
+)
+def test_flow_logs_give_no_commands(
+    words: tuple[str, ...], otterize: Otterize, tmp_path: Path
+) -> None:
+    """Names of pods, nodes, Services and fields in a log that somebody else wrote."""
+    end = {"namespace": HOSTILE, "pod_name": HOSTILE, "workloads": [{"name": HOSTILE, "kind": "a"}]}
+    flow = {
+        "time": "2026-11-23T07:00:01Z",
+        "verdict": "FORWARDED",
+        "IP": {"source": "10.1.0.1", "destination": "10.1.0.2"},
+        "l4": {"TCP": {"source_port": 4000, "destination_port": 80, "flags": {"SYN": True}}},
+        "source": end,
+        "destination": end | {"pod_name": f"{HOSTILE}2", "labels": HOSTILE},
+        "destination_names": [HOSTILE],
+        "destination_service": {"name": HOSTILE, "namespace": HOSTILE},
+        "node_name": HOSTILE,
+        "is_reply": HOSTILE,
+    }
+    lost = {"node_status": {"state_change": "NODE_ERROR", "node_names": [HOSTILE], "message": "a"}}
+    path = tmp_path / "flows.jsonl"
+    records = [{"flow": flow}, {"flow": flow | {"is_reply": True}}, lost]
+    path.write_text("".join(f"{json.dumps(record)}\n" for record in records) + f"{HOSTILE}\n")
+    done = otterize(*words, path)
+    assert done.returncode == 0, done.stderr
+    assert shown_safely(done.stdout + done.stderr), done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("form", ["text", "csv", "json"])
 def test_file_names_give_no_commands(form: str, otterize: Otterize, tmp_path: Path) -> None:
     """`connections` names files; a capture directory may be somebody else's."""

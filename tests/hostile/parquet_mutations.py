@@ -85,7 +85,8 @@ def _changed_table(table: Any, random: Random) -> Any:  # noqa: ANN401 - pyarrow
         case 1:
             return pa.concat_tables([table] * 2)
         case 2:
-            return table.take(random.sample(range(table.num_rows), table.num_rows))
+            order = random.sample(range(table.num_rows), table.num_rows)
+            return table.take(pa.array(order, pa.int64()))
         case 3:
             return table.drop_columns([name])
         case 4:

@@ -70,3 +70,42 @@ def test_pull_request_declares_and_ignores(otterize: Otterize, tmp_path: Path) -
     assert otterize(*check, "none.yaml").returncode == 1
     assert otterize(*check, "declared.yaml").returncode == 0
     assert otterize(*check, "none.yaml", "--ignore", "ignored").returncode == 0
+
+
+def test_author_of_policies_decides_what_they_allow(otterize: Otterize, tmp_path: Path) -> None:
+    """A policy that allows everybody makes the check pass that one for nobody fails."""
+    arguments = capture(tmp_path, call(ATTACKER, BANK), NAMED)
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "bank", "namespace": "app"},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
+    }
+    (tmp_path / "nobody.json").write_text(json.dumps(policy))
+    policy["spec"] = {"podSelector": {}, "ingress": [{}]}
+    (tmp_path / "everybody.json").write_text(json.dumps(policy))
+    assert otterize("netpol", "check", "nobody.json", *arguments).returncode == 1
+    assert otterize("netpol", "check", "everybody.json", *arguments).returncode == 0
+
+
+def test_flow_logs_are_believed(otterize: Otterize, tmp_path: Path) -> None:
+    """Whoever writes a log names both ends, and says who called."""
+    flow = {
+        "time": "2026-11-23T07:00:01Z",
+        "verdict": "FORWARDED",
+        "IP": {"source": VICTIM, "destination": BANK},
+        "l4": {"TCP": {"source_port": 4000, "destination_port": 80, "flags": {"ACK": True}}},
+        "source": {"namespace": "app", "pod_name": "victim"},
+        "destination": {"namespace": "app", "pod_name": "bank"},
+        "is_reply": False,
+    }
+    back = flow | {
+        "IP": {"source": BANK, "destination": VICTIM},
+        "l4": {"TCP": {"source_port": 80, "destination_port": 4000, "flags": {"ACK": True}}},
+        "source": flow["destination"],
+        "destination": flow["source"],
+        "is_reply": True,
+    }
+    lines = "".join(f"{json.dumps({'flow': each})}\n" for each in (flow, back))
+    (tmp_path / "flows.jsonl").write_text(lines)
+    assert otterize("intents", "list", "flows.jsonl").stdout == "victim calls:\n  - bank\n"

@@ -17,6 +17,7 @@ from otterize_pcap.errors import CaptureError, OtterizeError, UsageError
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.files.reduce_captures import reduce_captures
 from otterize_pcap.graph.graph_format import encode_graph
+from otterize_pcap.reduced.arrow_rows import columns_of
 from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.map_capture import graph_capture
@@ -165,6 +166,17 @@ def test_a_port_that_was_not_read_is_refused(tmp_path: Path) -> None:
     table = reduced(tmp_path / "table.parquet", [TUTORIAL])
     with pytest.raises(UsageError, match="reduced without --vxlan-port 5555"):
         graph_of([table], (), ReadOptions(vxlan_ports=frozenset({4789, 8472, 5555})))
+
+
+@pytest.mark.parametrize("name", ["protocol", "low_address", "packet", "high_port", "first_ns"])
+def test_row_that_lacks_what_every_row_has_is_refused(name: str, tmp_path: Path) -> None:
+    """Null is for what may be unknown: there is no packet without a protocol."""
+    rows = pq.read_table(reduced(tmp_path / "table.parquet", [TUTORIAL]))
+    assert columns_of(rows).rows == rows.num_rows > 0
+    place = rows.schema.get_field_index(name)
+    nothing = pa.nulls(rows.num_rows, rows.schema.field(place).type)
+    with pytest.raises(ValueError, match=name):
+        columns_of(rows.set_column(place, name, nothing))
 
 
 @settings(max_examples=100, deadline=None)
