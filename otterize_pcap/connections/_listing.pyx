@@ -66,7 +66,9 @@ cdef class Listing:
         cdef dict addresses = {}, tunnels = {}
         cdef tuple kind
         cdef FastTable rows
-        qsort(self.listed, self.count, sizeof(CListed), in_order)
+        # Of nothing listed there is no memory, and C sorts no null (C11, 7.22.5).
+        if self.count:
+            qsort(self.listed, self.count, sizeof(CListed), in_order)
         for at in range(self.count):
             listed = &self.listed[at]
             kind = kinds[listed.class_]
