@@ -62,6 +62,15 @@ MaxConnections = Annotated[
 ]
 
 
+Scheduler = Annotated[
+    str,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Read files by the workers of a Dask cluster, tcp://HOST:PORT, or by N processes that "
+        "are begun for it, local:N.",
+        show_default=False,
+    ),
+]
 FileNodes = Annotated[
     list[str] | None,
     typer.Option(
@@ -79,6 +88,7 @@ def reading_options(
     threads: int | None,
     max_connections: int | None,
     file_nodes: Sequence[str] | None = None,
+    scheduler: str = "",
 ) -> ReadOptions:
     """How captures are read, by the options given."""
     default = ReadOptions()
@@ -88,6 +98,7 @@ def reading_options(
         threads=threads or _processors(),
         max_connections=max_connections or default.max_connections,
         file_nodes=tuple(map(_file_node, file_nodes or ())),
+        scheduler=_scheduler(scheduler),
     )
 
 
@@ -97,6 +108,15 @@ def _file_node(text: str) -> tuple[str, str]:
         message = f"--node {text}: expected FILE=NAME, for example b.pcap=node-b"
         raise UsageError(message)
     return file, node
+
+
+def _scheduler(text: str) -> str:
+    kind, _, rest = text.partition(":")
+    is_local = kind == "local" and rest.isdecimal() and 0 < int(rest[:5]) <= MAX_THREADS
+    if text and not is_local and kind not in ("tcp", "tls"):
+        message = f"--scheduler {text}: expected local:N, as local:4, or tcp://HOST:PORT"
+        raise UsageError(message)
+    return text
 
 
 def _processors() -> int:

@@ -11,6 +11,7 @@ from otterize_pcap.cli.reading_options import (
     FileNodes,
     GenevePorts,
     MaxConnections,
+    Scheduler,
     Threads,
     TunnelEndpoints,
     VxlanPorts,
@@ -56,6 +57,7 @@ def reduce(  # noqa: PLR0913 - one parameter an option
     geneve_port: GenevePorts = None,
     tunnel_endpoints: TunnelEndpoints = None,
     node: FileNodes = None,
+    scheduler: Scheduler = "",
     threads: Threads = None,
     max_connections: MaxConnections = None,
     quiet: Annotated[
@@ -73,7 +75,7 @@ def reduce(  # noqa: PLR0913 - one parameter an option
     from otterize_pcap.files.reduce_captures import reduce_captures  # noqa: PLC0415
 
     options = replace(
-        reading_options(vxlan_port, geneve_port, threads, max_connections, node),
+        reading_options(vxlan_port, geneve_port, threads, max_connections, node, scheduler),
         tunnel_endpoints=parse_endpoints(tunnel_endpoints),
     )
     paths = captures or [newest_capture()]

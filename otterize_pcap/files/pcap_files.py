@@ -9,6 +9,7 @@ from otterize_pcap.capture_dir import Manifest, decode_manifest, manifest_path
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.copies import without_copies
 from otterize_pcap.files.found_files import FoundFiles, left_out
+from otterize_pcap.files.joined_tables import joined_table
 from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_bytes
 from otterize_pcap.files.read_recording import (
     Opened,
@@ -115,7 +116,11 @@ def read_files(
         ]
         if (readable := planned.in_order(times)).paths:
             plans.append(readable)
-    results = (_read_apart if wanted.apart else _read_together)(plans, options, watch, opened)
+    if options.scheduler or wanted.apart:
+        results = _read_apart(plans, options, watch, opened)
+        results = results if wanted.apart else _joined(results, options)
+    else:
+        results = _read_together(plans, options, watch, opened)
     unread += [
         UnreadFile(path, result.node, error)
         for result in results
@@ -157,7 +162,13 @@ def _read_apart(
 ) -> list[ReadRecording]:
     """Each file of each recording, under the node that it is of."""
     files = [Planned(planned.node, (path,)) for planned in plans for path in planned.paths]
-    read = iter(read_planned(files, options, watch, opened))
+    if options.scheduler:
+        # With what it brings along, this takes half a second.
+        from otterize_pcap.files.worker_reading import read_by_workers  # noqa: PLC0415
+
+        read = iter(read_by_workers(files, options))
+    else:
+        read = iter(read_planned(files, options, watch, opened))
     results: list[ReadRecording] = []
     for planned in plans:
         found = [next(read) for _ in planned.paths]
@@ -171,6 +182,21 @@ def _read_apart(
     return results
 
 
+def _joined(results: Sequence[ReadRecording], options: ReadOptions) -> list[ReadRecording]:
+    """Files that were read apart, those of one node as one recording."""
+    by_node: dict[str, list[ReadRecording]] = {}
+    for result in results:
+        by_node.setdefault(result.node, []).append(result)
+    joined = []
+    for node, found in by_node.items():
+        tables = [result.table for result in found if result.table is not None]
+        table = joined_table(tables, options) if tables else None
+        errors = {path: error for result in found for path, error in result.errors.items()}
+        notes = tuple(note for result in found for note in result.notes)
+        joined.append(ReadRecording(node, table, errors, notes))
+    return joined
+
+
 def _read(
     results: Sequence[ReadRecording], unread: Sequence[UnreadFile], notes: Sequence[str]
 ) -> ReadFiles:
@@ -179,7 +205,8 @@ def _read(
     )
     if unread and not recordings:
         raise unread[0].error
-    return ReadFiles(recordings, tuple(unread), tuple(notes))
+    said = (note for result in results for note in result.notes)
+    return ReadFiles(recordings, tuple(unread), (*notes, *dict.fromkeys(said)))
 
 
 def _first_times(

@@ -43,11 +43,15 @@ def unwatched(_name: str, _paths: Sequence[Path]) -> AbstractContextManager[Prog
 
 @dataclass(frozen=True, slots=True)
 class ReadRecording:
-    """What reading a node's files came to; `table` is None where none could be read."""
+    """What reading a node's files came to; `table` is None where none could be read.
+
+    `notes` are what is to be said of who read them.
+    """
 
     node: str
     table: CaptureTable | None
     errors: dict[Path, CaptureError] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def read_planned(

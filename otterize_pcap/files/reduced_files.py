@@ -15,8 +15,8 @@ from otterize_pcap.capture_dir import decode_manifest, encode_manifest
 from otterize_pcap.connections.node_files import parse_node_addresses
 from otterize_pcap.errors import CaptureError, InputError, UsageError
 from otterize_pcap.files.capture_parts import CaptureParts
+from otterize_pcap.files.joined_tables import joined_recordings
 from otterize_pcap.files.manifest_files import BrokenPromise
-from otterize_pcap.files.merged_parts import joined_recordings
 from otterize_pcap.files.node_folders import ADDRESSES, NodeFolder
 from otterize_pcap.files.opening import open_stream, path_text
 from otterize_pcap.files.pcap_files import ReadFiles, UnreadFile

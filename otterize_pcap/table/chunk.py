@@ -77,7 +77,8 @@ class ReadOptions:
     `answers_about` keeps, of DNS alone, what has one of these labels, each with its length before
     it and in lower case. `opens` says which tunnels are opened (S25), None all; `tunnel_endpoints`
     are ranges whose addresses somebody says are ends of tunnels that may be. `file_nodes` are
-    files, by path or name, each with the node that somebody says it is of.
+    files, by path or name, each with the node that somebody says it is of. `scheduler` names a Dask
+    cluster whose workers read files.
     """
 
     vxlan_ports: frozenset[int] = VXLAN_PORTS
@@ -90,6 +91,7 @@ class ReadOptions:
     opens: OuterEnds | None = None
     tunnel_endpoints: tuple[Network, ...] = ()
     file_nodes: tuple[tuple[str, str], ...] = ()
+    scheduler: str = ""
 
 
 def new_table(options: ReadOptions, secret: bytes) -> Table:
