@@ -159,8 +159,7 @@ def _distributed(scheduler: str) -> Any:  # noqa: ANN401 - it has no types of it
         return import_module("distributed")
     except ImportError as error:
         message = (
-            f"--scheduler {scheduler}: needs distributed; install it with "
-            "`pip install 'otterize-pcap[dask]'`"
+            f"--scheduler {scheduler}: needs distributed; install it with `pip install distributed`"
         )
         raise UsageError(message) from error
 
