@@ -41,6 +41,11 @@ def _seconds(text: str) -> int:
     return int(moment.timestamp())
 
 
+def hour_of(time_ns: int) -> int:
+    """The hour of the day, in UTC."""
+    return time_ns // SECOND_NS // 3600 % 24
+
+
 def format_time(time_ns: int) -> str:
     """RFC 3339 in UTC with nine digits of a second."""
     seconds, nanoseconds = divmod(time_ns, SECOND_NS)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from otterize_pcap.cli.inputs import open_captures
+from otterize_pcap.cli.inputs import each_capture
 from otterize_pcap.cli.left_out import packet_lines
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.summary import summary_lines
@@ -20,8 +20,11 @@ from otterize_pcap.resolve.merge_graphs import merge_graphs
 
 def read_graph(captures: Sequence[Path] | None, selection: Selection) -> ServiceGraph:
     """The service graph of the captures that a command was given."""
-    opened = open_captures(captures, selection.snapshots, selection.reading)
-    graphs = [graph_capture(capture, selection.rules) for capture in opened]
+    graphs = []
+    for capture in each_capture(captures, selection.snapshots, selection.reading):
+        graphs.append(graph_capture(capture, selection.rules))
+        # The next one is read before the loop would let go of this one.
+        del capture
     return filter_graph(merge_graphs(graphs), selection.wanted)
 
 

@@ -1,6 +1,6 @@
 """CAPTURE arguments → captures: the newest one by default, with progress and notices."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -26,8 +26,18 @@ def open_captures(
     asked: captures.ServicesAsked = captures.no_service,
 ) -> list[Capture]:
     """Read every capture that the arguments name; see `files.captures.open_captures`."""
+    return list(each_capture(arguments, snapshots, options, asked))
+
+
+def each_capture(
+    arguments: Sequence[Path] | None,
+    snapshots: Sequence[Path] | None,
+    options: ReadOptions,
+    asked: captures.ServicesAsked = captures.no_service,
+) -> Iterator[Capture]:
+    """The same one after the other; see `files.captures.each_capture`."""
     watch = _Watch()
-    return captures.open_asked(
+    return captures.each_capture(
         list(arguments or [newest_capture()]), snapshots, options, watch.recording, asked
     )
 

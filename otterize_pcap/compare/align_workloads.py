@@ -192,7 +192,7 @@ def _together(known: Call | None, call: Call) -> Call:
     """Two calls of which one name on the other side, or in a document, makes one."""
     if known is None:
         return call
-    [merged] = merge_calls(((known,), (call,)))
+    [merged] = merge_calls(((known,), (call,)), at_once=True)
     return replace(
         merged,
         status=known.status if known.status == call.status else ESTABLISHED,

@@ -1,6 +1,6 @@
 """Capture directories and pcap files → `Capture`: packets, snapshot and what nodes knew."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -69,24 +69,25 @@ def open_captures(
         InputError: A file is missing, unreadable or not what it should be.
         UsageError: Pcap files without a snapshot.
     """
-    return open_asked(paths, snapshots, options, watch, no_service)
+    return list(each_capture(paths, snapshots, options, watch, no_service))
 
 
-def open_asked(
+def each_capture(
     paths: Sequence[Path],
     snapshots: Sequence[Path] | None,
     options: ReadOptions,
     watch: Watch,
     asked: ServicesAsked,
-) -> list[Capture]:
-    """As `open_captures`, and keep the DNS answers that tell who looked some Services up.
+) -> Iterator[Capture]:
+    """As `open_captures`, but one after the other, each read when it is asked for.
 
-    `asked` gives the names of these, of a capture's snapshot; None keeps all names.
+    So that who makes a graph of each needs the room of the largest one, and not of all. `asked`
+    gives the names of Services whose answers in DNS are kept, of a capture's snapshot; None keeps
+    all names.
     """
     given = load_snapshot(snapshots) if snapshots else None
     ways = Ways(options, watch, asked)
     reduced = list(dict.fromkeys(filter(is_reduced, paths)))
-    captures = [_open_reduced(path, given, ways) for path in reduced]
     logs = flow_logs_named(path for path in paths if path not in reduced)
     named = [path for path in paths if path not in reduced and not is_of_logs(path, logs)]
     files = [path for path in named if path == STDIN or not path.is_dir()]
@@ -99,12 +100,14 @@ def open_asked(
         )
         raise UsageError(message)
     directories = dict.fromkeys(path for path in named if path not in files)
-    captures += [_open_directory(path, given, ways) for path in directories]
+    for path in reduced:
+        yield _open_reduced(path, given, ways)
+    for path in directories:
+        yield _open_directory(path, given, ways)
     if logs:
-        captures.append(_open_logs(logs, given, options))
+        yield _open_logs(logs, given, options)
     if files and given is not None:
-        captures.append(capture_of(read_named(files, given, ways), given))
-    return captures
+        yield capture_of(read_named(files, given, ways), given)
 
 
 def _asking_dns(options: ReadOptions, snapshot: Snapshot, asked: ServicesAsked) -> ReadOptions:

@@ -65,6 +65,8 @@ def _use_entry(use: Use) -> UseEntry:
         last_seen=format_time(use.last_ns) if seen else None,
         services=use.services,
         evidence=None if evidence is None else evidence_entry(evidence),
+        captures=use.captures,
+        hours=use.hours,
     )
 
 
@@ -107,6 +109,8 @@ def _use(entry: UseEntry) -> Use:
         evidence=None
         if evidence is None
         else Evidence(evidence.file, evidence.packet, parse_time(evidence.time), evidence.rule),
+        captures=entry.captures,
+        hours=entry.hours,
     )
 
 

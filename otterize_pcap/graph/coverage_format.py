@@ -61,6 +61,7 @@ def coverage_entry(coverage: Coverage) -> CoverageEntry:
         undecided=tuple(map(_undecided_entry, coverage.undecided)) or msgspec.UNSET,
         shared=tuple(map(_shared_entry, coverage.shared)) or msgspec.UNSET,
         outside=tuple(map(workload_entry, coverage.outside)) or msgspec.UNSET,
+        captures=coverage.captures if coverage.captures > 1 else msgspec.UNSET,
     )
 
 
@@ -108,6 +109,7 @@ def read_coverage(entry: CoverageEntry) -> Coverage:
         undecided=tuple(map(_undecided, entry.undecided or ())),
         shared=tuple(map(_shared, entry.shared or ())),
         outside=tuple(map(read_workload, entry.outside or ())),
+        captures=1 if entry.captures is msgspec.UNSET else entry.captures,
     )
 
 

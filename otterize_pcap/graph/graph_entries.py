@@ -58,6 +58,8 @@ class UseEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     last_seen: str | None = None
     services: tuple[str, ...] = ()
     evidence: EvidenceEntry | None = None
+    captures: int = 1
+    hours: tuple[int, ...] = ()
 
 
 class CallEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -133,6 +135,7 @@ class CoverageEntry(msgspec.Struct, frozen=True):
     undecided: tuple[UndecidedEntry, ...] | msgspec.UnsetType = msgspec.UNSET
     shared: tuple[SharedEntry, ...] | msgspec.UnsetType = msgspec.UNSET
     outside: tuple[WorkloadEntry, ...] | msgspec.UnsetType = msgspec.UNSET
+    captures: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class OwnerEntry(msgspec.Struct, frozen=True):

@@ -88,7 +88,9 @@ class Use:
     `services` are the `name.namespace` of Services it was reached through. `packets` and `bytes`
     are (to the server, to the client). `first_ns` and `last_ns` are nanoseconds since the epoch.
     `outcomes` and `rules` count connections by outcome (S40) and by direction rule (S30 to S36),
-    sorted by name. `evidence` is the earliest connection.
+    sorted by name. `evidence` is the earliest connection. `captures` is in how many captures it was
+    seen, and where these are several, `hours` are the hours of the day (UTC) at which it was seen
+    first or last in one.
     """
 
     protocol: str
@@ -102,6 +104,8 @@ class Use:
     rules: tuple[tuple[str, int], ...]
     services: tuple[str, ...] = ()
     evidence: Evidence | None = None
+    captures: int = 1
+    hours: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +192,8 @@ class Coverage:
     `connections` counts connections by what became of them, in order of the fates' texts.
     `skipped` counts packets that hold no connection, by reason. `undecided` are the connections,
     of those counted, that may be a call. Objects of the snapshot alone tell workloads apart that
-    `shared` addresses (S12), and those that stood `outside` from strangers (S50). `aside` counts
-    what else lay in the directories; no document keeps it.
+    `shared` addresses (S12), and those that stood `outside` from strangers (S50). `captures` is of
+    how many it is. `aside` counts what else lay in the directories; no document keeps it.
     """
 
     files: tuple[FileCoverage, ...] = ()
@@ -200,6 +204,7 @@ class Coverage:
     undecided: tuple[UndecidedCall, ...] = ()
     shared: tuple[SharedAddresses, ...] = ()
     outside: tuple[Workload, ...] = ()
+    captures: int = 1
     aside: tuple[str, ...] = field(default=(), compare=False)
 
 

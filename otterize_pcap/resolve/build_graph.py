@@ -33,6 +33,7 @@ from otterize_pcap.resolve.resolution import (
     Resolved,
     Unresolved,
 )
+from otterize_pcap.timestamps import hour_of
 
 SHOWN = Fate(FateKind.RESOLVED)
 HIDDEN_DNS = Fate(FateKind.HIDDEN, "call to the cluster's DNS")
@@ -93,6 +94,8 @@ class _Tally:
     rules: dict[str, int] = field(default_factory=dict)
     services: set[str] = field(default_factory=set)
     evidence: Evidence | None = None
+    captures: int = 0
+    hours: set[int] = field(default_factory=set)
 
     def add(self, resolved: AnyResolved) -> None:
         """Count one connection, or a group of them by what it says of all."""
@@ -111,7 +114,7 @@ class _Tally:
         if self.evidence is None or is_earlier(evidence, self.evidence):
             self.evidence = evidence
 
-    def merge(self, use: Use) -> None:
+    def merge(self, use: Use, *, at_once: bool) -> None:
         self.connections += use.connections
         for way in (0, 1):
             self.packets[way] += use.packets[way]
@@ -123,6 +126,12 @@ class _Tally:
         for rule, count in use.rules:
             _add(self.rules, rule, count)
         self.services.update(use.services)
+        if at_once:
+            self.captures = max(self.captures, use.captures)
+            self.hours.update(use.hours)
+        else:
+            self.captures += use.captures
+            self.hours.update(use.hours or map(hour_of, (use.first_ns, use.last_ns)))
         if use.evidence is not None and (
             self.evidence is None or is_earlier(use.evidence, self.evidence)
         ):
@@ -141,6 +150,8 @@ class _Tally:
             rules=tuple(sorted(self.rules.items())),
             services=tuple(sorted(self.services)),
             evidence=self.evidence,
+            captures=self.captures or 1,
+            hours=tuple(sorted(self.hours)),
         )
 
 
@@ -214,14 +225,14 @@ def _labelled(party: Party, key: str) -> Workload:
     return replace(party.workload, label=f"{key}={value}")
 
 
-def merge_calls(parts: Iterable[tuple[Call, ...]]) -> tuple[Call, ...]:
-    """The calls of several captures as one (S13)."""
+def merge_calls(parts: Iterable[tuple[Call, ...]], *, at_once: bool = False) -> tuple[Call, ...]:
+    """The calls of several captures as one (S13); `at_once` where all are of the same captures."""
     tallies: Tallies = {}
     for calls in parts:
         for call in calls:
             ports = tallies.setdefault((call.client, call.server), {})
             for use in call.uses:
-                ports.setdefault((use.protocol, use.port), _Tally()).merge(use)
+                ports.setdefault((use.protocol, use.port), _Tally()).merge(use, at_once=at_once)
     return _calls(tallies)
 
 

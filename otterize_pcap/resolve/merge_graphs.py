@@ -39,6 +39,7 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
             aside=tuple(line for coverage in coverages for line in coverage.aside),
             shared=merge_shared(each for coverage in coverages for each in coverage.shared),
             outside=tuple(sorted({one for coverage in coverages for one in coverage.outside})),
+            captures=sum(coverage.captures for coverage in coverages),
         ),
         tuple(dict.fromkeys(call for graph in graphs for call in graph.hidden)),
         tuple(dict.fromkeys(entry for graph in graphs for entry in graph.inferred)),

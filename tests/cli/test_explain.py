@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from otterize_pcap.explain.asked_pair import Question, asked_services
 from otterize_pcap.explain.explain import explain
-from otterize_pcap.files.captures import open_asked
+from otterize_pcap.files.captures import each_capture
 from otterize_pcap.files.read_recording import unwatched
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.resolve.capture_lookup import DEFAULT_RULES, identities_under
@@ -70,7 +70,7 @@ def mapped_for(path: Path, server: str | None) -> MappedCapture:
         question = Question("", server)
         return asked_services(question, snapshot, identities_under(DEFAULT_RULES, snapshot))
 
-    (capture,) = open_asked([path], None, ReadOptions(), unwatched, asked)
+    (capture,) = each_capture([path], None, ReadOptions(), unwatched, asked)
     return map_capture(capture)
 
 

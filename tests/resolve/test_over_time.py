@@ -1,0 +1,106 @@
+"""Several captures as one: in how many a call was seen, at which hours, and in the room of one."""
+
+import weakref
+from collections.abc import Iterator
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from otterize_pcap.cli import graph_input
+from otterize_pcap.cli.selection import Selection
+from otterize_pcap.errors import InputError
+from otterize_pcap.files.captures import each_capture, no_service, open_captures
+from otterize_pcap.files.read_recording import unwatched
+from otterize_pcap.graph.graph_format import decode_graph, encode_graph
+from otterize_pcap.graph.service_graph import ServiceGraph
+from otterize_pcap.render.list_wide import render_wide
+from otterize_pcap.resolve.map_capture import graph_capture
+from otterize_pcap.resolve.merge_graphs import merge_graphs
+from otterize_pcap.table.chunk import ReadOptions
+from tests.conftest import FIXTURES
+
+CAPTURES = [FIXTURES / name for name in ("tutorial-before", "tutorial-after", "two-nodes")]
+
+
+def graphs() -> list[ServiceGraph]:
+    """A graph of each."""
+    return [graph_capture(open_captures([path])[0]) for path in CAPTURES]
+
+
+def seen(graph: ServiceGraph) -> dict[tuple[str, int], tuple[int, tuple[int, ...]]]:
+    """In how many captures and at which hours each call was seen."""
+    return {
+        (call.client.name, use.port): (use.captures, use.hours)
+        for call in graph.calls
+        for use in call.uses
+    }
+
+
+def test_calls_say_in_how_many_captures_they_were_seen() -> None:
+    """All three are of one hour, 06 UTC; the tutorial's calls but one are in two of them."""
+    found = seen(merge_graphs(graphs()))
+    assert found["checkout", 9092] == (2, (6,))
+    assert found["client", 8080] == (1, (6,))
+
+
+def test_neither_order_nor_steps_of_merging_matter() -> None:
+    """Of tables that are merged day by day, the same comes out."""
+    expected = merge_graphs(graphs())
+    for first, second, third in permutations(graphs()):
+        merged = merge_graphs([merge_graphs([first, second]), third])
+        assert seen(merged) == seen(expected)
+        assert merged.coverage is not None
+        assert merged.coverage.captures == 3
+
+
+def test_graph_json_keeps_them() -> None:
+    """And says nothing of them where it is of one capture."""
+    merged = merge_graphs(graphs())
+    assert seen(decode_graph(encode_graph(merged).encode(), "-")) == seen(merged)
+    one = encode_graph(graphs()[0])
+    assert '"captures"' not in one
+    assert '"hours"' not in one
+
+
+def test_wide_shows_them_of_several_captures_alone() -> None:
+    """The column of one capture would say the same everywhere."""
+    heading, *rows = render_wide(merge_graphs(graphs())).splitlines()
+    assert heading.endswith("CAPTURES   HOURS (UTC)")
+    checkout = next(row for row in rows if row.startswith("checkout"))
+    assert checkout.endswith("2/3        06")
+    assert "CAPTURES" not in render_wide(graphs()[0])
+    assert (
+        "  captures: 2/3, hours (UTC): 06" in render_wide(merge_graphs(graphs()), 40).splitlines()
+    )
+
+
+class Held:
+    """Stands for a capture; whether it is still held can be seen."""
+
+
+def test_one_capture_is_let_go_before_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The room of the largest is enough, however many there are."""
+    held: list[weakref.ref[Held]] = []
+    (graph, *_) = graphs()
+
+    def each(*_: object) -> Iterator[Held]:
+        for _number in range(3):
+            assert [one for one in held if one() is not None] == []
+            capture = Held()
+            held.append(weakref.ref(capture))
+            yield capture
+            del capture
+
+    monkeypatch.setattr(graph_input, "each_capture", each)
+    monkeypatch.setattr(graph_input, "graph_capture", lambda *_: graph)
+    assert graph_input.read_graph(None, Selection()).coverage is not None
+    assert len(held) == 3
+
+
+def test_a_capture_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
+    """The second one is none, and the first is read all the same."""
+    found = each_capture([CAPTURES[0], tmp_path], None, ReadOptions(), unwatched, no_service)
+    assert graph_capture(next(found)).calls
+    with pytest.raises(InputError):
+        next(found)
