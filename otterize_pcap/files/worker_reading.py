@@ -75,8 +75,10 @@ def read_by_workers(plans: Sequence[Planned], options: ReadOptions) -> list[Read
         UsageError: distributed is not installed, or that is no scheduler.
     """
     files = [(planned.node, path) for planned in plans for path in planned.paths]
-    if any(path == STDIN for _, path in files):
-        message = f"--scheduler {options.scheduler}: workers cannot read standard input; name files"
+    if any(path == STDIN or path.is_fifo() for _, path in files):
+        message = (
+            f"--scheduler {options.scheduler}: workers cannot read what is piped in; name files"
+        )
         raise UsageError(message)
     with _client(options.scheduler) as client:
         found = iter(_answers(client, files, options))

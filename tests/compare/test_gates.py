@@ -156,9 +156,13 @@ def test_damage_of_both_sides_under_strict_is_said_once(cut: Path, otterize: Ott
 
 
 @pytest.mark.parametrize("share", ["nan", "inf", "-1", "99999", "5", "five"])
-def test_thresholds_are_looked_at_before_anything_is_read(share: str, otterize: Otterize) -> None:
-    """A share that is none is a usage error, though the capture is absent as well."""
-    done = otterize("check", "absent", "--allow", "absent", f"--max-unresolved={share}")
+def test_thresholds_are_looked_at_before_anything_is_read(
+    share: str, otterize: Otterize, tmp_path: Path
+) -> None:
+    """A share that is none is a usage error, though the capture is none either."""
+    none = tmp_path / "none.pcap"
+    none.write_bytes(b"nothing known")
+    done = otterize("check", none, "--allow", none, f"--max-unresolved={share}")
     assert done.returncode == 2
     assert "expected a share such as 5%" in done.stderr
 

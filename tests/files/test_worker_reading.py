@@ -1,13 +1,11 @@
 """Files read by the workers of a real Dask cluster of processes: the same, whatever befalls one."""
 
-import io
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -18,13 +16,16 @@ import pytest
 from otterize_pcap.errors import CaptureError, ClusterError, UsageError
 from otterize_pcap.files import worker_reading
 from otterize_pcap.files.captures import open_captures
-from otterize_pcap.files.worker_reading import read_file, state_of
+from otterize_pcap.files.opening import STDIN
+from otterize_pcap.files.read_recording import ReadRecording, Watch, read_recording
+from otterize_pcap.files.recordings import Planned
+from otterize_pcap.files.worker_reading import read_by_workers, read_file, state_of
 from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.map_capture import graph_capture
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions
 from tests.reduced.test_reduce import ALL_NAMES, EVERYTHING, TUTORIAL, WHOLE, graph_of
 
-COMPILED = "FAST_PATH"
+COMPILED, READS, GATE = "FAST_PATH", "read_recording", "gate"
 FORCED = Rules(force=True)
 distributed: Any = import_module("distributed")
 
@@ -33,6 +34,9 @@ class Cluster(Protocol):
     """As much of Dask's as is used here."""
 
     scheduler_address: str
+
+    def close(self) -> None:
+        """End it."""
 
 
 @pytest.fixture(scope="module")
@@ -116,76 +120,58 @@ def test_nobody_answers() -> None:
 
 def test_standard_input_is_nobodys_but_ours(by_workers: ReadOptions) -> None:
     """Workers have another one."""
-    with pytest.raises(UsageError, match="workers cannot read standard input"):
-        graph_of([Path("-")], [TUTORIAL / "snapshot.json"], by_workers)
+    with pytest.raises(UsageError, match="workers cannot read what is piped in"):
+        read_by_workers([Planned("node-a", (STDIN,))], by_workers)
 
 
-def test_a_worker_that_is_killed_is_done_without(tmp_path: Path, by_workers: ReadOptions) -> None:
+def test_a_worker_that_is_killed_is_done_without(tmp_path: Path) -> None:
     """Another one reads its file from the beginning."""
-    source = TUTORIAL / "pcap" / "node-a.pcap"
-    pipe = tmp_path / "node-a.pcap"
-    os.mkfifo(pipe)
-    content = source.read_bytes()
-    with ThreadPoolExecutor(1) as pool:
-        result = pool.submit(graph_of, [pipe], [TUTORIAL / "snapshot.json"], by_workers, FORCED)
-        with pipe.open("wb", buffering=0) as writer:
-            writer.write(content[:100])
-            reader = _reader_of(pipe)
-            os.kill(reader, signal.SIGKILL)
-            # Until then, what is written may go to the one that dies.
-            while Path(f"/proc/{reader}").exists():
-                time.sleep(0.01)
-        _feed(pipe, content, result)
-        shown = result.result(timeout=60)
-    alone = tmp_path / "plain" / "node-a.pcap"
-    alone.parent.mkdir()
-    alone.write_bytes(content)
-    expected = graph_of([alone], [TUTORIAL / "snapshot.json"])
-    assert shown == expected.replace(str(alone), str(pipe))
-
-
-def _reader_of(pipe: Path) -> int:
-    """The process of a worker that has a pipe open for reading."""
-    for _ in range(200):
-        for folder in Path("/proc").glob("[0-9]*/fd"):
-            if int(folder.parent.name) == os.getpid():
-                continue
-            with suppress(OSError):
-                if any(link.readlink() == pipe for link in folder.iterdir()):
-                    return int(folder.parent.name)
-        time.sleep(0.05)
-    raise AssertionError(pipe)
-
-
-def _feed(pipe: Path, content: bytes, result: Future[str]) -> None:
-    """Write a file's content to whoever opens the pipe next."""
-
-    def feed() -> None:
-        while not result.done():
-            with suppress(OSError):
-                descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-                os.set_blocking(descriptor, True)
-                with io.FileIO(descriptor, "wb") as writer:
-                    writer.write(content)
-                return
-            time.sleep(0.05)
-
-    threading.Thread(target=feed, daemon=True).start()
+    with held_cluster(tmp_path, workers=2) as cluster, ThreadPoolExecutor(1) as pool:
+        options = ReadOptions(scheduler=cluster.scheduler_address)
+        result = pool.submit(graph_of, [TUTORIAL], (), options, FORCED)
+        os.kill(busy_worker(tmp_path), signal.SIGKILL)
+        (tmp_path / GATE).unlink()
+        assert result.result(timeout=60) == graph_of([TUTORIAL])
 
 
 def test_a_scheduler_that_is_lost_is_a_clear_error(tmp_path: Path) -> None:
     """In the middle of a file; nothing waits for ever."""
-    pipe = tmp_path / "node-a.pcap"
-    os.mkfifo(pipe)
-    lost = distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
-    )
-    options = ReadOptions(scheduler=lost.scheduler_address)
-    with ThreadPoolExecutor(1) as pool, lost:
-        result = pool.submit(graph_of, [pipe], [TUTORIAL / "snapshot.json"], options, FORCED)
-        with pipe.open("wb", buffering=0) as writer:
-            writer.write((TUTORIAL / "pcap" / "node-a.pcap").read_bytes()[:100])
-            _reader_of(pipe)
-            lost.close()
-        with pytest.raises(ClusterError, match=f"--scheduler {lost.scheduler_address}: "):
+    with held_cluster(tmp_path, workers=1) as cluster, ThreadPoolExecutor(1) as pool:
+        options = ReadOptions(scheduler=cluster.scheduler_address)
+        result = pool.submit(graph_of, [TUTORIAL], (), options, FORCED)
+        busy_worker(tmp_path)
+        cluster.close()
+        with pytest.raises(ClusterError, match=f"--scheduler {cluster.scheduler_address}: "):
             result.result(timeout=60)
+
+
+@contextmanager
+def held_cluster(folder: Path, *, workers: int) -> Iterator[Cluster]:
+    """Workers that hold on before each file, each telling its number, while the gate is there."""
+    (folder / GATE).touch()
+    with distributed.LocalCluster(
+        n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
+    ) as cluster:
+        with distributed.Client(cluster) as client:
+            client.run(_hold, folder)
+        yield cluster
+
+
+def _hold(folder: Path) -> None:
+    def read_later(planned: Planned, options: ReadOptions, watch: Watch) -> ReadRecording:
+        (folder / str(os.getpid())).touch()
+        while (folder / GATE).exists():
+            time.sleep(0.01)
+        return read_recording(planned, options, watch)
+
+    setattr(worker_reading, READS, read_later)
+
+
+def busy_worker(folder: Path) -> int:
+    """The process of a worker that has begun."""
+    for _ in range(3000):
+        found = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
+        if found:
+            return found[0]
+        time.sleep(0.01)
+    raise AssertionError(folder)
