@@ -82,7 +82,7 @@ fixtures:
 bench: venv
 	$(BIN)/python benchmarks/compare.py
 
-# Needs clang with libFuzzer. Half an hour, at the lowest priority.
+# Needs clang with libFuzzer. An hour, of which half at the lowest priority.
 fuzz: venv
 	PYTHON=$(BIN)/python fuzz/build.sh
 	PYTHON=$(BIN)/python fuzz/run.sh 1800

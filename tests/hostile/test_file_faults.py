@@ -74,15 +74,18 @@ USAGE = {("anonymise", "another kind"): 2}
 
 
 @contextmanager
-def as_nobody() -> Iterator[None]:
-    """Without root's rights, for as long as the block lasts."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become somebody else")
-    os.seteuid(NOBODY)
+def no_rights(folder: Path) -> Iterator[None]:
+    """Nobody may do anything in a folder for as long as the block lasts; root is somebody else."""
+    is_root = os.geteuid() == 0
+    folder.chmod(0)
+    if is_root:
+        os.seteuid(NOBODY)
     try:
         yield
     finally:
-        os.seteuid(0)
+        if is_root:
+            os.seteuid(0)
+        folder.chmod(0o700)
 
 
 def failed(
@@ -156,7 +159,7 @@ def test_what_cannot_be_read(
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "empty").mkdir()
     locked = tmp_path / "locked"
-    locked.mkdir(mode=0o700)
+    locked.mkdir()
     path = {
         "absent": tmp_path / "absent",
         "too long": tmp_path / ("a" * 300),
@@ -166,7 +169,7 @@ def test_what_cannot_be_read(
         "a directory": tmp_path / "empty",
     }[fault]
     if fault == "no rights":
-        with as_nobody():
+        with no_rights(locked):
             failed(READING[command], path, monkeypatch, capsys)
     else:
         failed(READING[command], path, monkeypatch, capsys)
@@ -190,7 +193,7 @@ def test_what_cannot_be_written(
             assert list(disk.iterdir()) == []
         return
     (tmp_path / "file").write_text("a")
-    (tmp_path / "folder").mkdir(mode=0o700)
+    (tmp_path / "folder").mkdir()
     place = {
         "no directory": tmp_path / "file" / "out",
         "too long": tmp_path / ("a" * 300),
@@ -198,7 +201,7 @@ def test_what_cannot_be_written(
         "another kind": tmp_path / ("file" if command in DIRECTORIES else "folder"),
     }[fault]
     if fault == "no rights":
-        with as_nobody():
+        with no_rights(tmp_path / "folder"):
             failed(WRITING[command], place, monkeypatch, capsys)
     else:
         failed(WRITING[command], place, monkeypatch, capsys, USAGE.get((command, fault), 3))
