@@ -18,6 +18,7 @@ from otterize_pcap.cli.summary import packet_summary
 from otterize_pcap.cli.terminal import emit, emit_files, notice
 from otterize_pcap.counted import counted
 from otterize_pcap.errors import CoverageError, UsageError
+from otterize_pcap.files.opening import path_text
 from otterize_pcap.graph.damage import DAMAGED, is_damaged
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
 from otterize_pcap.policies.verdict import BOTH, Gates, ReasonKind
@@ -148,6 +149,7 @@ def _write(
     from otterize_pcap.render.cilium_policy import cilium_document  # noqa: PLC0415
     from otterize_pcap.render.network_policy import (  # noqa: PLC0415
         commented_document,
+        policy_file,
         render_policies,
         render_policy_files,
     )
@@ -161,6 +163,13 @@ def _write(
         emit(render_policies(made, written), output)
     else:
         emit_files(render_policy_files(made, written), output)
+        for each in made:
+            path = output / policy_file(each)
+            if each.policy is None and path.exists():
+                notice(
+                    f"warning: {path_text(path)} is of an earlier export and isolates what is open "
+                    "now: delete it, there and in the cluster"
+                )
 
 
 def _say_what_was_made(made: "Sequence[WorkloadPolicy]", output: Path | None) -> None:

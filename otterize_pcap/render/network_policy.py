@@ -37,12 +37,17 @@ def render_policies(made: Sequence[WorkloadPolicy], form: PolicyForm) -> str:
 
 
 def render_policy_files(made: Iterable[WorkloadPolicy], form: PolicyForm) -> dict[str, str]:
-    """A file a policy by its name, `<name>.<namespace>.yaml`."""
+    """A file a policy, by its name."""
     return {
-        f"{each.policy.name}.{each.policy.namespace}.yaml": render_documents([form(each)])
+        policy_file(each): render_documents([form(each)])
         for each in made
         if each.policy is not None
     }
+
+
+def policy_file(made: WorkloadPolicy) -> str:
+    """The file of a workload's policy, `<name>.<namespace>.yaml`, whether or not it has one."""
+    return f"{made.name}.{made.workload.namespace}.yaml"
 
 
 def commented_document(made: WorkloadPolicy) -> Document:

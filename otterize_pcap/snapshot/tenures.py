@@ -41,12 +41,7 @@ def read_pod(item: PodItem, where: str) -> Pod:
         owners=meta.ownerReferences or (),
         images=tuple((container.name, container.image) for container in spec.containers or ()),
         ports=_declared_ports(containers, bool(spec.hostNetwork)),
-        named_ports={
-            port.name: port.containerPort
-            for container in containers
-            for port in container.ports or ()
-            if port.name
-        },
+        named_ports=_named_ports(containers),
         addresses=_addresses(item, where),
         generate_name=meta.generateName,
         host_ports={} if spec.hostNetwork else _host_ports(containers),
@@ -60,6 +55,19 @@ def _addresses(item: PodItem, where: str) -> tuple[bytes, ...]:
     if item.spec is None or not item.spec.hostNetwork:
         own.update(dict.fromkeys(attached_addresses(item.metadata.annotations or {})))
     return tuple(own)
+
+
+def _named_ports(containers: Iterable[Container]) -> dict[str, int]:
+    """The number of each named port; of several of one name the first container's counts.
+
+    Source: Kubernetes, pkg/api/v1/pod (FindPort).
+    """
+    found: dict[str, int] = {}
+    for container in containers:
+        for port in container.ports or ():
+            if port.name:
+                found.setdefault(port.name, port.containerPort)
+    return found
 
 
 def _declared_ports(
