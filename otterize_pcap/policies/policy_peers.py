@@ -113,6 +113,9 @@ class PolicyPeers:
                 if isinstance(found, NoSelector)
                 else ""
             )
+        if isinstance(peer, NodesPeer):
+            to_come = "" if self._node_ranges else "; those to come need --node-cidr"
+            return f"by address: no policy selects nodes, or pods on their network{to_come}"
         if isinstance(peer, DnsPeer) and not self.knows_dns:
             return "not in the snapshot; this is where clusters have it"
         return ""

@@ -6,6 +6,7 @@ Policies"). A rule has one kind of peer.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS, format_address, format_network
@@ -78,7 +79,9 @@ def _rules(allowed: AllowedPeer, *, by_name: bool) -> Iterator[Document]:
     """The rules of one peer, the first with the comment."""
     is_dns = allowed.direction == EGRESS and DnsPeer() in allowed.peers
     ports = _ports(allowed.rule.ports, ALL_NAMES if is_dns and by_name else None)
-    lines = tuple(rule_lines(allowed))
+    # What is said of nodes' addresses is not so of the entities that stand in their place.
+    is_entity = NodesPeer() in allowed.peers
+    lines = tuple(rule_lines(replace(allowed, remarks=()) if is_entity else allowed))
     for number, peer in enumerate(_peers(allowed)):
         document = {**peer, **({"toPorts": [ports]} if ports["ports"] else {})}
         yield Commented(document, lines) if number == 0 else document

@@ -70,7 +70,7 @@ def is_open(port: Json, protocol: str, number: int, called: Host) -> bool:
         case str(name):
             return bool(called.namespace) and (name, protocol, number) in called.ports
         case first:
-            return bool(first <= number <= port.get("endPort", first))
+            return int(first) <= number <= int(port.get("endPort", first))
 
 
 def passes(

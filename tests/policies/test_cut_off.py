@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from otterize_pcap.addresses import format_address
+from otterize_pcap.addresses import Network, format_address, parse_network
 from otterize_pcap.policies.generate import Wanted, WorkloadPolicy, make_policies
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
 from otterize_pcap.policies.observation import observe
@@ -23,11 +23,14 @@ PROBE = call(f"{NODE_A}:4000", "10.1.0.1:80", 1)
 CALL = call("10.1.0.2:4000", "10.1.0.1:80", 2)
 
 
-def made(items: Sequence[Json], packets: Sequence[Seen]) -> dict[str, WorkloadPolicy]:
+def made(
+    items: Sequence[Json], packets: Sequence[Seen], wanted: Wanted | None = None
+) -> dict[str, WorkloadPolicy]:
     """Policies by their workloads' names, of two nodes that saw some packets."""
     recordings = [recording([*packets, *QUIET], name) for name in "ab"]
     capture = mapped(snapshot_of(*items), *recordings)
-    return {each.workload.name: each for each in make_policies([observe(capture)], Wanted())}
+    policies = make_policies([observe(capture)], wanted or Wanted())
+    return {each.workload.name: each for each in policies}
 
 
 def open_to_all(policy: str) -> Json:
@@ -95,3 +98,12 @@ def test_a_cache_of_dns_on_nodes_is_known_by_its_pods() -> None:
         if peer.ip_block is not None
     }
     assert blocks == {"10.96.0.53", "169.254.20.10"}
+
+
+@pytest.mark.parametrize("ranges", [(), (parse_network("192.168.0.0/24"),)])
+def test_rules_for_nodes_say_that_they_are_addresses(ranges: tuple[Network, ...]) -> None:
+    """A node that joins later is denied, unless the range that it comes from is said."""
+    found = made([WEB, CLIENT], [*PROBE, *CALL], Wanted(node_ranges=ranges))["web"]
+    (remark,) = (text for rule in found.allowed for text in rule.remarks)
+    assert remark.startswith("by address: no policy selects nodes")
+    assert ("--node-cidr" in remark) == (not ranges)
