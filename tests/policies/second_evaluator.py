@@ -69,8 +69,10 @@ def is_open(port: Json, protocol: str, number: int, called: Host) -> bool:
             return True
         case str(name):
             return bool(called.namespace) and (name, protocol, number) in called.ports
-        case first:
-            return int(first) <= number <= int(port.get("endPort", first))
+        case int(first):
+            return first <= number <= int(port.get("endPort", first))
+        case odd:
+            raise ValueError(odd)
 
 
 def passes(

@@ -141,13 +141,16 @@ def documents(draw: st.DrawFn) -> list[Json]:
 
 
 @st.composite
-def declared_ports(draw: st.DrawFn) -> Json:
-    """A port of a container."""
-    return {
-        "name": draw(st.sampled_from(NAMED)),
-        "protocol": draw(st.sampled_from(PROTOCOLS)),
-        "containerPort": draw(st.sampled_from(NUMBERS)),
-    }
+def containers_ports(draw: st.DrawFn) -> list[Json | int]:
+    """The ports that a container declares, no two of one name."""
+    return [
+        {
+            "name": name,
+            "protocol": draw(st.sampled_from(PROTOCOLS)),
+            "containerPort": draw(st.sampled_from(NUMBERS)),
+        }
+        for name in draw(st.lists(st.sampled_from(NAMED), unique=True))
+    ]
 
 
 @st.composite
@@ -161,9 +164,7 @@ def pods(draw: st.DrawFn) -> tuple[Json, ...]:
             node=at,
             host_network=on_host,
             labels=draw(few_labels),
-            ports=draw(
-                st.lists(declared_ports(), max_size=2, unique_by=lambda port: str(port["name"]))
-            ),
+            ports=draw(containers_ports()),
         )
         for number, (at, on_host) in enumerate(
             (
