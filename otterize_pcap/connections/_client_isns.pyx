@@ -24,6 +24,9 @@ cdef class ClientIsns:
         cdef uint32_t number
         self.index, self.many = index, many
         self.bits = 10
+        # Room for all at once: growing would hold the old table beside the new one.
+        while <uint64_t>1 << self.bits < <uint64_t>index.tuples * 2:
+            self.bits += 1
         self.slots = <IsnSlot *>calloc(<size_t>1 << self.bits, sizeof(IsnSlot))
         if self.slots == NULL:
             raise MemoryError
