@@ -96,8 +96,8 @@ class _Server(ThreadingHTTPServer):
     """
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as its base
-        """Tell of everything else."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        """Tell of everything else: a socket that went away, at whichever call, is no fault."""
+        if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
 
