@@ -166,7 +166,7 @@ def test_connections_lists_flows(otterize: Otterize) -> None:
     [
         (b'{"flow": {}', "flows.json: a flow log without a whole record"),
         (b'{"flow": {"verdict": "FORWARDED"}}\n', None),
-        (b"hello\n", "needs --snapshot"),
+        (b"hello\n", "flows.json: the file is text, no capture"),
     ],
 )
 def test_errors_are_one_line(

@@ -246,7 +246,7 @@ STRING = r'"((?:[^"\\\n]|\\["\\])*)"'
 def test_dot_has_only_the_statements_it_means(graph: ServiceGraph) -> None:
     """Every line matches DOT's grammar for nodes, edges and clusters; quoted strings stay whole."""
     statement = re.compile(
-        rf"""(?:digraph\ calls\ \{{|\ *\}}|\ \ rankdir=LR;
+        rf"""(?:digraph\ calls\ \{{|\ *\}}|\ \ rankdir=LR;|\ \ newrank=true;
         |\ \ (?:node|edge)\ \[[a-z=,\ "0-9-]+\];
         |\ \ subgraph\ cluster_\d+\ \{{
         |\ \ \ \ label={STRING};
