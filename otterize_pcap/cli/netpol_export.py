@@ -29,7 +29,8 @@ from otterize_pcap.timestamps import SECOND_NS
 if TYPE_CHECKING:
     from otterize_pcap.policies.generate import Wanted, WorkloadPolicy
 
-LONGEST_S = 366 * 24 * 3600
+DAY_S = 24 * 3600
+LONGEST_S = 366 * DAY_S
 
 
 @partial(selects, left_out=CALL_OPTIONS)
@@ -91,6 +92,8 @@ def export_policies(  # noqa: PLR0913, PLR0917 - one parameter an option, all pa
     _write(made, form, cilium=cilium, output=output)
     if not reporting.quiet:
         _say_what_was_made(made, output)
+        if min_observed is None:
+            _warn_of_short_times(made)
 
 
 def _made(
@@ -170,6 +173,20 @@ def _write(
                     f"warning: {path_text(path)} is of an earlier export and isolates what is open "
                     "now: delete it, there and in the cluster"
                 )
+
+
+def _warn_of_short_times(made: "Sequence[WorkloadPolicy]") -> None:
+    """Say what policies of a short time deny, where nobody asked for a longer one."""
+    from otterize_pcap.policies.sufficiency import duration_text  # noqa: PLC0415
+
+    observed = [each.verdict.observed_ns for each in made if each.policy is not None]
+    short = sum(time_ns < DAY_S * SECOND_NS for time_ns in observed)
+    if short:
+        notice(
+            f"note: {counted(short, 'policy', 'policies')} of less than a day, one of "
+            f"{duration_text(min(observed))}: calls that are made less often were not seen, and "
+            "would be denied; --min-observed 24h leaves such workloads out"
+        )
 
 
 def _say_what_was_made(made: "Sequence[WorkloadPolicy]", output: Path | None) -> None:

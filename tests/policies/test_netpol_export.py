@@ -286,3 +286,11 @@ def test_workloads_are_left_out_by_name(otterize: Otterize) -> None:
     assert not documents(
         otterize("netpol", "export", TUTORIAL, "--exclude-namespaces", "shop").stdout
     )
+
+
+@pytest.mark.parametrize("asked", [(), ("--min-observed", "1s"), ("-q",)])
+def test_policies_of_a_short_time_are_warned_of(asked: tuple[str, ...], otterize: Otterize) -> None:
+    """Unless somebody said how long is long enough: 12 seconds deny what runs once a minute."""
+    done = otterize("netpol", "export", FIXTURES / "real-cluster" / "capture-12s", *asked)
+    warned = "calls that are made less often were not seen, and would be denied" in done.stderr
+    assert warned == (asked == ())
