@@ -31,8 +31,8 @@ lint: venv
 types: venv
 	$(BIN)/mypy
 
-# Two at once: what records real traffic mostly waits, and what reads it computes.
-RECORDING = tests/cluster tests/lab
+# Two at once: what records real traffic, or asks a browser, mostly waits; what reads it computes.
+RECORDING = tests/cluster tests/lab tests/render
 unit: venv
 	$(MAKE) --no-print-directory --output-sync=target --jobs=2 unit-recording unit-reading
 
