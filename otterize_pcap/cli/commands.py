@@ -19,7 +19,10 @@ from otterize_pcap.errors import OtterizeError, UsageError
 
 
 class _InOurWords:
-    """A command whose help and errors are ours; mixed into the parser's classes."""
+    """A command whose help and errors are ours.
+
+    It is mixed into the parser's classes, of whose methods the type checker knows nothing here.
+    """
 
     params: list[Parsed]
     allow_extra_args: bool
@@ -40,6 +43,7 @@ class _InOurWords:
             rest = super().parse_args(ctx, args)  # type: ignore[misc]
         except (OtterizeError, typer.Exit, typer.Abort):
             raise
+        # The parser's own errors have no public class; what is none of them goes on as it is.
         except Exception as error:
             refused = in_our_words(error, self, ctx, given)
             if refused is None:

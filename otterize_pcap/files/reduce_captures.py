@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from otterize_pcap.errors import InputError
+from otterize_pcap.errors import InputError, UsageError
 from otterize_pcap.files.capture_parts import CaptureParts
 from otterize_pcap.files.captures import Ways, no_service, own_snapshot, read_directory, read_named
 from otterize_pcap.files.merged_parts import merge_parts
@@ -60,6 +60,12 @@ def reduce_captures(
     given = documents_of(snapshots) if snapshots else None
     found = list(_read(paths, given, ways))
     parts = merge_parts([each for each, _ in found])
+    if given is None and len({tuple(each.content for each in own) for _, own in found}) > 1:
+        message = (
+            "the parts have different snapshots; give the one that is of all of them with "
+            "--snapshot, or reduce each to a file of its own"
+        )
+        raise UsageError(message)
     documents = given or tuple(dict.fromkeys(each for _, own in found for each in own))
     write_reduced(stream, parts, documents, options)
     tables = [table for _, table in parts.read.recordings]

@@ -7,6 +7,7 @@ tests can hold them against docs/rbac.yaml.
 
 import base64
 import copy
+import errno
 import hashlib
 import json
 import re
@@ -89,6 +90,10 @@ class Faults:
     before: Callable[[str, str], None] = lambda _method, _path: None
 
 
+GONE = (errno.ENOTCONN, errno.EBADF)
+"""What calls on a socket say that was shut down or closed meanwhile."""
+
+
 class _Server(ThreadingHTTPServer):
     """A server whose clients may hang up: that is no fault of its own, to be told on stderr.
 
@@ -97,7 +102,9 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as its base
         """Tell of everything else: a socket that went away, at whichever call, is no fault."""
-        if not isinstance(sys.exc_info()[1], OSError):
+        error = sys.exc_info()[1]
+        went_away = isinstance(error, OSError) and error.errno in GONE
+        if not went_away and not isinstance(error, ConnectionError):
             super().handle_error(request, client_address)
 
 

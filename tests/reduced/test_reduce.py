@@ -197,3 +197,19 @@ def test_damage_is_an_error_and_nothing_else(data: st.DataObject) -> None:
         except OtterizeError as error:
             told = str(error)
         assert "\n" not in told
+
+
+def test_parts_with_snapshots_of_their_own_are_not_merged(tmp_path: Path) -> None:
+    """They are of two times or clusters; who knows better gives the snapshot of both."""
+    tables = [
+        reduced(
+            tmp_path / f"{number}.parquet",
+            [scenario / "pcap" / "node-a.pcap"],
+            [scenario / "snapshot.json"],
+        )
+        for number, scenario in enumerate((TUTORIAL, TUTORIAL.with_name("two-nodes")))
+    ]
+    with pytest.raises(UsageError, match="the parts have different snapshots"):
+        reduced(tmp_path / "both.parquet", tables)
+    given = [TUTORIAL / "snapshot.json"]
+    assert reduced(tmp_path / "both.parquet", tables, given).stat().st_size
