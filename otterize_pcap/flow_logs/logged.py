@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from otterize_pcap.flow_logs.connect_flows import LoggedConnection, connect_logs
+from otterize_pcap.flow_logs.connect_flows import connect_logs
 from otterize_pcap.flow_logs.flow import Answer, LogRecords, Writer
+from otterize_pcap.flow_logs.judge_flows import LoggedConnection
 from otterize_pcap.snapshot.snapshot import Snapshot
 
 SHOWN = 3

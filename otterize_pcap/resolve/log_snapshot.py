@@ -8,8 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from otterize_pcap.flow_logs.connect_flows import LoggedConnection, merged_end
 from otterize_pcap.flow_logs.flow import LoggedEnd, StandsFor
+from otterize_pcap.flow_logs.gather_flows import merged_end
+from otterize_pcap.flow_logs.judge_flows import LoggedConnection
 from otterize_pcap.intervals import ALWAYS, Interval
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.cluster_dns import DNS_PORT, NAMES, NAMESPACES

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from otterize_pcap.addresses import is_private
-from otterize_pcap.flow_logs.connect_flows import LoggedConnection
 from otterize_pcap.flow_logs.flow import Answer, LoggedEnd, StandsFor
+from otterize_pcap.flow_logs.judge_flows import LoggedConnection
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import SERVICE, External, Workload
 from otterize_pcap.resolve.identity import Identities

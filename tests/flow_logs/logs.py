@@ -7,9 +7,10 @@ from typing import Any
 
 from otterize_pcap.addresses import format_endpoint
 from otterize_pcap.files.flow_log_files import log_coverage, unanswering_nodes
-from otterize_pcap.flow_logs.connect_flows import LoggedConnection, connect_logs
+from otterize_pcap.flow_logs.connect_flows import connect_logs
 from otterize_pcap.flow_logs.documents import HEAD, read_flow_log, writer_of
 from otterize_pcap.flow_logs.flow import LogRecords
+from otterize_pcap.flow_logs.judge_flows import LoggedConnection
 from otterize_pcap.flow_logs.logged import log_notes, logged_of, passed_over
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.records.stream import Window
