@@ -25,8 +25,8 @@ class UnfitError(Exception):
 class Fitting:
     """Takes out of one JSON value what does not fit its type.
 
-    After `struct`: `reasons` say what went, by path; `lost_uids` are of objects of which a stretch
-    went that a watch saw.
+    After `struct`: `reasons` say what went, by path; `lost_uids` are of objects of which
+    an interval went that a watch saw.
     """
 
     def __init__(self) -> None:

@@ -322,7 +322,7 @@ class NetworkPolicyItem(Item, frozen=True, gc=False):
 
 
 class Observed(msgspec.Struct, frozen=True, gc=False):
-    """One address of one object over one stretch of time, as a watch saw it (S10)."""
+    """One address of one object over one interval, as a watch saw it (S10)."""
 
     uid: str
     ip: str

@@ -61,7 +61,7 @@ def sound_item(item: T, odd: OddFields) -> T | None:
 
 
 def read_watch(text: bytes, odd: OddFields, where: str) -> Watch:
-    """What a watch saw, without what does not fit; pods that lost a stretch are in doubt."""
+    """What a watch saw, without what does not fit; pods that lost an interval are in doubt."""
     try:
         value = msgspec.json.decode(text)
     except BROKEN:

@@ -30,10 +30,10 @@ from otterize_pcap.snapshot.pod_table import NO_NODES, at_nodes
 from otterize_pcap.snapshot.read_objects import Part, read_objects
 from otterize_pcap.snapshot.snapshot import Pod, Snapshot, Tenure
 from otterize_pcap.snapshot.states import ObjectStates
-from otterize_pcap.snapshot.stretches import observed_stretches
 from otterize_pcap.snapshot.succession import with_successors
 from otterize_pcap.snapshot.tenures import read_pod, tenures_of
 from otterize_pcap.snapshot.virtual_addresses import ServiceReader, slices_by_service
+from otterize_pcap.snapshot.watched_intervals import watched_intervals
 
 MOST_NAMED = 8
 
@@ -115,12 +115,12 @@ def _parts(document: DocumentText | InputError, name: str, odd: OddFields) -> li
 
 
 def _assemble(where: str, states: ObjectStates, watches: list[Watch], odd: OddFields) -> Snapshot:
-    stretches = observed_stretches(watches, where)
+    intervals = watched_intervals(watches, where)
     pods: list[Pod] = []
     held: list[tuple[bytes, Tenure]] = []
     for pod_states in states.of_type(PodItem, where):
         pods.append(read_pod(pod_states[-1], where))
-        own = tenures_of(pods[-1], pod_states, stretches, where)
+        own = tenures_of(pods[-1], pod_states, intervals, where)
         held += _in_doubt(own) if pods[-1].uid in odd.doubtful else own
     tenures: dict[bytes, list[Tenure]] = defaultdict(list)
     host_pods: dict[str, list[Tenure]] = defaultdict(list)
@@ -133,7 +133,7 @@ def _assemble(where: str, states: ObjectStates, watches: list[Watch], odd: OddFi
         (state for found in states.of_type(EndpointSliceItem, where) for state in found),
         (state for found in states.of_type(EndpointsItem, where) for state in found),
     )
-    reader = ServiceReader(where, slices_by_service(slices), stretches, held)
+    reader = ServiceReader(where, slices_by_service(slices), intervals, held)
     for service_states in states.of_type(ServiceItem, where):
         reader.add(service_states)
     return Snapshot(

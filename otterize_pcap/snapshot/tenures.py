@@ -20,7 +20,7 @@ from otterize_pcap.snapshot.pod_hold import (
     sandbox_ready,
 )
 from otterize_pcap.snapshot.snapshot import Pod, Tenure
-from otterize_pcap.snapshot.stretches import Stretch, Stretches
+from otterize_pcap.snapshot.watched_intervals import WatchedInterval, WatchedIntervals
 
 EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - as pods spell it, nothing is bound
 
@@ -93,16 +93,16 @@ def _host_ports(containers: Iterable[Container]) -> dict[tuple[str, int], int]:
 
 
 def tenures_of(
-    pod: Pod, states: Sequence[PodItem], stretches: Stretches, where: str
+    pod: Pod, states: Sequence[PodItem], intervals: WatchedIntervals, where: str
 ) -> list[tuple[bytes, Tenure]]:
     """Every (address, tenure) of one pod by S10; of a hostNetwork pod, one without an address.
 
     `states` are the pod's, oldest first. Where a watch saw one address held twice, or one that no
     state has any more, its word is all there is.
     """
-    seen = stretches.get(pod.uid, {})
+    seen = intervals.get(pod.uid, {})
     if pod.host_network:
-        watched = [stretch for held in seen.values() for stretch in held]
+        watched = [interval for held in seen.values() for interval in held]
         return [(b"", _tenure(pod, states, (), watched, where))]
     found: list[tuple[bytes, Tenure]] = []
     had = [*(_addresses(state, where) for state in states[:-1]), pod.addresses]
@@ -110,7 +110,7 @@ def tenures_of(
     attached = {
         one for each in states for one in attached_addresses(each.metadata.annotations or {})
     }
-    times = [stretch for held in seen.values() for stretch in held]
+    times = [interval for held in seen.values() for interval in held]
     whole = [(min(times, key=_start)[0], max(end for _, end in times))] if times else []
     listed = {address: number for number, held in enumerate(had, 1) for address in held}
     for address in dict.fromkeys((*listed, *seen)):
@@ -129,15 +129,15 @@ def tenures_of(
     return found
 
 
-def _start(stretch: Stretch) -> int:
-    return stretch[0] or 0
+def _start(interval: WatchedInterval) -> int:
+    return interval[0] or 0
 
 
 def _tenure(
     pod: Pod,
     having: Sequence[PodItem],
     later: Sequence[PodItem],
-    observed: Sequence[Stretch],
+    observed: Sequence[WatchedInterval],
     where: str,
 ) -> Tenure:
     """A pod's hold on an address, by its states that have it and later ones that do not."""

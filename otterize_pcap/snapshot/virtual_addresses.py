@@ -14,7 +14,7 @@ from otterize_pcap.snapshot.objects import (
     ServiceSpec,
 )
 from otterize_pcap.snapshot.snapshot import Backend, Listener, ServedPort, Service, Tenure
-from otterize_pcap.snapshot.stretches import Stretches
+from otterize_pcap.snapshot.watched_intervals import WatchedIntervals
 
 Slices = Mapping[tuple[str, str], list[EndpointSliceItem]]
 
@@ -79,7 +79,7 @@ class ServiceReader:
         self,
         where: str,
         slices: Slices,
-        stretches: Stretches,
+        intervals: WatchedIntervals,
         tenures: Sequence[tuple[bytes, Tenure]],
     ) -> None:
         self.services: list[Service] = []
@@ -88,7 +88,7 @@ class ServiceReader:
         self.virtual: set[bytes] = set()
         self._where = where
         self._slices = slices
-        self._stretches = stretches
+        self._watched = intervals
         # By one of their labels: to hold each pod against each selector took 52 s of 6,000 pods
         # and 2,000 Services.
         self._labelled: dict[tuple[str, str, str], list[tuple[bytes, Tenure]]] = defaultdict(list)
@@ -103,7 +103,7 @@ class ServiceReader:
             return
         service = self._service(states)
         self.services.append(service)
-        seen = self._stretches.get(service.uid, {})
+        seen = self._watched.get(service.uid, {})
         what = describe(states[-1])
         texts = dict.fromkeys(text for state in states for text in service_addresses(state))
         for address in dict.fromkeys(address_of(text, self._where, what) for text in texts):
@@ -153,9 +153,9 @@ class ServiceReader:
         text = item.metadata.creationTimestamp
         created = time_of(text, self._where, describe(item)) if text else 0
         watched = [
-            stretch
-            for stretches in self._stretches.get(item.metadata.uid, {}).values()
-            for stretch in stretches
+            interval
+            for intervals in self._watched.get(item.metadata.uid, {}).values()
+            for interval in intervals
         ]
         if not watched:
             return Interval(created)
@@ -181,7 +181,7 @@ class ServiceReader:
         known start, and the pod's own tenure bounds it.
         """
         what = describe(item)
-        seen = self._stretches.get(item.metadata.uid, {})
+        seen = self._watched.get(item.metadata.uid, {})
         listed = [address_of(text, self._where, what) for text in slice_addresses(item)]
         pods = self._pods_of(item, what)
         for address in dict.fromkeys((*listed, *seen)):

@@ -25,7 +25,7 @@ from otterize_pcap.table._rows cimport (
     number_of_station, place_row, row_at
 )
 from otterize_pcap.table._tunnel_paths cimport TunnelPaths, check
-from otterize_pcap.table._walk cimport MAX_INTERFACES, STRETCHES, Stretch, Walk, walk_buffer
+from otterize_pcap.table._walk cimport MAX_INTERFACES, ERAS, Era, Walk, walk_buffer
 
 from otterize_pcap.packets.closed_tunnels import FORGED
 
@@ -68,7 +68,7 @@ cdef class FastTable:
         self.decoding.paths.room = 16
         self.decoding.paths.keys = <Key *>malloc(16 * sizeof(Key))
         self.decoding.paths.unknown = <Key *>calloc(1, sizeof(Key))
-        self.counts.times = <Stretch *>calloc(STRETCHES, sizeof(Stretch))
+        self.counts.times = <Era *>calloc(ERAS, sizeof(Era))
         if (not make_table(&self.decoding.table, seed, max_rows)
                 or self.decoding.paths.slots == NULL or self.decoding.paths.keys == NULL
                 or self.decoding.paths.unknown == NULL or self.counts.times == NULL):
@@ -112,15 +112,15 @@ cdef class FastTable:
         return self.path_tunnels
 
     def take_times(self):
-        """When the records were that were taken here since this was last asked: `Stretch`es."""
-        cdef Stretch *stretch
+        """When the records were that were taken here since this was last asked: `Era`es."""
+        cdef Era *era
         cdef list found = []
         cdef int index
-        for index in range(STRETCHES):
-            stretch = &self.counts.times[index]
-            if stretch.packets:
-                found.append((stretch.first_ns, stretch.last_ns, stretch.packets))
-                stretch.last_ns = stretch.packets = 0
+        for index in range(ERAS):
+            era = &self.counts.times[index]
+            if era.packets:
+                found.append((era.first_ns, era.last_ns, era.packets))
+                era.last_ns = era.packets = 0
         return found
 
     def walk_pcap(

@@ -59,7 +59,7 @@ COPIES = {
         "ENHANCED_PACKET": _numbers.ENHANCED_PACKET, "EPB_DROPCOUNT": _numbers.EPB_DROPCOUNT,
         "MAX_BLOCK": _numbers.MAX_BLOCK,
     },
-    file_times: {"STRETCH_BITS": _numbers.STRETCH_BITS},
+    file_times: {"ERA_BITS": _numbers.ERA_BITS},
     rows: {
         "SLOT_NS": _numbers.SLOT_NS, "MOST_COUNTED": _numbers.MOST_COUNTED,
         "MOST_PARTS": _numbers.MOST_PARTS,

@@ -44,7 +44,7 @@ cdef enum:
     EPB_DROPCOUNT = 4
     MAX_BLOCK = 16777216
     # table.file_times
-    STRETCH_BITS = 50
+    ERA_BITS = 50
 
 cdef extern from *:
     """

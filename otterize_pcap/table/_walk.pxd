@@ -17,7 +17,7 @@ from otterize_pcap.table._numbers cimport (
     EPB_DROPCOUNT,
     MAX_BLOCK,
     MAX_CAPTURED,
-    STRETCH_BITS,
+    ERA_BITS,
     ZERO_RUN,
 )
 from otterize_pcap.table._row cimport CPacket, CRow, Key
@@ -47,7 +47,7 @@ cdef enum:
     BATCH = 32
     AHEAD = 16
     MAX_INTERFACES = 64
-    STRETCHES = 1 << (63 - STRETCH_BITS)
+    ERAS = 1 << (63 - ERA_BITS)
     FIRST_KEPT = 64
 
 cdef enum:
@@ -56,17 +56,17 @@ cdef enum:
     ENDED_DECLINE = 2
     RUNNING = 3
 
-# `file_times.Stretch`.
-cdef struct Stretch:
+# `file_times.Era`.
+cdef struct Era:
     int64_t first_ns
     int64_t last_ns
     uint64_t packets
 
-# `times` has a place for each of `STRETCHES`.
+# `times` has a place for each of `ERAS`.
 cdef struct Counts:
     uint64_t not_ip
     uint64_t icmp
-    Stretch *times
+    Era *times
 
 # One interface of a pcapng section; `multiplier` 0 where its clock is not for the hot path.
 cdef struct Clock:
@@ -113,12 +113,12 @@ cdef inline uint32_t field16(const Walk *walk, ptrdiff_t at) noexcept nogil:
 
 cdef inline void note_time(Counts *counts, int64_t time_ns) noexcept nogil:
     """`file_times.FileTimes.note`; a time is never negative."""
-    cdef Stretch *stretch = &counts.times[time_ns >> STRETCH_BITS]
-    if time_ns < stretch.first_ns or stretch.packets == 0:
-        stretch.first_ns = time_ns
-    if time_ns > stretch.last_ns:
-        stretch.last_ns = time_ns
-    stretch.packets += 1
+    cdef Era *era = &counts.times[time_ns >> ERA_BITS]
+    if time_ns < era.first_ns or era.packets == 0:
+        era.first_ns = time_ns
+    if time_ns > era.last_ns:
+        era.last_ns = time_ns
+    era.packets += 1
 
 
 cdef inline int take_frame(

@@ -57,7 +57,7 @@ class Payload(NamedTuple):
 
 @dataclass(slots=True)
 class RunningCounts:
-    """Counts in the making: of one stretch, or of all that were joined so far."""
+    """Counts in the making: of one chunk, or of all that were joined so far."""
 
     packets: int = 0
     bytes: int = 0

@@ -1,7 +1,7 @@
-"""One stretch of one capture file → its rows and counts.
+"""One chunk of one capture file → its rows and counts.
 
-A stretch is a whole file, or a part of a big one that begins and ends between two records. It
-knows nothing of what came before it; `read` runs stretches one by one or in threads and joins
+A chunk is a whole file, or a part of a big one that begins and ends between two records. It
+knows nothing of what came before it; `read` runs chunks one by one or in threads and joins
 them. Where the compiled path is there, it walks the buffer and stops in front of each record that
 it declines; that one is decoded by the reference and goes into the same table.
 """
@@ -110,7 +110,7 @@ def new_table(options: ReadOptions, secret: bytes) -> Table:
 
 
 class Chunk:
-    """A reader at the beginning of a stretch, and what was made of it so far."""
+    """A reader at the beginning of a chunk, and what was made of it so far."""
 
     def __init__(
         self,
@@ -122,9 +122,11 @@ class Chunk:
     ) -> None:
         self.capture = capture
         self.table = table
-        self.tally = RunningCounts()
+        self.counts = RunningCounts()
         self.decoder = Decoder(
-            TunnelPorts(options.vxlan_ports, options.geneve_ports), options.opens, self.tally.closed
+            TunnelPorts(options.vxlan_ports, options.geneve_ports),
+            options.opens,
+            self.counts.closed,
         )
         self.part = part
         self._names = (
@@ -157,19 +159,19 @@ class Chunk:
         return not later.decoder.fragments.misses(self.decoder.fragments, reader.number)
 
     def join(self, later: "Chunk") -> None:
-        """Take over what a stretch that follows this one made, and its reader to go on with."""
+        """Take over what a chunk that follows this one made, and its reader to go on with."""
         numbers = self.capture.reader.number
         later.table.shift_numbers(numbers)
         self.table.concat(later.table)
-        self.tally.append(later.tally, numbers)
+        self.counts.append(later.counts, numbers)
         later.decoder.fragments.take_over(self.decoder.fragments, numbers)
         self.decoder = later.decoder
-        self.decoder.closed = self.tally.closed
+        self.decoder.closed = self.counts.closed
         later.capture.reader.take_over(self.capture.reader)
         self.capture = later.capture
 
     def run(self) -> Iterator[None]:
-        """Read to the end of the stretch, pausing after each block for whoever wants to look."""
+        """Read to the end of the chunk, pausing after each block for whoever wants to look."""
         reader = self.capture.reader
         first = reader.number
         if FAST_PATH and isinstance(self.table, FastTable) and _is_walkable(reader):
@@ -179,8 +181,8 @@ class Chunk:
                 self._count(record)
                 if not reader.number & 0xFFF:
                     yield
-        self.tally.packets += reader.number - first
-        self.tally.bytes = self.bytes_read
+        self.counts.packets += reader.number - first
+        self.counts.bytes = self.bytes_read
         if self._names is not None:
             self._names.end()
 
@@ -224,31 +226,31 @@ class Chunk:
             record = reader.next()
             if record is None:
                 break
-            self.tally.declined += ended == DECLINE
+            self.counts.declined += ended == DECLINE
             self._count(record)
         for reason, now, then in zip(
             (NOT_IP_ARP, ICMP), (table.not_ip, table.icmp), before, strict=True
         ):
             if now > then:
-                self.tally.skipped[reason.reason] += now - then
-        self.tally.times.add(table.take_times())
+                self.counts.skipped[reason.reason] += now - then
+        self.counts.times.add(table.take_times())
 
     def _keep(self, found: Sequence[Payload], names: NamePayloads) -> None:
         """Keep payloads of DNS over UDP that the compiled path found, before what comes next."""
         for payload in found:
             if names.has_label(payload.content):
-                self.tally.keep(payload)
+                self.counts.keep(payload)
 
     def _count(self, record: Record) -> None:
-        tally = self.tally
+        counts = self.counts
         if record.data:
-            tally.times.note(record.time_ns)
+            counts.times.note(record.time_ns)
         if record.link_type not in LINK_TYPES:
-            tally.unsupported[record.link_type] += 1
+            counts.unsupported[record.link_type] += 1
             return
         decoded = self.decoder.decode(record)
         if not isinstance(decoded, Decoded):
-            tally.skipped[decoded.reason] += 1
+            counts.skipped[decoded.reason] += 1
             return
         packet = decoded.packet
         self.table.add(packet, record.time_ns, record.number, decoded.interface, self.part)
@@ -257,7 +259,7 @@ class Chunk:
             and decoded.payload
             and self._names.wants(packet, decoded.payload)
         ):
-            tally.keep(self._payload_of(packet, record, decoded.payload))
+            counts.keep(self._payload_of(packet, record, decoded.payload))
 
     def _payload_of(self, packet: Packet, record: Record, content: bytes) -> Payload:
         source = packet.source, packet.source_port

@@ -2,17 +2,17 @@
 
 Damage, a clock that was set while recording and pcapng's packets without a time make records of
 1970 or of next century. They must not stretch a recording: rules ask how long it had been going on
-(S36). So times are counted by stretches of 13 days, and neighbouring stretches are one time; the
+(S36). So times are counted by eras of 13 days, and neighbouring eras are one time; the
 one with the most packets is the recording's.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-STRETCH_BITS = 50
-"""A stretch is 2**50 ns, some 13 days: no node is silent for so long in one recording."""
+ERA_BITS = 50
+"""An era is 2**50 ns, some 13 days: no node is silent for so long in one recording."""
 
-Stretch = tuple[int, int, int]
+Era = tuple[int, int, int]
 """First and last time in ns, and how many packets."""
 
 
@@ -20,17 +20,17 @@ Stretch = tuple[int, int, int]
 class FileTimes:
     """The times of packets, in whatever order they come."""
 
-    _stretches: dict[int, Stretch] = field(default_factory=dict)
+    _eras: dict[int, Era] = field(default_factory=dict)
 
     def note(self, time_ns: int) -> None:
         """Count one packet."""
         self.add(((time_ns, time_ns, 1),))
 
-    def add(self, stretches: Iterable[Stretch]) -> None:
-        """Count what was counted elsewhere; each is within one stretch."""
-        for first, last, packets in stretches:
-            known = self._stretches.get(first >> STRETCH_BITS, (first, last, 0))
-            self._stretches[first >> STRETCH_BITS] = (
+    def add(self, eras: Iterable[Era]) -> None:
+        """Count what was counted elsewhere; each is within one era."""
+        for first, last, packets in eras:
+            known = self._eras.get(first >> ERA_BITS, (first, last, 0))
+            self._eras[first >> ERA_BITS] = (
                 min(first, known[0]),
                 max(last, known[1]),
                 packets + known[2],
@@ -38,14 +38,14 @@ class FileTimes:
 
     def append(self, later: "FileTimes") -> None:
         """Count all that another one counted."""
-        self.add(later._stretches.values())
+        self.add(later._eras.values())
 
     def span(self) -> tuple[int, int] | None:
         """First and last time of the recording, None without packets; of equals the later."""
         best: tuple[int, int, int] | None = None
-        joined: Stretch | None = None
+        joined: Era | None = None
         before = -1
-        for number, (first, last, packets) in sorted(self._stretches.items()):
+        for number, (first, last, packets) in sorted(self._eras.items()):
             if joined is not None and number == before + 1:
                 joined = (joined[0], last, joined[2] + packets)
             else:

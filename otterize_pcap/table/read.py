@@ -118,7 +118,7 @@ def read_batches(
         else:
             _read_one_by_one(reading, parts, len(files))
         files += [part_name for part_name, _ in parts]
-    payloads = tuple(reading.tally.payloads)
+    payloads = tuple(reading.total.payloads)
     times = tuple(reading.part_times)
     return CaptureTable(name, tuple(files), reading.table, reading.counts(), payloads, times)
 
@@ -128,10 +128,10 @@ def _read_one_by_one(
 ) -> None:
     """Read files in this thread; `before` is how many the recording had before these."""
     for index, (part_name, stream) in enumerate(parts, before):
-        stretch = reading.begin(open_capture(stream, part_name), part_name, index)
-        for _ in stretch.run():
-            reading.report([stretch])
-        reading.finish(stretch, part_name)
+        chunk = reading.begin(open_capture(stream, part_name), part_name, index)
+        for _ in chunk.run():
+            reading.report([chunk])
+        reading.finish(chunk, part_name)
 
 
 def _is_worth_threads(parts: Sequence[tuple[str, ByteStream]]) -> bool:

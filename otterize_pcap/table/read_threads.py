@@ -25,12 +25,12 @@ SECONDS_BETWEEN_REPORTS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One file in threads: its stretches and what will come of them."""
+    """One file in threads: its chunks and what will come of them."""
 
     name: str
     part: int
     file: RegularFile | None
-    stretches: list[Chunk]
+    chunks: list[Chunk]
 
 
 def read_in_threads(reading: Reading, parts: Sequence[tuple[str, ByteStream]], before: int) -> None:
@@ -39,21 +39,21 @@ def read_in_threads(reading: Reading, parts: Sequence[tuple[str, ByteStream]], b
     `before` is how many files the recording had before these.
     """
     files = _plan(reading, parts, before)
-    stretches = [stretch for file in files for stretch in file.stretches]
+    chunks = [chunk for file in files for chunk in file.chunks]
     cancelled = Event()
     with ThreadPoolExecutor(reading.options.threads) as pool:
-        futures = {stretch: pool.submit(_run, stretch, cancelled) for stretch in stretches}
+        futures = {chunk: pool.submit(_run, chunk, cancelled) for chunk in chunks}
         try:
             while wait(futures.values(), SECONDS_BETWEEN_REPORTS).not_done:
-                reading.report(stretches)
+                reading.report(chunks)
             for file in files:
                 _join(reading, file, futures)
         finally:
             cancelled.set()
 
 
-def _run(stretch: Chunk, cancelled: Event) -> None:
-    for _ in stretch.run():
+def _run(chunk: Chunk, cancelled: Event) -> None:
+    for _ in chunk.run():
         if cancelled.is_set():
             return
 
@@ -70,9 +70,9 @@ def _plan(reading: Reading, parts: Sequence[tuple[str, ByteStream]], before: int
             pieces = -(-(file.size - file.start) // piece)
             starts = boundaries(capture, file, pieces)
         table = reading.new_table() if files else None
-        stretches = [reading.begin(capture, name, part, table)]
+        chunks = [reading.begin(capture, name, part, table)]
         if file is not None:
-            stretches += [
+            chunks += [
                 Chunk(
                     capture_from(capture, name, file, start),
                     reading.new_table(),
@@ -82,15 +82,15 @@ def _plan(reading: Reading, parts: Sequence[tuple[str, ByteStream]], before: int
                 )
                 for start in starts
             ]
-        for stretch, stop in zip(stretches, starts, strict=False):
-            stretch.capture.reader.stop = stop
-        files.append(_File(name, part, file, stretches))
+        for chunk, stop in zip(chunks, starts, strict=False):
+            chunk.capture.reader.stop = stop
+        files.append(_File(name, part, file, chunks))
     return files
 
 
 def _join(reading: Reading, file: _File, futures: dict[Chunk, Future[None]]) -> None:
-    """Make one of a file's stretches; one that began at a wrong place is read again."""
-    first, *others = file.stretches
+    """Make one of a file's chunks; one that began at a wrong place is read again."""
+    first, *others = file.chunks
     error = futures[first].exception()
     if isinstance(error, CaptureError) and file.part and file.file is not None:
         # Alone it needs more rows than where earlier files' connections take some of them up.

@@ -26,7 +26,7 @@ class Reading:
 
     def __init__(self, options: ReadOptions, progress: Progress | None) -> None:
         self.options = options
-        self.tally = RunningCounts()
+        self.total = RunningCounts()
         self._progress = progress
         self._secret = os.urandom(SECRET_BYTES)
         self._truncated = 0
@@ -42,7 +42,7 @@ class Reading:
     def begin(
         self, capture: OpenCapture, name: str, part: int, table: Table | None = None
     ) -> Chunk:
-        """A file's first stretch, into a table of its own if one is given.
+        """A file's first chunk, into a table of its own if one is given.
 
         Raises:
             UnsupportedLinkType: It is a pcap file of a link type that is not decoded.
@@ -54,42 +54,42 @@ class Reading:
         """Tell the progress, what is being read included."""
         if self._progress:
             self._progress(
-                self.tally.bytes + sum(stretch.bytes_read for stretch in running),
-                self.tally.packets + sum(stretch.packets_read for stretch in running),
+                self.total.bytes + sum(chunk.bytes_read for chunk in running),
+                self.total.packets + sum(chunk.packets_read for chunk in running),
             )
 
-    def finish(self, stretch: Chunk, name: str) -> None:
+    def finish(self, chunk: Chunk, name: str) -> None:
         """Add the counts of a file that was read to its end."""
-        tally, ending = stretch.tally, stretch.capture.reader.ending
-        if tally.unsupported and tally.unsupported.total() == tally.packets:
-            raise _unsupported(name, min(tally.unsupported))
-        for link_type, packets in tally.unsupported.items():
-            tally.skipped[f"link type {link_type_name(link_type)}"] += packets
-        self.tally.append(tally)
-        self.part_times.append(tally.times.span())
+        counts, ending = chunk.counts, chunk.capture.reader.ending
+        if counts.unsupported and counts.unsupported.total() == counts.packets:
+            raise _unsupported(name, min(counts.unsupported))
+        for link_type, packets in counts.unsupported.items():
+            counts.skipped[f"link type {link_type_name(link_type)}"] += packets
+        self.total.append(counts)
+        self.part_times.append(counts.times.span())
         self._truncated += ending.truncated
-        if stretch.capture.damage:
-            self._damage.append(stretch.capture.damage)
+        if chunk.capture.damage:
+            self._damage.append(chunk.capture.damage)
         if ending.dropped is not None:
             self._dropped = (self._dropped or 0) + ending.dropped
         self.report([])
 
     def counts(self) -> CaptureCounts:
         """What was counted so far."""
-        tally = self.tally
-        first_ns, last_ns = tally.times.span() or (None, None)
+        total = self.total
+        first_ns, last_ns = total.times.span() or (None, None)
         return CaptureCounts(
-            packets=tally.packets,
-            bytes=tally.bytes,
+            packets=total.packets,
+            bytes=total.bytes,
             first_ns=first_ns,
             last_ns=last_ns,
-            skipped=_few_ethertypes(tally.skipped),
-            declined=tally.declined,
+            skipped=_few_ethertypes(total.skipped),
+            declined=total.declined,
             truncated=self._truncated,
             damage=tuple(self._damage),
             dropped=self._dropped,
-            payloads_left_out=tally.payloads_left_out,
-            closed=tally.closed,
+            payloads_left_out=total.payloads_left_out,
+            closed=total.closed,
         )
 
 

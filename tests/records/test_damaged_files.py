@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from otterize_pcap.records.containers import open_capture
 from otterize_pcap.table.capture_counts import CaptureCounts
-from otterize_pcap.table.file_times import STRETCH_BITS, FileTimes
+from otterize_pcap.table.file_times import ERA_BITS, FileTimes
 from otterize_pcap.table.read import CaptureTable, ReadOptions
 from tests.capture_bytes import (
     START,
@@ -39,7 +39,7 @@ MODES = (ReadOptions(fast=False), ReadOptions())
 EVERY_MODE = pytest.mark.parametrize("options", MODES, ids=["reference", "default"])
 FRAME = ethernet(ipv4(tcp(1000, 80)))
 OTHER = ethernet(ipv4(udp(1000, 53, b"query"), 17))
-FAR = 1 << (STRETCH_BITS + 2)
+FAR = 1 << (ERA_BITS + 2)
 
 
 @cache
@@ -252,9 +252,9 @@ def test_order_of_times_does_not_matter(times: list[int], data: st.DataObject) -
 
 
 def test_recording_over_many_weeks_is_one() -> None:
-    """Stretches that follow one another are one time, however long."""
+    """Eras that follow one another are one time, however long."""
     times = FileTimes()
-    step = 1 << (STRETCH_BITS - 1)
+    step = 1 << (ERA_BITS - 1)
     for n in range(40):
         times.note(START + n * step)
     assert times.span() == (START, START + 39 * step)

@@ -10,21 +10,21 @@ from otterize_pcap.snapshot.objects import (
     Watch,
 )
 
-Stretch = tuple[int | None, int]
-Stretches = Mapping[str, Mapping[bytes, list[Stretch]]]
-"""Object uid → address → stretches of (start or None, end or OPEN) in nanoseconds."""
+WatchedInterval = tuple[int | None, int]
+WatchedIntervals = Mapping[str, Mapping[bytes, list[WatchedInterval]]]
+"""Object uid → address → intervals of (start or None, end or OPEN) in nanoseconds."""
 
 
 @dataclass(slots=True)
 class _Seen:
-    """The stretches of one object and address, and the last watch that saw them."""
+    """The intervals of one object and address, and the last watch that saw them."""
 
-    stretches: list[Stretch]
+    intervals: list[WatchedInterval]
     watch: int
 
 
-def observed_stretches(watches: Iterable[Watch], where: str) -> Stretches:
-    """The stretches that watches saw, whatever the order in which they are given.
+def watched_intervals(watches: Iterable[Watch], where: str) -> WatchedIntervals:
+    """The intervals that watches saw, whatever the order in which they are given.
 
     What lasted when one watch ended goes on in a later one that saw it too, and was over when a
     later one began that did not.
@@ -35,15 +35,15 @@ def observed_stretches(watches: Iterable[Watch], where: str) -> Stretches:
     ordered = _in_order(watches, where)
     seen: dict[tuple[str, bytes], _Seen] = {}
     for number, (_, watch) in enumerate(ordered):
-        for (uid, address), stretches in sorted(_by_address(watch.observed, where).items()):
+        for (uid, address), intervals in sorted(_by_address(watch.observed, where).items()):
             known = seen.get((uid, address))
             if known is None:
-                seen[uid, address] = _Seen(stretches, number)
+                seen[uid, address] = _Seen(intervals, number)
             else:
-                known.stretches = _joined(known.stretches, stretches)
+                known.intervals = _joined(known.intervals, intervals)
                 known.watch = number
     begun = [time for time, _ in ordered]
-    found: dict[str, dict[bytes, list[Stretch]]] = {}
+    found: dict[str, dict[bytes, list[WatchedInterval]]] = {}
     for (uid, address), known in seen.items():
         found.setdefault(uid, {})[address] = _ended(known, begun)
     return found
@@ -63,21 +63,25 @@ def _in_order(watches: Iterable[Watch], where: str) -> list[tuple[int | None, Wa
     return sorted(timed, key=lambda entry: (entry[0] or -1, str(entry[1])))
 
 
-def _by_address(observed: Iterable[Observed], where: str) -> dict[tuple[str, bytes], list[Stretch]]:
-    found: dict[tuple[str, bytes], list[Stretch]] = {}
+def _by_address(
+    observed: Iterable[Observed], where: str
+) -> dict[tuple[str, bytes], list[WatchedInterval]]:
+    found: dict[tuple[str, bytes], list[WatchedInterval]] = {}
     for entry in observed:
         what = f"observed {entry.kind} {entry.uid}"
         start = time_of(entry.start, where, what) if entry.start else None
         end = time_of(entry.end, where, what) if entry.end else OPEN
         address = address_of(entry.ip, where, what)
         found.setdefault((entry.uid, address), []).append((start, end))
-    for stretches in found.values():
-        stretches.sort(key=lambda stretch: (stretch[0] or -1, stretch[1]))
+    for intervals in found.values():
+        intervals.sort(key=lambda interval: (interval[0] or -1, interval[1]))
     return found
 
 
-def _joined(earlier: Sequence[Stretch], later: Sequence[Stretch]) -> list[Stretch]:
-    """Two watches' stretches, those that are one hold made one."""
+def _joined(
+    earlier: Sequence[WatchedInterval], later: Sequence[WatchedInterval]
+) -> list[WatchedInterval]:
+    """Two watches' intervals, those that are one hold made one."""
     joined = list(earlier)
     for start, end in later:
         last_start, last_end = joined[-1]
@@ -91,10 +95,10 @@ def _joined(earlier: Sequence[Stretch], later: Sequence[Stretch]) -> list[Stretc
     return joined
 
 
-def _ended(seen: _Seen, begun: Sequence[int | None]) -> list[Stretch]:
+def _ended(seen: _Seen, begun: Sequence[int | None]) -> list[WatchedInterval]:
     after = seen.watch + 1
-    start, end = seen.stretches[-1]
+    start, end = seen.intervals[-1]
     over = begun[after] if after < len(begun) else None
     if end < OPEN or over is None:
-        return seen.stretches
-    return [*seen.stretches[:-1], (start, over)]
+        return seen.intervals
+    return [*seen.intervals[:-1], (start, over)]
