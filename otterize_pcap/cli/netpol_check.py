@@ -42,7 +42,7 @@ from otterize_pcap.policies.policy_findings import policy_findings
 from otterize_pcap.render.netpol_json import render_policy_check_json
 from otterize_pcap.render.netpol_text import render_policy_check
 from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
-from otterize_pcap.resolve.merge_graphs import merge_graphs
+from otterize_pcap.resolve.merge_graphs import merge_coverages
 from otterize_pcap.snapshot.objects import DEFAULT_NAMESPACE
 from otterize_pcap.snapshot.snapshot import Snapshot
 
@@ -111,7 +111,8 @@ def check_network_policies(  # noqa: PLR0913 - one parameter an option, all pass
     )
     of_files = [each for each in read.remarks if scope.has_namespace(each.policy.namespace)]
     remarks = in_order((*of_files, *remarks))
-    observed = merge_graphs([each.graph for each in mapped])
+    coverage = merge_coverages([each.coverage for each in mapped])
+    observed = ServiceGraph((), coverage)
     vacuous = _vacuous(policies, check, mapped, observed)
     unmet = gate.unmet((observed,), vacuous)
     match form:
@@ -122,8 +123,8 @@ def check_network_policies(  # noqa: PLR0913 - one parameter an option, all pass
         case _:
             found = policy_findings(check, remarks, unused=unused)
             emit(render_findings(replace(found, unmet=unmet), form), output)
-    if observed.coverage is not None and not reporting.quiet:
-        for line in summary_lines(observed.coverage, verbose=reporting.verbose):
+    if not reporting.quiet:
+        for line in summary_lines(coverage, verbose=reporting.verbose):
             notice(line)
     gate.close((observed,), vacuous)
     broken = any(remark.rule.level == ERROR for remark in remarks)

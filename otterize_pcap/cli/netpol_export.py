@@ -112,8 +112,7 @@ def _made(
     for capture in opened:
         mapped = map_capture(capture, rules)
         observations.append(observe(mapped, attempts=rules.inclusion.attempts))
-        if mapped.graph.coverage is not None:
-            coverages.append(mapped.graph.coverage)
+        coverages.append(mapped.coverage)
     if not reporting.quiet:
         for coverage in coverages:
             for line in packet_summary(coverage, verbose=reporting.verbose):

@@ -142,7 +142,9 @@ def check_policies(
     seen = _Seen()
     for mapped in captures:
         _look(policies, mapped, pod_flows(mapped), seen)
-    judged = [(flow, found) for flow, found in seen.judged if scope.has_flow(flow)]
+    judged = seen.judged
+    if scope != EVERYTHING:
+        judged = [(flow, found) for flow, found in judged if scope.has_flow(flow)]
     calls = judged_calls(judged)
     asked = [policy for policy in policies if scope.has_namespace(policy.namespace)]
     snapshots = [mapped.snapshot for mapped in captures]
@@ -193,8 +195,7 @@ def _look(
                 for policy in side.policies
             )
     seen.undecided += flows.undecided
-    if mapped.graph.coverage is not None:
-        seen.gaps += coverage_gaps(mapped.graph.coverage)
+    seen.gaps += coverage_gaps(mapped.coverage)
     seen.usage.add_nodes(mapped.lookup.nodes)
     questions = DnsQuestions(mapped, flows.flows)
     for pod in mapped.snapshot.pods:

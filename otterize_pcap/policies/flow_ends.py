@@ -19,6 +19,10 @@ class PodEnd:
     workload: Workload
     address: bytes
 
+    def __hash__(self) -> int:
+        """By the address, whose hash is kept: flows are looked up by their ends, and many."""
+        return hash(self.address)
+
 
 @dataclass(frozen=True, slots=True)
 class NodeEnd:

@@ -70,6 +70,14 @@ class JudgedCall:
 _Key = tuple[Party, Party, str, int, Outcome, bool, tuple[object, ...]]
 
 
+class _Parties(dict[AnyEnd, Party]):
+    """Whose ends they are: each once, since most flows have ends that others have as well."""
+
+    def __missing__(self, end: AnyEnd) -> Party:
+        found = self[end] = party_of(end)
+        return found
+
+
 def party_of(end: AnyEnd) -> Party:
     """Whose end it is, for people."""
     match end:
@@ -98,10 +106,11 @@ def party_of_workload(workload: Workload) -> Party:
 def judged_calls(judged: Iterable[tuple[PodFlow, Judgement]]) -> tuple[JudgedCall, ...]:
     """Flows with what becomes of each, summed up by workloads, in order."""
     groups: dict[_Key, list[tuple[PodFlow, Judgement]]] = defaultdict(list)
+    parties = _Parties()
     for flow, judgement in judged:
         key = (
-            party_of(flow.client),
-            party_of(flow.server),
+            parties[flow.client],
+            parties[flow.server],
             flow.protocol,
             flow.server_port,
             judgement.outcome,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from otterize_pcap.addresses import MAPPED, is_private, parse_address
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.stands import ConnectionGroup
-from otterize_pcap.graph.service_graph import External
+from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.policies.flow_ends import (
     AnyEnd,
     ApiServerEnd,
@@ -38,7 +38,7 @@ from otterize_pcap.resolve.resolution import (
     Unknown,
 )
 from otterize_pcap.resolve.service_routes import distinct_services
-from otterize_pcap.snapshot.snapshot import Snapshot
+from otterize_pcap.snapshot.snapshot import Pod, Snapshot
 from otterize_pcap.table.rows import Endpoint
 
 Seen = Connection | ConnectionGroup
@@ -66,6 +66,7 @@ class Locator:
         self._nodes = lookup.nodes
         self._resolver = mapped.resolver
         self._api_server = tuple(sorted(lookup.routes.api_server.addresses))
+        self._pod_ends: dict[tuple[Pod, bytes], PodEnd] = {}
 
     def client(self, found: Party | Unknown, seen: Seen) -> CallerEnd | UnknownEnd:
         """Who called: the pod before anything changed its address, else who is known of it."""
@@ -194,11 +195,18 @@ class Locator:
             return NodeEnd(addresses[0], names, pod, party.workload)
         for address in addresses:
             if party.tenure in self._snapshot.tenures.get(address, ()):
-                return PodEnd(pod, party.workload, address)
+                return self._pod_at(pod, party.workload, address)
         # By its node's hostPort: packets went on to its own address of that family.
         is_ipv4 = addresses[0].startswith(MAPPED)
         own = [each for each in pod.addresses if each.startswith(MAPPED) == is_ipv4]
-        return PodEnd(pod, party.workload, (*own, *pod.addresses, *addresses)[0])
+        return self._pod_at(pod, party.workload, (*own, *pod.addresses, *addresses)[0])
+
+    def _pod_at(self, pod: Pod, workload: Workload, address: bytes) -> PodEnd:
+        """One value for each, since most flows have ends that others have as well."""
+        found = self._pod_ends.get((pod, address))
+        if found is None:
+            found = self._pod_ends[pod, address] = PodEnd(pod, workload, address)
+        return found
 
     def _nobodys(
         self, found: Unknown, address: bytes, span: Span

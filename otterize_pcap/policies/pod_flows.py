@@ -128,6 +128,7 @@ class PodFlows:
 
 
 Counted = TypeVar("Counted", PodFlow, UndecidedFlow)
+_FlowKey = tuple[CallerEnd, FlowEnd, CallerEnd, FlowEnd, str, int, int]
 
 
 def pod_flows(mapped: MappedCapture) -> PodFlows:
@@ -136,20 +137,22 @@ def pod_flows(mapped: MappedCapture) -> PodFlows:
     Connections that nobody's filter sees (a pod's own loopback, broadcast) are left out.
     """
     reader = _Reader(mapped)
-    flows: dict[tuple[object, ...], PodFlow] = {}
+    flows: dict[_FlowKey, PodFlow] = {}
     undecided: dict[tuple[object, ...], UndecidedFlow] = {}
     for resolution in mapped.addressed():
         for found in reader.read(resolution):
             if isinstance(found, PodFlow):
-                key = (found.client, found.server, found.source, found.destination)
-                ports = (found.protocol, found.port, found.server_port)
-                flows[*key, *ports] = _added(flows.get((*key, *ports)), found)
+                ends = (found.client, found.server, found.source, found.destination)
+                key = (*ends, found.protocol, found.port, found.server_port)
+                known = flows.get(key)
+                flows[key] = found if known is None else _added(known, found)
             else:
                 one = (found.client, found.server, found.fate, found.protocol, found.port)
                 undecided[one] = _more(undecided.get(one), found)
+    keys = _EndKeys()
     return PodFlows(
-        tuple(sorted(flows.values(), key=_flow_order)),
-        tuple(sorted(undecided.values(), key=_undecided_order)),
+        tuple(flows[key] for key in sorted(flows, key=lambda key: _flow_order(key, keys))),
+        tuple(sorted(undecided.values(), key=lambda flow: _undecided_order(flow, keys))),
     )
 
 
@@ -257,10 +260,8 @@ def _may_be(end: AnyEnd) -> Iterator[Workload]:
             yield from candidates
 
 
-def _added(known: PodFlow | None, more: PodFlow) -> PodFlow:
+def _added(known: PodFlow, more: PodFlow) -> PodFlow:
     """Two of one kind as one."""
-    if known is None:
-        return more
     return replace(_more(known, more), services=tuple(sorted({*known.services, *more.services})))
 
 
@@ -278,10 +279,19 @@ def _more(known: Counted | None, more: Counted) -> Counted:
     )
 
 
-def _flow_order(flow: PodFlow) -> tuple[object, ...]:
-    ends = (flow.client, flow.server, flow.source, flow.destination)
-    return (*map(end_key, ends), flow.protocol, flow.port, flow.server_port)
+class _EndKeys(dict[AnyEnd, tuple[str, ...]]):
+    """What puts ends in order: each once, since most flows have ends that others have as well."""
+
+    def __missing__(self, end: AnyEnd) -> tuple[str, ...]:
+        found = self[end] = end_key(end)
+        return found
 
 
-def _undecided_order(flow: UndecidedFlow) -> tuple[object, ...]:
-    return end_key(flow.client), end_key(flow.server), flow.fate, flow.protocol, flow.port
+def _flow_order(key: _FlowKey, keys: _EndKeys) -> tuple[object, ...]:
+    client, server, source, destination, protocol, port, server_port = key
+    ends = (keys[client], keys[server], keys[source], keys[destination])
+    return (*ends, protocol, port, server_port)
+
+
+def _undecided_order(flow: UndecidedFlow, keys: _EndKeys) -> tuple[object, ...]:
+    return keys[flow.client], keys[flow.server], flow.fate, flow.protocol, flow.port

@@ -6,7 +6,7 @@ policy that selects by them selects nothing after the next rollout.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -63,7 +63,8 @@ MOST_TOGETHER = 4
 """Of more labels than this all are taken: pods have tens of them."""
 
 Labels = Mapping[str, str]
-LabelSet = tuple[tuple[str, str], ...]
+Label = tuple[str, str]
+LabelSet = tuple[Label, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,59 +111,48 @@ class Selectors:
         return self._found[workload]
 
     @cached_property
-    def _with_label(self) -> Mapping[tuple[str, str], frozenset[tuple[Workload, int]]]:
-        """The sets of labels, by workload and number, that have a label."""
-        found: dict[tuple[str, str], set[tuple[Workload, int]]] = defaultdict(set)
-        for workload, sets in self._pods.items():
-            for number, labels in enumerate(sets):
-                for label in labels:
-                    found[label].add((workload, number))
+    def _holders(self) -> Mapping[Label, frozenset[int]]:
+        """The sets of labels that have a label, by their places in `_sets`."""
+        found: dict[Label, list[int]] = defaultdict(list)
+        for number, (_, labels) in enumerate(self._sets):
+            for label in labels:
+                found[label].append(number)
         return {label: frozenset(holders) for label, holders in found.items()}
+
+    @cached_property
+    def _sets(self) -> Sequence[tuple[Workload, LabelSet]]:
+        """All sets of labels, each with whose pods have it."""
+        return [(workload, labels) for workload, sets in self._pods.items() for labels in sets]
 
     def _select(self, workload: Workload) -> LabelSelector | NoSelector:
         sets = self._pods.get(workload, [])
         if not sets:
             return NoSelector("no pod of it is in the snapshot")
         shared = sorted(set(sets[0]).intersection(*sets[1:]), key=self._rank(workload))
-        strangers = {label: self._strangers(workload, label) for label in shared}
         for size in range(1, min(len(shared), MOST_TOGETHER) + 1):
-            alone = [
-                labels
-                for labels in combinations(shared, size)
-                if not frozenset.intersection(*(strangers[label] for label in labels))
-            ]
             # Of one size the first is of the labels preferred; those that change come last.
-            steady = [labels for labels in alone if not _changes(labels)]
-            if steady:
-                return LabelSelector(tuple(sorted(steady[0])))
-        return self._of_many(workload, shared, strangers)
+            for labels in combinations(shared, size):
+                if not _changes(labels) and self._is_alone(workload, labels):
+                    return LabelSelector(tuple(sorted(labels)))
+        return self._of_many(workload, shared)
 
-    def _of_many(
-        self,
-        workload: Workload,
-        shared: Sequence[tuple[str, str]],
-        strangers: Mapping[tuple[str, str], frozenset[tuple[Workload, int]]],
-    ) -> LabelSelector | NoSelector:
+    def _of_many(self, workload: Workload, shared: Sequence[Label]) -> LabelSelector | NoSelector:
         """By labels that change, by all labels at once, or by one label's several values."""
         steady = tuple(label for label in shared if label[0] not in CHANGING)
         for labels in (steady, tuple(shared)):
-            if labels and not frozenset.intersection(*(strangers[label] for label in labels)):
-                return LabelSelector(tuple(sorted(self._fewest(labels, strangers))))
+            if labels and self._is_alone(workload, labels):
+                return LabelSelector(tuple(sorted(self._fewest(workload, labels))))
         requirement = self._by_values(workload)
         if requirement is not None:
             return LabelSelector((), (requirement,))
-        return NoSelector(self._why(workload, shared, strangers), tuple(sorted(steady)))
+        return NoSelector(self._why(workload, shared), tuple(sorted(steady)))
 
-    @staticmethod
-    def _fewest(
-        labels: Sequence[tuple[str, str]],
-        strangers: Mapping[tuple[str, str], frozenset[tuple[Workload, int]]],
-    ) -> list[tuple[str, str]]:
+    def _fewest(self, workload: Workload, labels: Sequence[Label]) -> list[Label]:
         """The same without those that can be spared, the least preferred first."""
         kept = list(labels)
         for label in reversed(labels):
-            rest = [strangers[each] for each in kept if each != label]
-            if rest and not frozenset.intersection(*rest):
+            rest = [each for each in kept if each != label]
+            if rest and self._is_alone(workload, rest):
                 kept.remove(label)
         return kept
 
@@ -175,30 +165,31 @@ class Selectors:
         keys = set(sets[0]).intersection(*sets[1:])
         for key in sorted(keys - CHANGING, key=lambda key: self._rank(workload)((key, ""))):
             values = tuple(sorted({labels[key] for labels in sets}))
-            if not any(self._strangers(workload, (key, value)) for value in values):
+            if all(self._is_alone(workload, [(key, value)]) for value in values):
                 return Requirement(key, IN, values)
         return None
 
-    def _why(
-        self,
-        workload: Workload,
-        shared: Sequence[tuple[str, str]],
-        strangers: Mapping[tuple[str, str], frozenset[tuple[Workload, int]]],
-    ) -> str:
+    def _why(self, workload: Workload, shared: Sequence[Label]) -> str:
         if not shared:
             several = len(self._pods[workload]) > 1
             return "its pods have no label in common" if several else "its pods have no labels"
-        alike = frozenset.intersection(*(strangers[label] for label in shared))
-        names = sorted({f"{other.name} ({other.kind})" for other, _ in alike})
+        names = sorted({f"{each.name} ({each.kind})" for each in self._strangers(workload, shared)})
         return f"no labels tell its pods from those of {', '.join(names)}"
 
-    def _strangers(
-        self, workload: Workload, label: tuple[str, str]
-    ) -> frozenset[tuple[Workload, int]]:
-        """The sets of labels of other workloads that have a label."""
-        return frozenset(
-            holder for holder in self._with_label.get(label, ()) if holder[0] != workload
-        )
+    def _is_alone(self, workload: Workload, labels: Sequence[Label]) -> bool:
+        """Whether no pod of another workload has all of some labels."""
+        return not any(True for _ in self._strangers(workload, labels))
+
+    def _strangers(self, workload: Workload, labels: Sequence[Label]) -> Iterator[Workload]:
+        """The other workloads with pods that have all of some labels.
+
+        Found by the rarest of them: half of a namespace can have `tier: back`.
+        """
+        holding = sorted((self._holders[label] for label in labels), key=len)
+        for number in holding[0]:
+            other, _ = self._sets[number]
+            if other != workload and all(number in holders for holders in holding[1:]):
+                yield other
 
     def _rank(self, workload: Workload) -> "_Rank":
         return _Rank(self._owners.get(workload, frozenset()))

@@ -205,6 +205,24 @@ def build_calls(
     return _calls(tallies), fates, tuple(sorted(hidden, key=_hidden_order))
 
 
+def count_fates(
+    resolutions: Iterable[Resolution | GroupResolution],
+    inclusion: Inclusion,
+    cluster_dns: ClusterDns,
+) -> tuple[Counter[Fate], set[Workload]]:
+    """Without the calls, how many connections each fate had, and the workloads of those shown."""
+    fates: Counter[Fate] = Counter()
+    shown: set[Workload] = set()
+    for resolution in resolutions:
+        fate = fate_of(resolution, inclusion, cluster_dns)
+        fates[fate] += count_of(resolution.connection)
+        if isinstance(resolution, Resolved) and fate.kind is FateKind.RESOLVED:
+            shown.add(resolution.client.workload)
+            if isinstance(resolution.server, Party):
+                shown.add(resolution.server.workload)
+    return fates, shown
+
+
 def _hidden_order(call: HiddenCall) -> tuple[str, ...]:
     return (*call_order(call), str(call.fate), *call.services)
 

@@ -1,13 +1,14 @@
 """One capture → its resolved connections and service graph: the stages in order."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
 from otterize_pcap.connections.clocks import ClockFacts
 from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.connections.legs import leg_order
+from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import (
     Coverage,
     External,
@@ -17,9 +18,7 @@ from otterize_pcap.graph.service_graph import (
 )
 from otterize_pcap.resolve.belonging import refuse_strangers
 from otterize_pcap.resolve.blind_spots import with_workloads
-from otterize_pcap.resolve.build_graph import (
-    build_calls,
-)
+from otterize_pcap.resolve.build_graph import build_calls, count_fates
 from otterize_pcap.resolve.capture import Capture
 from otterize_pcap.resolve.capture_lookup import DEFAULT_RULES, CaptureLookup, Rules
 from otterize_pcap.resolve.cluster_dns import ClusterDns
@@ -28,7 +27,7 @@ from otterize_pcap.resolve.holders import Holders
 from otterize_pcap.resolve.identity import Identities, NamedBy, held_by_workloads
 from otterize_pcap.resolve.logged_ends import LoggedEnds
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
-from otterize_pcap.resolve.naming_notes import inferred_names, merged_notes
+from otterize_pcap.resolve.naming_notes import inferred_names, merged_notes, workloads_of
 from otterize_pcap.resolve.notes import (
     clock_notes,
     hands_notes,
@@ -232,24 +231,51 @@ class MappedCapture:
     @cached_property
     def graph(self) -> ServiceGraph:
         """The service graph."""
-        lookup, contents, rules = self._lookup, self._lookup.contents, self._lookup.rules
+        lookup, rules = self._lookup, self._lookup.rules
         counted = self._counted()
         calls, fates, hidden = build_calls(counted, self.inclusion, lookup.cluster_dns)
         if rules.inclusion.lookups:
             calls = add_lookups(calls, self.lookups, self.inclusion.within)
+        shown = workloads_of(calls)
+        by_root = rules.owner == NamedBy.ROOT
+        return ServiceGraph(
+            calls,
+            self._coverage(counted, fates, shown),
+            hidden,
+            inferred_names(lookup.identities, shown),
+            *(((), lookup.owners) if by_root else (lookup.owners, ())),
+        )
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """That of the graph, for who asks for no calls: they would take longer than all else."""
+        if self.inclusion.lookups and self.graph.coverage is not None:
+            return self.graph.coverage
+        counted = self._counted()
+        fates, shown = count_fates(counted, self.inclusion, self._lookup.cluster_dns)
+        return self._coverage(counted, fates, shown)
+
+    def _coverage(
+        self,
+        counted: Sequence[Resolution | GroupResolution],
+        fates: Counter[Fate],
+        shown: Collection[Workload],
+    ) -> Coverage:
+        """What became of connections, of which `shown` are the workloads in the graph."""
+        lookup, contents, rules = self._lookup, self._lookup.contents, self._lookup.rules
         if self._found.ageless:
             fates[AGELESS] += len(self._found.ageless)
         skipped = Counter(contents.skipped)
         if self._found.left_out_packets:
             skipped[IN_FORGED] += self._found.left_out_packets
-        coverage = Coverage(
+        return Coverage(
             files=contents.files,
             nodes=with_workloads(
                 contents.coverage_nodes, contents.files, lookup.snapshot, lookup.identities
             ),
             connections=tuple(sorted(fates.items())),
             skipped=tuple(sorted(skipped.items())),
-            notes=(*self._notes(fates[AMBIGUOUS]), *merged_notes(lookup.identities, calls)),
+            notes=(*self._notes(fates[AMBIGUOUS]), *merged_notes(lookup.identities, shown)),
             undecided=(
                 *find_undecided(
                     counted,
@@ -262,14 +288,6 @@ class MappedCapture:
             shared=shared_addresses(self.held),
             outside=ends_outside(counted, lookup.snapshot),
             aside=contents.aside,
-        )
-        by_root = rules.owner == NamedBy.ROOT
-        return ServiceGraph(
-            calls,
-            coverage,
-            hidden,
-            inferred_names(lookup.identities, calls),
-            *(((), lookup.owners) if by_root else (lookup.owners, ())),
         )
 
     def _notes(self, ambiguous: int) -> Iterator[str]:

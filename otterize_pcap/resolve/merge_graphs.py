@@ -19,30 +19,34 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
     """The graphs of several captures, each resolved with its own snapshot, as one (S13)."""
     if len(graphs) == 1:
         return graphs[0]
-    coverages = [graph.coverage for graph in graphs if graph.coverage is not None]
+    return ServiceGraph(
+        merge_calls(graph.calls for graph in graphs),
+        merge_coverages([graph.coverage for graph in graphs if graph.coverage is not None]),
+        tuple(dict.fromkeys(call for graph in graphs for call in graph.hidden)),
+        tuple(dict.fromkeys(entry for graph in graphs for entry in graph.inferred)),
+        tuple(dict.fromkeys(entry for graph in graphs for entry in graph.roots)),
+        tuple(dict.fromkeys(entry for graph in graphs for entry in graph.parts)),
+    )
+
+
+def merge_coverages(coverages: Sequence[Coverage]) -> Coverage:
+    """What several captures covered, as one."""
+    if len(coverages) == 1:
+        return coverages[0]
     connections: Counter[Fate] = Counter()
     skipped: Counter[str] = Counter()
     for coverage in coverages:
         connections.update(dict(coverage.connections))
         skipped.update(dict(coverage.skipped))
-    return ServiceGraph(
-        merge_calls(graph.calls for graph in graphs),
-        Coverage(
-            files=tuple(file for coverage in coverages for file in coverage.files),
-            nodes=tuple(node for coverage in coverages for node in coverage.nodes),
-            connections=tuple(sorted(connections.items())),
-            skipped=tuple(sorted(skipped.items())),
-            notes=tuple(dict.fromkeys(note for coverage in coverages for note in coverage.notes)),
-            undecided=merge_undecided(
-                call for coverage in coverages for call in coverage.undecided
-            ),
-            aside=tuple(line for coverage in coverages for line in coverage.aside),
-            shared=merge_shared(each for coverage in coverages for each in coverage.shared),
-            outside=tuple(sorted({one for coverage in coverages for one in coverage.outside})),
-            captures=sum(coverage.captures for coverage in coverages),
-        ),
-        tuple(dict.fromkeys(call for graph in graphs for call in graph.hidden)),
-        tuple(dict.fromkeys(entry for graph in graphs for entry in graph.inferred)),
-        tuple(dict.fromkeys(entry for graph in graphs for entry in graph.roots)),
-        tuple(dict.fromkeys(entry for graph in graphs for entry in graph.parts)),
+    return Coverage(
+        files=tuple(file for coverage in coverages for file in coverage.files),
+        nodes=tuple(node for coverage in coverages for node in coverage.nodes),
+        connections=tuple(sorted(connections.items())),
+        skipped=tuple(sorted(skipped.items())),
+        notes=tuple(dict.fromkeys(note for coverage in coverages for note in coverage.notes)),
+        undecided=merge_undecided(call for coverage in coverages for call in coverage.undecided),
+        aside=tuple(line for coverage in coverages for line in coverage.aside),
+        shared=merge_shared(each for coverage in coverages for each in coverage.shared),
+        outside=tuple(sorted({one for coverage in coverages for one in coverage.outside})),
+        captures=sum(coverage.captures for coverage in coverages),
     )

@@ -11,7 +11,7 @@ from otterize_pcap.errors import GraphFormatError, SnapshotError
 from otterize_pcap.intents.read_intents import parse_intents
 from otterize_pcap.snapshot.odd_fields import OddFields
 from otterize_pcap.snapshot.read_objects import read_objects
-from otterize_pcap.yaml_documents import MAX_DEPTH, YamlError, load_documents
+from otterize_pcap.yaml_documents import MAX_DEPTH, YamlError, load_documents, located_objects
 
 PAIRS = list(itertools.pairwise("abcdefghijklmnopqrstu"))
 DOUBLED = "".join(f"{name}: &{name} [*{of}, *{of}]\n" for of, name in PAIRS)
@@ -101,6 +101,27 @@ def test_the_bound_of_depth_is_exact(depth: int) -> None:
 
 
 SIGNS = st.text(alphabet="abc:-&*<>[]{}!|,? \n'\"#%@~0129.", max_size=60)
+
+
+ODD_LINES = (
+    *("a: &a {x: 1, y: [2, 3]}", "b: *a", "c: {<<: *a, y: &y 2}", "d: *y", "<<: {e: 1}", "'<<': 1"),
+    *("? [f]", ": 1", "3: g", "null: ~", "h: !!str {}", "i: !!str 5", "j: !!seq [k]", "=: 1"),
+    *("l: 2020-01-01", "m: 0x1F", "n: yes", "a: again", "---", "o: !!set {p}", "q: |", "  r"),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(SIGNS | st.lists(st.sampled_from(ODD_LINES), max_size=8).map("\n".join))
+def test_located_objects_have_the_fields_that_loading_gives(text: str) -> None:
+    """Whichever way a value is made, and where one way is an error the other is."""
+    try:
+        expected = [each for each in load_documents(text.encode()) if isinstance(each, dict)]
+    except YamlError:
+        with pytest.raises(YamlError):
+            list(located_objects(text.encode()))
+        return
+    found = [each.fields for each in located_objects(text.encode())]
+    assert repr([each for each in found if each]) == repr([each for each in expected if each])
 
 
 @settings(max_examples=300, deadline=None)

@@ -460,6 +460,12 @@ def test_merged_sets_are_in_the_notes(scenario: Path) -> None:
         assert f": {', '.join(sorted(sets))}; " in note
 
 
+@each_scenario
+def test_coverage_is_the_same_without_the_calls(scenario: Path) -> None:
+    """Who asks for no calls is told the same of what became of connections."""
+    assert map_capture(opened(scenario)).coverage == mapped(scenario).graph.coverage
+
+
 @with_key("generatedNames")
 def test_generated_names_are_those_that_nothing_makes_stable(scenario: Path) -> None:
     """S3: of all names only those are listed as generated."""
