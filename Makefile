@@ -7,7 +7,7 @@ COMPILED ?= any
 PINS = scripts/packaging/test-requirements.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo unit-recording unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit verify-pins pins reference man site workflows newcomer page-libraries bench-layouts
+.PHONY: demo unit-recording unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit verify-pins pins reference man site workflows newcomer page-libraries bench-layouts bench-growth
 
 venv: $(VENV)/.installed
 
@@ -81,6 +81,10 @@ fixtures:
 # Up to 36 million packets a case, five runs of everything: hours, and 25 GB under benchmarks/data.
 bench: venv
 	$(BIN)/python benchmarks/compare.py
+
+# How everything grows: 12 minutes, a C compiler, and 9 GB under benchmarks/data.
+bench-growth: venv
+	$(BIN)/python benchmarks/growth.py
 
 # Needs clang with libFuzzer. An hour, of which half at the lowest priority.
 fuzz: venv

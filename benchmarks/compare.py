@@ -10,18 +10,14 @@ are read once before, so that all find them in the page cache.
 """
 
 import argparse
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cases import CASES, HERE, Capture, Case
+from cases import CASES, Capture, Case
 from contestants import CONTESTANTS, COPY, Contestant, is_installed
+from measure import Measured, run
 
 # Slow contestants read so much less.
 PART = 50
@@ -37,39 +33,17 @@ class Result:
     memory_mb: float = 0.0
     cannot_read: bool = False
 
-    def add(self, turn: int, measured: tuple[float, float, float], scale: float) -> None:
-        """Take note of a round's wall and CPU seconds and peak memory in MB."""
-        wall, cpu, memory = measured
-        self.wall[turn] = wall * scale
-        self.cpu.append(cpu * scale)
-        self.memory_mb = max(self.memory_mb, memory)
+    def add(self, turn: int, measured: Measured, scale: float) -> None:
+        """Take note of a round."""
+        self.wall[turn] = measured.wall * scale
+        self.cpu.append(measured.cpu * scale)
+        self.memory_mb = max(self.memory_mb, measured.memory_mb)
 
     def ratio(self, other: "Result | None") -> float | None:
         """By how much more time it takes than another: the median of the rounds of both."""
         both = self.wall.keys() & other.wall.keys() if other else set()
         ratios = [self.wall[turn] / other.wall[turn] for turn in both] if other else []
         return statistics.median(ratios) if ratios else None
-
-
-def run(command: Sequence[str], refuses: bytes | None) -> tuple[float, float, float] | None:
-    """Wall and CPU seconds, and peak memory in MB, of one run; None where it fails."""
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
-    # Who installs it has its modules compiled; here the first run does that.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    with tempfile.TemporaryFile() as errors:
-        begin = time.perf_counter()
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=errors, env=environment
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - begin
-        process.returncode = os.waitstatus_to_exitcode(status)
-        errors.seek(0)
-        refused = refuses is not None and refuses in errors.read()
-    if process.returncode or refused:
-        print(f"{' '.join(command)}: exit {process.returncode}", file=sys.stderr)
-        return None
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def warm(path: Path) -> None:

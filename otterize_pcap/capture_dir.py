@@ -82,6 +82,11 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     pod_selector: str | None = None
 
 
+def by_name(manifest: Manifest | None) -> dict[str, NodeCapture]:
+    """What a manifest says of each node; nothing without one."""
+    return {node.name: node for node in manifest.nodes} if manifest else {}
+
+
 def decode_manifest(document: bytes, where: str) -> Manifest:
     """Parse a manifest.
 

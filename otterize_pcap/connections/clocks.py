@@ -1,5 +1,6 @@
 """Node clocks: how far apart they were, measured by handshakes that two nodes recorded (S12)."""
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -105,12 +106,12 @@ def other_readings(
     shifts: set[int] = set()
     for group in _groups(differences, nodes):
         if not any(node in (ahead or {}) for node in group):
-            reference = _shared(group)
-            most = _agreeing(group, reference)
+            reference, clocks = _shared(group), sorted(group.values())
+            most = _agreeing(clocks, reference)
             shifts.update(
                 clock - reference
-                for clock in group.values()
-                if abs(clock - reference) >= NOTABLE_NS and _agreeing(group, clock) == most
+                for clock in clocks
+                if abs(clock - reference) >= NOTABLE_NS and _agreeing(clocks, clock) == most
             )
     return tuple(sorted(shifts))
 
@@ -158,9 +159,11 @@ def _reference(group: Mapping[str, int], ahead: Mapping[str, int]) -> int:
 
 def _shared(group: Mapping[str, int]) -> int:
     """The clock that most nodes of a group agree on."""
-    return max((group[node] for node in sorted(group)), key=lambda clock: _agreeing(group, clock))
+    clocks = sorted(group.values())
+    return max((group[node] for node in sorted(group)), key=lambda clock: _agreeing(clocks, clock))
 
 
-def _agreeing(group: Mapping[str, int], clock: int) -> int:
-    """How many nodes of a group have a clock, give or take the way between them."""
-    return sum(abs(other - clock) < NOTABLE_NS for other in group.values())
+def _agreeing(clocks: Sequence[int], clock: int) -> int:
+    """How many of sorted clocks are one clock, give or take the way between nodes."""
+    begin = bisect_right(clocks, clock - NOTABLE_NS)
+    return bisect_left(clocks, clock + NOTABLE_NS) - begin

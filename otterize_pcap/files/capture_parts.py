@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from otterize_pcap.capture_dir import Manifest
+from otterize_pcap.capture_dir import Manifest, NodeCapture, by_name
 from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.connections.node_files import parse_inside_networks
 from otterize_pcap.files.coverage import file_coverage, node_coverage
@@ -49,17 +49,17 @@ class CaptureParts:
 def capture_of(parts: CaptureParts, snapshot: Snapshot) -> Capture:
     """The capture that parts make with a snapshot; their tables are used up."""
     read, manifest = parts.read, parts.manifest
-    saved = SavedOfNodes()
+    saved, entries = SavedOfNodes(), by_name(manifest)
     counts = {node: table.counts for node, table in read.recordings}
     for node in parts.nodes:
         if (folder := parts.folders.get(node)) is not None:
-            saved.add(folder, node, manifest, counts.get(node, CaptureCounts()))
+            saved.add(folder, node, entries.get(node), counts.get(node, CaptureCounts()))
     known = saved.addresses.keys() | snapshot.nodes.keys()
     inside = {network for each in saved.routes for network in parse_inside_networks(each, known)}
     tables = [table for _, table in read.recordings]
     contents = CaptureContents(
         closed=_without_forged(tables).packets,
-        recordings=[_recording(node, table, manifest) for node, table in read.recordings],
+        recordings=[_recording(node, table, entries.get(node)) for node, table in read.recordings],
         snapshot=snapshot,
         dumps=saved.dumps,
         nodes=saved.addresses,
@@ -81,8 +81,8 @@ def capture_of(parts: CaptureParts, snapshot: Snapshot) -> Capture:
     return Capture(contents)
 
 
-def _recording(node: str, table: CaptureTable, manifest: Manifest | None) -> Recording:
-    began_ns = _began_ns(node, manifest, table.counts)
+def _recording(node: str, table: CaptureTable, entry: NodeCapture | None) -> Recording:
+    began_ns = _began_ns(entry, table.counts)
     return Recording(table.files, node, TableRows(table.table), began_ns, table.table)
 
 
@@ -113,10 +113,9 @@ def _clocks_ahead(manifest: Manifest | None) -> dict[str, int]:
     }
 
 
-def _began_ns(node: str, manifest: Manifest | None, counts: CaptureCounts) -> int | None:
+def _began_ns(entry: NodeCapture | None, counts: CaptureCounts) -> int | None:
     """When a recording began, by its node's clock: no later than its first packet."""
-    starts = (each.start for each in (manifest.nodes if manifest else ()) if each.name == node)
-    start = next(starts, None)
+    start = entry.start if entry else None
     if counts.first_ns is None or start is None:
         return counts.first_ns
     return min(counts.first_ns, parse_time(start))

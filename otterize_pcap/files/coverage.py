@@ -1,9 +1,9 @@
 """What files and manifest say of how much was seen: read, cut off, missing, not as promised."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from otterize_pcap.capture_dir import Manifest
+from otterize_pcap.capture_dir import Manifest, NodeCapture, by_name
 from otterize_pcap.files.manifest_files import BrokenPromise, missing_packets
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.files.pcap_files import ReadFiles
@@ -17,45 +17,63 @@ def file_coverage(
     read: ReadFiles, manifest: Manifest | None, broken: Sequence[BrokenPromise]
 ) -> tuple[FileCoverage, ...]:
     """The files that were read, then those that were not; each with what is amiss with it."""
-    found = [_of_recording(node, table, manifest) for node, table in read.recordings]
-    found += [
-        FileCoverage(path_text(each.path), each.node, 0, None, None, True, None, each.reason)
-        for each in read.unread
-    ]
+    entries = by_name(manifest)
+    found = _Found()
+    for node, table in read.recordings:
+        found.add(_of_recording(node, table, entries.get(node)))
+    for each in read.unread:
+        found.add(_unread(path_text(each.path), each.node, each.reason))
     for promise in broken:
-        found = _with(found, promise)
-    for node in manifest.nodes if manifest else ():
-        if node.status is not NodeStatus.CAPTURED:
+        found.note(promise)
+    for entry in entries.values():
+        if entry.status is not NodeStatus.CAPTURED:
             continue
-        of_node = [file for file in found if file.node == node.name]
+        of_node = found.of_node(entry.name)
         if not of_node:
-            found.append(
-                FileCoverage(node.name, node.name, 0, None, None, True, None, "no file of it")
-            )
+            found.add(_unread(entry.name, entry.name, "no file of it"))
         elif not any(file.truncated for file in of_node):
-            reason = missing_packets(node, sum(file.packets for file in of_node))
+            reason = missing_packets(entry, sum(file.packets for file in of_node))
             if reason is not None:
-                found = _with(found, BrokenPromise(node.name, of_node[0].file, reason))
-    return tuple(found)
+                found.note(BrokenPromise(entry.name, of_node[0].file, reason))
+    return tuple(found.files)
 
 
-def _with(found: Iterable[FileCoverage], promise: BrokenPromise) -> list[FileCoverage]:
-    """The files, one of them with what it lacks; it is one more where it was not read at all."""
-    files = list(found)
-    for number, file in enumerate(files):
-        if file.file == promise.file or promise.file in file.file.split(", "):
-            if file.reason is None:
-                files[number] = replace(file, truncated=True, reason=promise.reason)
-            return files
-    missing = FileCoverage(promise.file, promise.node, 0, None, None, True, None, promise.reason)
-    return [*files, missing]
+def _unread(file: str, node: str, reason: str) -> FileCoverage:
+    return FileCoverage(file, node, 0, None, None, True, None, reason)
 
 
-def _of_recording(node: str, table: CaptureTable, manifest: Manifest | None) -> FileCoverage:
-    dropped = table.counts.dropped
-    for entry in manifest.nodes if manifest else ():
-        if entry.name == node and entry.packets.dropped is not None:
-            dropped = entry.packets.dropped
+class _Found:
+    """Files in order, found by name and by node: a capture has thousands of each."""
+
+    def __init__(self) -> None:
+        self.files: list[FileCoverage] = []
+        self._by_name: dict[str, int] = {}
+        self._by_node: dict[str | None, list[int]] = {}
+
+    def add(self, file: FileCoverage) -> None:
+        """One file more, or several that are one recording."""
+        number = len(self.files)
+        self.files.append(file)
+        self._by_node.setdefault(file.node, []).append(number)
+        for name in (file.file, *file.file.split(", ")):
+            self._by_name.setdefault(name, number)
+
+    def of_node(self, node: str) -> list[FileCoverage]:
+        """All of one node."""
+        return [self.files[number] for number in self._by_node.get(node, ())]
+
+    def note(self, promise: BrokenPromise) -> None:
+        """Say what a file lacks; it is one more where it was not read at all."""
+        number = self._by_name.get(promise.file)
+        if number is None:
+            self.add(_unread(promise.file, promise.node, promise.reason))
+        elif self.files[number].reason is None:
+            file = self.files[number]
+            self.files[number] = replace(file, truncated=True, reason=promise.reason)
+
+
+def _of_recording(node: str, table: CaptureTable, entry: NodeCapture | None) -> FileCoverage:
+    counted = entry.packets.dropped if entry else None
     return FileCoverage(
         file=", ".join(table.files),
         node=node,
@@ -63,7 +81,7 @@ def _of_recording(node: str, table: CaptureTable, manifest: Manifest | None) -> 
         first_ns=table.counts.first_ns,
         last_ns=table.counts.last_ns,
         truncated=bool(table.counts.truncated or table.counts.damage),
-        dropped=dropped,
+        dropped=table.counts.dropped if counted is None else counted,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from otterize_pcap.capture_dir import Manifest, node_dir, nodes_dir
+from otterize_pcap.capture_dir import NodeCapture, node_dir, nodes_dir
 from otterize_pcap.connections.conntrack import Dump, parse_conntrack, parse_timeouts
 from otterize_pcap.connections.node_files import parse_node_addresses
 from otterize_pcap.connections.port_ranges import parse_port_range
@@ -59,17 +59,17 @@ class SavedOfNodes:
     port_ranges: dict[str, range] = field(default_factory=dict)
 
     def add(
-        self, folder: NodeFolder, node: str, manifest: Manifest | None, counts: CaptureCounts
+        self, folder: NodeFolder, node: str, entry: NodeCapture | None, counts: CaptureCounts
     ) -> None:
         """Take in one node's folder.
 
-        `counts` have the times of dumps that a manifest does not say.
+        `entry` is what a manifest says of it; `counts` have the times of dumps that it does not.
         """
         saved = folder.text(ADDRESSES, "utf-8")
         self.routes.append(saved)
         for address in parse_node_addresses(saved):
             self.addresses[address] = self.addresses.get(address, frozenset()) | {node}
-        self.dumps += _dumps(folder, node, manifest, counts)
+        self.dumps += _dumps(folder, node, entry, counts)
         if PORT_RANGE in folder.contents:
             ports = parse_port_range(folder.text(PORT_RANGE))
             if ports is not None:
@@ -86,10 +86,8 @@ def local_addresses(directory: Path) -> frozenset[bytes]:
 
 
 def _dumps(
-    folder: NodeFolder, node: str, manifest: Manifest | None, counts: CaptureCounts
+    folder: NodeFolder, node: str, entry: NodeCapture | None, counts: CaptureCounts
 ) -> Iterator[Dump]:
-    known = {entry.name: entry for entry in manifest.nodes} if manifest else {}
-    entry = known.get(node)
     start, end = DUMPS
     times = {
         start: parse_time(entry.start) if entry and entry.start else counts.first_ns,

@@ -57,7 +57,9 @@ class Hand:
         """Whether nothing tells the two apart: each was at a node where the other can have been."""
         if self.own and other.own:
             return False
-        return self.nodes is None or other.nodes is None or bool(self.nodes & other.nodes)
+        if self.nodes is None or other.nodes is None:
+            return True
+        return not self.nodes.isdisjoint(other.nodes)
 
 
 class Places:
@@ -80,7 +82,7 @@ class Places:
         self._nodes, self._pods, self._homes = nodes, pods, homes
         self._on_interface: dict[tuple[int, int], set[bytes]] = {}
         self._of_station: dict[Place, set[bytes]] = {}
-        self._senders: dict[Place, Counter[str]] = {}
+        self._senders: dict[Place, tuple[frozenset[str], frozenset[str]]] = {}
         self._by_address: dict[bytes, list[tuple[int, Origin]]] = {}
         for recording, found in enumerate(origins):
             for origin in found:
@@ -154,23 +156,25 @@ class Places:
 
     def _homes_of(self, place: Place, address: bytes) -> frozenset[str] | None:
         """The nodes whose other addresses send from a place."""
-        senders = self._senders_at(place)
+        found, by_one_alone = self._senders_at(place)
         homes = self._homes.get(address, frozenset())
-        own = homes if len(homes) == 1 and address in self._of_station[place] else frozenset()
-        found = frozenset(node for node, count in senders.items() if count > (node in own))
+        if len(homes) == 1 and homes <= by_one_alone and address in self._of_station[place]:
+            found -= homes
         return found or None
 
-    def _senders_at(self, place: Place) -> Counter[str]:
-        """How many addresses of one node alone send from a place, by node.
+    def _senders_at(self, place: Place) -> tuple[frozenset[str], frozenset[str]]:
+        """The nodes of addresses that send from a place, and those of which one alone does.
 
-        Counted once: an uplink has the addresses of all pods of another node behind one station.
+        Addresses that can be of several nodes say nothing. Found once: an uplink has the addresses
+        of all pods of all other nodes behind one station.
         """
-        counted = self._senders.get(place)
-        if counted is None:
+        found = self._senders.get(place)
+        if found is None:
             homes = [self._homes.get(each, frozenset()) for each in self._of_station[place]]
             counted = Counter(node for each in homes if len(each) == 1 for node in each)
-            self._senders[place] = counted
-        return counted
+            once = frozenset(node for node, count in counted.items() if count == 1)
+            found = self._senders[place] = frozenset(counted), once
+        return found
 
 
 def _told_apart(traces: Iterable[Hand]) -> tuple[Hand, ...]:

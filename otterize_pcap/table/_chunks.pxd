@@ -63,7 +63,7 @@ cdef struct Slot:
     uint32_t row
 
 # `station` holds the values of the stations by number, 0 being none; `station_slots` is their
-# index, by the value's hash.
+# index, by the value's hash. Both begin small: a capture of thousands of nodes has as many tables.
 cdef struct Table:
     CRow **chunks
     Slot *slots
@@ -75,6 +75,7 @@ cdef struct Table:
     uint64_t *station
     uint16_t *station_slots
     uint32_t stations
+    int station_bits
     int slot_bits
 
 

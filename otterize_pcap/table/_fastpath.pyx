@@ -68,10 +68,9 @@ cdef class FastTable:
         self.decoding.paths.room = 16
         self.decoding.paths.keys = <Key *>malloc(16 * sizeof(Key))
         self.decoding.paths.unknown = <Key *>calloc(1, sizeof(Key))
-        self.counts.times = <Era *>calloc(ERAS, sizeof(Era))
         if (not make_table(&self.decoding.table, seed, max_rows)
                 or self.decoding.paths.slots == NULL or self.decoding.paths.keys == NULL
-                or self.decoding.paths.unknown == NULL or self.counts.times == NULL):
+                or self.decoding.paths.unknown == NULL):
             raise MemoryError
         self.tunnel_paths = TunnelPaths(max_rows, opens)
         self.tunnel_paths.decoding = &self.decoding
@@ -116,11 +115,13 @@ cdef class FastTable:
         cdef Era *era
         cdef list found = []
         cdef int index
-        for index in range(ERAS):
+        for index in range(ERAS if self.counts.times != NULL else 0):
             era = &self.counts.times[index]
             if era.packets:
                 found.append((era.first_ns, era.last_ns, era.packets))
-                era.last_ns = era.packets = 0
+        # 200 KB, and each file of a capture may have a table of its own.
+        free(self.counts.times)
+        self.counts.times = NULL
         return found
 
     def walk_pcap(
@@ -169,6 +170,10 @@ cdef class FastTable:
         self._must_be_open()
         if start == end:
             return NEED_MORE, start, number, ()
+        if self.counts.times == NULL:
+            self.counts.times = <Era *>calloc(ERAS, sizeof(Era))
+            if self.counts.times == NULL:
+                raise MemoryError
         walk.data = &buffer[0]
         walk.at, walk.end, walk.stop = start, end, stop
         walk.number, walk.part = number, part

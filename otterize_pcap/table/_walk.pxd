@@ -62,7 +62,7 @@ cdef struct Era:
     int64_t last_ns
     uint64_t packets
 
-# `times` has a place for each of `ERAS`.
+# `times` has a place for each of `ERAS`; NULL until something is walked.
 cdef struct Counts:
     uint64_t not_ip
     uint64_t icmp

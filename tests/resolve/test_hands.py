@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from otterize_pcap.connections.origins import Origin
 from otterize_pcap.packets.link_layer import CAME_IN, ON_SEGMENT, OUTGOING
+from otterize_pcap.resolve.hands import Places
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.resolve.resolution import AMBIGUOUS, CHANGED_HANDS
 from otterize_pcap.snapshot.snapshot import Snapshot
@@ -217,3 +219,28 @@ def test_summary_says_that_no_interface_of_a_pod_was_recorded() -> None:
     nameless = mapped(listed(start=-100), recording(shown, "all"))
     assert "no recording is named like a node" in notes(nameless)
     assert said not in notes(mapped(listed(start=-100), shown))
+
+
+@pytest.mark.parametrize(
+    ("neighbour", "hands"),
+    [pytest.param(None, 2, id="alone"), pytest.param(b"neighbour", 0, id="with one of its node")],
+)
+def test_other_addresses_say_whose_place_it_is(neighbour: bytes | None, hands: int) -> None:
+    """S12: an address is no witness of where it was itself; another one of its node is."""
+    second = 1_000_000_000
+    homes = {b"moved": "a", b"neighbour": "a", b"one": "b", b"other": "c"}
+    recordings = [
+        [
+            Origin(address, 0, ON_SEGMENT << 48 | 1, at * second, at * second)
+            for address in (b"moved", witness, neighbour)
+            if address is not None
+        ]
+        for at, witness in ((1, b"one"), (5, b"other"))
+    ]
+    places = Places(
+        recordings,
+        ("x", "y"),
+        {address: frozenset((address.decode(),)) for address in homes},
+        {address: frozenset((node,)) for address, node in homes.items()},
+    )
+    assert len(places.hands(b"moved", (0, 0))) == hands

@@ -1,5 +1,6 @@
 """The connection table: what a row is, and that tables of neighbouring parts concatenate."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -126,6 +127,18 @@ def test_interfaces_and_tunnel_paths_are_told_apart(fast: bool) -> None:
     """The same segment seen twice, on two interfaces, makes two rows and not one of double size."""
     table = fill(empty(fast), [(packet(), 0, 7), (packet(), 0, 1 << 32 | 7)])
     assert [row.interface for row in table.rows()] == [7, 1 << 32 | 7]
+
+
+@pytest.mark.parametrize("fast", TABLES)
+def test_thousands_of_stations_are_told_apart(fast: bool) -> None:
+    """S12: each row keeps the MAC address that its sender had, however many there are."""
+    stations = [3 << 48 | number for number in range(5_000)]
+    seen = [
+        (replace(packet(), station=station), 0, number) for number, station in enumerate(stations)
+    ]
+    table = fill(empty(fast, 10_000), seen)
+    assert [row.sides[row.first_sender].station for row in table.rows()] == stations
+    assert list(table.rows()) == list(fill(ConnectionTable(10_000), seen).rows())
 
 
 @pytest.mark.parametrize("fast", TABLES)

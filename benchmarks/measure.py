@@ -1,0 +1,55 @@
+"""One command, measured: seconds of wall clock and processor, and its peak memory."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one run took: seconds, and MB of resident memory at its peak."""
+
+    wall: float
+    cpu: float
+    memory_mb: float
+
+
+def run(
+    command: Sequence[str], refuses: bytes | None = None, source: Sequence[str] = ()
+) -> Measured | None:
+    """Run a command; `source` is one that writes its standard input, whose time does not count.
+
+    None where it fails, or prints `refuses` on stderr.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    # Who installs it has its modules compiled; here the first run does that.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    writer = subprocess.Popen(source, stdout=subprocess.PIPE) if source else None
+    with tempfile.TemporaryFile() as errors:
+        begin = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            stdin=writer.stdout if writer else None,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env=environment,
+        )
+        if writer and writer.stdout:
+            writer.stdout.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        errors.seek(0)
+        said = errors.read()
+    failed = writer is not None and writer.wait() != 0
+    if process.returncode or failed or (refuses is not None and refuses in said):
+        print(f"{' '.join(command)[:200]}: exit {process.returncode}", file=sys.stderr)
+        return None
+    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
