@@ -8,6 +8,7 @@
     │  │  ├─ UnsupportedLinkType
     │  │  ├─ SeveralCaptures
     │  │  └─ TooManyConnections
+    │  ├─ StoreError              an object by URL, or the store that it is in
     │  ├─ SnapshotError           a snapshot file or one of its objects
     │  ├─ MismatchError           a capture and a snapshot of two clusters
     │  ├─ GraphFormatError        ClientIntents or graph JSON
@@ -56,6 +57,10 @@ class SeveralCaptures(CaptureError):  # noqa: N818
 
 class TooManyConnections(CaptureError):  # noqa: N818
     """A capture holds more connections than there is to be room for."""
+
+
+class StoreError(InputError):
+    """An object that a URL names could not be fetched; no capture is read without a part of it."""
 
 
 class SnapshotError(InputError):

@@ -32,7 +32,11 @@ COMMANDS: dict[Words, Command] = dict(below(TREE))
 
 def takes_path(param: Any) -> bool:  # noqa: ANN401
     """Whether a parameter is a path that is read."""
-    return param.type.name in ("path", "file") and param.name not in ("output", "key", "kubeconfig")
+    return param.type.name in ("path", "file", "named_path") and param.name not in (
+        "output",
+        "key",
+        "kubeconfig",
+    )
 
 
 READERS = {

@@ -243,7 +243,7 @@ def test_kubeconfig_is_described_by_us(
 NUMBERS = {"errno", "status", "status_code", "lineno", "colno", "pos", "position", "start"}
 GIVEN = {"body", "resp_body", "doc", "object", "code", "name", "__context__"}
 TRANSLATORS = {"system_reason", "connection_reason", "_os_message", "_not_written", "in_our_words"}
-TRANSLATORS |= {"kubeconfig_reason", "_reason", "_code_of", "isinstance"}
+TRANSLATORS |= {"kubeconfig_reason", "status_said", "_reason", "_code_of", "isinstance"}
 
 
 def our_errors() -> set[str]:

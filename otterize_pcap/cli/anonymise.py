@@ -16,6 +16,7 @@ from otterize_pcap.cli.terminal import notice
 from otterize_pcap.counted import counted
 from otterize_pcap.errors import InputError, UsageError
 from otterize_pcap.files.anonymised_capture import Anonymised, anonymise_capture
+from otterize_pcap.files.object_path import named_path
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.system_errors import system_reason
 from otterize_pcap.table.rows import SLOT_NS
@@ -31,7 +32,10 @@ def register(root: typer.Typer) -> None:
 
 def anonymise(  # noqa: PLR0913, PLR0917 - one parameter an option
     capture: Annotated[
-        Path, typer.Argument(metavar="CAPTURE", help="A capture directory, or a pcap file.")
+        Path,
+        typer.Argument(
+            parser=named_path, metavar="CAPTURE", help="A capture directory, or a pcap file."
+        ),
     ],
     output: Annotated[
         Path,
@@ -63,6 +67,7 @@ def anonymise(  # noqa: PLR0913, PLR0917 - one parameter an option
     snapshot: Annotated[
         list[Path] | None,
         typer.Option(
+            parser=named_path,
             metavar="FILE",
             help="A snapshot to take in place of the directory's own. Repeatable.",
         ),

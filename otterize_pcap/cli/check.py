@@ -29,6 +29,7 @@ from otterize_pcap.cli.side_names import report_sides
 from otterize_pcap.cli.terminal import emit
 from otterize_pcap.compare.check import check_graph
 from otterize_pcap.compare.findings import check_findings
+from otterize_pcap.files.object_path import named_path
 from otterize_pcap.render.check_text import render_check
 from otterize_pcap.render.comparison_json import render_check_json
 
@@ -47,6 +48,7 @@ def check(  # noqa: PLR0913 - one parameter an option, all passed by name
     allow: Annotated[
         list[Path],
         typer.Option(
+            parser=named_path,
             metavar="FILE",
             help="What is declared: ClientIntents, a directory of them, or an earlier capture. "
             "Repeatable.",

@@ -42,6 +42,7 @@ from otterize_pcap.counted import counted
 from otterize_pcap.errors import CoverageError, UsageError
 from otterize_pcap.files.coverage import file_coverage
 from otterize_pcap.files.flow_log_files import log_coverage
+from otterize_pcap.files.object_path import named_path
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.files.pcap_files import ReadFiles
 from otterize_pcap.flow_logs.flow import LogRecords
@@ -73,6 +74,7 @@ def show_connections(  # noqa: PLR0913, PLR0917 - one parameter an option
     captures: Annotated[
         list[Path] | None,
         typer.Argument(
+            parser=named_path,
             metavar="CAPTURE",
             help="Pcap files or capture directories; `-` is stdin. "
             "Default: the newest directory under ./otterize-captures/.",

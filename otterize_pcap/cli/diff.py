@@ -30,6 +30,7 @@ from otterize_pcap.cli.terminal import emit, notice, wants_color
 from otterize_pcap.compare.diff import GraphDiff, diff_graphs, without_ignored
 from otterize_pcap.compare.findings import diff_findings
 from otterize_pcap.errors import UsageError
+from otterize_pcap.files.object_path import named_path
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.render.comparison_json import render_diff_json
 from otterize_pcap.render.diff_text import render_diff
@@ -46,9 +47,11 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by nam
     reporting: Reporting,
     old: Annotated[
         Path,
-        typer.Argument(help="An export (YAML, JSON, graph JSON, a directory), or a capture."),
+        typer.Argument(
+            parser=named_path, help="An export (YAML, JSON, graph JSON, a directory), or a capture."
+        ),
     ],
-    new: Annotated[Path, typer.Argument(help="The same, of a later state.")],
+    new: Annotated[Path, typer.Argument(parser=named_path, help="The same, of a later state.")],
     format_: Format = None,
     changes_only: Annotated[
         bool, typer.Option("--changes-only", help="Leave out clients without a difference.")

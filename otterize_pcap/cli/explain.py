@@ -19,6 +19,7 @@ from otterize_pcap.explain.asked_pair import Question, asked_services, is_betwee
 from otterize_pcap.explain.explain import NOTHING_RECORDED, explain
 from otterize_pcap.explain.explanation import Explanation
 from otterize_pcap.explain.merge_explanations import merge_explanations
+from otterize_pcap.files.object_path import named_path
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.policies.network_policy import NetworkPolicy
 from otterize_pcap.render.explain_text import render_explanation, render_explanation_json
@@ -73,6 +74,7 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
     policies: Annotated[
         list[Path] | None,
         typer.Option(
+            parser=named_path,
             metavar="FILE",
             help="Say what these NetworkPolicies make of the call, rule by rule: a file, a "
             "directory, or `-`. Repeatable.",

@@ -35,6 +35,7 @@ from otterize_pcap.cli.terminal import emit, notice
 from otterize_pcap.compare.findings import ERROR
 from otterize_pcap.counted import counted
 from otterize_pcap.errors import UsageError
+from otterize_pcap.files.object_path import named_path
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.policies.check_policies import CheckScope, PolicyCheck, check_policies
 from otterize_pcap.policies.network_policy import NetworkPolicy
@@ -60,6 +61,7 @@ def check_network_policies(  # noqa: PLR0913 - one parameter an option, all pass
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
+            parser=named_path,
             metavar="PATH",
             help="NetworkPolicies: files, directories, `-` for stdin; and captures, which are told "
             "by what they hold. Without policies those of the snapshot are checked; without "

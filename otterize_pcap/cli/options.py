@@ -27,6 +27,7 @@ from otterize_pcap.cli.reading_options import (
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.time_options import FromTime, LastTime, ToTime, parse_times
 from otterize_pcap.errors import UsageError
+from otterize_pcap.files.object_path import named_path
 from otterize_pcap.graph.filters import GraphFilter, parse_server, refuse_both
 from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.capture_lookup import Rules
@@ -45,6 +46,7 @@ Output = Annotated[
 Snapshots = Annotated[
     list[Path] | None,
     typer.Option(
+        parser=named_path,
         metavar="FILE",
         help="What `kubectl get -o json` printed: a file, or a directory of them. Repeatable.",
     ),
@@ -263,9 +265,10 @@ def reporting_of(*, quiet: bool, verbose: bool, strict: bool) -> Reporting:
 Captures = Annotated[
     list[Path] | None,
     typer.Argument(
+        parser=named_path,
         metavar="CAPTURE",
-        help="Capture directories, or pcap files together with --snapshot; `-` is stdin. "
-        "Default: the newest directory under ./otterize-captures/.",
+        help="Capture directories, or pcap files together with --snapshot, by path or by URL; `-` "
+        "is stdin. Default: the newest directory under ./otterize-captures/.",
         show_default=False,
     ),
 ]

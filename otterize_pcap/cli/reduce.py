@@ -20,6 +20,7 @@ from otterize_pcap.cli.reading_options import (
 )
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.counted import counted
+from otterize_pcap.files.object_path import named_path
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.files.writing import whole_file
 
@@ -33,6 +34,7 @@ def reduce(  # noqa: PLR0913 - one parameter an option
     captures: Annotated[
         list[Path] | None,
         typer.Argument(
+            parser=named_path,
             metavar="CAPTURE",
             help="Parts of one capture: a capture directory, pcap files with --snapshot, reduced "
             "captures. Default: the newest directory under ./otterize-captures/.",
@@ -49,6 +51,7 @@ def reduce(  # noqa: PLR0913 - one parameter an option
     snapshot: Annotated[
         list[Path] | None,
         typer.Option(
+            parser=named_path,
             metavar="FILE",
             help="What `kubectl get -o json` printed: a file, or a directory of them. Repeatable.",
         ),

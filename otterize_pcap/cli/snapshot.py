@@ -11,6 +11,7 @@ from otterize_pcap.cli.inputs import newest_capture
 from otterize_pcap.cli.options import Output
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.terminal import emit
+from otterize_pcap.files.object_path import named_path
 from otterize_pcap.files.snapshot_files import load_snapshot
 from otterize_pcap.inspect_snapshot import inspect_snapshot
 from otterize_pcap.render.inspection import render_inspection, render_inspection_json
@@ -35,6 +36,7 @@ def inspect(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
+            parser=named_path,
             metavar="FILE",
             help="Snapshot files, directories of them, or capture directories. "
             "Default: the newest directory under ./otterize-captures/.",

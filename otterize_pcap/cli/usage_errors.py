@@ -11,6 +11,7 @@ from typing import Any
 
 from otterize_pcap.cli.help_page import Parsed, allowed, usage_line, value_name
 from otterize_pcap.errors import UsageError
+from otterize_pcap.files.object_path import named_path
 from otterize_pcap.files.opening import STDIN, path_text, require
 
 NOT_READ = frozenset({"output", "key", "kubeconfig"})
@@ -73,12 +74,13 @@ def require_paths(params: Iterable[Parsed], values: dict[str, Any]) -> None:
         InputError: One is not.
     """
     for param in params:
-        if not hasattr(param.type, "file_okay") or param.name in NOT_READ:
+        may_be_url = param.type.name == named_path.__name__
+        if param.name in NOT_READ or not (may_be_url or hasattr(param.type, "file_okay")):
             continue
         value = values.get(param.name)
         for path in value if isinstance(value, list | tuple) else [value]:
             if path is not None and Path(path) != STDIN:
-                require(Path(path))
+                require(path if isinstance(path, Path) else Path(path))
 
 
 def shown(value: object) -> str:

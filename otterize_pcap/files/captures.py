@@ -18,6 +18,7 @@ from otterize_pcap.files.flow_log_files import (
 from otterize_pcap.files.found_files import find_captures, refuse_foreign
 from otterize_pcap.files.manifest_files import checking, listed_files
 from otterize_pcap.files.node_folders import local_addresses, read_folder
+from otterize_pcap.files.object_path import forget, named_path
 from otterize_pcap.files.opening import STDIN
 from otterize_pcap.files.pcap_files import (
     Wanted,
@@ -49,8 +50,8 @@ def no_service(_: Snapshot) -> frozenset[str]:
 
 
 def open_captures(
-    paths: Sequence[Path],
-    snapshots: Sequence[Path] | None = None,
+    paths: Sequence[Path | str],
+    snapshots: Sequence[Path | str] | None = None,
     options: ReadOptions = ReadOptions(),
     watch: Watch = unwatched,
 ) -> list[Capture]:
@@ -60,7 +61,7 @@ def open_captures(
     snapshot, unless one is given for all.
 
     Args:
-        paths: Capture directories and pcap files; `-` is standard input.
+        paths: Capture directories and pcap files; `-` is standard input. URLs are texts.
         snapshots: Snapshot files, or directories of them, that are one snapshot together.
         options: How to read.
         watch: Told of each recording before it is read.
@@ -69,7 +70,13 @@ def open_captures(
         InputError: A file is missing, unreadable or not what it should be.
         UsageError: Pcap files without a snapshot.
     """
-    return list(each_capture(paths, snapshots, options, watch, no_service))
+    forget()
+    named, given = _named(paths), None if snapshots is None else _named(snapshots)
+    return list(each_capture(named, given, options, watch, no_service))
+
+
+def _named(paths: Sequence[Path | str]) -> list[Path]:
+    return [path if isinstance(path, Path) else named_path(path) for path in paths]
 
 
 def each_capture(

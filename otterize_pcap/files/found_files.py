@@ -11,6 +11,7 @@ from pathlib import Path
 
 from otterize_pcap.capture_dir import manifest_path, nodes_dir, pcap_dir, snapshot_path
 from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
+from otterize_pcap.files.object_path import look_ahead
 from otterize_pcap.files.opening import path_text, require
 from otterize_pcap.files.recording_names import is_capture_name
 from otterize_pcap.records.archives import BLOCK, is_tar
@@ -64,7 +65,9 @@ def find_captures(directory: Path) -> FoundFiles:
 
 def _look_through(folder: Path, without: Path | None = None) -> "_Found":
     found = _Found(folder)
-    for entry in sorted(folder.iterdir()):
+    entries = sorted(folder.iterdir())
+    look_ahead(entries)
+    for entry in entries:
         if entry != without:
             found.take(entry)
     return found

@@ -15,6 +15,7 @@ from otterize_pcap.capture_dir import CapturedFile, Manifest, NodeCapture
 from otterize_pcap.counted import counted
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.copies import plain_blocks
+from otterize_pcap.files.object_path import ObjectPath
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.records.stream import ByteStream
@@ -97,7 +98,8 @@ class Checking:
         file = self._paths.get(path)
         if file is None or not _is_worth_hashing(file):
             return stream
-        if alone and not file.is_packed:
+        # Of an object, another reader would have all of it sent again.
+        if (alone or isinstance(path, ObjectPath)) and not file.is_packed:
             self._hashed[path] = HashedStream(stream)
             return self._hashed[path]
         if path not in self._beside and not self._are_small:

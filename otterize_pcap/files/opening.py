@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from otterize_pcap.errors import CaptureError, InputError
+from otterize_pcap.files.object_path import ObjectPath
 from otterize_pcap.files.tar_members import open_member
 from otterize_pcap.snapshot.plain_text import DocumentText
 from otterize_pcap.system_errors import system_reason
@@ -156,7 +157,7 @@ def map_file(path: Path) -> DocumentText:
         return read_bytes(path)
     try:
         with open_file(path) as file:
-            if not path.is_file() or path.stat().st_size < LARGE:
+            if not path.is_file() or isinstance(path, ObjectPath) or path.stat().st_size < LARGE:
                 return _bounded(file, path_text(path))
             return _mapped_copy(file)
     except OSError as error:

@@ -86,7 +86,7 @@ def _read(path: Path) -> tuple[str, dict[str, bytes]] | None:
 
     stem, contents = "", dict[str, bytes]()
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r|*") as archive:
             for number, member in enumerate(archive):
                 if number >= MOST_MEMBERS:
                     break

@@ -9,6 +9,7 @@ import os
 import stat
 import struct
 from dataclasses import dataclass
+from typing import Protocol, cast
 
 from otterize_pcap.records.containers import OpenCapture
 from otterize_pcap.records.pcap import PcapHeader, PcapReader
@@ -64,6 +65,23 @@ def _read_at(descriptor: int, length: int, offset: int) -> bytes:
         os.lseek(descriptor, position, os.SEEK_SET)
 
 
+class Ranged(Protocol):
+    """A file that can be read from any offset on, and by several at once.
+
+    Offsets are from where its stream stood when it was given to us; `length` is from there too.
+    """
+
+    @property
+    def length(self) -> int:
+        """Bytes in it."""
+
+    def from_offset(self, offset: int, /) -> ByteStream:
+        """The file from there on, with a position of its own."""
+
+    def read_at(self, count: int, offset: int, /) -> bytes:
+        """Some bytes from there, fewer at the end."""
+
+
 @dataclass(frozen=True, slots=True)
 class RegularFile:
     """An open regular file; `start` is where its stream stood when it was given to us."""
@@ -72,12 +90,29 @@ class RegularFile:
     start: int
     size: int
 
+    @property
+    def length(self) -> int:
+        """Bytes from the start on."""
+        return self.size - self.start
 
-def regular_file(stream: ByteStream) -> RegularFile | None:
-    """What is known of a stream that is a regular file, None for any other one."""
+    def from_offset(self, offset: int) -> FileSlice:
+        """The file from there on, with a position of its own."""
+        return FileSlice(self.descriptor, self.start + offset)
+
+    def read_at(self, count: int, offset: int) -> bytes:
+        """Some bytes from there, fewer at the end."""
+        return os.pread(self.descriptor, count, self.start + offset)
+
+
+def ranged_file(stream: ByteStream) -> Ranged | None:
+    """The file behind a stream that can be read anywhere, None for any other stream."""
     fileno, tell = getattr(stream, "fileno", None), getattr(stream, "tell", None)
     if fileno is None or tell is None:
         return None
+    raw = getattr(stream, "raw", None)
+    if hasattr(raw, "read_at"):
+        # An object of a store, which nobody has begun to read.
+        return cast("Ranged", raw)
     try:
         descriptor = fileno()
         status = os.fstat(descriptor)
@@ -89,19 +124,19 @@ def regular_file(stream: ByteStream) -> RegularFile | None:
     return RegularFile(descriptor, start, status.st_size)
 
 
-def boundaries(capture: OpenCapture, file: RegularFile, pieces: int) -> list[int]:
-    """Offsets from `file.start`, at most `pieces - 1`, at which records probably begin."""
+def boundaries(capture: OpenCapture, file: Ranged, pieces: int) -> list[int]:
+    """Offsets of a file, at most `pieces - 1`, at which records probably begin."""
     if capture.layers or pieces < 2 or not HAS_PREAD:
         return []
     reader = capture.reader
     if isinstance(reader, PcapngReader) and not _read_interfaces(reader):
         return []
     begin = reader.window.offset
-    step = (file.size - file.start - begin) // pieces
+    step = (file.length - begin) // pieces
     found: list[int] = []
     for piece in range(1, pieces):
         offset = begin + piece * step
-        content = os.pread(file.descriptor, SEARCH_LENGTH, file.start + offset)
+        content = file.read_at(SEARCH_LENGTH, offset)
         at = _find(reader, content, offset)
         if at is not None and offset + at > (found[-1] if found else begin):
             found.append(offset + at)
@@ -182,9 +217,9 @@ def find_packet_block(order: str, interfaces: int, content: bytes, offset: int) 
     return None
 
 
-def capture_from(whole: OpenCapture, name: str, file: RegularFile, offset: int) -> OpenCapture:
+def capture_from(whole: OpenCapture, name: str, file: Ranged, offset: int) -> OpenCapture:
     """A reader of the same file that begins at a boundary, with what the file's header said."""
-    window = Window(FileSlice(file.descriptor, file.start + offset))
+    window = Window(file.from_offset(offset))
     window.base = offset
     reader = whole.reader
     if isinstance(reader, PcapReader):

@@ -15,7 +15,7 @@ from otterize_pcap.records.containers import open_capture
 from otterize_pcap.records.stream import ByteStream
 from otterize_pcap.table.capture_counts import CaptureCounts, Payload
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table
-from otterize_pcap.table.chunk_boundaries import FileSlice, regular_file
+from otterize_pcap.table.chunk_boundaries import ranged_file
 from otterize_pcap.table.reading import Progress, Reading, refuse_link_type
 from otterize_pcap.table.rows import MOST_PARTS, Row
 
@@ -136,8 +136,8 @@ def _read_one_by_one(
 
 def _is_worth_threads(parts: Sequence[tuple[str, ByteStream]]) -> bool:
     """Whether a recording is big, or may be as a pipe."""
-    files = [regular_file(stream) for _, stream in parts]
-    sizes = [file.size - file.start for file in files if file is not None]
+    files = [ranged_file(stream) for _, stream in parts]
+    sizes = [file.length for file in files if file is not None]
     return len(sizes) < len(files) or sum(sizes) >= SMALLEST_FOR_THREADS
 
 
@@ -150,10 +150,10 @@ def first_time(stream: ByteStream, name: str) -> int | None:
         CaptureError: It is no capture.
         UnsupportedLinkType: Its packets are not decoded.
     """
-    file = regular_file(stream)
+    file = ranged_file(stream)
     if file is None:
         return None
-    capture = open_capture(FileSlice(file.descriptor, file.start), name)
+    capture = open_capture(file.from_offset(0), name)
     refuse_link_type(capture, name)
     record = capture.reader.next()
     return None if record is None else record.time_ns

@@ -10,11 +10,10 @@ from otterize_pcap.records.containers import open_capture
 from otterize_pcap.records.stream import ByteStream
 from otterize_pcap.table.chunk import Chunk
 from otterize_pcap.table.chunk_boundaries import (
-    FileSlice,
-    RegularFile,
+    Ranged,
     boundaries,
     capture_from,
-    regular_file,
+    ranged_file,
 )
 from otterize_pcap.table.reading import Reading
 
@@ -29,7 +28,7 @@ class _File:
 
     name: str
     part: int
-    file: RegularFile | None
+    file: Ranged | None
     chunks: list[Chunk]
 
 
@@ -59,15 +58,15 @@ def _run(chunk: Chunk, cancelled: Event) -> None:
 
 
 def _plan(reading: Reading, parts: Sequence[tuple[str, ByteStream]], before: int) -> list[_File]:
-    known = [regular_file(stream) for _, stream in parts]
-    total = sum(file.size - file.start for file in known if file)
+    known = [ranged_file(stream) for _, stream in parts]
+    total = sum(file.length for file in known if file)
     piece = max(SMALLEST_PIECE, total // reading.options.threads)
     files: list[_File] = []
     for part, ((name, stream), file) in enumerate(zip(parts, known, strict=True), before):
         capture = open_capture(stream, name)
         starts: list[int] = []
         if file is not None:
-            pieces = -(-(file.size - file.start) // piece)
+            pieces = -(-file.length // piece)
             starts = boundaries(capture, file, pieces)
         table = reading.new_table() if files else None
         chunks = [reading.begin(capture, name, part, table)]
@@ -94,8 +93,8 @@ def _join(reading: Reading, file: _File, futures: dict[Chunk, Future[None]]) -> 
     error = futures[first].exception()
     if isinstance(error, CaptureError) and file.part and file.file is not None:
         # Alone it needs more rows than where earlier files' connections take some of them up.
-        again = FileSlice(file.file.descriptor, file.file.start)
-        first = reading.begin(open_capture(again, file.name), file.name, file.part)
+        again = open_capture(file.file.from_offset(0), file.name)
+        first = reading.begin(again, file.name, file.part)
         others = []
         for _ in first.run():
             reading.report([first])

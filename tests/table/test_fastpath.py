@@ -256,7 +256,7 @@ def test_boundaries_are_found(tmp_path: Path) -> None:
     path = tmp_path / "x.pcap"
     path.write_bytes(pcap([ethernet(ipv4(udp(port, 53), 17)) for port in range(1, 1000)]))
     with path.open("rb") as stream:
-        file = chunk_boundaries.regular_file(stream)
+        file = chunk_boundaries.ranged_file(stream)
         assert file is not None
         capture = open_capture(stream, "x")
         found = chunk_boundaries.boundaries(capture, file, 4)
