@@ -84,6 +84,7 @@ def test_compiled_modules_count() -> None:
     assert COMPILED == [
         "connections._components",
         "connections._origins",
+        "table._arrays",
         "table._columns",
         "table._fastpath",
         "table._handover",

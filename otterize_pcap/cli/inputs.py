@@ -12,6 +12,7 @@ from otterize_pcap.files.read_recording import Watch
 from otterize_pcap.flow_logs.connect_flows import MOST_FLOWS
 from otterize_pcap.flow_logs.flow import LogRecords
 from otterize_pcap.resolve.capture import Capture
+from otterize_pcap.table.chunk import keep_arrays_apart
 from otterize_pcap.table.read import FAST_PATH, Progress, ReadOptions
 
 CAPTURES = Path("otterize-captures")
@@ -37,6 +38,7 @@ def each_capture(
 ) -> Iterator[Capture]:
     """The same one after the other; see `files.captures.each_capture`."""
     watch = _Watch()
+    keep_arrays_apart()
     return captures.each_capture(
         list(arguments or [newest_capture()]), snapshots, options, watch.recording, asked
     )
@@ -45,6 +47,7 @@ def each_capture(
 def read_recordings(arguments: Sequence[Path] | None, options: ReadOptions) -> pcap_files.ReadFiles:
     """Read the pcap files of every capture that the arguments name, without snapshots, by node."""
     watch = _Watch()
+    keep_arrays_apart()
     return bare_recordings.read_recordings(
         list(arguments or [newest_capture()]), options, watch.recording
     )

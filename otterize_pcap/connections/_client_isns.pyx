@@ -46,13 +46,14 @@ cdef class ClientIsns:
         """Count, up to 255, the 5-tuples of each ISN of a 5-tuple, and unite them while few."""
         cdef const CTuple *of = &self.index.tuple_[number]
         cdef uint32_t at = of.newest
-        cdef CRow *row
+        cdef const CRow *row
+        cdef CRow room
         if not of.flags & HAS_HANDSHAKE:
             return 0
         if not of.flags & HAS_ISNS:
             return self._unite_by(number, protocol_of(of), of.isn)
         while at:
-            row = self.index.row(at - 1)
+            row = self.index.row(at - 1, &room)
             at = self.index.next_in_tuple[at - 1]
             if row.client != NO_CLIENT:
                 self._unite_by(number, protocol_of(of), row.client_isn)

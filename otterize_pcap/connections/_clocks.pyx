@@ -72,7 +72,8 @@ cdef class ClockDifferences:
 
     cdef void _note(self, uint32_t number) noexcept nogil:
         """Keep when a node first showed a handshake; a component of very many counts in part."""
-        cdef CRow *row = self.index.row(number)
+        cdef CRow room
+        cdef const CRow *row = self.index.row(number, &room)
         cdef uint32_t node = self.nodes[self.index.table_of(number)]
         cdef int place
         if row.client == NO_CLIENT or not row.has_server_isn or not row.sides[row.client].syns:

@@ -7,9 +7,12 @@ from otterize_pcap.connections._index cimport RowIndex
 from otterize_pcap.connections._leg cimport CLeg
 from otterize_pcap.connections._sightings cimport Sightings
 from otterize_pcap.connections._table_times cimport TableTimes
+from otterize_pcap.table._row cimport CRow
 
 cdef enum:
     MAX_LEGS = 1 << 16
+    SPARE_ROWS = 1 << 8
+    SPARE_BLOCKS = 1 << 8
 
 # Times that rules compare by, in ns (`shapes.Limits`).
 cdef struct CLimits:
@@ -30,6 +33,9 @@ cdef class ComponentLegs:
     cdef CLeg *leg
     cdef uint32_t count
     cdef uint32_t room
+    # Blocks of rows that are packed in their tables, for those of the component at hand.
+    cdef CRow *spare[SPARE_BLOCKS]
+    cdef uint32_t spared
     cdef uint32_t root
     cdef int protocol
     cdef bint has_sightings
@@ -39,6 +45,7 @@ cdef class ComponentLegs:
         return self.limits.datagram_gap if self.protocol == 17 else self.limits.slack
 
     cdef int gather(self, uint32_t root) except -1
+    cdef CRow *_spare_row(self) except NULL
     cdef int _gather_rows(self, uint32_t number) except -1
     cdef void _sort_few(self) noexcept nogil
     cdef uint32_t piece_end(self, uint32_t begin) except 0

@@ -7,11 +7,11 @@ lies between two pauses longer than any rule looks across.
 """
 
 from libc.stdint cimport int64_t, uint32_t
-from libc.stdlib cimport free, qsort, realloc
+from libc.stdlib cimport free, malloc, qsort, realloc
 
 from otterize_pcap.connections._cuts cimport Cuts
 from otterize_pcap.connections._index cimport RowIndex, protocol_of
-from otterize_pcap.table._row cimport UDP
+from otterize_pcap.table._row cimport UDP, CRow
 
 
 cdef int by_time(const void *one, const void *other) noexcept nogil:
@@ -48,13 +48,16 @@ cdef class ComponentLegs:
         self.limits.many = limits.many
 
     def __dealloc__(self):
+        cdef uint32_t block
         free(self.leg)
+        for block in range(SPARE_BLOCKS):
+            free(self.spare[block])
 
     cdef int gather(self, uint32_t root) except -1:
         """Collect the legs of a component, in `legs.leg_order`; 0 where they are too many."""
         cdef uint32_t number = root
         self.root = root
-        self.count = 0
+        self.count = self.spared = 0
         self.has_sightings = self.is_bound = False
         self.protocol = protocol_of(&self.index.tuple_[root])
         while True:
@@ -74,6 +77,7 @@ cdef class ComponentLegs:
     cdef int _gather_rows(self, uint32_t number) except -1:
         cdef uint32_t at = self.index.tuple_[number].newest, room
         cdef CLeg *leg
+        cdef CRow *spare
         while at:
             if self.count == MAX_LEGS:
                 return 0
@@ -84,7 +88,9 @@ cdef class ComponentLegs:
                     raise MemoryError
                 self.leg, self.room = leg, room
             leg = &self.leg[self.count]
-            leg.row = self.index.row(at - 1)
+            spare = self._spare_row()
+            leg.row = self.index.row(at - 1, spare)
+            self.spared += leg.row == spare
             leg.number = at - 1
             leg.table = self.index.table_of(at - 1)
             leg.rank = self.times.ranks[leg.table][leg.row.part]
@@ -94,6 +100,15 @@ cdef class ComponentLegs:
             self.count += 1
             at = self.index.next_in_tuple[at - 1]
         return 1
+
+    cdef CRow *_spare_row(self) except NULL:
+        """Room for a row that is packed, which stays where it is until the next component."""
+        cdef CRow **block = &self.spare[self.spared // SPARE_ROWS]
+        if block[0] == NULL:
+            block[0] = <CRow *>malloc(SPARE_ROWS * sizeof(CRow))
+            if block[0] == NULL:
+                raise MemoryError
+        return &block[0][self.spared % SPARE_ROWS]
 
     cdef void _sort_few(self) noexcept nogil:
         cdef uint32_t i

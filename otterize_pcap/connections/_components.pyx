@@ -28,7 +28,7 @@ from otterize_pcap.connections._sums cimport CTotals, LegSums
 from otterize_pcap.connections._table_times cimport TableTimes
 from otterize_pcap.connections._verdicts cimport CJudged, CVerdict, Verdicts
 from otterize_pcap.table._fastpath cimport FastTable
-from otterize_pcap.table._row cimport Key
+from otterize_pcap.table._row cimport CRow, Key
 
 cdef enum:
     SEVERAL = 0xFFFFFFFF
@@ -225,10 +225,11 @@ cdef class Components:
         """When the first packet between two endpoints came, of which there is one."""
         cdef Key key = key_between(protocol, one, other)
         cdef uint32_t at
+        cdef CRow room
         cdef int64_t time_ns, first_ns = 0x7FFFFFFFFFFFFFFF
         at = self.index.tuple_[self.index.find(&key)].newest
         while at:
-            time_ns = self.index.row(at - 1).first_ns - self.times.offsets[
+            time_ns = self.index.row(at - 1, &room).first_ns - self.times.offsets[
                 self.index.table_of(at - 1)]
             first_ns = min(first_ns, time_ns)
             at = self.index.next_in_tuple[at - 1]

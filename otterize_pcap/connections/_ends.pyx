@@ -111,10 +111,11 @@ cdef class KnownEnds:
         cdef const CTuple *of = &self.index.tuple_[number]
         cdef const CRow *row
         cdef const CRow *first = NULL
+        cdef CRow rooms[2]
         cdef CEnd ends[2]
         cdef int64_t time_ns, first_ns = 0, settled_ns = 0
         cdef uint32_t at, table, rank, first_rank = 0
-        cdef int side
+        cdef int side, free_room = 0
         cdef bint sent[2]
         if protocol_of(of) != UDP:
             return 0
@@ -126,7 +127,7 @@ cdef class KnownEnds:
         sent[0] = sent[1] = False
         at = of.newest
         while at:
-            row = self.index.row(at - 1)
+            row = self.index.row(at - 1, &rooms[free_room])
             table = self.index.table_of(at - 1)
             time_ns = row.first_ns - self.times.offsets[table]
             rank = self.times.ranks[table][row.part]
@@ -134,6 +135,7 @@ cdef class KnownEnds:
             if first == NULL or time_ns < first_ns or (time_ns == first_ns and (
                     rank < first_rank or (rank == first_rank and row.number <= first.number))):
                 first, first_ns, first_rank = row, time_ns, rank
+                free_room = 1 - free_room
                 settled_ns = self.times.settled[table]
             for side in range(2):
                 sent[side] |= row.sides[side].packets > 0

@@ -5,7 +5,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from otterize_pcap.connections._endpoint cimport CTuple
 from otterize_pcap.table._row cimport CRow, Key
-from otterize_pcap.table._chunks cimport CHUNK_ROWS, Table
+from otterize_pcap.table._bare_rows cimport unpacked
+from otterize_pcap.table._chunks cimport CHUNK_ROWS, Packed, Table
 
 cdef enum:
     NOTHING = 0xFFFFFFFF
@@ -52,7 +53,9 @@ cdef inline bint is_tuple(const CTuple *of, const Key *key) noexcept nogil:
 
 cdef class RowIndex:
     cdef list tables
+    # A chunk, or, where that is NULL, its rows in a smaller form.
     cdef CRow **chunk
+    cdef const Packed **packed
     cdef uint32_t *chunk_table
     cdef uint32_t *chunk_rows
     cdef uint32_t chunks
@@ -65,8 +68,19 @@ cdef class RowIndex:
     cdef int slot_bits
     cdef public uint64_t left_out_packets
 
-    cdef inline CRow *row(self, uint32_t number) noexcept nogil:
-        return &self.chunk[number // CHUNK_ROWS][number % CHUNK_ROWS]
+    cdef inline const CRow *row(self, uint32_t number, CRow *room) noexcept nogil:
+        """A row, where it lies, or in `room` where it is packed."""
+        cdef const CRow *chunk = self.chunk[number // CHUNK_ROWS]
+        if chunk != NULL:
+            return &chunk[number % CHUNK_ROWS]
+        return unpacked(self.packed[number // CHUNK_ROWS], number % CHUNK_ROWS, room)
+
+    cdef inline const uint8_t *place_of(self, uint32_t number) noexcept nogil:
+        """Where a row lies, in whichever form."""
+        cdef const CRow *chunk = self.chunk[number // CHUNK_ROWS]
+        if chunk != NULL:
+            return <const uint8_t *>&chunk[number % CHUNK_ROWS]
+        return <const uint8_t *>&self.packed[number // CHUNK_ROWS].bare[number % CHUNK_ROWS]
 
     cdef inline uint32_t table_of(self, uint32_t number) noexcept nogil:
         return self.chunk_table[number // CHUNK_ROWS]
@@ -84,7 +98,7 @@ cdef class RowIndex:
             at = self.tuple_[number].newest
             rows = 0
             while at and rows < 8:
-                row = <const uint8_t *>self.row(at - 1)
+                row = self.place_of(at - 1)
                 otterize_fetch(row)
                 otterize_fetch(row + 64)
                 otterize_fetch(row + 128)
@@ -110,8 +124,11 @@ cdef class RowIndex:
             self.tuple_[one].parent = other
 
     cdef add(self, added, left_out)
+    cdef as_row(self, uint32_t number)
     cdef int _make_room(self, uint64_t chunks) except -1
-    cdef int _index_chunks(self, uint32_t first, const uint8_t *left_out) except -1 nogil
+    cdef int _index_chunks(
+        self, uint32_t first, Table *table, const uint8_t *left_out
+    ) except -1 nogil
     cdef int _new_tuple(self, const Key *key) except -1 nogil
     cdef uint32_t *_slot(self, const Key *key, uint64_t hash_) noexcept nogil
     cdef int _grow(self) except -1 nogil

@@ -16,7 +16,8 @@ from libc.string cimport memcpy, memset
 from otterize_pcap.connections._endpoint cimport CTuple
 from otterize_pcap.table._fastpath cimport FastTable
 from otterize_pcap.table._row cimport NO_CLIENT, UDP, CRow, Key
-from otterize_pcap.table._chunks cimport CHUNK_ROWS, Table, hash_key, row_at
+from otterize_pcap.table._bare_rows cimport pack_chunk, pack_rows
+from otterize_pcap.table._chunks cimport CHUNK_ROWS, Packed, Table, hash_key, row_at
 
 from otterize_pcap.table.rows import too_many_connections
 
@@ -76,6 +77,7 @@ cdef class RowIndex:
 
     def __dealloc__(self):
         free(self.chunk)
+        free(self.packed)
         free(self.chunk_table)
         free(self.chunk_rows)
         free(self.next_in_tuple)
@@ -111,18 +113,31 @@ cdef class RowIndex:
                 # All are hashed alike: by the first table's secret.
                 self.hasher = &table.decoding.table
             self.tables.append(table)
-            with nogil:
-                self._index_chunks(begin, flags)
             table.close()
+            if not pack_rows(&table.decoding.table):
+                raise MemoryError
+            with nogil:
+                self._index_chunks(begin, &table.decoding.table, flags)
         finally:
             free(flags)
 
+    cdef as_row(self, uint32_t number):
+        """A `rows.Row` of a row."""
+        cdef CRow room
+        cdef FastTable table = self.tables[self.table_of(number)]
+        return table._as_row(self.row(number, &room))
+
     cdef int _make_room(self, uint64_t chunks) except -1:
         cdef CRow **chunk = <CRow **>realloc(self.chunk, (chunks + 1) * sizeof(CRow *))
+        cdef const Packed **packed
         cdef uint32_t *numbers
         if chunk == NULL:
             raise MemoryError
         self.chunk = chunk
+        packed = <const Packed **>realloc(self.packed, (chunks + 1) * sizeof(Packed *))
+        if packed == NULL:
+            raise MemoryError
+        self.packed = packed
         numbers = <uint32_t *>realloc(self.chunk_table, (chunks + 1) * sizeof(uint32_t))
         if numbers == NULL:
             raise MemoryError
@@ -138,8 +153,10 @@ cdef class RowIndex:
         self.next_in_tuple = numbers
         return 0
 
-    cdef int _index_chunks(self, uint32_t first, const uint8_t *left_out) except -1 nogil:
-        """Chain all rows of each 5-tuple, the newest first."""
+    cdef int _index_chunks(
+        self, uint32_t first, Table *table, const uint8_t *left_out
+    ) except -1 nogil:
+        """Chain all rows of each 5-tuple, the newest first; chunks of a flood are packed."""
         cdef Key keys[BATCH]
         cdef uint64_t hashes[BATCH]
         cdef uint32_t chunk, begin, end, at, number
@@ -176,6 +193,9 @@ cdef class RowIndex:
                     of.newest = number + 1
                     note_row(of, row)
                 begin = end
+            pack_chunk(table, chunk - first)
+            self.chunk[chunk] = table.chunks[chunk - first]
+            self.packed[chunk] = &table.packed[chunk - first]
         return 0
 
     cdef int _new_tuple(self, const Key *key) except -1 nogil:

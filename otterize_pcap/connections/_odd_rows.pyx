@@ -7,7 +7,6 @@ from libc.stdlib cimport free, realloc
 
 from otterize_pcap.connections._index cimport RowIndex
 from otterize_pcap.connections._leg cimport CLeg
-from otterize_pcap.table._fastpath cimport FastTable
 
 
 cdef class OddRows:
@@ -22,10 +21,9 @@ cdef class OddRows:
     def of(self, uint32_t table):
         """The rows of one table."""
         cdef uint64_t at
-        cdef FastTable rows = self.index.tables[table]
         for at in range(self.count):
             if self.index.table_of(self.numbers[at]) == table:
-                yield rows._as_row(self.index.row(self.numbers[at]))
+                yield self.index.as_row(self.numbers[at])
 
     cdef int add(self, const CLeg *legs, uint32_t count) except -1:
         """Add the rows of some legs."""

@@ -7,7 +7,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 from otterize_pcap.connections._keys cimport NO_KEY, Keys
-from otterize_pcap.table._chunks cimport row_at
+from otterize_pcap.table._bare_rows cimport kept_row
 from otterize_pcap.table._fastpath cimport FastTable
 from otterize_pcap.table._links cimport STATION_OUT
 from otterize_pcap.table._row cimport CRow, CSide, HAS_TIMES, address, be64
@@ -71,10 +71,11 @@ def origins_in_table(FastTable table, addresses):
     cdef uint32_t number
     cdef int at
     cdef const CRow *row
+    cdef CRow room
     cdef const CSide *side
     cdef Words words
     for index in range(table.decoding.table.rows):
-        row = row_at(&table.decoding.table, index)
+        row = kept_row(&table.decoding.table, index, &room)
         if (row.key.word[4] >> 8) & 0xFFFFFF:
             continue
         for at in range(2):

@@ -64,10 +64,11 @@ cdef class Pieces:
                 self.flow[place].settled = False
 
     cdef bint _has_earlier(self, const CFlow *flow) noexcept nogil:
+        cdef CRow room
         cdef uint32_t at = self.index.tuple_[flow.tuple_].newest if flow.has_legs else 0
         while at:
-            if (self.index.row(at - 1).first_ns - self.component.times.offsets[self.index.table_of(at - 1)]
-                    < flow.first_ns):
+            if (self.index.row(at - 1, &room).first_ns
+                    - self.component.times.offsets[self.index.table_of(at - 1)] < flow.first_ns):
                 return True
             at = self.index.next_in_tuple[at - 1]
         return False

@@ -6,7 +6,7 @@
 # with a chance of at most 2**-32 whatever the input, so nobody can build a capture that makes the
 # index degenerate. An odd secret multiplier then spreads the sum over the bits that are used.
 
-from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from otterize_pcap.table._row cimport CRow, Key
 
@@ -62,10 +62,50 @@ cdef struct Slot:
     uint32_t tag
     uint32_t row
 
+cdef extern from *:
+    """
+    typedef struct {
+        otterize_key key;
+        int64_t time_ns;
+        uint64_t number : 40, part : 20, first_sender : 1, client : 2, is_other : 1;
+        uint32_t bytes, client_isn, sequence, stamp;
+        uint16_t station, flags;
+        uint8_t hints, has, syns : 1, syn_acks : 1, has_server_isn : 1;
+    } otterize_bare;
+    """
+    # A row of one packet. `sequence` is the server's ISN or the packet's number, `stamp` what it
+    # acknowledged or its timestamp. With `is_other`, `number` is a place in `Packed.others`.
+    ctypedef struct Bare "otterize_bare":
+        Key key
+        int64_t time_ns
+        uint64_t number
+        uint32_t part
+        uint8_t first_sender
+        uint8_t client
+        bint is_other
+        uint32_t bytes
+        uint32_t client_isn
+        uint32_t sequence
+        uint32_t stamp
+        uint16_t station
+        uint16_t flags
+        uint8_t hints
+        uint8_t has
+        uint8_t syns
+        uint8_t syn_acks
+        uint8_t has_server_isn
+
+# A chunk whose rows are bare, but for `others`.
+cdef struct Packed:
+    Bare *bare
+    CRow *others
+
 # `station` holds the values of the stations by number, 0 being none; `station_slots` is their
-# index, by the value's hash. Both begin small: a capture of thousands of nodes has as many tables.
+# index, by the value's hash. Both begin small: a capture of thousands of nodes has as many tables. A
+# chunk that is NULL is in `packed`, which has a place for each.
 cdef struct Table:
     CRow **chunks
+    Packed *packed
     Slot *slots
     uint64_t secret[7]
     uint64_t rows

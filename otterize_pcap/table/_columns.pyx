@@ -7,7 +7,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from otterize_pcap.table._chunks cimport Table, row_at
+from otterize_pcap.table._bare_rows cimport kept_row
+from otterize_pcap.table._chunks cimport Table
 from otterize_pcap.table._fastpath cimport FastTable
 from otterize_pcap.table._numbers cimport MOST_COUNTED, MOST_PARTS
 from otterize_pcap.table._row cimport (
@@ -105,16 +106,18 @@ cdef void gather(
     const Table *table, size_t offset, size_t size, uint8_t *out
 ) noexcept nogil:
     cdef uint64_t index
+    cdef CRow room
     for index in range(table.rows):
-        memcpy(out + index * size, <const uint8_t *>row_at(table, index) + offset, size)
+        memcpy(out + index * size, <const uint8_t *>kept_row(table, index, &room) + offset, size)
 
 
 cdef void make(const Table *table, const Made *made) noexcept nogil:
     cdef uint64_t index
     cdef const CRow *row
+    cdef CRow room
     cdef int side
     for index in range(table.rows):
-        row = row_at(table, index)
+        row = kept_row(table, index, &room)
         made.protocol[index] = <uint8_t>row.key.word[4]
         made.path[index] = <uint32_t>(row.key.word[4] >> 8) & 0xFFFFFF
         made.part[index], made.number[index] = row.part, row.number

@@ -22,4 +22,5 @@ cdef class FastTable:
     cdef _check(self, Outcome outcome)
     cdef _must_be_open(self)
     cdef close(self)
+    cdef _row_at(self, uint64_t index)
     cdef _as_row(self, const CRow *row)

@@ -13,6 +13,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+from otterize_pcap.table._bare_rows cimport kept_row
 from otterize_pcap.table._handover cimport as_payload, as_row, fill_packet, know_places, link_of
 from otterize_pcap.table._moved_rows cimport move_rows
 from otterize_pcap.table._naming cimport (
@@ -280,6 +281,7 @@ cdef class FastTable:
         cdef uint64_t index
         cdef uint64_t forged = self.tunnel_paths.number_of((FORGED,))
         cdef CRow *row
+        self._must_be_open()
         for index in range(self.decoding.table.rows):
             row = row_at(&self.decoding.table, index)
             if (row.key.word[4] >> 8) & 0xFFFFFF == 0:
@@ -291,6 +293,7 @@ cdef class FastTable:
     def shift_numbers(self, uint64_t offset):
         """Move packet numbers on, once it is known how many packets came before."""
         cdef uint64_t index
+        self._must_be_open()
         with nogil:
             for index in range(self.decoding.table.rows):
                 row_at(&self.decoding.table, index).number += offset
@@ -299,7 +302,11 @@ cdef class FastTable:
         """The rows, in the order in which their first packets came."""
         cdef uint64_t index
         for index in range(self.decoding.table.rows):
-            yield self._as_row(row_at(&self.decoding.table, index))
+            yield self._row_at(index)
+
+    cdef _row_at(self, uint64_t index):
+        cdef CRow room
+        return self._as_row(kept_row(&self.decoding.table, index, &room))
 
     cdef _as_row(self, const CRow *row):
         return as_row(row, self.path_tunnels, self.decoding.table.station)

@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
+from otterize_pcap.table._bare_rows cimport free_packed
 from otterize_pcap.table._chunks cimport (
     CHUNK_ROWS,
     Slot,
@@ -72,7 +73,10 @@ cdef inline void free_table(Table *table) noexcept nogil:
     if table.chunks != NULL:
         for chunk in range((table.rows + CHUNK_ROWS - 1) // CHUNK_ROWS):
             give_back_chunk(table.chunks[chunk])
+            if table.packed != NULL:
+                free_packed(&table.packed[chunk])
     free(table.chunks)
+    free(table.packed)
     free(table.station)
     free(table.station_slots)
     free_index(table)

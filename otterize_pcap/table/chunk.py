@@ -28,6 +28,7 @@ from otterize_pcap.table.name_payloads import NamePayloads
 from otterize_pcap.table.rows import DEFAULT_MAX_CONNECTIONS, ConnectionTable, Row
 
 try:
+    from otterize_pcap.table._arrays import map_large_arrays
     from otterize_pcap.table._fastpath import DECLINE, NEED_MORE, FastTable
 
     # A table whose rows nothing compiled can join would be slower than the reference.
@@ -92,6 +93,12 @@ class ReadOptions:
     tunnel_endpoints: tuple[Network, ...] = ()
     file_nodes: tuple[tuple[str, str], ...] = ()
     scheduler: str = ""
+
+
+def keep_arrays_apart() -> None:
+    """Let a process that reads captures, and nothing else, keep its memory without holes."""
+    if FAST_PATH:
+        map_large_arrays()
 
 
 def new_table(options: ReadOptions, secret: bytes) -> Table:
