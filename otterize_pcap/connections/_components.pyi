@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from otterize_pcap.connections.facts import SnapshotFacts
 from otterize_pcap.connections.listed import ListedConnection
@@ -48,7 +48,7 @@ class Components:
         tuple[int, int, int, int, tuple[int, int], tuple[int, int], int, int, int, int, int]
     ]: ...
     def connections(
-        self, wanted: bytes
+        self, wanted: bytes, addresses: Collection[bytes]
     ) -> Iterator[
         tuple[
             int,

@@ -30,8 +30,11 @@ from otterize_pcap.connections._verdicts cimport CJudged, CVerdict, Verdicts
 from otterize_pcap.table._fastpath cimport FastTable
 from otterize_pcap.table._row cimport CRow, Key
 
+from otterize_pcap.connections.stands import EVERY
+
 cdef enum:
     SEVERAL = 0xFFFFFFFF
+    MAX_ASKED = 2
 
 
 cdef class Components:
@@ -201,6 +204,20 @@ cdef class Components:
         return self.groups.group_of(
             judged, self.pieces.protocol, self.pieces.end, self.shape.numbers, totals)
 
+    cdef bint _is_at(self, const CJudged *judged, const uint32_t *asked, int count) noexcept nogil:
+        """Whether a connection of the piece at hand has each of some addresses, at either side."""
+        cdef int at, place
+        cdef bint is_there
+        for at in range(count):
+            is_there = False
+            for place in range(judged.clients):
+                is_there |= self.shape.numbers[judged.client[place]] == asked[at]
+            for place in range(judged.servers):
+                is_there |= self.shape.numbers[judged.server[place]] == asked[at]
+            if not is_there:
+                return False
+        return True
+
     def shapes(self):
         """How many shapes were met."""
         return len(self.verdicts)
@@ -247,8 +264,11 @@ cdef class Components:
         """`Groups.all_groups`."""
         return self.groups.all_groups()
 
-    def connections(self, wanted):
-        """Each connection of some groups, those for which `wanted[group]` is true.
+    def connections(self, wanted, addresses):
+        """Each connection of some groups, those for which `wanted[group]` is not 0.
+
+        Of a group for which it is `stands.AT_ADDRESSES`, those alone that have each of `addresses`,
+        `MAX_ASKED` at most.
 
         Yields:
             (group, clients' endpoints, servers', first_ns, last_ns, when each side sent, packets,
@@ -256,9 +276,18 @@ cdef class Components:
         """
         cdef const uint8_t[::1] flags = wanted
         cdef uint32_t root, begin, end, at, group
+        cdef uint32_t asked[MAX_ASKED]
+        cdef int asked_count = 0, every = EVERY
+        cdef CEnd endpoint
         cdef const CVerdict *verdict
         cdef CJudged *judged
         cdef CTotals totals
+        if len(addresses) > MAX_ASKED:
+            raise ValueError(f"more than {MAX_ASKED} addresses")
+        for address in addresses:
+            endpoint = packed_end((address, 0))
+            asked[asked_count] = self.answers.number_of(endpoint.high, endpoint.low)
+            asked_count += 1
         for root in range(self.index.tuples):
             # Most components are of one group: to find a few of a million connections takes 10 ms.
             if self.group_at[root] == 0 or (
@@ -275,7 +304,8 @@ cdef class Components:
                 for at in range(verdict.count if verdict else 0):
                     judged = &self.verdicts.judged[verdict.first + at]
                     group = self._add_up(judged, &totals)
-                    if flags[group]:
+                    if flags[group] == every or (
+                            flags[group] and self._is_at(judged, asked, asked_count)):
                         found.append((group, *described(self.pieces, judged, &totals)))
                 # What is at hand changes while the caller looks at what it was given.
                 yield from found

@@ -4,8 +4,8 @@
 
 A *side* is the addresses of the clients, or the endpoints of the servers, of connections. What is
 there can change; between two changes a side *stands*, and each of its connections resolves alike.
-Single clients of whom nothing is known are one side as far as they resolve alike: else a flood from
-a million addresses is a million groups (16 s and 1.8 GB).
+Single clients of whom nothing is known are one side as far as they resolve alike, and so are single
+servers at one port: else a flood from or to a million addresses is a million groups (16 s and 1.8 GB).
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -16,6 +16,7 @@ cdef enum:
     CLIENTS = 0
     SERVERS = 1
     UNKNOWN_CLIENTS = 2
+    UNKNOWN_SERVERS = 3
 
 
 cdef class Groups:
@@ -63,6 +64,9 @@ cdef class Groups:
             key[2 + 2 * place] = numbers[judged.server[place]]
             key[3 + 2 * place] = ends[judged.server[place]].port
         first = numbers[judged.server[0]]
+        alike = self.answers.alike(first) if judged.servers == 1 else -1
+        if alike >= 0:
+            key[0], key[2] = UNKNOWN_SERVERS, alike
         group[2] = self._stand(
             self._side(key, 2 + 2 * judged.servers, first), &totals.sent[SERVERS])
         group[0] = judged.class_
@@ -135,7 +139,7 @@ cdef class Groups:
         cdef const uint32_t *key = <const uint32_t *>self.sides.key(side)
         cdef uint32_t words = self.sides.length(side) // 4
         cdef uint32_t at = 1 if key[0] == CLIENTS else 2
-        if key[0] == UNKNOWN_CLIENTS:
+        if key[0] == UNKNOWN_CLIENTS or key[0] == UNKNOWN_SERVERS:
             return False
         while at < words:
             if self.answers.is_known(key[at]):
@@ -146,13 +150,15 @@ cdef class Groups:
     def side(self, uint32_t side):
         """(addresses of clients, protocol, endpoints of servers, whether it is an example).
 
-        Either clients or servers are empty. An example is one of clients of whom nothing is known.
+        Either clients or servers are empty. An example is one of those of whom nothing is known.
         """
         cdef const uint32_t *key = <const uint32_t *>self.sides.key(side)
         cdef uint32_t words = self.sides.length(side) // 4, at
         cdef list ends = []
         if key[0] == UNKNOWN_CLIENTS:
             return (self.answers.address(self.changes[side].first),), 0, (), True
+        if key[0] == UNKNOWN_SERVERS:
+            return (), key[1], ((self.answers.address(self.changes[side].first), key[3]),), True
         if key[0] == CLIENTS:
             for at in range(1, words):
                 ends.append(self.answers.address(key[at]))

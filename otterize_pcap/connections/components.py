@@ -4,7 +4,7 @@ Rules run once a shape, in Python (`judge`); what they say is multiplied here. W
 part the same rules run on the same shapes this way, only slower.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from otterize_pcap.connections.port_ranges import Ranges
 from otterize_pcap.connections.shape_writer import ShapeWriter
 from otterize_pcap.connections.shapes import Limits
 from otterize_pcap.connections.snapshot_answers import SnapshotAnswers
+from otterize_pcap.connections.stands import EVERY
 from otterize_pcap.connections.verdicts import Judged
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.table.chunk import Table
@@ -250,15 +251,18 @@ class Components:
         """
         return self._groups.counted()
 
-    def connections(self, wanted: bytes) -> Iterator[FoundConnection]:
-        """Each connection of some groups, those for which `wanted[group]` is true.
+    def connections(self, wanted: bytes, addresses: Collection[bytes]) -> Iterator[FoundConnection]:
+        """Each connection of some groups, those for which `wanted[group]` is not 0.
+
+        Of a group for which it is `stands.AT_ADDRESSES`, those alone that have each of `addresses`.
 
         Yields:
             (group, clients' endpoints, servers', first_ns, last_ns, when each side sent, packets,
             bytes, syns, legs as (table, `Row`, first_ns, last_ns)).
         """
         for found in self._found:
-            if wanted[found.group]:
+            here = {address for address, _ in (*found.ends(1), *found.ends(2))}
+            if wanted[found.group] == EVERY or (wanted[found.group] and here.issuperset(addresses)):
                 totals = found.totals
                 yield (
                     found.group,

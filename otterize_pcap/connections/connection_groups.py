@@ -2,7 +2,8 @@
 
 A *side* is the addresses of the clients, or the endpoints of the servers, of connections. What is
 there can change; between two changes a side *stands*, and each of its connections resolves alike.
-Single clients of whom nothing is known are one side as far as they resolve alike.
+Single clients of whom nothing is known are one side as far as they resolve alike, and so are single
+servers at one port.
 """
 
 from bisect import bisect_right
@@ -56,7 +57,7 @@ class Groups:
     def __init__(self, answers: SnapshotAnswers) -> None:
         self._answers = answers
         self._sides: list[tuple[Side, bool]] = []
-        self._side_numbers: dict[Side | int, int] = {}
+        self._side_numbers: dict[Side | tuple[int, int, int | None], int] = {}
         self._changes: list[Sequence[int]] = []
         self._stands: dict[tuple[int, int, int], tuple[int, int]] = {}
         self._stand_numbers: dict[tuple[int, int, int], int] = {}
@@ -68,11 +69,13 @@ class Groups:
         class_, clients, servers, _ = judged
         client: Side = (tuple(piece.ends[place][0] for place in clients), 0, ())
         server: Side = ((), piece.protocol, tuple(piece.ends[place] for place in servers))
-        alike = self._answers.alike(client[0][0]) if len(clients) == 1 else None
         key = (
             class_,
-            self._stand(self._side(client, alike), totals.sent[0]),
-            self._stand(self._side(server), totals.sent[1]),
+            self._stand(self._side(client, self._range_of(client[0])), totals.sent[0]),
+            self._stand(
+                self._side(server, self._range_of([address for address, _ in server[2]])),
+                totals.sent[1],
+            ),
         )
         number = self._numbers.setdefault(key, len(self._groups))
         if number == len(self._groups):
@@ -91,8 +94,13 @@ class Groups:
             group.packets[way] += totals.packets[way]
             group.bytes[way] += totals.bytes[way]
 
-    def _side(self, side: Side, alike: int | None = None) -> int:
-        key = side if alike is None else alike
+    def _range_of(self, addresses: Sequence[bytes]) -> int | None:
+        """The range of a single address of which nothing is known."""
+        return self._answers.alike(addresses[0]) if len(addresses) == 1 else None
+
+    def _side(self, side: Side, alike: int | None) -> int:
+        _, protocol, servers = side
+        key = side if alike is None else (alike, protocol, servers[0][1] if servers else None)
         number = self._side_numbers.setdefault(key, len(self._sides))
         if number == len(self._sides):
             self._sides.append((side, alike is not None))
@@ -115,7 +123,7 @@ class Groups:
     def side(self, number: int) -> tuple[tuple[bytes, ...], int, tuple[Endpoint, ...], bool]:
         """(addresses of clients, protocol, endpoints of servers, whether it is an example).
 
-        Either clients or servers are empty. An example is one of clients of whom nothing is known.
+        Either clients or servers are empty. An example is one of those of whom nothing is known.
         """
         side, is_example = self._sides[number]
         return (*side, is_example)

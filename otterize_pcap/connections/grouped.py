@@ -28,7 +28,7 @@ from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.connections.port_ranges import Ranges, decoded
 from otterize_pcap.connections.shapes import LIMITS, EndFact
 from otterize_pcap.connections.sightings import Sighting, sightings_of
-from otterize_pcap.connections.stands import ConnectionGroup, Stand
+from otterize_pcap.connections.stands import AT_ADDRESSES, EVERY, ConnectionGroup, Stand
 from otterize_pcap.connections.verdicts import Verdicts
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.packets.protocols import UDP
@@ -210,12 +210,25 @@ class GroupedConnections:
         ]
         return connect(left, self._snapshot, self._sightings, self.offsets, self._survey)
 
-    def connections(self, wanted: Container[int]) -> Iterator[tuple[int, Connection]]:
-        """Each connection of some groups, with the group's number."""
-        flags = bytes(group.number in wanted for group in self.groups)
+    def connections(
+        self, wanted: Container[int], addresses: Collection[bytes] | None = None
+    ) -> Iterator[tuple[int, Connection]]:
+        """Each connection of some groups, with the group's number.
+
+        Of a group with an example (`Stand.is_example`), those alone that have each of `addresses`,
+        of which there are two at most; all where that is None.
+        """
+
+        def flag_of(group: ConnectionGroup) -> int:
+            is_vague = addresses is not None and (
+                group.client.is_example or group.server.is_example
+            )
+            return (AT_ADDRESSES if is_vague else EVERY) if group.number in wanted else 0
+
+        flags = bytes(map(flag_of, self.groups))
         if not any(flags):
             return
-        for found in self._components.connections(flags):
+        for found in self._components.connections(flags, addresses or ()):
             number, clients, servers, first_ns, last_ns, sent, packets, sizes, syns, legs = found
             kind = self.groups[number].kind
             yield (

@@ -7,6 +7,9 @@ from otterize_pcap.connections.rule import Rule
 from otterize_pcap.connections.verdicts import ConnectionClass
 from otterize_pcap.table.rows import Endpoint
 
+EVERY, AT_ADDRESSES = 1, 2
+"""Which connections of a group are wanted: all, or those at some addresses."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stand:
@@ -15,7 +18,7 @@ class Stand:
     `number` is its place in `GroupedConnections.stands`. `clients` and `servers` are endpoints,
     from where the connections began to where they ended; one of the two is empty, and the ports of
     clients are 0. The times, in ns, are those in which this side sent in one of the connections.
-    `is_example` where the client is one of several of whom nothing is known, and stands for all.
+    `is_example` where it is one of several addresses of which nothing is known, and stands for all.
     """
 
     number: int

@@ -89,6 +89,12 @@ class AskedPair:
         client = () if self.client.is_known and not self.client.services else (self.client,)
         return [*client, *(() if self.server.is_known else (self.server,))]
 
+    @property
+    def addresses(self) -> frozenset[bytes] | None:
+        """Addresses that each connection of the pair has; None where none was asked for."""
+        asked = {one.address for one in (self.client, self.server) if one.address is not None}
+        return frozenset(asked) or None
+
     def is_looked_up(self, lookup: Lookup) -> bool:
         """Whether DNS told the one of the other."""
         by = self.client.is_party(lookup.client)
@@ -126,8 +132,7 @@ class AskedPair:
         ends = connection.clients if side == "client" else connection.servers
         if asked.address is not None:
             # An example stands for any: whether it is the one that is meant, each connection says.
-            is_example = isinstance(connection, ConnectionGroup) and connection.client.is_example
-            if is_example and side == "client":
+            if isinstance(connection, ConnectionGroup) and getattr(connection, side).is_example:
                 return True
             return any(address == asked.address for address, _ in ends)
         if asked.services:

@@ -58,7 +58,7 @@ def explain(question: Question, mapped: MappedCapture) -> Explanation:
     pair = AskedPair.of(question, mapped.snapshot, mapped.identities, mapped.held)
     fates: Counter[Fate] = Counter()
     speaking: list[tuple[Fate, Resolution]] = []
-    for resolution in mapped.select(pair.is_spoken_of):
+    for resolution in mapped.select(pair.is_spoken_of, pair.addresses):
         fate = fate_of(resolution, inclusion, mapped.cluster_dns)
         fates[fate] += 1
         speaking.append((fate, resolution))

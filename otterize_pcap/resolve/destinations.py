@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from otterize_pcap.addresses import (
     Network,
-    format_address,
     in_network,
     is_private,
 )
@@ -19,6 +18,7 @@ from otterize_pcap.resolve.resolution import (
     UNKNOWN_PRIVATE,
     Party,
     Unknown,
+    outside,
     party_of,
 )
 from otterize_pcap.resolve.service_routes import ServiceRoutes
@@ -149,7 +149,7 @@ class Destinations:
             return Unknown(UNKNOWN_PRIVATE)
         if self.is_inside(address):
             return Unknown(NO_POD)
-        return External(format_address(address), is_address=True)
+        return outside(endpoint)
 
     def is_inside(self, address: bytes) -> bool:
         """Whether routes lead to an address within the cluster: a pod that nobody saw (S50)."""

@@ -45,7 +45,12 @@ from otterize_pcap.resolve.stands import StandResolver
 from otterize_pcap.resolve.told_apart import ends_outside, shared_addresses
 from otterize_pcap.resolve.tunnel_answers import TunnelAnswers
 from otterize_pcap.resolve.tunnel_ends import TunnelEnds
-from otterize_pcap.resolve.undecided import AGELESS, find_undecided, untimed_calls
+from otterize_pcap.resolve.undecided import (
+    AGELESS,
+    find_undecided,
+    may_be_called,
+    untimed_calls,
+)
 from otterize_pcap.snapshot.snapshot import Snapshot
 
 IN_FORGED = "inside a tunnel, but sent by a pod as well: forged"
@@ -193,18 +198,20 @@ class MappedCapture:
         return tuple(sorted(self.select(lambda _: True), key=_order))
 
     def select(
-        self, wanted: Callable[[Resolution | GroupResolution], bool]
+        self,
+        wanted: Callable[[Resolution | GroupResolution], bool],
+        addresses: Collection[bytes] | None = None,
     ) -> Iterator[Resolution]:
         """What becomes of each connection that is wanted, as its group or by a name of its own.
 
-        A group's client can be an example of many (`Stand.is_example`): then it is wanted if any
-        address could be.
+        An end of a group can be an example of many (`Stand.is_example`): then it is wanted if any
+        address could be. With `addresses`, two at most, nothing is wanted that lacks one of them.
         """
 
         def could_be(resolution: GroupResolution) -> bool:
             return wanted(resolution) or (self._goes_by_names and _is_outside(resolution))
 
-        yield from filter(wanted, self._each(could_be))
+        yield from filter(wanted, self._each(could_be, addresses))
         yield from filter(wanted, self._judged_odd)
 
     def addressed(self) -> Iterator[Resolution | GroupResolution]:
@@ -212,20 +219,25 @@ class MappedCapture:
 
         def is_vague(resolution: GroupResolution) -> bool:
             by_name = self._goes_by_names and _is_outside(resolution)
-            return by_name or resolution.connection.client.is_example
+            seen = resolution.connection
+            return by_name or seen.client.is_example or seen.server.is_example
 
         yield from self.odd
         yield from (resolution for resolution in self.groups if not is_vague(resolution))
         yield from self._each(lambda each: is_vague(each) and self._is_within(each))
 
-    def _each(self, wanted: Callable[[GroupResolution], bool]) -> Iterator[Resolution]:
-        """Each connection of the groups that are wanted."""
+    def _each(
+        self,
+        wanted: Callable[[GroupResolution], bool],
+        addresses: Collection[bytes] | None = None,
+    ) -> Iterator[Resolution]:
+        """Each connection of the groups that are wanted; see `select`."""
         chosen = {
             resolution.connection.number: resolution
             for resolution in self._judged
             if wanted(resolution)
         }
-        for number, connection in self._found.connections(chosen.keys()):
+        for number, connection in self._found.connections(chosen.keys(), addresses):
             yield self._named(of_one(chosen[number], connection))
 
     @cached_property
@@ -316,13 +328,11 @@ class MappedCapture:
 
     def _counted(self) -> list[Resolution | GroupResolution]:
         """All connections, in groups as far as a group says all of them."""
-        if not (self._goes_by_names or self.inclusion.within):
-            return [*self._judged_odd, *self._judged]
 
         def is_single(resolution: GroupResolution) -> bool:
             # A name belongs to a single connection, so that none can stand for others.
             by_name = self._goes_by_names and _is_outside(resolution)
-            return by_name or self._straddles(resolution)
+            return by_name or may_be_called(resolution) or self._straddles(resolution)
 
         groups = [resolution for resolution in self._judged if not is_single(resolution)]
         return [*self._judged_odd, *groups, *self._each(is_single)]

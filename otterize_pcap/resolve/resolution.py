@@ -3,12 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from otterize_pcap.addresses import format_address
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.stands import ConnectionGroup
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.resolve.identity import Identities
 from otterize_pcap.snapshot.snapshot import Pod, Tenure
+from otterize_pcap.table.rows import Endpoint
 
 API_SERVER = Workload("kubernetes", "default", "Service")
 API_SERVICE = "kubernetes.default"
@@ -89,6 +91,9 @@ def of_one(resolution: GroupResolution, connection: Connection) -> Resolution:
     """What becomes of one connection of a group."""
     if connection.outcome != resolution.connection.outcome:
         connection = replace(connection, outcome=resolution.connection.outcome)
+    server = resolution.server
+    if isinstance(server, External) and resolution.connection.server.is_example:
+        server = outside(connection.servers[-1])
     if isinstance(resolution, Unresolved):
         return Unresolved(
             connection,
@@ -96,11 +101,16 @@ def of_one(resolution: GroupResolution, connection: Connection) -> Resolution:
             resolution.side,
             resolution.candidates,
             resolution.client,
-            resolution.server,
+            server,
         )
-    return Resolved(
-        connection, resolution.client, resolution.server, resolution.port, resolution.services
-    )
+    # Where the group was resolved, so is each of its connections.
+    known = resolution.server if server is None else server
+    return Resolved(connection, resolution.client, known, resolution.port, resolution.services)
+
+
+def outside(endpoint: Endpoint) -> External:
+    """A server outside the cluster, of which nothing but its address is known."""
+    return External(format_address(endpoint[0]), is_address=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,16 @@ def find_undecided(
     return merge_undecided(UndecidedCall(*key, count) for key, count in found.items())
 
 
+def may_be_called(resolution: GroupResolution) -> bool:
+    """Whether a group speaks of calls to addresses outside of which it names one alone."""
+    return (
+        resolution.connection.server.is_example
+        and isinstance(resolution, Unresolved)
+        and resolution.fate.kind in OPEN_KINDS
+        and isinstance(resolution.server, External)
+    )
+
+
 def untimed_calls(
     entries: Iterable[Entry],
     held: Mapping[bytes, frozenset[Workload]],

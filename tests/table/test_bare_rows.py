@@ -1,4 +1,4 @@
-"""Rows of one packet take less than half of the room once all packets came; nothing else changes."""
+"""Rows of one packet take less than half of the room once all came; nothing else changes."""
 
 from collections.abc import Iterator
 from random import Random
@@ -45,7 +45,7 @@ def flood(count: int, answered: float) -> Iterator[Packet]:
         client = bytes(10) + b"\xff\xff" + random.randbytes(4)
         fields = {name: random.choice(values) for name, values in CHOICES.items()}
         ends = [(client, random.randrange(1, 65536)), (server, random.choice((53, 80)))]
-        ways = (random.choice((1, -1)),)
+        ways: tuple[int, ...] = (random.choice((1, -1)),)
         if random.random() < answered:
             ways, fields["flags"], fields["unreachable"] = (1, -1), ACK, False
         for way in ways:
