@@ -27,7 +27,8 @@ from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.timestamps import SECOND_NS
 
 if TYPE_CHECKING:
-    from otterize_pcap.policies.generate import Wanted, WorkloadPolicy
+    from otterize_pcap.policies.generate import Wanted
+    from otterize_pcap.policies.workload_policy import WorkloadPolicy
 
 DAY_S = 24 * 3600
 LONGEST_S = 366 * DAY_S
@@ -87,6 +88,7 @@ def export_policies(  # noqa: PLR0913, PLR0917 - one parameter an option, all pa
         node_ranges=_ranges(node_cidr),
         names_ports=port_names,
         any_outside=any_outside,
+        for_cilium=cilium,
     )
     made = _made(captures, selection, reporting, wanted)
     _write(made, form, cilium=cilium, output=output)

@@ -14,11 +14,13 @@ from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.policies.dns_needs import DnsQuestions
 from otterize_pcap.policies.evaluate import Evaluator, Judgement, Outcome, Side
+from otterize_pcap.policies.flow_ends import NodeEnd
 from otterize_pcap.policies.judged_calls import JudgedCall, judged_calls, workloads_of
 from otterize_pcap.policies.mistakes import find_mistakes
-from otterize_pcap.policies.network_policy import NetworkPolicy
+from otterize_pcap.policies.network_policy import INGRESS, NetworkPolicy
 from otterize_pcap.policies.pod_flows import PodFlow, PodFlows, UndecidedFlow, pod_flows
 from otterize_pcap.policies.policy_rules import Remark
+from otterize_pcap.policies.shortfalls import Shortfalls
 from otterize_pcap.policies.suggest import Suggestions
 from otterize_pcap.policies.usage import RulePart, Usage
 from otterize_pcap.resolve.map_capture import MappedCapture
@@ -107,10 +109,10 @@ class _Seen:
     """What all captures say together."""
 
     usage: Usage = field(default_factory=Usage)
+    shortfalls: Shortfalls = field(default_factory=Shortfalls)
     judged: list[tuple[PodFlow, Judgement]] = field(default_factory=list)
     undecided: list[UndecidedFlow] = field(default_factory=list)
     perhaps: set[int] = field(default_factory=set)
-    asking: set[frozenset[int]] = field(default_factory=set)
     gaps: list[Gap] = field(default_factory=list)
     selected: dict[int, set[Workload]] = field(default_factory=lambda: defaultdict(set))
     unselected: dict[tuple[str, Workload], set[str]] = field(
@@ -148,7 +150,10 @@ def check_policies(
     calls = judged_calls(judged)
     asked = [policy for policy in policies if scope.has_namespace(policy.namespace)]
     snapshots = [mapped.snapshot for mapped in captures]
-    remarks = tuple(find_mistakes(asked, snapshots, seen.usage))
+    remarks = (
+        *find_mistakes(asked, snapshots, seen.usage),
+        *seen.shortfalls.remarks(asked),
+    )
     suggestions = Suggestions(captures)
     denied = [_remedied(call, suggestions) for call in calls if call.outcome is Outcome.DENIED]
     check = PolicyCheck(
@@ -181,11 +186,13 @@ def _look(
 ) -> None:
     """Judge all flows of a capture, and see whom policies select."""
     evaluator = Evaluator(policies, mapped.snapshot)
+    nodes = [NodeEnd(address, names) for address, names in mapped.lookup.own_of_nodes.items()]
     for flow in flows.flows:
         judgement = evaluator.judge(flow)
         if judgement.sides:
             seen.judged.append((flow, judgement))
             seen.usage.add(judgement)
+            seen.shortfalls.look_at_call(flow, judgement.sides, evaluator, nodes)
             for each in flow.elsewhere():
                 seen.usage.add(evaluator.judge(each))
             seen.perhaps.update(
@@ -198,17 +205,21 @@ def _look(
     seen.gaps += coverage_gaps(mapped.coverage)
     seen.usage.add_nodes(mapped.lookup.nodes)
     questions = DnsQuestions(mapped, flows.flows)
+    asked: set[tuple[frozenset[int], str]] = set()
+    dns_isolated = any(evaluator.index.isolating(pod, INGRESS) for pod in questions.answering)
     for pod in mapped.snapshot.pods:
         if pod.host_network:
             continue
         workload = mapped.identities.of(pod).workload
         selecting = evaluator.index.selecting(pod)
-        asking = frozenset(map(id, selecting))
-        if asking not in seen.asking:
+        # Whom DNS lets ask can depend on labels, of which two workloads need not have the same.
+        asking = frozenset(map(id, selecting)), str(workload) if dns_isolated else ""
+        if asking not in asked:
             # Everybody needs the cluster's DNS, and who asked it before the capture, too.
-            seen.asking.add(asking)
+            asked.add(asking)
             for question in questions.of(pod):
                 seen.usage.add(evaluator.judge(question))
+            seen.shortfalls.look_at_dns(pod, workload, questions, evaluator)
         for policy in selecting:
             seen.selected[id(policy)].add(workload)
         if not selecting:

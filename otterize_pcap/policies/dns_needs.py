@@ -45,11 +45,21 @@ def _is_cache(pod: Pod) -> bool:
 
 
 class DnsQuestions:
-    """The questions that pods of one capture may have at any time, as their filters see them."""
+    """The questions that pods of one capture may have at any time, as their filters see them.
+
+    `are_known` says whether the snapshot has the cluster's DNS; else it is where clusters have it.
+    """
 
     def __init__(self, mapped: MappedCapture, flows: Iterable[PodFlow]) -> None:
         self._identities = mapped.identities
-        self._ends = [*_pod_ends(mapped), *_cache_ends(mapped, flows)] or [_usual_end()]
+        ends = [*_pod_ends(mapped), *_cache_ends(mapped, flows)]
+        self.are_known = bool(ends)
+        self._ends = ends or [_usual_end()]
+
+    @property
+    def answering(self) -> Iterator[Pod]:
+        """Pods that answer, one of each workload, but for those on their node's network."""
+        yield from (end.pod for end, _ in self._ends if isinstance(end, PodEnd))
 
     def of(self, pod: Pod) -> Iterator[PodFlow]:
         """What a pod asks, of each place where the cluster's DNS is."""

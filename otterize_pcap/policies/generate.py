@@ -2,21 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from otterize_pcap.addresses import Network, format_address
+from otterize_pcap.addresses import Network
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.intents.documents import object_names
 from otterize_pcap.policies.dns_needs import PROTOCOLS
+from otterize_pcap.policies.joined_rules import joined_rules
 from otterize_pcap.policies.needs import (
     AddressPeer,
-    ApiServerPeer,
     DnsPeer,
     Need,
     NeedPeer,
-    NodesPeer,
-    OutsidePeer,
     PodsPeer,
     PublicPeer,
     Sighting,
@@ -27,17 +25,16 @@ from otterize_pcap.policies.needs import (
 from otterize_pcap.policies.network_policy import (
     EGRESS,
     INGRESS,
-    LabelSelector,
     NetworkPolicy,
-    PolicyPort,
     PolicyRule,
 )
 from otterize_pcap.policies.observation import Observation, PodFacts
 from otterize_pcap.policies.policy_peers import PolicyPeers, is_public
 from otterize_pcap.policies.policy_ports import is_range, rule_ports
-from otterize_pcap.policies.selectors import NoSelector
+from otterize_pcap.policies.selectors import Labels, NoSelector
 from otterize_pcap.policies.sufficiency import judge
 from otterize_pcap.policies.verdict import BOTH, NO_GATES, Gates, Reason, ReasonKind, Verdict
+from otterize_pcap.policies.workload_policy import AllowedPeer, WorkloadPolicy
 from otterize_pcap.resolve.cluster_dns import DNS_PORT
 from otterize_pcap.snapshot.snapshot import ServedPort
 
@@ -56,6 +53,7 @@ class Wanted:
     pod, a value of None is any) the same. `directions` are those to isolate at all. `node_ranges`
     is where nodes get addresses from, `names_ports` whether ports go by name wherever they can.
     `any_outside`: where a server outside was called, any public address may be, at that port.
+    `for_cilium`: ranges mean neither pods nor nodes, so that none stands in for another rule.
     """
 
     namespaces: frozenset[str] = frozenset()
@@ -66,32 +64,7 @@ class Wanted:
     node_ranges: tuple[Network, ...] = ()
     names_ports: bool = False
     any_outside: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AllowedPeer:
-    """One rule of a policy: whom it is for, and what was seen of it; None where nothing was.
-
-    `remarks` say what a reader of the rule must know beyond it.
-    """
-
-    direction: str
-    peers: tuple[NeedPeer, ...]
-    rule: PolicyRule
-    seen: Sighting | None
-    remarks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class WorkloadPolicy:
-    """What becomes of one workload: its policy, None where too little was seen, and why."""
-
-    workload: Workload
-    name: str
-    verdict: Verdict
-    selector: LabelSelector | None = None
-    allowed: tuple[AllowedPeer, ...] = ()
-    policy: NetworkPolicy | None = field(default=None)
+    for_cilium: bool = False
 
 
 def make_policies(
@@ -190,12 +163,18 @@ class _Maker:
             ports[DnsPeer()] |= self._dns_served()
         if open_ports:
             ports[None] |= {(way, port) for port in open_ports for way in PROTOCOLS}
-        return _joined(
+        rules = (
             self._rule(workload, direction, peer, ports[peer], seen.get(peer))
             for peer in sorted(ports, key=_peer_order)
             # Without a peer a rule would be for everybody.
             if peer is None or self._peers.of(peer, workload.namespace)
         )
+        return joined_rules(rules, self._labels_of, by_identity=self._wanted.for_cilium)
+
+    def _labels_of(self, peer: NeedPeer) -> Sequence[Labels]:
+        """The labels of each pod of a workload that is a peer."""
+        its = self._filtered(peer.workload) if isinstance(peer, PodsPeer) else ()
+        return [pod.labels for pod in its]
 
     def _written(self, need: Need) -> NeedPeer:
         """Whom the rule for a need is for."""
@@ -250,53 +229,8 @@ def _policy_names(workloads: Iterable[Workload]) -> dict[Workload, str]:
     return {workload: names[prefixed] for prefixed, workload in called.items()}
 
 
-def _joined(rules: Iterable[AllowedPeer]) -> list[AllowedPeer]:
-    """The rules, those for single addresses outside as one where they have the same ports."""
-    found: list[AllowedPeer] = []
-    places: dict[tuple[PolicyPort, ...], int] = {}
-    for each in rules:
-        if not isinstance(each.peers[0] if each.peers else None, AddressPeer):
-            found.append(each)
-            continue
-        place = places.setdefault(each.rule.ports, len(found))
-        if place == len(found):
-            found.append(each)
-            continue
-        known = found[place]
-        peers = tuple(dict.fromkeys((*known.rule.peers, *each.rule.peers)))
-        seen = add_sightings(known.seen, each.seen) if known.seen and each.seen else known.seen
-        found[place] = AllowedPeer(
-            known.direction,
-            (*known.peers, *each.peers),
-            PolicyRule(peers, known.rule.ports),
-            seen,
-            known.remarks,
-        )
-    return found
-
-
 def _peer_order(peer: NeedPeer | None) -> tuple[object, ...]:
     """What puts peers in order, everybody last."""
     if peer is None:
         return (True,)
     return (False, *need_order(Need(Workload("", ""), "", peer, "", 0)))
-
-
-def peer_text(peer: NeedPeer) -> str:
-    """A peer in words."""
-    match peer:
-        case PodsPeer(workload):
-            return full_name(workload)
-        case DnsPeer():
-            return "the cluster's DNS"
-        case ApiServerPeer():
-            return "the API server"
-        case NodesPeer():
-            return "nodes"
-        case AddressPeer(address, name):
-            text = format_address(address)
-            return f"{name} ({text})" if name else text
-        case OutsidePeer():
-            return "anybody outside"
-        case PublicPeer():
-            return "any public address"

@@ -94,11 +94,7 @@ def observe(mapped: MappedCapture, *, attempts: bool = False) -> Observation:
         coverage=_coverage(mapped, flows, pods, attempts=attempts),
         dns_ports={workload: frozenset(ports) for workload, ports in dns.ports.items()},
         dns_addresses=cache_addresses(mapped, flows.flows),
-        node_addresses=frozenset(
-            address
-            for address, names in lookup.nodes.items()
-            if len(names) == 1 and lookup.routes.is_node(address)
-        ),
+        node_addresses=frozenset(lookup.own_of_nodes),
         api_addresses=_api_addresses(flows.flows),
         pod_networks=snapshot.pod_networks,
         selector_keys=selector_keys_of(snapshot),

@@ -95,6 +95,24 @@ NO_PORT_NAME = Rule(
     "A rule names a port that no pod has.",
     "{client} names a port that no pod has",
 )
+WITHOUT_DNS = Rule(
+    "policy-without-dns",
+    WARNING,
+    "Policies keep a pod from the cluster's DNS.",
+    "{client} keeps pods from the cluster's DNS",
+)
+NODE_NOT_ALLOWED = Rule(
+    "policy-without-nodes",
+    NOTE,
+    "What its own node sends to a pod, as probes are, passes without a rule.",
+    "{client} has no rule for what a pod's own node sends",
+)
+DENIED_ELSEWHERE = Rule(
+    "call-denied-elsewhere",
+    NOTE,
+    "A call that passes would be denied, were its pods on other nodes.",
+    "{client} denies a call from other nodes",
+)
 
 POLICY_RULES = (
     DENIED,
@@ -113,6 +131,9 @@ POLICY_RULES = (
     NO_NAMESPACE,
     NO_PEER_POD,
     NO_PORT_NAME,
+    WITHOUT_DNS,
+    NODE_NOT_ALLOWED,
+    DENIED_ELSEWHERE,
 )
 
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS, format_address, format_network
-from otterize_pcap.policies.generate import AllowedPeer, WorkloadPolicy
 from otterize_pcap.policies.needs import (
     AddressPeer,
     ApiServerPeer,
@@ -27,6 +26,7 @@ from otterize_pcap.policies.network_policy import (
     PolicyPort,
 )
 from otterize_pcap.policies.verdict import BOTH
+from otterize_pcap.policies.workload_policy import AllowedPeer, WorkloadPolicy
 from otterize_pcap.render.network_policy import (
     KEYS,
     Document,

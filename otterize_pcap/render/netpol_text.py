@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+from otterize_pcap.compare.findings import NOTE
 from otterize_pcap.counted import counted
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.policies.check_policies import NotSelected, PolicyCheck, UnusedPart
@@ -22,7 +23,7 @@ def render_policy_check(
     unseen = [each for each in check.unused if each.reasons]
     parts = [
         _denied(check),
-        _part("Odd policies", map(_remark_line, remarks)),
+        _part("Odd policies", (_remark_line(each) for each in remarks if not _is_note(each))),
         _calls("Not known whether allowed", check.unknown),
         _part("Policies that select no pod", map(_policy_line, check.selecting_nothing)),
     ]
@@ -33,6 +34,7 @@ def render_policy_check(
             _part("Allowed, and need not have been seen", map(_unused_line, unseen)),
         ]
     parts += [
+        _part("Passes, and perhaps not everywhere", map(_remark_line, filter(_is_note, remarks))),
         _calls("Denied, and came to nothing anyway", check.attempts),
         _part(
             "Connections of which an end is not known",
@@ -85,6 +87,10 @@ def _reasons(call: JudgedCall) -> Iterator[str]:
 
 def _at(policy: NetworkPolicy) -> str:
     return "" if policy.place is None else f"{printable(policy.place.file)}:{policy.place.line}"
+
+
+def _is_note(remark: Remark) -> bool:
+    return remark.rule.level == NOTE
 
 
 def _remark_line(remark: Remark) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 
 from otterize_pcap.addresses import format_network
 from otterize_pcap.graph.naming import full_name
-from otterize_pcap.policies.generate import AllowedPeer, WorkloadPolicy, peer_text
 from otterize_pcap.policies.network_policy import (
     EGRESS,
     INGRESS,
@@ -16,6 +15,7 @@ from otterize_pcap.policies.network_policy import (
     PolicyRule,
 )
 from otterize_pcap.policies.verdict import BOTH
+from otterize_pcap.policies.workload_policy import AllowedPeer, WorkloadPolicy, peer_text
 from otterize_pcap.render.yaml_text import Commented, comment, render_documents
 
 Document = dict[str, Any]

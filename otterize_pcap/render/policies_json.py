@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from otterize_pcap.policies.generate import AllowedPeer, WorkloadPolicy, peer_text
 from otterize_pcap.policies.verdict import Reason
+from otterize_pcap.policies.workload_policy import AllowedPeer, WorkloadPolicy, peer_text
 from otterize_pcap.render.network_policy import PolicyForm
 from otterize_pcap.timestamps import SECOND_NS, format_time
 

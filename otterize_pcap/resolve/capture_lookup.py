@@ -141,6 +141,15 @@ class CaptureLookup:
         return identities_under(replace(self.rules, owner=NamedBy.NEAREST), self.snapshot).roots()
 
     @cached_property
+    def own_of_nodes(self) -> Mapping[bytes, tuple[str, ...]]:
+        """The addresses that one node has alone, with its name."""
+        return {
+            address: tuple(names)
+            for address, names in self.nodes.items()
+            if len(names) == 1 and self.routes.is_node(address)
+        }
+
+    @cached_property
     def _known(self) -> set[bytes]:
         return self.routes.addresses()
 

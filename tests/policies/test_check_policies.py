@@ -126,8 +126,9 @@ def test_a_service_port_in_an_egress_rule() -> None:
     """The pods that the rule means have another one."""
     front = service("db", "10.96.0.9", 80, target=5432, namespace="shop")
     rule = "{to: [{podSelector: {matchLabels: {app: db}}}], ports: [{port: 80}, {port: 5432}]}"
+    dns = "{ports: [{port: 53}, {port: 53, protocol: UDP}]}"
     text = "p: {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [%s]}"
-    assert [each.partition(":")[0] for each in remarks(text % rule, front)] == [
+    assert [each.partition(":")[0] for each in remarks(text % f"{rule}, {dns}", front)] == [
         "policy-service-port"
     ]
 

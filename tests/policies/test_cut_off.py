@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import pytest
 
 from otterize_pcap.addresses import Network, format_address, parse_network
-from otterize_pcap.policies.generate import Wanted, WorkloadPolicy, make_policies
+from otterize_pcap.policies.generate import Wanted, make_policies
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
 from otterize_pcap.policies.observation import observe
 from otterize_pcap.policies.verdict import ReasonKind
+from otterize_pcap.policies.workload_policy import WorkloadPolicy
 from tests.cluster_builder import NODE_A, Json, Seen, call, mapped, pod, recording
 from tests.cluster_builder import service as service_of
 from tests.cluster_builder import snapshot as snapshot_of

@@ -10,19 +10,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from otterize_pcap.addresses import parse_network
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import ATTEMPTED, Workload
 from otterize_pcap.intents.sort_files import NamedFile
 from otterize_pcap.policies.check_policies import check_policies
 from otterize_pcap.policies.dns_needs import DnsQuestions
-from otterize_pcap.policies.evaluate import Evaluator, Outcome, Side
+from otterize_pcap.policies.evaluate import Evaluator, Outcome
 from otterize_pcap.policies.flow_ends import PodEnd, ServiceEnd
-from otterize_pcap.policies.generate import Wanted, WorkloadPolicy, make_policies
-from otterize_pcap.policies.network_policy import EGRESS, INGRESS, NetworkPolicy
+from otterize_pcap.policies.generate import Wanted, make_policies
+from otterize_pcap.policies.network_policy import INGRESS, NetworkPolicy
 from otterize_pcap.policies.observation import observe
 from otterize_pcap.policies.pod_flows import PodFlow, pod_flows
 from otterize_pcap.policies.read_policies import read_policies
-from otterize_pcap.policies.verdict import ACCEPTABLE, Gates, Reason, ReasonKind
+from otterize_pcap.policies.rule_text import rule_text
+from otterize_pcap.policies.verdict import ACCEPTABLE, BOTH, Gates, Reason, ReasonKind
+from otterize_pcap.policies.workload_policy import WorkloadPolicy
 from otterize_pcap.render.cilium_policy import cilium_document
 from otterize_pcap.render.network_policy import (
     commented_document,
@@ -52,6 +55,7 @@ EVERYTHING = Wanted(
     gates=Gates(accepted=frozenset(ACCEPTABLE)),
 )
 OPEN = replace(EVERYTHING, any_outside=True, names_ports=True)
+RANGED = replace(EVERYTHING, node_ranges=(parse_network("192.168.0.0/16"),))
 Traffic = list[Happening]
 
 
@@ -88,32 +92,18 @@ def test_nothing_that_took_place_is_denied(pods: tuple[Member, ...], happened: T
 
 
 @laws
-@given(members(), happenings)
-def test_every_rule_is_used_and_missed(pods: tuple[Member, ...], happened: Traffic) -> None:
-    """A rule that something was seen of allows that; without it, that is denied or another's."""
+@given(members(), happenings, st.sampled_from([EVERYTHING, OPEN, RANGED]))
+def test_every_rule_left_out_is_found(
+    pods: tuple[Member, ...], happened: Traffic, wanted: Wanted
+) -> None:
+    """Whichever rule is left out of whichever policy, a check of the rest says so.
+
+    By a call that is denied, or may be; or by what passes without a rule, or is needed unseen.
+    """
     capture = captured(pods, happened)
-    made = made_of(capture)
-    policies = policies_of(made)
-    seen = [each for flow in needed(capture) for each in elsewhere(flow)]
-    for one in made:
-        if one.policy is None:
-            continue
-        for direction in (INGRESS, EGRESS):
-            allowed = [each for each in one.allowed if each.direction == direction]
-            assert len(allowed) == len(one.policy.rules(direction))
-            for number, each in enumerate(allowed):
-                if each.seen is None:
-                    continue
-                rest = _without(policies, one.policy, direction, number)
-                before = Evaluator(policies, capture.snapshot)
-                after = Evaluator(rest, capture.snapshot)
-                flows = [
-                    flow for flow in seen if _uses(before, flow, one.policy, number, direction)
-                ]
-                assert flows
-                for flow in flows:
-                    if after.judge(flow).outcome is Outcome.ALLOWED:
-                        assert _allows_otherwise(after, flow, direction)
+    for rest, left_out in each_rule_left_out(policies_of(made_of(capture, wanted=wanted))):
+        found, remarks = check_policies(rest, [capture])
+        assert found.denied or found.unknown or remarks, left_out
 
 
 @laws
@@ -253,6 +243,28 @@ def test_check_of_an_export_finds_nothing_in_recordings(
     assert remarks == ()
 
 
+@pytest.mark.parametrize("directory", RECORDED, ids=lambda path: path.name)
+def test_every_rule_left_out_is_found_in_recordings(directory: Path) -> None:
+    """The same with what real sockets did."""
+    (opened,) = open_captures([directory])
+    capture = map_capture(opened, Rules(owner=NamedBy.NEAREST))
+    wanted = Wanted(gates=Gates(accepted=frozenset(ACCEPTABLE)))
+    for rest, left_out in each_rule_left_out(policies_of(made_of(capture, wanted=wanted))):
+        found, remarks = check_policies(rest, [capture])
+        assert found.denied or found.unknown or remarks, left_out
+
+
+def each_rule_left_out(
+    policies: Sequence[NetworkPolicy],
+) -> Iterator[tuple[list[NetworkPolicy], str]]:
+    """Policies without one of their rules, and which that is."""
+    for policy in policies:
+        for direction in BOTH:
+            for number, rule in enumerate(policy.rules(direction)):
+                text = f"{policy.name}: {rule_text(rule, direction)}"
+                yield _without(policies, policy, direction, number), text
+
+
 def _without(
     policies: Sequence[NetworkPolicy], policy: NetworkPolicy, direction: str, number: int
 ) -> list[NetworkPolicy]:
@@ -260,21 +272,3 @@ def _without(
     is_ingress = direction == INGRESS
     changed = replace(policy, ingress=rules) if is_ingress else replace(policy, egress=rules)
     return [changed if each is policy else each for each in policies]
-
-
-def _uses(
-    evaluator: Evaluator, flow: PodFlow, policy: NetworkPolicy, number: int, direction: str
-) -> bool:
-    return any(
-        (allowing.policy.name, allowing.policy.namespace, allowing.rule, allowing.direction)
-        == (policy.name, policy.namespace, number, direction)
-        for side in evaluator.judge(flow).sides
-        for allowing in side.allowing
-    )
-
-
-def _allows_otherwise(evaluator: Evaluator, flow: PodFlow, direction: str) -> bool:
-    sides: list[Side] = [
-        side for side in evaluator.judge(flow).sides if side.direction == direction
-    ]
-    return all(side.allowing or side.reason for side in sides)

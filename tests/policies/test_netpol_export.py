@@ -213,15 +213,24 @@ def test_what_cannot_be_meant_is_refused(
 
 def test_node_range_takes_the_place_of_addresses(otterize: Otterize) -> None:
     """Nodes come and go: their range outlives them."""
-    done = otterize("netpol", "export", FIXTURES / "nodeport", "--node-cidr", "192.168.77.0/24")
-    (web,) = (each for each in documents(done.stdout) if "web" in each["metadata"]["name"])
-    (block,) = [
+    done = otterize("netpol", "export", FIXTURES / "webhooks", "--node-cidr", "192.168.77.0/24")
+    (policy,) = (each for each in documents(done.stdout) if "policy" in each["metadata"]["name"])
+    blocks = [
         peer["ipBlock"]
-        for rule in web["spec"]["ingress"]
+        for rule in policy["spec"]["ingress"]
         for peer in rule["from"]
-        if "ipBlock" in peer and not peer["ipBlock"]["cidr"].endswith("/0")
+        if "ipBlock" in peer
     ]
-    assert block == {"cidr": "192.168.77.0/24"}
+    assert {"cidr": "192.168.77.0/24"} in blocks
+
+
+def test_what_a_range_has_is_no_rule_of_its_own(otterize: Otterize) -> None:
+    """Where anybody outside may come, so may nodes: one rule, whose comment names both."""
+    done = otterize("netpol", "export", FIXTURES / "nodeport", "--node-cidr", "192.168.77.0/24")
+    assert "    # from anybody outside, nodes, through Service web.app\n" in done.stdout
+    (web,) = (each for each in documents(done.stdout) if "web" in each["metadata"]["name"])
+    (rule,) = (each for each in web["spec"]["ingress"] if "ipBlock" in each["from"][0])
+    assert [peer["ipBlock"]["cidr"] for peer in rule["from"]] == ["0.0.0.0/0", "::/0"]
 
 
 def test_any_public_address_in_place_of_those_seen(otterize: Otterize) -> None:

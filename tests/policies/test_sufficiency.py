@@ -7,10 +7,11 @@ import pytest
 
 from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
 from otterize_pcap.node_status import NodeStatus
-from otterize_pcap.policies.generate import Wanted, WorkloadPolicy, make_policies
+from otterize_pcap.policies.generate import Wanted, make_policies
 from otterize_pcap.policies.observation import observe
 from otterize_pcap.policies.sufficiency import duration_text, hours_of
 from otterize_pcap.policies.verdict import Gates, ReasonKind
+from otterize_pcap.policies.workload_policy import WorkloadPolicy
 from otterize_pcap.resolve.capture import Capture, contents_of
 from otterize_pcap.resolve.map_capture import map_capture
 from tests.cluster_builder import (

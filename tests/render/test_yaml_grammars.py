@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otterize_pcap.cluster.capture.job import fill_job, load_template, manifest_text
-from otterize_pcap.policies.generate import Wanted, WorkloadPolicy, make_policies
+from otterize_pcap.policies.generate import Wanted, make_policies
 from otterize_pcap.policies.observation import observe
 from otterize_pcap.policies.verdict import ACCEPTABLE, Gates
+from otterize_pcap.policies.workload_policy import WorkloadPolicy
 from otterize_pcap.render.cilium_policy import cilium_document
 from otterize_pcap.render.network_policy import commented_document, render_policies
 from otterize_pcap.render.yaml_text import is_plain, scalar
