@@ -30,8 +30,14 @@ NAMESPACES = ("data", "shop", "web")
 PER_NAMESPACE = 12
 
 
-def use(port: int, connections: int = 1, protocol: str = "TCP", rule: str = "S30") -> Use:
-    """Established connections to a port."""
+def use(
+    port: int,
+    connections: int = 1,
+    protocol: str = "TCP",
+    rule: str = "S30",
+    pods: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
+) -> Use:
+    """Established connections to a port, between some client and server pods."""
     return Use(
         protocol,
         port,
@@ -44,12 +50,19 @@ def use(port: int, connections: int = 1, protocol: str = "TCP", rule: str = "S30
         ((rule, connections),),
         (),
         Evidence("my capture/node-a.pcap.gz", port, NOON + port, rule),
+        client_pods=pods[0],
+        server_pods=pods[1],
     )
 
 
 def workload(namespace: str, number: int) -> Workload:
     """`web-03.web`."""
     return Workload(f"{namespace}-{number:02}", namespace, "Deployment")
+
+
+def pods_of(name: str, number: int) -> tuple[str, ...]:
+    """Names of the pods of a Deployment."""
+    return tuple(f"{name}-5d4f8c7b9-{index:05}" for index in range(number))
 
 
 def _calls() -> list[Call]:
@@ -63,7 +76,10 @@ def _calls() -> list[Call]:
     found += [
         Call(workload("web", 0), workload("shop", 0), uses=(use(8080, 1000), use(9090, 2))),
         Call(workload("web", 1), workload("shop", 0), uses=(use(8080),)),
-        Call(workload("shop", 0), workload("data", 0), uses=(use(5432, 40, rule="S35"),)),
+        Call(
+            *(workload("shop", 0), workload("data", 0)),
+            uses=(use(5432, 40, rule="S35", pods=(pods_of("shop-00", 7), pods_of("data-00", 1))),),
+        ),
         Call(workload("data", 3), workload("data", 3), uses=(use(7000),)),
         Call(workload("data", 5), workload("web", 2), ATTEMPTED, uses=(use(53, protocol="UDP"),)),
         Call(workload("shop", 4), External("api.example.com"), uses=(use(443),)),
@@ -100,17 +116,38 @@ GRAPH_OF_THREE = ServiceGraph(
     COVERAGE,
     inferred=((workload("web", 0), "label app"),),
     roots=((workload("web", 0), OWNER),),
+    labels=tuple(
+        (
+            workload(namespace, number),
+            (
+                ("app", (f"{namespace}-{number:02}",)),
+                ("team", ("payments",) if number < 6 else ("payments", "search")),
+                ("tier", ("back",)),
+            ),
+        )
+        for namespace in NAMESPACES
+        for number in range(PER_NAMESPACE)
+        if (namespace, number) != ("web", 11)
+    ),
 )
 THREE = picture_of_graph(GRAPH_OF_THREE)
 
 
 def large() -> ServiceGraph:
-    """300 workloads and 3,000 calls."""
+    """300 workloads and 3,000 calls, with pods and labels."""
     workloads = [Workload(f"svc-{i:03}", f"team-{i % 12}", "Deployment") for i in range(300)]
+    pods = [pods_of(one.name, 9) for one in workloads]
     pairs = {(i, (i * 7 + step * step * 3 + 1) % 300) for i in range(300) for step in range(10)}
     pairs |= {(i, (i + offset) % 300) for i in range(300) for offset in range(11, 15)}
     calls = [
-        Call(workloads[a], workloads[b], uses=(use(8000 + b % 9, a + 1),))
+        Call(
+            *(workloads[a], workloads[b]),
+            uses=(use(8000 + b % 9, a + 1, pods=(pods[a], pods[b])),),
+        )
         for a, b in sorted(pairs)[:3000]
     ]
-    return ServiceGraph(tuple(sorted(calls, key=call_order)))
+    labels = tuple(
+        (one, tuple((f"key-{key:02}", (f"value-{index % (key + 2)}",)) for key in range(20)))
+        for index, one in enumerate(workloads)
+    )
+    return ServiceGraph(tuple(sorted(calls, key=call_order)), labels=labels)

@@ -32,12 +32,13 @@ class Page:
         *,
         title: str = "Calls",
         origins: tuple[Origin, ...] = (),
+        group_by: str = "",
     ) -> None:
         """Open the page of a picture; it must load without a complaint."""
         # A file of its own: the same address with another fragment would not be loaded again.
         self._opened += 1
         path = self._folder / f"calls-{self._opened}.html"
-        path.write_text(render_html(picture, title, origins), encoding="utf-8")
+        path.write_text(render_html(picture, title, origins, group_by), encoding="utf-8")
         self.browser.open(path, fragment)
         self.settle()
         assert self.browser.console() == []

@@ -80,6 +80,8 @@ uses = st.builds(
     rules=TALLIES,
     services=st.lists(st.text(max_size=5), max_size=2).map(tuple),
     evidence=st.none() | evidences,
+    client_pods=st.lists(st.text(max_size=5), max_size=2).map(tuple),
+    server_pods=st.lists(st.text(max_size=5), max_size=2).map(tuple),
 )
 use_lists = st.lists(uses, max_size=3, unique_by=lambda use: (use.protocol, use.port)).map(
     lambda found: tuple(sorted(found, key=lambda use: (use.protocol, use.port)))

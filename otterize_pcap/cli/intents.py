@@ -86,7 +86,10 @@ def list_intents(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
     if form != ListFormat.TEXT and (wide or ports):
         message = f"--wide and --ports are for text; {form} always has everything"
         raise UsageError(message)
-    graph = read_observed(captures, selection.by_pods(wanted=pods), reporting)
+    selection = selection.by_pods(wanted=pods)
+    if form == ListFormat.GRAPH:
+        selection = selection.behind
+    graph = read_observed(captures, selection, reporting)
     shown = through_services(graph) if as_service else graph
     if form != ListFormat.TEXT:
         text = LIST_FORMATS[form](shown)

@@ -38,6 +38,12 @@ class Selection:
         return replace(self, rules=replace(self.rules, owner=NamedBy.POD))
 
     @property
+    def behind(self) -> "Selection":
+        """The same with the pods behind each call, and the labels of workloads."""
+        inclusion = replace(self.rules.inclusion, behind=True)
+        return replace(self, rules=replace(self.rules, inclusion=inclusion))
+
+    @property
     def by_makers(self) -> "Selection":
         """The same with pods named by who made them, unless it was said how to name them.
 

@@ -43,8 +43,8 @@ class AskedName:
         """Whether a known end is who was asked about; None where it could be."""
         if isinstance(party, External):
             return party.name == self.text
-        if self.pods and party.pod is not None:
-            return (party.pod.namespace, party.pod.name) in self.pods
+        if self.pods and party.certain_pod is not None:
+            return (party.certain_pod.namespace, party.certain_pod.name) in self.pods
         if self.pods:
             return None if party.workload in self.workloads else False
         return self.is_workload(party.workload)

@@ -150,7 +150,8 @@ def _end(party: Party | External | None) -> End | None:
 
 
 def _end_of(party: Party) -> End:
-    pod, held = party.pod, party.tenure.interval if party.tenure else None
+    pod = party.certain_pod
+    held = party.tenure.interval if pod and party.tenure else None
     return End(
         workload=full_name(party.workload),
         pod=f"{pod.namespace}/{pod.name}" if pod else None,

@@ -67,6 +67,8 @@ def _use_entry(use: Use) -> UseEntry:
         evidence=None if evidence is None else evidence_entry(evidence),
         captures=use.captures,
         hours=use.hours,
+        client_pods=use.client_pods,
+        server_pods=use.server_pods,
     )
 
 
@@ -111,6 +113,8 @@ def _use(entry: UseEntry) -> Use:
         else Evidence(evidence.file, evidence.packet, parse_time(evidence.time), evidence.rule),
         captures=entry.captures,
         hours=entry.hours,
+        client_pods=entry.client_pods,
+        server_pods=entry.server_pods,
     )
 
 

@@ -39,6 +39,30 @@ BY_KIND = {
 # People choose these, and numbers in them mean something.
 CHOSEN = frozenset({"", "CronJob", "DaemonSet", "Service", "StatefulSet"})
 
+GENERATED_LABELS = frozenset(
+    (
+        "pod-template-hash",
+        "rollouts-pod-template-hash",
+        "pod-template-generation",
+        "controller-revision-hash",
+        "controller-uid",
+        "job-name",
+        "batch.kubernetes.io/controller-uid",
+        "batch.kubernetes.io/job-name",
+        "batch.kubernetes.io/job-completion-index",
+        "statefulset.kubernetes.io/pod-name",
+        "apps.kubernetes.io/pod-index",
+        "openshift.io/deployment.name",
+        "serving.knative.dev/revision",
+        "serving.knative.dev/revisionUID",
+        "service.istio.io/canonical-revision",
+        "workflows.argoproj.io/workflow",
+    )
+)
+"""Labels whose values are of one pod, one run or one version (Kubernetes "Well-Known Labels", and
+what the controllers of OpenShift, Knative, Istio and Argo set)."""
+GENERATED_LABEL_ENDS = ("-hash", "-uid", "/revision", "/pod-index", "/pod-name")
+
 
 def has_generated_name(workload: Workload) -> bool:
     """Whether a workload's name ends in a part that will be another one next time."""
@@ -50,3 +74,8 @@ def has_generated_name(workload: Workload) -> bool:
 
 def _of_custom(workload: Workload) -> re.Pattern[str]:
     return REVISED if workload.kind == "Revision" else TIMED
+
+
+def is_generated_label(key: str) -> bool:
+    """Whether a label's value is of one pod, one run or one version, and of no kind of work."""
+    return key in GENERATED_LABELS or key.endswith(GENERATED_LABEL_ENDS)

@@ -45,7 +45,7 @@ class Directions(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class UseEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What went to one port of a server."""
+    """What went to one port of a server, between which pods."""
 
     protocol: str
     port: int
@@ -60,6 +60,8 @@ class UseEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     evidence: EvidenceEntry | None = None
     captures: int = 1
     hours: tuple[int, ...] = ()
+    client_pods: tuple[str, ...] = ()
+    server_pods: tuple[str, ...] = ()
 
 
 class CallEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -145,6 +147,13 @@ class OwnerEntry(msgspec.Struct, frozen=True):
     owner: WorkloadEntry
 
 
+class LabelsEntry(msgspec.Struct, frozen=True):
+    """The labels of a workload's pods, each key with all its values, else of their namespace."""
+
+    workload: WorkloadEntry
+    labels: dict[str, tuple[str, ...]]
+
+
 class GraphDocument(msgspec.Struct, frozen=True):
     """A service graph; `coverage` is null for one that was read from documents.
 
@@ -158,3 +167,4 @@ class GraphDocument(msgspec.Struct, frozen=True):
     coverage: CoverageEntry | None
     roots: tuple[OwnerEntry, ...] | msgspec.UnsetType = msgspec.UNSET
     parts: tuple[OwnerEntry, ...] | msgspec.UnsetType = msgspec.UNSET
+    labels: tuple[LabelsEntry, ...] | msgspec.UnsetType = msgspec.UNSET

@@ -5,6 +5,7 @@ the numbers of JavaScript. A reader accepts what newer writers of the same versi
 a newer version. docs/schemas/graph.schema.json is made from these types.
 """
 
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -12,8 +13,8 @@ import msgspec
 from otterize_pcap.errors import GraphFormatError
 from otterize_pcap.graph.call_format import call_entry, read_call, read_workload, workload_entry
 from otterize_pcap.graph.coverage_format import coverage_entry, read_coverage
-from otterize_pcap.graph.graph_entries import GraphDocument, OwnerEntry
-from otterize_pcap.graph.service_graph import Server, ServiceGraph, Workload, call_order
+from otterize_pcap.graph.graph_entries import GraphDocument, LabelsEntry, OwnerEntry
+from otterize_pcap.graph.service_graph import Labels, Server, ServiceGraph, Workload, call_order
 from otterize_pcap.json_errors import BROKEN, json_reason
 from otterize_pcap.timestamps import TimeError
 
@@ -47,6 +48,7 @@ def encode_graph(graph: ServiceGraph) -> str:
         coverage=None if graph.coverage is None else coverage_entry(graph.coverage),
         roots=_owner_entries(graph.roots, named),
         parts=_owner_entries(graph.parts, named),
+        labels=_label_entries(graph.labels, named),
     )
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 
@@ -77,7 +79,11 @@ def decode_graph(content: bytes, where: str) -> ServiceGraph:
     except BROKEN as error:
         raise _broken(where, json_reason(content, GraphDocument)) from error
     return ServiceGraph(
-        tuple(calls), coverage, roots=_owners(document.roots), parts=_owners(document.parts)
+        tuple(calls),
+        coverage,
+        roots=_owners(document.roots),
+        parts=_owners(document.parts),
+        labels=_labels(document.labels),
     )
 
 
@@ -95,6 +101,27 @@ def _owner_entries(owners: Pairs, named: set[Server]) -> tuple[OwnerEntry, ...] 
 def _owners(entries: tuple[OwnerEntry, ...] | msgspec.UnsetType) -> Pairs:
     return tuple(
         (read_workload(entry.workload), read_workload(entry.owner)) for entry in entries or ()
+    )
+
+
+def _label_entries(
+    labels: tuple[tuple[Workload, Labels], ...], named: set[Server]
+) -> tuple[LabelsEntry, ...] | msgspec.UnsetType:
+    """The labels of workloads that the calls name."""
+    bare = {replace(one, label="") for one in named if isinstance(one, Workload)}
+    found = (LabelsEntry(workload_entry(one), dict(of)) for one, of in labels if one in bare)
+    return tuple(found) or msgspec.UNSET
+
+
+def _labels(
+    entries: tuple[LabelsEntry, ...] | msgspec.UnsetType,
+) -> tuple[tuple[Workload, Labels], ...]:
+    return tuple(
+        (
+            read_workload(entry.workload),
+            tuple(sorted((key, tuple(sorted(values))) for key, values in entry.labels.items())),
+        )
+        for entry in entries or ()
     )
 
 

@@ -70,6 +70,9 @@ class External:
 
 Server = Workload | External
 
+Labels = tuple[tuple[str, tuple[str, ...]], ...]
+"""Keys of labels, each with all its values among some pods; both sorted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -90,7 +93,9 @@ class Use:
     `outcomes` and `rules` count connections by outcome (S40) and by direction rule (S30 to S36),
     sorted by name. `evidence` is the earliest connection. `captures` is in how many captures it was
     seen, and where these are several, `hours` are the hours of the day (UTC) at which it was seen
-    first or last in one.
+    first or last in one. `client_pods` and `server_pods` are the names of the pods at its ends,
+    sorted: of graphs that were asked for them, and of a server none where its Service's address is
+    all that packets showed.
     """
 
     protocol: str
@@ -106,6 +111,8 @@ class Use:
     evidence: Evidence | None = None
     captures: int = 1
     hours: tuple[int, ...] = ()
+    client_pods: tuple[str, ...] = ()
+    server_pods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +235,8 @@ class ServiceGraph:
     `hidden` is what is absent from `calls` but was not absent from the capture. `inferred` are
     workloads that are named by what their pods say, and by what (S3). `roots` are workloads named
     by who made their pods, each with what owns that in turn (S2); `parts` are the same of a graph
-    that names workloads by what owns them. Graph JSON holds these two, and no document the others,
+    that names workloads by what owns them. `labels` are those of the workloads' pods, else of their
+    namespace, where they were asked for. Graph JSON holds these three, and no document the others,
     so that they make no two graphs different.
     """
 
@@ -238,6 +246,7 @@ class ServiceGraph:
     inferred: tuple[tuple[Workload, str], ...] = field(default=(), compare=False)
     roots: tuple[tuple[Workload, Workload], ...] = field(default=(), compare=False)
     parts: tuple[tuple[Workload, Workload], ...] = field(default=(), compare=False)
+    labels: tuple[tuple[Workload, Labels], ...] = field(default=(), compare=False)
 
 
 def could_be(one: Workload, other: Workload) -> bool:

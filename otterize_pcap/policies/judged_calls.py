@@ -19,7 +19,7 @@ from otterize_pcap.policies.flow_ends import (
 )
 from otterize_pcap.policies.network_policy import NetworkPolicy, PolicyRule
 from otterize_pcap.policies.pod_flows import PodFlow
-from otterize_pcap.resolve.build_graph import is_earlier
+from otterize_pcap.resolve.use_tally import is_earlier
 
 
 @dataclass(frozen=True, slots=True, order=True)

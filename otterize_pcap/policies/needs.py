@@ -20,9 +20,9 @@ from otterize_pcap.policies.flow_ends import (
 )
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
 from otterize_pcap.policies.pod_flows import PodFlow
-from otterize_pcap.resolve.build_graph import is_earlier
 from otterize_pcap.resolve.capture_lookup import CaptureLookup
 from otterize_pcap.resolve.cluster_dns import DNS_PORT
+from otterize_pcap.resolve.use_tally import is_earlier
 from otterize_pcap.snapshot.snapshot import ServedPort
 
 

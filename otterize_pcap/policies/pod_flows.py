@@ -26,7 +26,7 @@ from otterize_pcap.policies.flow_ends import (
     end_key,
 )
 from otterize_pcap.policies.locate import Locator, Reached, Seen, client_span, server_span
-from otterize_pcap.resolve.build_graph import count_of, evidence_of, is_earlier, is_half
+from otterize_pcap.resolve.build_graph import is_half
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.resolve.resolution import (
     NOT_A_CALL,
@@ -37,6 +37,7 @@ from otterize_pcap.resolve.resolution import (
     Resolved,
     Unknown,
 )
+from otterize_pcap.resolve.use_tally import count_of, evidence_of, is_earlier
 
 ONE_WAY = "one-way"
 STATUSES = (ESTABLISHED, ONE_WAY, ATTEMPTED)

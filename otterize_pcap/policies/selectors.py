@@ -11,33 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
+from otterize_pcap.graph.generated_names import is_generated_label
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.policies.network_policy import IN, LabelSelector, Requirement
 from otterize_pcap.snapshot.snapshot import Snapshot
 
-GENERATED = frozenset(
-    (
-        "pod-template-hash",
-        "rollouts-pod-template-hash",
-        "pod-template-generation",
-        "controller-revision-hash",
-        "controller-uid",
-        "job-name",
-        "batch.kubernetes.io/controller-uid",
-        "batch.kubernetes.io/job-name",
-        "batch.kubernetes.io/job-completion-index",
-        "statefulset.kubernetes.io/pod-name",
-        "apps.kubernetes.io/pod-index",
-        "openshift.io/deployment.name",
-        "serving.knative.dev/revision",
-        "serving.knative.dev/revisionUID",
-        "service.istio.io/canonical-revision",
-        "workflows.argoproj.io/workflow",
-    )
-)
-"""Labels whose values are of one pod, one run or one version (Kubernetes "Well-Known Labels", and
-what the controllers of OpenShift, Knative, Istio and Argo set)."""
-GENERATED_ENDS = ("-hash", "-uid", "/revision", "/pod-index", "/pod-name")
 CHANGING = frozenset(
     (
         "app.kubernetes.io/version",
@@ -214,9 +192,5 @@ def _changes(labels: Iterable[tuple[str, str]]) -> bool:
 def _lasting(labels: Labels) -> LabelSet:
     """The labels that outlive a pod, a run and a version."""
     return tuple(
-        sorted(
-            (key, value)
-            for key, value in labels.items()
-            if key not in GENERATED and not key.endswith(GENERATED_ENDS)
-        )
+        sorted((key, value) for key, value in labels.items() if not is_generated_label(key))
     )

@@ -25,11 +25,14 @@ SCRIPTS = (
 )
 
 
-def render_html(picture: Picture, title: str = "Calls", origins: Sequence[Origin] = ()) -> str:
+def render_html(
+    picture: Picture, title: str = "Calls", origins: Sequence[Origin] = (), group_by: str = ""
+) -> str:
     """The page; `title` is shown and may be any text.
 
     `origins` are the graphs that it shows, of a diff the old one first: they say in the page's head
-    what was captured.
+    what was captured. `group_by` is what the page opens on: `namespace`, `kind`, `none`, or the key
+    of a label; namespaces where no workload has that.
     """
     parts = {
         "style": "".join(_part(f"{name}.css") for name in STYLES),
@@ -44,7 +47,7 @@ def render_html(picture: Picture, title: str = "Calls", origins: Sequence[Origin
     values = {
         "csp": policy,
         "title": escape(title),
-        "data": page_json(picture, origins),
+        "data": page_json(picture, origins, group_by),
         **parts,
     }
     # Cut at the fields first: what is put in may itself hold braces.

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.outcome import ESTABLISHED as CONNECTED
@@ -14,11 +14,9 @@ from otterize_pcap.graph.service_graph import (
     ESTABLISHED,
     LOOKUP,
     Call,
-    Evidence,
     External,
     HiddenCall,
     Server,
-    Use,
     Workload,
     call_order,
 )
@@ -33,7 +31,7 @@ from otterize_pcap.resolve.resolution import (
     Resolved,
     Unresolved,
 )
-from otterize_pcap.timestamps import hour_of
+from otterize_pcap.resolve.use_tally import UseTally, count_of
 
 SHOWN = Fate(FateKind.RESOLVED)
 HIDDEN_DNS = Fate(FateKind.HIDDEN, "call to the cluster's DNS")
@@ -64,7 +62,8 @@ class Inclusion:
     `exclude_namespaces` are names: an edge is dropped if either side matches (S60).
     `client_labels` are those that a client's pod must have, all of them. `distinct_by_label` is the
     key of a pod label by whose values clients are told apart. Some of a connection must lie
-    `within` a time (ns since the epoch).
+    `within` a time (ns since the epoch). `behind` keeps the pods of each call, and the labels of
+    workloads: for pictures and JSON, since it takes time and room.
     """
 
     attempts: bool = False
@@ -78,106 +77,10 @@ class Inclusion:
     client_labels: tuple[tuple[str, str], ...] = ()
     distinct_by_label: str = ""
     within: Interval | None = None
+    behind: bool = False
 
 
-@dataclass(slots=True)
-class _Tally:
-    """A `Use` while it is being counted."""
-
-    connections: int = 0
-    packets: list[int] = field(default_factory=lambda: [0, 0])
-    bytes: list[int] = field(default_factory=lambda: [0, 0])
-    first_ns: int = 1 << 63
-    last_ns: int = 0
-    # Plain dictionaries: two Counters a call cost 7 µs each time.
-    outcomes: dict[str, int] = field(default_factory=dict)
-    rules: dict[str, int] = field(default_factory=dict)
-    services: set[str] = field(default_factory=set)
-    evidence: Evidence | None = None
-    captures: int = 0
-    hours: set[int] = field(default_factory=set)
-
-    def add(self, resolved: AnyResolved) -> None:
-        """Count one connection, or a group of them by what it says of all."""
-        found = resolved.connection
-        connections = count_of(found)
-        self.connections += connections
-        for way in (0, 1):
-            self.packets[way] += found.packets[way]
-            self.bytes[way] += found.bytes[way]
-        self.first_ns = min(self.first_ns, found.first_ns)
-        self.last_ns = max(self.last_ns, found.last_ns)
-        _add(self.outcomes, found.outcome, connections)
-        _add(self.rules, found.rule, connections)
-        self.services.update(resolved.services)
-        evidence = evidence_of(found)
-        if self.evidence is None or is_earlier(evidence, self.evidence):
-            self.evidence = evidence
-
-    def merge(self, use: Use, *, at_once: bool) -> None:
-        self.connections += use.connections
-        for way in (0, 1):
-            self.packets[way] += use.packets[way]
-            self.bytes[way] += use.bytes[way]
-        self.first_ns = min(self.first_ns, use.first_ns)
-        self.last_ns = max(self.last_ns, use.last_ns)
-        for outcome, count in use.outcomes:
-            _add(self.outcomes, outcome, count)
-        for rule, count in use.rules:
-            _add(self.rules, rule, count)
-        self.services.update(use.services)
-        if at_once:
-            self.captures = max(self.captures, use.captures)
-            self.hours.update(use.hours)
-        else:
-            self.captures += use.captures
-            self.hours.update(use.hours or map(hour_of, (use.first_ns, use.last_ns)))
-        if use.evidence is not None and (
-            self.evidence is None or is_earlier(use.evidence, self.evidence)
-        ):
-            self.evidence = use.evidence
-
-    def use(self, protocol: str, port: int) -> Use:
-        return Use(
-            protocol=protocol,
-            port=port,
-            connections=self.connections,
-            packets=(self.packets[0], self.packets[1]),
-            bytes=(self.bytes[0], self.bytes[1]),
-            first_ns=self.first_ns,
-            last_ns=self.last_ns,
-            outcomes=tuple(sorted(self.outcomes.items())),
-            rules=tuple(sorted(self.rules.items())),
-            services=tuple(sorted(self.services)),
-            evidence=self.evidence,
-            captures=self.captures or 1,
-            hours=tuple(sorted(self.hours)),
-        )
-
-
-def _add(counts: dict[str, int], name: str, more: int) -> None:
-    counts[name] = counts.get(name, 0) + more
-
-
-def is_earlier(one: Evidence, other: Evidence) -> bool:
-    """Whether a packet came first; of one time, by file and number."""
-    return (one.time_ns, one.file, one.packet) < (other.time_ns, other.file, other.packet)
-
-
-def count_of(found: Connection | ConnectionGroup) -> int:
-    """How many connections it is."""
-    return found.connections if isinstance(found, ConnectionGroup) else 1
-
-
-def evidence_of(found: Connection | ConnectionGroup) -> Evidence:
-    """Its earliest packet."""
-    if isinstance(found, ConnectionGroup):
-        return Evidence(found.file, found.packet, found.evidence_ns, found.rule)
-    leg = found.legs[0]
-    return Evidence(leg.file, leg.row.number, found.first_ns, found.rule)
-
-
-Tallies = dict[tuple[Workload, Server], dict[tuple[str, int], _Tally]]
+Tallies = dict[tuple[Workload, Server], dict[tuple[str, int], UseTally]]
 
 
 def build_calls(
@@ -198,7 +101,10 @@ def build_calls(
         if not isinstance(resolution, Resolved):
             continue
         if fate.kind is FateKind.RESOLVED:
-            _tally_of(tallies, resolution, inclusion.distinct_by_label).add(resolution)
+            tally = _tally_of(tallies, resolution, inclusion.distinct_by_label)
+            tally.add(resolution)
+            if inclusion.behind:
+                tally.add_pods(resolution)
         elif isinstance(resolution.server, Party):
             pair = resolution.client.workload, resolution.server.workload
             hidden.add(HiddenCall(*pair, fate, resolution.services))
@@ -227,14 +133,14 @@ def _hidden_order(call: HiddenCall) -> tuple[str, ...]:
     return (*call_order(call), str(call.fate), *call.services)
 
 
-def _tally_of(tallies: Tallies, resolved: AnyResolved, label: str) -> _Tally:
+def _tally_of(tallies: Tallies, resolved: AnyResolved, label: str) -> UseTally:
     server = resolved.server
     client = _labelled(resolved.client, label) if label else resolved.client.workload
     pair = (client, server.workload if isinstance(server, Party) else server)
     port = (PROTOCOL_NAMES[resolved.connection.protocol], resolved.port)
     ports = tallies.setdefault(pair, {})
     if port not in ports:
-        ports[port] = _Tally()
+        ports[port] = UseTally()
     return ports[port]
 
 
@@ -250,7 +156,7 @@ def merge_calls(parts: Iterable[tuple[Call, ...]], *, at_once: bool = False) -> 
         for call in calls:
             ports = tallies.setdefault((call.client, call.server), {})
             for use in call.uses:
-                ports.setdefault((use.protocol, use.port), _Tally()).merge(use, at_once=at_once)
+                ports.setdefault((use.protocol, use.port), UseTally()).merge(use, at_once=at_once)
     return _calls(tallies)
 
 

@@ -1,6 +1,7 @@
 """Where connections ended that no pod of the snapshot was seen to hold (S14, S21, S50)."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from otterize_pcap.addresses import (
     Network,
@@ -22,7 +23,7 @@ from otterize_pcap.resolve.resolution import (
     party_of,
 )
 from otterize_pcap.resolve.service_routes import ServiceRoutes
-from otterize_pcap.snapshot.snapshot import Listener, Service, Snapshot
+from otterize_pcap.snapshot.snapshot import Listener, Pod, Service, Snapshot
 from otterize_pcap.table.rows import Endpoint
 
 Holder = Callable[[bytes, int, int], Party | Unknown]
@@ -99,6 +100,7 @@ class Destinations:
     ) -> tuple[Party | External | Unknown, int]:
         """The one workload behind Services, where their backends are all of one (S21)."""
         parties: dict[Workload | External, Party | External] = {}
+        pods: set[Pod] = set()
         ports: set[int] = set()
         for listener in listeners:
             for endpoint in self._routes.targets(listener, first_ns, last_ns):
@@ -109,6 +111,7 @@ class Destinations:
                 if not isinstance(found, Unknown):
                     key = found.workload if isinstance(found, Party) else found
                     parties.setdefault(key, found)
+                    pods.update({found.pod} if isinstance(found, Party) and found.pod else ())
                     ports.add(target_port)
                 elif found.fate == AMBIGUOUS or endpoint[0] not in self._snapshot.tenures:
                     # A backend that no pod of the snapshot ever was could be any workload's.
@@ -119,6 +122,8 @@ class Destinations:
             workloads = sorted(key for key in parties if isinstance(key, Workload))
             return Unknown(AMBIGUOUS, tuple(workloads)), port
         party = next(iter(parties.values()))
+        if isinstance(party, Party) and len(pods) > 1:
+            party = replace(party, is_example=True)
         return party, ports.pop() if len(ports) == 1 else port
 
     def _backend(

@@ -51,6 +51,7 @@ from otterize_pcap.resolve.undecided import (
     may_be_called,
     untimed_calls,
 )
+from otterize_pcap.resolve.workload_labels import labels_of_workloads
 from otterize_pcap.snapshot.snapshot import Snapshot
 
 IN_FORGED = "inside a tunnel, but sent by a pod as well: forged"
@@ -255,7 +256,11 @@ class MappedCapture:
             self._coverage(counted, fates, shown),
             hidden,
             inferred_names(lookup.identities, shown),
-            *(((), lookup.owners) if by_root else (lookup.owners, ())),
+            roots=() if by_root else lookup.owners,
+            parts=lookup.owners if by_root else (),
+            labels=labels_of_workloads(lookup.snapshot, lookup.identities, shown)
+            if rules.inclusion.behind
+            else (),
         )
 
     @cached_property

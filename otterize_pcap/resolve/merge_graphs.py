@@ -13,6 +13,7 @@ from otterize_pcap.resolve.build_graph import (
 )
 from otterize_pcap.resolve.told_apart import merge_shared
 from otterize_pcap.resolve.undecided import merge_undecided
+from otterize_pcap.resolve.workload_labels import merge_labels
 
 
 def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
@@ -26,6 +27,7 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
         tuple(dict.fromkeys(entry for graph in graphs for entry in graph.inferred)),
         tuple(dict.fromkeys(entry for graph in graphs for entry in graph.roots)),
         tuple(dict.fromkeys(entry for graph in graphs for entry in graph.parts)),
+        merge_labels(graph.labels for graph in graphs),
     )
 
 

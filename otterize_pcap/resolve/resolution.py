@@ -37,13 +37,20 @@ AMBIGUOUS = Fate(FateKind.AMBIGUOUS)
 class Party:
     """A resolved end: its workload, and the pod and tenure it was found by.
 
-    `pod` is None for the API server, and for a Service whose backends are several pods.
+    `pod` is None for the API server. It `is_example` where it is one of several behind a Service,
+    of which none was seen: its labels may be asked, and it is not to be named.
     """
 
     workload: Workload
     pod: Pod | None = None
     tenure: Tenure | None = None
     inferred: str | None = None
+    is_example: bool = False
+
+    @property
+    def certain_pod(self) -> Pod | None:
+        """The pod that it was; None where it may have been another."""
+        return None if self.is_example else self.pod
 
 
 Seen = TypeVar("Seen", Connection, ConnectionGroup)

@@ -15,7 +15,6 @@ from otterize_pcap.connections.stands import ConnectionGroup
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import External, UndecidedCall, Workload
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES, UDP
-from otterize_pcap.resolve.build_graph import count_of
 from otterize_pcap.resolve.resolution import (
     API_SERVER,
     NODE_CLIENT,
@@ -24,6 +23,7 @@ from otterize_pcap.resolve.resolution import (
     Resolution,
     Unresolved,
 )
+from otterize_pcap.resolve.use_tally import count_of
 
 OPEN_KINDS = frozenset((FateKind.UNRESOLVED, FateKind.AMBIGUOUS, FateKind.UNDIRECTED))
 AGELESS = Fate(FateKind.UNRESOLVED, "known to conntrack only, without its age")

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from otterize_pcap.files.captures import open_captures
+from otterize_pcap.graph.generated_names import GENERATED_LABELS
 from otterize_pcap.policies.generate import Wanted, make_policies
 from otterize_pcap.policies.observation import observe
-from otterize_pcap.policies.selectors import GENERATED
 from otterize_pcap.policies.verdict import ACCEPTABLE, Gates
 from otterize_pcap.render.cilium_policy import cilium_document
 from otterize_pcap.render.network_policy import commented_document, render_policies
@@ -69,7 +69,7 @@ def test_every_policy_is_one_that_the_api_takes(directory: Path) -> None:
         text = render_policies(made, form)
         for document in documents(text):
             assert list(problems(document)) == [], document["metadata"]["name"]
-            assert not GENERATED & set(texts(document))
+            assert not GENERATED_LABELS & set(texts(document))
 
 
 def test_a_file_a_workload(otterize: Otterize, tmp_path: Path) -> None:

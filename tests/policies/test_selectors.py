@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otterize_pcap.graph.generated_names import GENERATED_LABELS
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.policies.network_policy import LabelSelector, Requirement
-from otterize_pcap.policies.selectors import CHANGING, GENERATED, NoSelector, Selectors
+from otterize_pcap.policies.selectors import CHANGING, NoSelector, Selectors
 
 WEB = Workload("web", "app", "Deployment")
 API = Workload("api", "app", "Deployment")
@@ -118,7 +119,7 @@ def test_selector_has_all_its_pods_and_no_other(pods: dict[Workload, list[dict[s
         others = [labels for other, held in pods.items() if other != workload for labels in held]
         if isinstance(found, LabelSelector):
             assert found.keys
-            assert not found.keys & GENERATED
+            assert not found.keys & GENERATED_LABELS
             assert all(found.matches(labels) for labels in own)
             assert not any(found.matches(labels) for labels in others)
         else:
@@ -138,7 +139,7 @@ def test_no_smaller_set_of_lasting_labels_would_do(
         if found.keys & CHANGING:
             continue
         others = [labels for other, held in pods.items() if other != workload for labels in held]
-        lasting = [label for label in own[0].items() if label[0] not in GENERATED | CHANGING]
+        lasting = [label for label in own[0].items() if label[0] not in GENERATED_LABELS | CHANGING]
         for size in range(1, len(found.match_labels)):
             assert not [
                 labels for labels in combinations(lasting, size) if _is_exact(labels, own, others)

@@ -9,6 +9,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -403,3 +404,43 @@ def test_graph_of_two_captures(form: str) -> None:
         assert {edge[4] for edge in json.loads(data)["edges"]} == {"", "added"}
     else:
         assert "#1a7f37" in done.stdout
+
+
+def page_data(*command: object) -> dict[str, Any]:
+    """The data of a page that `graph` writes."""
+    done = invoke("graph", *command, "--format", "html", "-q")
+    assert (done.exit_code, done.exception) == (0, None)
+    [data] = re.findall(r'<script type="application/json" id="data">(.*?)</script>', done.stdout)
+    found: dict[str, Any] = json.loads(data)
+    return found
+
+
+@pytest.mark.parametrize("fixture", ["two-namespaces", "services", "tutorial-after"])
+def test_graph_json_keeps_what_a_page_shows(fixture: str, tmp_path: Path) -> None:
+    """Calls, pods behind them and labels are the same as of the capture itself."""
+    kept = tmp_path / "graph.json"
+    done = invoke("intents", "list", FIXTURES / fixture, "--format", "graph", "-o", kept, "-q")
+    assert done.exit_code == 0
+    of_capture, of_json = page_data(FIXTURES / fixture), page_data(kept)
+    assert of_capture["pods"]
+    for part in ("nodes", "edges", "pods", "labels", "files"):
+        assert of_capture[part] == of_json[part]
+
+
+def test_a_page_says_which_labels_there_are() -> None:
+    """A label that nobody has leaves it at namespaces, which a note says."""
+    command = ("graph", FIXTURES / "two-namespaces", "--format", "html", "-o", "/dev/null", "-q")
+    missing = "note: no workload has the label team, so the page opens on namespaces; "
+    done = invoke(*command, "--group-by", "team")
+    assert done.exit_code == 0
+    assert done.stderr.startswith(missing)
+    assert invoke(*command, "--group-by", "app").stderr == ""
+    assert page_data(FIXTURES / "two-namespaces", "--group-by", "app")["by"] == "label:app"
+    assert page_data(FIXTURES / "two-namespaces", "--group-by", "kind")["by"] == "kind"
+
+
+def test_grouping_is_for_pages(otterize: Otterize) -> None:
+    """`--group-by` with another form is a usage error."""
+    done = otterize("graph", FIXTURES / "two-namespaces", "--group-by", "team")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "otterize: --group-by team is for html, and this is dot; drop it\n"

@@ -16,6 +16,9 @@ function timeText(sinceStart) {
   return whole + "." + String(time % second).padStart(9, "0") + "Z";
 }
 
+/** `{key, of}` of each label that groups: its value by a workload's index, "" for none. */
+const groupLabels = data.labels.map(([key, values, places]) => ({ key, of: (one) => values[places[one.index]] ?? "" }));
+
 const workloads = data.nodes.map(([label, name, namespace, kind, podLabel, place], index) => ({
   index, label, name, namespace, kind, podLabel,
   outside: place === "outside",
@@ -24,7 +27,7 @@ const workloads = data.nodes.map(([label, name, namespace, kind, podLabel, place
 }));
 
 function useOf([protocol, port, connections = 0, ...seen]) {
-  const [toServer, toClient, bytesToServer, bytesToClient, first, last, outcomes, rules, services, evidence] = seen;
+  const [toServer, toClient, bytesToServer, bytesToClient, first, last, outcomes, rules, services, evidence, clientPods, serverPods] = seen;
   const [file, packet, time = first, rule = rules] = evidence ?? [];
   return {
     protocol, port, connections, services: services ?? [],
@@ -32,6 +35,7 @@ function useOf([protocol, port, connections = 0, ...seen]) {
     outcomes: outcomes ?? (connections ? { established: connections } : {}),
     rules: typeof rules === "string" ? { [rules]: connections } : rules ?? {},
     packets: [toServer, toClient], bytes: [bytesToServer, bytesToClient], first, last,
+    pods: [data.pods[clientPods], data.pods[serverPods]],
     evidence: evidence ? { file: data.files[file], packet, time, rule } : null,
   };
 }

@@ -9,7 +9,8 @@ const GROUPINGS = {
   namespace: { title: "namespace", of: (one) => one.namespace || NOWHERE },
   prefix: { title: "first word of the namespace", of: (one) => one.namespace.split("-")[0] || NOWHERE },
   kind: { title: "kind", of: (one) => one.kind || NOWHERE },
-  label: { title: "label", of: (one) => one.podLabel || NOWHERE },
+  label: { title: "label of clients", of: (one) => one.podLabel || NOWHERE },
+  ...Object.fromEntries(groupLabels.map(({ key, of }) => ["label:" + key, { title: key, of: (one) => of(one) || NOWHERE }])),
   none: { title: "nothing", of: () => "all workloads" },
 };
 
@@ -21,7 +22,7 @@ function usefulGroupings() {
   const inside = workloads.filter((one) => !one.outside);
   const parts = (by) => new Set(inside.map(GROUPINGS[by].of)).size;
   return Object.keys(GROUPINGS).filter((by) =>
-    by === "namespace" || by === "none"
+    by === "namespace" || by === "none" || by === data.by
     || (by === "prefix" ? parts(by) > 1 && parts(by) < parts("namespace") : parts(by) > 1));
 }
 

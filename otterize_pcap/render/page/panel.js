@@ -58,11 +58,18 @@ function useParts(use) {
       ["through", use.services.join(", ")],
       ["packets", ways(use.packets)],
       ["bytes", ways(use.bytes)],
+      ["client pods", podNames(use.pods[0])],
+      ["server pods", podNames(use.pods[1])],
       ["direction by", Object.keys(use.rules).map((rule) => `${rule} (${grouped(use.rules[rule])}): ${rules.get(rule)?.text ?? ""}`).join("; ")],
       ["evidence", use.evidence ? `${use.evidence.file}, packet ${use.evidence.packet}, ${timeText(use.evidence.time)}, rule ${use.evidence.rule}` : null],
     ]),
     ...(use.evidence ? [packetDetails(use)] : []),
   ];
+}
+
+/** The first pods, and how many there are beside them. */
+function podNames([names, number] = [[], 0]) {
+  return names.join(", ") + (number > names.length ? ` and ${grouped(number - names.length)} more` : "");
 }
 
 function packetDetails(use) {
@@ -105,6 +112,7 @@ function workloadParts(one) {
   return [
     element("h2", { text: one.label }),
     fields([["namespace", one.namespace], ["kind", one.outside ? "outside the cluster" : one.kind], ["label", one.podLabel],
+      ...groupLabels.map(({ key, of }) => [key, of(one)]),
       ["owned by", ownersOf(one, 0, 1)], ["owns", ownersOf(one, 1, 0)]]),
     neighbourhoodTools(one),
     ...(doubts.length ? [element("h3", { text: "Uncertain" }), element("ul", { class: "doubts" }, ...doubts.map((text) => element("li", { text })))] : []),

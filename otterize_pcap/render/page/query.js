@@ -37,7 +37,8 @@ const TESTS = {
   namespace: { party: (one, wanted) => exactly(one.namespace, wanted) },
   name: { party: (one, wanted) => one.name.toLowerCase().includes(wanted) },
   kind: { party: (one, wanted) => exactly(one.kind, wanted) },
-  label: { party: (one, wanted) => one.podLabel.toLowerCase().includes(wanted) },
+  label: { party: (one, wanted) => one.podLabel.toLowerCase().includes(wanted)
+    || groupLabels.some(({ key, of }) => of(one).split(", ").some((value) => value && (key + "=" + value).toLowerCase().includes(wanted))) },
   is: { party: (one, wanted) => wanted === "outside" && one.outside },
   port: { use: (use, wanted) => inRange(use.port, wanted) },
   proto: { use: (use, wanted) => exactly(use.protocol, wanted) },

@@ -1,7 +1,7 @@
 // What is shown, and the part of the address after `#` that says so: `#ns=shop&focus=checkout`.
 "use strict";
 
-const DEFAULTS = { view: "map", by: "namespace", q: "", focus: "", hops: 1, dir: "both", only: "" };
+const DEFAULTS = { view: "map", by: data.by, q: "", focus: "", hops: 1, dir: "both", only: "" };
 const CHOICES = { view: ["map", "matrix", "table"], dir: ["both", "callers", "callees"] };
 
 /** `open` and `near` are the groups opened by hand: of everything, and of a search or focus. */

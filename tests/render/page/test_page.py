@@ -7,6 +7,7 @@ import pytest
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.graph.service_graph import Call, External, ServiceGraph, Workload, call_order
 from otterize_pcap.render.html import render_html
+from otterize_pcap.render.page_origin import Origin
 from otterize_pcap.render.picture import picture_of_graph
 from tests.page_pictures import DIFF, SMALL, large
 from tests.page_views import Page
@@ -197,9 +198,10 @@ def test_the_page_works_where_a_worker_is_refused(page: Page, tmp_path: Path) ->
 
 def test_a_large_page_is_small_and_draws_namespaces_first(page: Page) -> None:
     """300 workloads and 3,000 calls: at most 2.5 MB, and twelve boxes to begin with."""
-    picture = picture_of_graph(large())
-    assert len(render_html(picture).encode()) <= 2_500_000
-    page.show(picture)
+    graph = large()
+    picture = picture_of_graph(graph)
+    assert len(render_html(picture, origins=[Origin(graph)]).encode()) <= 2_500_000
+    page.show(picture, origins=(Origin(graph),))
     assert page.boxes() == sorted(f"team-{i}" for i in range(12))
     assert page.search("svc-150") == "24 of 3 000 calls".replace(" 000", "\u202f000")
     assert "svc-150.team-6" in page.boxes()

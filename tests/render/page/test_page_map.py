@@ -3,8 +3,9 @@
 import pytest
 
 from otterize_pcap.graph.service_graph import Call, ServiceGraph, Workload, call_order
+from otterize_pcap.render.page_origin import Origin
 from otterize_pcap.render.picture import picture_of_graph
-from tests.page_pictures import THREE
+from tests.page_pictures import GRAPH_OF_THREE, THREE
 from tests.page_views import Page
 
 CLOSED = ["data", "outside the cluster", "shop", "web"]
@@ -116,7 +117,13 @@ def test_groupings(page: Page) -> None:
     picture = picture_of_graph(ServiceGraph(tuple(sorted(calls, key=call_order))))
     page.show(picture, "#ns=")
     options = page.names("#by option")
-    assert options == ["namespace", "first word of the namespace", "kind", "label", "nothing"]
+    assert options == [
+        "namespace",
+        "first word of the namespace",
+        "kind",
+        "label of clients",
+        "nothing",
+    ]
     groups = {
         "namespace": ["team-x", "team-y", "web"],
         "prefix": ["team", "web"],
@@ -126,6 +133,44 @@ def test_groupings(page: Page) -> None:
     for by, expected in groups.items():
         page.show(picture, f"#by={by}&ns=")
         assert page.boxes() == expected
+
+
+def test_grouping_by_a_label(page: Page) -> None:
+    """Any label that puts workloads together: of pods, by all values that these have."""
+    origins = (Origin(GRAPH_OF_THREE),)
+    page.show(THREE, "#ns=", origins=origins)
+    options = page.names("#by option")
+    assert options == ["namespace", "tier", "team", "nothing"]
+    page.show(THREE, "#by=label%3Ateam&ns=", origins=origins)
+    assert page.boxes() == ["none named", "outside the cluster", "payments", "payments, search"]
+    assert page.run("return document.getElementById('by').value") == "label:team"
+    assert page.search("label:team=search -> label:team=search") == "14 of 39 calls"
+    assert page.search("label:team=payments -ns:data") == "25 of 39 calls"
+    page.show(THREE, "#at=web-03.web", origins=origins)
+    assert "team\npayments\ntier\nback" in page.text("#panel-body")
+
+
+@pytest.mark.parametrize(
+    ("word", "boxes"),
+    [
+        pytest.param("tier", ["back", "none named", "outside the cluster"], id="label"),
+        pytest.param("kind", ["Deployment", "outside the cluster"], id="kind"),
+        pytest.param("none", ["all workloads", "outside the cluster"], id="nothing"),
+        pytest.param(
+            "missing", ["data", "outside the cluster", "shop", "web"], id="label of nobody"
+        ),
+        pytest.param("", ["data", "outside the cluster", "shop", "web"], id="not asked for"),
+    ],
+)
+def test_a_page_opens_on_the_grouping_asked_for(page: Page, word: str, boxes: list[str]) -> None:
+    """Another one is a link away, and the one asked for needs no word in the address."""
+    page.show(THREE, "#ns=", origins=(Origin(GRAPH_OF_THREE),), group_by=word)
+    assert page.boxes() == boxes
+    page.run("go({ by: 'namespace' })")
+    page.settle()
+    assert page.run("return [...new Set(presentPicture.groups.map((one) => one.title))]") == [
+        *("data", "shop", "web", "outside the cluster")
+    ]
 
 
 def test_more_than_eight_namespaces_are_told_apart(page: Page) -> None:

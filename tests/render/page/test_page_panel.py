@@ -53,6 +53,18 @@ def test_evidence_of_a_call(page: Page) -> None:
         assert said in text
 
 
+def test_pods_behind_a_call(page: Page) -> None:
+    """The first five of each side and how many more there are; none where none is known."""
+    page.show(THREE)
+    choose_call(page, "shop-00.shop", "data-00.data")
+    text = page.text("#panel-body")
+    named = ", ".join(f"shop-00-5d4f8c7b9-0000{index}" for index in range(5))
+    assert f"client pods\n{named} and 2 more\n" in text
+    assert "server pods\ndata-00-5d4f8c7b9-00000\n" in text
+    choose_call(page, "web-00.web", "shop-00.shop")
+    assert "pods" not in page.text("#panel-body")
+
+
 def lines_to_copy(page: Page) -> dict[str, str]:
     """What the panel offers to copy."""
     script = """
