@@ -5,10 +5,12 @@ A suffix that no form has, such as `.txt`, says nothing.
 
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import TypeVar
 
 from otterize_pcap.cli.usage_errors import shown
 from otterize_pcap.errors import UsageError
+from otterize_pcap.files.opening import path_text
 
 Form = TypeVar("Form", bound=StrEnum)
 
@@ -44,6 +46,8 @@ WRITTEN_BY = {
 }
 # Pictures that others make of ours.
 RASTER = frozenset((".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf", ".ps"))
+# What librsvg makes of SVG; Graphviz makes all of these of DOT.
+BY_RSVG = frozenset(("png", "pdf", "ps"))
 BY_SUFFIX = "{}, or as the suffix of -o says"
 """What help says of a form's default."""
 # Forms, and what people of `kubectl` give to -o.
@@ -101,8 +105,11 @@ def refuse_form_word(output: Path | None, forms: list[str]) -> None:
 
 
 def _raster(output: Path, suffix: str) -> str:
-    kind = suffix.lstrip(".")
+    kind, target = suffix.lstrip("."), quote(path_text(output))
+    ways = [f"otterize graph CAPTURE | dot -T{kind} -o {target}"]
+    if kind in BY_RSVG:
+        ways.insert(0, f"otterize graph CAPTURE --format svg | rsvg-convert -f {kind} -o {target}")
     return (
-        f"-o {shown(output)}: pictures are written as SVG or DOT; Graphviz makes {kind} of them: "
-        f"otterize graph CAPTURE | dot -T{kind} -o {shown(output)}"
+        f"-o {shown(output)}: pictures are written as SVG or DOT, of which others make {kind}: "
+        f"{', or '.join(ways)}"
     )

@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -444,3 +446,38 @@ def test_grouping_is_for_pages(otterize: Otterize) -> None:
     done = otterize("graph", FIXTURES / "two-namespaces", "--group-by", "team")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "otterize: --group-by team is for html, and this is dot; drop it\n"
+
+
+MAGICS = {
+    "png": b"\x89PNG",
+    "pdf": b"%PDF",
+    "ps": b"%!PS",
+    "jpg": b"\xff\xd8\xff",
+    "gif": b"GIF8",
+    "webp": b"RIFF",
+}
+
+
+@pytest.mark.parametrize("kind", MAGICS)
+def test_lines_for_other_pictures_work_as_pasted(
+    kind: str, otterize: Otterize, tmp_path: Path
+) -> None:
+    """What `-o x.png` says can be pasted into a shell, and makes such a file."""
+    refused = otterize("graph", FIXTURES / "two-namespaces", "-o", tmp_path / f"my calls.{kind}")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    lines = refused.stderr.split(f"others make {kind}: ")[1].strip().split(", or ")
+    assert len(lines) == (2 if kind in ("png", "pdf", "ps") else 1)
+    tools = {"rsvg-convert", "dot"} & set(" ".join(lines).split())
+    if missing := sorted(tool for tool in tools if shutil.which(tool) is None):
+        pytest.skip(f"{', '.join(missing)} is not installed")
+    for line in lines:
+        command = line.replace("otterize graph CAPTURE", '"$PYTHON" -m otterize_pcap graph "$FROM"')
+        environment = {
+            **os.environ,
+            "PYTHON": sys.executable,
+            "FROM": str(FIXTURES / "two-namespaces"),
+        }
+        subprocess.run(["sh", "-c", command], check=True, env=environment, stderr=subprocess.PIPE)
+        made = tmp_path / f"my calls.{kind}"
+        assert made.read_bytes().startswith(MAGICS[kind])
+        made.unlink()
