@@ -19,9 +19,9 @@ from otterize_pcap.snapshot.snapshot import Snapshot
 
 
 def complete_namespace(ctx: Any, incomplete: str) -> list[str]:  # noqa: ANN401 - the parser's
-    """Namespaces of the capture, the last entry of a list."""
+    """Namespaces of the capture, the last entry of a list, which has no other twice."""
     before, comma, begun = incomplete.rpartition(",")
-    names = {pod.namespace for pod in _pods(ctx)}
+    names = {pod.namespace for pod in _pods(ctx)} - {*before.split(",")}
     return [f"{before}{comma}{name}" for name in _beginning(names, begun)]
 
 

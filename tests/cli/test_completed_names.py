@@ -44,6 +44,7 @@ def completed(line: str, directory: Path) -> list[str]:
 CHECKS = [
     ("otterize intents list -n ", ["shop", "tutorial"]),
     ("otterize intents list -n shop,t", ["shop,tutorial"]),
+    ("otterize intents list -n shop,", ["shop,tutorial"]),
     ("otterize check --exclude-namespaces s", ["shop"]),
     ("otterize intents list --server k", ["kafka.shop"]),
     ("otterize explain c", ["checkout", "checkout.shop", "client", "client.tutorial"]),
