@@ -123,7 +123,7 @@ cdef class Components:
 
     def join(
         self, list offsets, list began, list ranks, list sightings, snapshot, bytes secret, ranges,
-        borders=None,
+        borders=None, within=None,
     ):
         """Find what belongs together.
 
@@ -136,6 +136,7 @@ cdef class Components:
             secret: At least 40 bytes that whoever wrote the capture does not know.
             ranges: The ephemeral ports that nodes saved, by address.
             borders: See `grouped.GroupedConnections`.
+            within: The same, (first ns, last ns).
         """
         self.secret = int.from_bytes(secret[32:40], "little")
         self.answers = Answers(snapshot, secret, borders)
@@ -148,7 +149,7 @@ cdef class Components:
         self.known = KnownEnds(self.index, self.answers, self.times, self.limits, ranges)
         self.shape = ShapeWriter(
             self.pieces, self.answers, self.known, self.isns, self.limits)
-        self.groups = Groups(self.answers, self.secret)
+        self.groups = Groups(self.answers, self.secret, within)
 
     def count(self, judge, bint list_them=False):
         """Ask for a verdict on every shape, and count all connections into groups.

@@ -35,6 +35,9 @@ cdef struct CGroup:
 cdef class Groups:
     cdef Answers answers
     cdef object snapshot
+    cdef bint has_window
+    cdef int64_t start_ns
+    cdef int64_t end_ns
     cdef Keys sides
     cdef Keys stands_by_key
     cdef Keys groups_by_key
@@ -49,6 +52,7 @@ cdef class Groups:
         self, const CJudged *judged, int protocol, const CEnd *ends, const uint32_t *numbers,
         const CTotals *totals
     ) except? 0xFFFFFFFF
+    cdef uint32_t _when(self, const CTotals *totals) noexcept nogil
     cdef void count(self, uint32_t group, const CTotals *totals) noexcept nogil
     cdef uint32_t _side(
         self, const uint32_t *key, uint32_t words, uint32_t first

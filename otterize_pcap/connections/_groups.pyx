@@ -6,6 +6,7 @@ A *side* is the addresses of the clients, or the endpoints of the servers, of co
 there can change; between two changes a side *stands*, and each of its connections resolves alike.
 Single clients of whom nothing is known are one side as far as they resolve alike, and so are single
 servers at one port: else a flood from or to a million addresses is a million groups (16 s and 1.8 GB).
+Where a time is asked for, those before it, within and after are groups of their own.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -18,12 +19,19 @@ cdef enum:
     UNKNOWN_CLIENTS = 2
     UNKNOWN_SERVERS = 3
 
+cdef enum:
+    WITHIN = 0
+    BEFORE = 1
+    AFTER = 2
+
 
 cdef class Groups:
-    """The groups of one capture; the arguments are those of `Answers`."""
+    """The groups of one capture; the arguments are those of `Answers` and of `Components.join`."""
 
-    def __cinit__(self, Answers answers, uint64_t secret):
+    def __cinit__(self, Answers answers, uint64_t secret, within):
         self.answers = answers
+        self.has_window = within is not None
+        self.start_ns, self.end_ns = within or (0, 0)
         self.snapshot = answers.snapshot
         self.sides, self.stands_by_key = Keys(secret), Keys(secret)
         self.groups_by_key = Keys(secret)
@@ -46,7 +54,7 @@ cdef class Groups:
     ) except? 0xFFFFFFFF:
         """The group of a connection, a new one where it is the first."""
         cdef uint32_t key[2 * MAX_ENDS + 2]
-        cdef uint32_t group[3]
+        cdef uint32_t group[4]
         cdef uint32_t before, number
         cdef CGroup *groups
         cdef int place
@@ -70,6 +78,7 @@ cdef class Groups:
         group[2] = self._stand(
             self._side(key, 2 + 2 * judged.servers, first), &totals.sent[SERVERS])
         group[0] = judged.class_
+        group[3] = self._when(totals) if self.has_window else WITHIN
         before = self.groups_by_key.count
         number = self.groups_by_key.number_of(<uint8_t *>group, sizeof(group))
         if number == before:
@@ -81,6 +90,12 @@ cdef class Groups:
                 self.groups, self.group_room = groups, 2 * self.group_room + 256
             memset(&self.groups[number], 0, sizeof(CGroup))
         return number
+
+    cdef uint32_t _when(self, const CTotals *totals) noexcept nogil:
+        """Where a connection lies, of which all or none of a group's touch the window."""
+        if totals.last_ns < self.start_ns:
+            return BEFORE
+        return AFTER if totals.first_ns > self.end_ns else WITHIN
 
     cdef void count(self, uint32_t number, const CTotals *totals) noexcept nogil:
         """Add one connection to its group."""

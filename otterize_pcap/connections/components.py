@@ -145,6 +145,7 @@ class Components:
         secret: bytes,
         ranges: Ranges,
         borders: Sequence[bytes] | None = None,
+        within: tuple[int, int] | None = None,
     ) -> None:
         """Find what belongs together.
 
@@ -157,6 +158,7 @@ class Components:
             secret: For the compiled part's hashes.
             ranges: The ephemeral ports that nodes saved, by address.
             borders: See `grouped.GroupedConnections`.
+            within: The same, (first ns, last ns).
         """
         del secret
         self._answers = SnapshotAnswers(snapshot, borders)
@@ -174,7 +176,7 @@ class Components:
         self._unite_by_services()
         self._known = KnownEnds(self._index, self._answers, times, ranges)
         self._writer = ShapeWriter(self._index, self._answers, self._known)
-        self._groups = Groups(self._answers)
+        self._groups = Groups(self._answers, within)
 
     def _unite_by_services(self) -> None:
         """Unite each 5-tuple of a Service with those of its client and what it leads to.

@@ -4,6 +4,7 @@ A *side* is the addresses of the clients, or the endpoints of the servers, of co
 there can change; between two changes a side *stands*, and each of its connections resolves alike.
 Single clients of whom nothing is known are one side as far as they resolve alike, and so are single
 servers at one port.
+Where a time is asked for, those before it, within and after are groups of their own.
 """
 
 from bisect import bisect_right
@@ -18,6 +19,8 @@ from otterize_pcap.connections.pieces import Piece
 from otterize_pcap.connections.snapshot_answers import SnapshotAnswers
 from otterize_pcap.connections.verdicts import Judged
 from otterize_pcap.table.rows import Endpoint
+
+WITHIN, BEFORE, AFTER = range(3)
 
 Side = tuple[tuple[bytes, ...], int, tuple[Endpoint, ...]]
 """Addresses of clients, protocol, endpoints of servers; one of the two is empty."""
@@ -52,16 +55,17 @@ class CountedGroup:
 
 
 class Groups:
-    """The groups of one capture."""
+    """The groups of one capture; the arguments are those of `Components.join`."""
 
-    def __init__(self, answers: SnapshotAnswers) -> None:
+    def __init__(self, answers: SnapshotAnswers, within: tuple[int, int] | None) -> None:
         self._answers = answers
+        self._within = within
         self._sides: list[tuple[Side, bool]] = []
         self._side_numbers: dict[Side | tuple[int, int, int | None], int] = {}
         self._changes: list[Sequence[int]] = []
         self._stands: dict[tuple[int, int, int], tuple[int, int]] = {}
         self._stand_numbers: dict[tuple[int, int, int], int] = {}
-        self._numbers: dict[tuple[int, int, int], int] = {}
+        self._numbers: dict[tuple[int, int, int, int], int] = {}
         self._groups: list[CountedGroup] = []
 
     def group_of(self, judged: Judged, piece: Piece, totals: Totals) -> int:
@@ -76,12 +80,22 @@ class Groups:
                 self._side(server, self._range_of([address for address, _ in server[2]])),
                 totals.sent[1],
             ),
+            self._when(totals),
         )
         number = self._numbers.setdefault(key, len(self._groups))
         if number == len(self._groups):
             times = (totals.first_ns, totals.last_ns)
             self._groups.append(CountedGroup(*times, _evidence(totals), 0, [0, 0], [0, 0]))
         return number
+
+    def _when(self, totals: Totals) -> int:
+        """Where a connection lies, of which all or none of a group's touch the window."""
+        if self._within is None:
+            return WITHIN
+        start_ns, end_ns = self._within
+        if totals.last_ns < start_ns:
+            return BEFORE
+        return AFTER if totals.first_ns > end_ns else WITHIN
 
     def count(self, number: int, totals: Totals) -> None:
         """Add one connection to its group."""
@@ -136,7 +150,7 @@ class Groups:
         """For each group what `Components.counted` says."""
         return [
             (
-                *key,
+                *key[:3],
                 group.connections,
                 tuple(group.packets),
                 tuple(group.bytes),

@@ -30,6 +30,7 @@ from otterize_pcap.connections.shapes import LIMITS, EndFact
 from otterize_pcap.connections.sightings import Sighting, sightings_of
 from otterize_pcap.connections.stands import AT_ADDRESSES, EVERY, ConnectionGroup, Stand
 from otterize_pcap.connections.verdicts import Verdicts
+from otterize_pcap.intervals import Interval
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table, new_table
@@ -58,6 +59,7 @@ class GroupedConnections:
         ranges: The ephemeral ports that nodes saved, by address (S35).
         borders: Addresses, in order, such that clients of whom the snapshot knows nothing resolve
             alike where no border lies between them: they are grouped. None where none are.
+        within: A time of which all or none of the connections of each group touch; None for any.
     """
 
     def __init__(  # noqa: PLR0913 - what may be known of a capture, by name
@@ -71,10 +73,12 @@ class GroupedConnections:
         listed: bool = False,
         ranges: Ranges | None = None,
         borders: Sequence[bytes] | None = None,
+        within: Interval | None = None,
     ) -> None:
         self._snapshot: CapturedSnapshot = snapshot
         self._ranges = ranges or {}
         self._borders = borders
+        self._within = within
         self._listed = listed
         self._components = _components_of([each.table for each in recordings], believed)
         shows = self._components.shows
@@ -133,6 +137,7 @@ class GroupedConnections:
             os.urandom(SECRET_BYTES),
             self._ranges,
             self._borders,
+            None if self._within is None else (self._within.start_ns, self._within.end_ns),
         )
         self._components.count(self._verdicts.judge, self._listed)
 

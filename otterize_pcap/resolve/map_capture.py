@@ -85,6 +85,7 @@ class MappedCapture:
             self._lookup.believes,
             ranges=self._lookup.port_ranges(),
             borders=self._lookup.borders(),
+            within=within,
         )
         self.offsets: Mapping[str, int] = self._found.offsets
         self.resolver = self._lookup.resolver(self._found.other_readings)
@@ -105,14 +106,7 @@ class MappedCapture:
     @cached_property
     def odd(self) -> list[Resolution]:
         """What becomes of each connection that is in no group, within the time asked for."""
-        within = self.inclusion.within
-        if within is None:
-            return self._judged_odd
-        return [
-            each
-            for each in (*self._judged_odd, *self._each(self._straddles))
-            if within.touches(each.connection.first_ns, each.connection.last_ns, 0)
-        ]
+        return list(filter(self._is_within, self._judged_odd))
 
     @cached_property
     def _judged(self) -> list[GroupResolution]:
@@ -122,22 +116,10 @@ class MappedCapture:
     def _judged_odd(self) -> list[Resolution]:
         return [*(self._answers.judge(each) for each in self._of_odd), *self._of_logs]
 
-    def _is_within(self, resolution: GroupResolution) -> bool:
-        """Whether all of a group's connections lie within the time asked for."""
+    def _is_within(self, resolution: Resolution | GroupResolution) -> bool:
+        """Whether a connection touches the time asked for; of a group all do, or none."""
         within, seen = self.inclusion.within, resolution.connection
-        return within is None or within.covers(seen.first_ns, seen.last_ns, 0)
-
-    def _straddles(self, resolution: GroupResolution) -> bool:
-        """Whether some of a group's connections may lie within the time asked for, and others not.
-
-        Some of them have to be looked at one by one, which sums do not allow.
-        """
-        within, seen = self.inclusion.within, resolution.connection
-        return (
-            within is not None
-            and within.touches(seen.first_ns, seen.last_ns, 0)
-            and not self._is_within(resolution)
-        )
+        return within is None or within.touches(seen.first_ns, seen.last_ns, 0)
 
     @cached_property
     def _of_groups(self) -> list[GroupResolution]:
@@ -337,7 +319,7 @@ class MappedCapture:
         def is_single(resolution: GroupResolution) -> bool:
             # A name belongs to a single connection, so that none can stand for others.
             by_name = self._goes_by_names and _is_outside(resolution)
-            return by_name or may_be_called(resolution) or self._straddles(resolution)
+            return by_name or may_be_called(resolution)
 
         groups = [resolution for resolution in self._judged if not is_single(resolution)]
         return [*self._judged_odd, *groups, *self._each(is_single)]
