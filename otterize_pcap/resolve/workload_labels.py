@@ -25,8 +25,7 @@ def labels_of_workloads(
     namespaces = {workload.namespace for workload in shown}
     found: dict[Workload, dict[str, set[str]]] = {one: defaultdict(set) for one in shown}
     for pod in snapshot.pods:
-        workload = identities.of(pod).workload if pod.namespace in namespaces else None
-        if workload in shown:
+        if pod.namespace in namespaces and (workload := identities.of(pod).workload) in found:
             for key, value in _lasting(pod.labels):
                 found[workload][key].add(value)
     for workload, labels in found.items():
