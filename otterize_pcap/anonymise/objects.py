@@ -210,6 +210,7 @@ TREATMENTS: Mapping[type, Mapping[str, Treatment]] = {
     objects.PodSpec: {
         "nodeName": _name,
         "hostNetwork": _as_is,
+        "serviceAccountName": _name,
         "containers": _parts,
         "initContainers": _parts,
     },

@@ -12,7 +12,7 @@ from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.left_out import unseen_lines
 from otterize_pcap.cli.options import Captures, Output, selects
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
-from otterize_pcap.cli.policy_input import read_policy_paths
+from otterize_pcap.cli.policy_input import naming_rules, read_policy_paths
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import complain, emit, notice
 from otterize_pcap.explain.asked_pair import Question, asked_services, is_between
@@ -21,7 +21,7 @@ from otterize_pcap.explain.explanation import Explanation
 from otterize_pcap.explain.merge_explanations import merge_explanations
 from otterize_pcap.files.object_path import named_path
 from otterize_pcap.graph.filters import filter_graph
-from otterize_pcap.policies.network_policy import NetworkPolicy
+from otterize_pcap.policies.action_rule import AnyPolicy
 from otterize_pcap.render.explain_text import render_explanation, render_explanation_json
 from otterize_pcap.resolve.capture import Capture
 from otterize_pcap.resolve.capture_lookup import identities_under
@@ -117,7 +117,7 @@ def _explain(
     question: Question,
     capture: Capture,
     selection: Selection,
-    policies: tuple[NetworkPolicy, ...] | None,
+    policies: tuple[AnyPolicy, ...] | None,
 ) -> Explanation:
     mapped = map_capture(capture, selection.rules)
     explanation = explain(question, mapped)
@@ -125,7 +125,9 @@ def _explain(
         # What judges by policies is imported where there are some.
         from otterize_pcap.explain.explain_policies import explain_policies  # noqa: PLC0415
 
-        explanation = replace(explanation, policies=explain_policies(question, mapped, policies))
+        rules = naming_rules(selection.rules, policies)
+        named = mapped if rules == selection.rules else map_capture(capture, rules)
+        explanation = replace(explanation, policies=explain_policies(question, named, policies))
     shown = filter_graph(mapped.graph, selection.wanted).calls
     if explanation.is_edge and not is_between(question, mapped, shown):
         hint = "the options given filter it out"

@@ -25,6 +25,7 @@ from otterize_pcap.cli.output_form import chosen_form
 from otterize_pcap.cli.policy_input import (
     in_order,
     is_capture,
+    naming_rules,
     read_policy_paths,
     recorded_policies,
     with_recorded,
@@ -37,9 +38,10 @@ from otterize_pcap.counted import counted
 from otterize_pcap.errors import UsageError
 from otterize_pcap.files.object_path import named_path
 from otterize_pcap.graph.service_graph import ServiceGraph
+from otterize_pcap.policies.action_rule import AnyPolicy
 from otterize_pcap.policies.check_policies import CheckScope, PolicyCheck, check_policies
-from otterize_pcap.policies.network_policy import NetworkPolicy
 from otterize_pcap.policies.policy_findings import policy_findings
+from otterize_pcap.policies.policy_rules import name_of
 from otterize_pcap.render.netpol_json import render_policy_check_json
 from otterize_pcap.render.netpol_text import render_policy_check
 from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
@@ -106,12 +108,13 @@ def check_network_policies(  # noqa: PLR0913 - one parameter an option, all pass
     files = [path for path in paths or () if path not in captures]
     read = read_policy_paths(files, policy_namespace, reporting)
     opened = open_captures(captures or None, selection.snapshots, selection.reading)
-    mapped = [map_capture(capture, selection.by_makers.rules) for capture in opened]
+    rules = naming_rules(selection.by_makers.rules, read.policies)
+    mapped = [map_capture(capture, rules) for capture in opened]
     policies = _policies(read.policies, mapped[-1].snapshot, reporting, recorded or not files)
     check, remarks = check_policies(
         policies, mapped, scope, attempts=selection.rules.inclusion.attempts
     )
-    of_files = [each for each in read.remarks if scope.has_namespace(each.policy.namespace)]
+    of_files = [each for each in read.remarks if scope.has_policy(each.policy)]
     remarks = in_order((*of_files, *remarks))
     coverage = merge_coverages([each.coverage for each in mapped])
     observed = ServiceGraph((), coverage)
@@ -158,14 +161,14 @@ def _scope(selection: Selection) -> CheckScope:
 
 
 def _policies(
-    given: tuple[NetworkPolicy, ...], snapshot: Snapshot, reporting: Reporting, add_recorded: bool
-) -> tuple[NetworkPolicy, ...]:
+    given: tuple[AnyPolicy, ...], snapshot: Snapshot, reporting: Reporting, add_recorded: bool
+) -> tuple[AnyPolicy, ...]:
     """The policies to check: those that were given, those that were recorded, or both."""
     recorded = recorded_policies(snapshot)
     if add_recorded:
         return with_recorded(given, recorded)
-    names = {(each.namespace, each.name) for each in given}
-    more = sum((each.namespace, each.name) not in names for each in recorded)
+    names = set(map(name_of, given))
+    more = sum(name_of(each) not in names for each in recorded)
     if more and not reporting.quiet:
         what = counted(more, "other policy", "other policies")
         notice(f"note: the snapshot holds {what}; --recorded adds what it holds")
@@ -173,7 +176,7 @@ def _policies(
 
 
 def _vacuous(
-    policies: tuple[NetworkPolicy, ...],
+    policies: tuple[AnyPolicy, ...],
     check: PolicyCheck,
     captures: list[MappedCapture],
     observed: ServiceGraph,

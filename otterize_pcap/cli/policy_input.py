@@ -1,6 +1,7 @@
 """From paths to policies and captures: which of a command's arguments are which."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from otterize_pcap.cli.document_input import document_files, holds_traffic, listed_kinds
@@ -11,11 +12,13 @@ from otterize_pcap.errors import PolicyError
 from otterize_pcap.files.opening import STDIN, path_text, require
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.intents.sort_files import NOT_PARSED
+from otterize_pcap.policies.action_rule import AnyPolicy, goes_by_names
 from otterize_pcap.policies.network_policy import NetworkPolicy
 from otterize_pcap.policies.policy_of_item import policy_of
-from otterize_pcap.policies.policy_rules import Remark
+from otterize_pcap.policies.policy_rules import Remark, name_of
 from otterize_pcap.policies.read_policies import PolicySet, read_policies
 from otterize_pcap.policies.validate import problems_of
+from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.snapshot.objects import DEFAULT_NAMESPACE
 from otterize_pcap.snapshot.snapshot import Snapshot
 
@@ -65,6 +68,13 @@ def _say(found: PolicySet, namespace: str) -> None:
         notice(f"note: {what} without a namespace: taken for {namespace}'s (--policy-namespace)")
 
 
+def naming_rules(rules: Rules, policies: Iterable[AnyPolicy]) -> Rules:
+    """The rules of mapping, with names for what is outside where policies go by these."""
+    if not goes_by_names(policies):
+        return rules
+    return replace(rules, inclusion=replace(rules.inclusion, internet=True))
+
+
 def recorded_policies(snapshot: Snapshot) -> tuple[NetworkPolicy, ...]:
     """The policies that a snapshot holds, without those that no API server takes."""
     return tuple(
@@ -75,12 +85,13 @@ def recorded_policies(snapshot: Snapshot) -> tuple[NetworkPolicy, ...]:
 
 
 def with_recorded(
-    policies: Iterable[NetworkPolicy], recorded: Iterable[NetworkPolicy]
-) -> tuple[NetworkPolicy, ...]:
+    policies: Iterable[AnyPolicy], recorded: Iterable[AnyPolicy]
+) -> tuple[AnyPolicy, ...]:
     """Recorded policies once others are applied: one of the same name takes its place."""
-    found = {(each.namespace, each.name): each for each in recorded}
-    found |= {(each.namespace, each.name): each for each in policies}
-    return tuple(found[key] for key in sorted(found))
+    given = tuple(policies)
+    names = {name_of(each) for each in given}
+    kept = (each for each in recorded if name_of(each) not in names)
+    return tuple(sorted((*kept, *given), key=name_of))
 
 
 def in_order(remarks: Iterable[Remark]) -> tuple[Remark, ...]:

@@ -6,12 +6,14 @@ from otterize_pcap.explain.asked_names import AskedName
 from otterize_pcap.explain.asked_pair import AskedPair, Question
 from otterize_pcap.explain.explanation import ExplainedRule, ExplainedSide, ExplainedVerdict
 from otterize_pcap.graph.service_graph import ATTEMPTED, Evidence
-from otterize_pcap.policies.evaluate import Evaluator, Side
+from otterize_pcap.policies.action_rule import AnyPolicy, rules_of_policy
+from otterize_pcap.policies.evaluate import Evaluator
 from otterize_pcap.policies.flow_ends import ApiServerEnd, FlowEnd, OutsideEnd, PodEnd, ServiceEnd
 from otterize_pcap.policies.judged_calls import workloads_of
-from otterize_pcap.policies.network_policy import NetworkPolicy
+from otterize_pcap.policies.judgement import Side
 from otterize_pcap.policies.pod_flows import PodFlow, pod_flows
-from otterize_pcap.policies.rule_text import name_of, part_text
+from otterize_pcap.policies.policy_rules import name_of
+from otterize_pcap.policies.rule_text import part_text
 from otterize_pcap.policies.usage import RulePart
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.resolve.resolution import API_SERVER
@@ -21,7 +23,7 @@ NOBODY = Evidence("", 0, 0, "")
 
 
 def explain_policies(
-    question: Question, mapped: MappedCapture, policies: Sequence[NetworkPolicy]
+    question: Question, mapped: MappedCapture, policies: Sequence[AnyPolicy]
 ) -> tuple[ExplainedVerdict, ...]:
     """The verdict on each kind of flow between the two; of those that were observed, if any were.
 
@@ -97,6 +99,7 @@ def _verdict(flow: PodFlow, evaluator: Evaluator, *, observed: bool) -> Explaine
 
 def _side(side: Side) -> ExplainedSide:
     allowing = {(id(each.policy), each.rule) for each in side.allowing}
+    denying = {(id(each.policy), each.rule) for each in side.denying}
     return ExplainedSide(
         direction=side.direction,
         pod=f"{side.pod.namespace}/{side.pod.name}",
@@ -110,8 +113,9 @@ def _side(side: Side) -> ExplainedSide:
                 line=None if rule.place is None else rule.place.line,
                 text=part_text(RulePart(policy, side.direction, number)),
                 allows=(id(policy), number) in allowing,
+                denies=(id(policy), number) in denying,
             )
             for policy in side.policies
-            for number, rule in enumerate(policy.rules(side.direction))
+            for number, rule in enumerate(rules_of_policy(policy, side.direction))
         ),
     )

@@ -91,13 +91,17 @@ class ExplainedLookup:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedRule:
-    """A rule of a policy that isolates a pod, where it is, and whether it allows the call."""
+    """A rule of a policy that selects a pod, where it is, and whether it means the call.
+
+    Then it `allows` it, or `denies` it.
+    """
 
     policy: str
     file: str | None
     line: int | None
     text: str
     allows: bool
+    denies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

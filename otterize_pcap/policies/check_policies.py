@@ -12,14 +12,16 @@ from otterize_pcap.compare.coverage_gaps import Gap, coverage_gaps
 from otterize_pcap.counted import counted
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.policies.action_rule import AnyPolicy, CiliumPolicy
 from otterize_pcap.policies.dns_needs import DnsQuestions
-from otterize_pcap.policies.evaluate import Evaluator, Judgement, Outcome, Side
+from otterize_pcap.policies.evaluate import Evaluator
 from otterize_pcap.policies.flow_ends import NodeEnd
 from otterize_pcap.policies.judged_calls import JudgedCall, judged_calls, workloads_of
+from otterize_pcap.policies.judgement import Judgement, Outcome, Side
 from otterize_pcap.policies.mistakes import find_mistakes
-from otterize_pcap.policies.network_policy import INGRESS, NetworkPolicy
+from otterize_pcap.policies.network_policy import INGRESS
 from otterize_pcap.policies.pod_flows import PodFlow, PodFlows, UndecidedFlow, pod_flows
-from otterize_pcap.policies.policy_rules import Remark
+from otterize_pcap.policies.policy_rules import PolicyName, Remark
 from otterize_pcap.policies.shortfalls import Shortfalls
 from otterize_pcap.policies.suggest import Suggestions
 from otterize_pcap.policies.usage import RulePart, Usage
@@ -61,9 +63,14 @@ class PolicyCheck:
     allowed: tuple[JudgedCall, ...] = ()
     undecided: tuple[tuple[Fate, int], ...] = ()
     unused: tuple[UnusedPart, ...] = ()
-    selecting_nothing: tuple[NetworkPolicy, ...] = ()
+    selecting_nothing: tuple[AnyPolicy, ...] = ()
     not_selected: tuple[NotSelected, ...] = ()
     judged: int = 0
+
+    @property
+    def filtered(self) -> tuple[JudgedCall, ...]:
+        """Allowed calls of which rules of layer 7 may deny some."""
+        return tuple(call for call in self.allowed if call.judgement.is_filtered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,10 @@ class CheckScope:
     def has_workload(self, workload: Workload) -> bool:
         """Whether a workload is asked for."""
         return self.has_namespace(workload.namespace) and not self._is_excluded(workload)
+
+    def has_policy(self, policy: AnyPolicy | PolicyName) -> bool:
+        """Whether a policy is asked for; those of the whole cluster are, always."""
+        return not policy.namespace or self.has_namespace(policy.namespace)
 
     def has_flow(self, flow: PodFlow) -> bool:
         """Whether a flow is asked for: one end is, and none is excluded."""
@@ -124,7 +135,7 @@ EVERYTHING = CheckScope()
 
 
 def check_policies(
-    policies: Sequence[NetworkPolicy],
+    policies: Sequence[AnyPolicy],
     captures: Sequence[MappedCapture],
     scope: CheckScope = EVERYTHING,
     *,
@@ -148,7 +159,7 @@ def check_policies(
     if scope != EVERYTHING:
         judged = [(flow, found) for flow, found in judged if scope.has_flow(flow)]
     calls = judged_calls(judged)
-    asked = [policy for policy in policies if scope.has_namespace(policy.namespace)]
+    asked = [policy for policy in policies if scope.has_policy(policy)]
     snapshots = [mapped.snapshot for mapped in captures]
     remarks = (
         *find_mistakes(asked, snapshots, seen.usage),
@@ -163,11 +174,17 @@ def check_policies(
         allowed=tuple(call for call in calls if call.outcome is Outcome.ALLOWED),
         undecided=_counted(seen.undecided),
         unused=tuple(_unused(asked, seen)),
-        selecting_nothing=tuple(each for each in asked if id(each) not in seen.selected),
+        selecting_nothing=tuple(
+            each for each in asked if id(each) not in seen.selected and not _is_for_nodes(each)
+        ),
         not_selected=_not_selected(policies, seen, scope),
         judged=sum(any(side.policies for side in found.sides) for _, found in judged),
     )
     return check, remarks
+
+
+def _is_for_nodes(policy: AnyPolicy) -> bool:
+    return isinstance(policy, CiliumPolicy) and policy.selector is None
 
 
 def _remedied(call: JudgedCall, suggestions: Suggestions) -> JudgedCall:
@@ -175,14 +192,18 @@ def _remedied(call: JudgedCall, suggestions: Suggestions) -> JudgedCall:
     denying: dict[str, list[tuple[PodFlow, Side]]] = defaultdict(list)
     for flow, judgement in call.parts:
         for side in judgement.sides:
-            if side.outcome is Outcome.DENIED:
+            if side.outcome is Outcome.DENIED and not side.denying:
                 denying[side.direction].append((flow, side))
-    rules = ((direction, suggestions.rule(found)) for direction, found in denying.items())
+    rules = (
+        (direction, rule)
+        for direction, found in denying.items()
+        for rule in suggestions.rules(found)
+    )
     return replace(call, remedies=tuple(rules))
 
 
 def _look(
-    policies: Sequence[NetworkPolicy], mapped: MappedCapture, flows: PodFlows, seen: _Seen
+    policies: Sequence[AnyPolicy], mapped: MappedCapture, flows: PodFlows, seen: _Seen
 ) -> None:
     """Judge all flows of a capture, and see whom policies select."""
     evaluator = Evaluator(policies, mapped.snapshot)
@@ -206,12 +227,15 @@ def _look(
     seen.usage.add_nodes(mapped.lookup.nodes)
     questions = DnsQuestions(mapped, flows.flows)
     asked: set[tuple[frozenset[int], str]] = set()
-    dns_isolated = any(evaluator.index.isolating(pod, INGRESS) for pod in questions.answering)
+    dns_isolated = not all(
+        evaluator.index.of_direction(pod, INGRESS).is_nobody for pod in questions.answering
+    )
     for pod in mapped.snapshot.pods:
         if pod.host_network:
             continue
         workload = mapped.identities.of(pod).workload
-        selecting = evaluator.index.selecting(pod)
+        found = evaluator.index.selecting(pod)
+        selecting = (*found.policies, *(policy for policy, _ in found.perhaps))
         # Whom DNS lets ask can depend on labels, of which two workloads need not have the same.
         asking = frozenset(map(id, selecting)), str(workload) if dns_isolated else ""
         if asking not in asked:
@@ -237,7 +261,7 @@ def _counted(undecided: Sequence[UndecidedFlow]) -> tuple[tuple[Fate, int], ...]
     return tuple(sorted(found.items()))
 
 
-def _unused(policies: Sequence[NetworkPolicy], seen: _Seen) -> Iterator[UnusedPart]:
+def _unused(policies: Sequence[AnyPolicy], seen: _Seen) -> Iterator[UnusedPart]:
     """What nothing used of policies that select a pod; of others that is said of them."""
     for policy in policies:
         if id(policy) not in seen.selected:
@@ -261,7 +285,7 @@ def _hidden(workloads: set[Workload], seen: _Seen) -> Iterator[str]:
 
 
 def _not_selected(
-    policies: Sequence[NetworkPolicy], seen: _Seen, scope: CheckScope
+    policies: Sequence[AnyPolicy], seen: _Seen, scope: CheckScope
 ) -> tuple[NotSelected, ...]:
     with_policies = {policy.namespace for policy in policies}
     found: Counter[tuple[str, Workload | None]] = Counter()

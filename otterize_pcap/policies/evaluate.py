@@ -3,98 +3,57 @@
 A pod that no policy selects for a direction lets everything pass that way; one that is selected,
 only what one of its policies allows. A call needs both: egress at its client's pod and ingress at
 its server's. What answers it needs nothing. Pods on their node's network are selected by none.
-Source: Kubernetes documentation, "Network Policies" ("The two sorts of pod isolation", "What you
-can't do with network policies": a pod's own node and a pod itself always reach it).
+Source: Kubernetes documentation, "Network Policies"; `pod_filter` has those of the single filter.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import replace
 
+from otterize_pcap.policies.action_rule import AdminPolicy, AnyPolicy, CiliumPolicy
 from otterize_pcap.policies.flow_ends import (
     ApiServerEnd,
     FlowEnd,
     NodeEnd,
+    OutsideEnd,
     PodEnd,
     ServiceEnd,
 )
-from otterize_pcap.policies.network_policy import EGRESS, INGRESS, NetworkPolicy, PolicyRule
-from otterize_pcap.policies.peers import (
-    Known,
-    NamespaceLabels,
-    alike,
-    port_matches,
+from otterize_pcap.policies.judgement import (
+    HOST_POLICY,
+    SOME_ADDRESSES,
+    SOME_BACKENDS,
+    SOME_PLACES,
+    Judgement,
+    Outcome,
+    Side,
 )
+from otterize_pcap.policies.network_policy import EGRESS, INGRESS
+from otterize_pcap.policies.peers import NamespaceLabels
+from otterize_pcap.policies.pod_filter import PodFilter
 from otterize_pcap.policies.pod_flows import PodFlow
 from otterize_pcap.policies.policy_index import PolicyIndex
-from otterize_pcap.policies.rule_peers import RulePeers
-from otterize_pcap.snapshot.snapshot import Pod, Snapshot
-
-
-class Outcome(StrEnum):
-    """What policies make of a flow; unknown where the snapshot does not say enough."""
-
-    ALLOWED = "allowed"
-    DENIED = "denied"
-    UNKNOWN = "unknown"
-
-
-ITSELF = "a pod always reaches itself"
-OWN_NODE = "what comes from a pod's own node is always allowed"
-PERHAPS_OWN_NODE = "it may have come from the pod's own node, which is always allowed"
-NOT_ISOLATED = "no policy selects the pod"
-NAMESPACE_UNKNOWN = "the snapshot does not have the labels of namespaces that a rule asks for"
-SOME_ADDRESSES = "rules allow some of the API server's addresses only"
-SOME_BACKENDS = "it depends on which of the Service's backends was reached"
-
-
-@dataclass(frozen=True, slots=True)
-class Allowing:
-    """A rule that allows a flow, by its number, and which of its peers and ports do."""
-
-    policy: NetworkPolicy
-    direction: str
-    rule: int
-    peers: tuple[int, ...]
-    ports: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """What one pod's filter makes of a flow.
-
-    `policies` are those that isolate the pod; none where nothing does. `allowing` are all rules
-    that allow the flow; `reason` says what else decided.
-    """
-
-    direction: str
-    pod: Pod
-    outcome: Outcome
-    policies: tuple[NetworkPolicy, ...] = ()
-    allowing: tuple[Allowing, ...] = ()
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What policies make of a flow; `sides` are the filters that it passes, the client's first.
-
-    Where one of several backends was reached, they are of all of them.
-    """
-
-    outcome: Outcome
-    sides: tuple[Side, ...]
-    reason: str = ""
+from otterize_pcap.policies.policy_rules import name_of
+from otterize_pcap.policies.rule_matcher import FilteredFlow, RuleMatcher
+from otterize_pcap.snapshot.snapshot import Snapshot
 
 
 class Evaluator:
     """Judges flows of one capture by policies."""
 
-    def __init__(self, policies: Iterable[NetworkPolicy], snapshot: Snapshot) -> None:
-        self.index = PolicyIndex(policies)
+    def __init__(self, policies: Iterable[AnyPolicy], snapshot: Snapshot) -> None:
+        policies = tuple(policies)
+        of_cilium = [each for each in policies if isinstance(each, CiliumPolicy)]
+        self._by_identity = bool(of_cilium)
+        self._of_nodes = tuple(each for each in of_cilium if each.selector is None)
         self.namespaces = NamespaceLabels(snapshot.namespaces)
+        self.index = PolicyIndex(policies, self.namespaces)
         self._nodes = snapshot.nodes
-        self._peers: dict[int, RulePeers] = {}
+        self._filter = PodFilter(
+            self.index,
+            RuleMatcher(snapshot, by_identity=self._by_identity),
+            snapshot.nodes,
+            has_admins=any(isinstance(each, AdminPolicy) for each in policies),
+        )
 
     def judge(self, flow: PodFlow) -> Judgement:
         """What becomes of a flow."""
@@ -102,8 +61,8 @@ class Evaluator:
         led_on = flow.destination is not flow.server and flow.destination != flow.server
         each = [
             self._judge_between(flow, source, flow.destination if led_on else server, server)
-            for server in _alternatives(flow.server)
-            for source in _alternatives(flow.source)
+            for server in self._alternatives(flow.server, flow.client)
+            for source in self._alternatives(flow.source, server)
         ]
         if len(each) == 1:
             return each[0]
@@ -117,88 +76,58 @@ class Evaluator:
         self, flow: PodFlow, source: FlowEnd, destination: FlowEnd, server: FlowEnd
     ) -> Judgement:
         sides: list[Side] = []
-        if isinstance(flow.client, PodEnd):
-            sides.append(self._side(EGRESS, flow.client, destination, flow.protocol, flow.port))
+        client = flow.client
+        if isinstance(client, PodEnd):
+            called = FilteredFlow(
+                EGRESS, client.pod, destination, destination, flow.protocol, flow.port
+            )
+            sides.append(self._filter.side(called))
         if isinstance(server, PodEnd):
-            sides.append(self._side(INGRESS, server, source, flow.protocol, flow.server_port))
+            comes = FilteredFlow(
+                INGRESS, server.pod, source, server, flow.protocol, flow.server_port
+            )
+            sides.append(self._filter.side(comes))
         outcomes = [side.outcome for side in sides]
         for outcome in (Outcome.DENIED, Outcome.UNKNOWN):
             if outcome in outcomes:
                 said = dict.fromkeys(side.reason for side in sides if side.outcome is outcome)
                 return Judgement(outcome, tuple(sides), "; ".join(filter(None, said)))
-        return Judgement(Outcome.ALLOWED, tuple(sides))
+        at_node = self._at_node(source, destination) if sides and self._of_nodes else ""
+        if at_node:
+            return Judgement(Outcome.UNKNOWN, tuple(sides), at_node)
+        said = dict.fromkeys(side.reason for side in sides if side.filtered_by)
+        return Judgement(Outcome.ALLOWED, tuple(sides), "; ".join(said))
 
-    def _side(self, direction: str, own: PodEnd, other: FlowEnd, protocol: str, port: int) -> Side:
-        pod = own.pod
-        policies = self.index.isolating(pod, direction)
-        if not policies:
-            return Side(direction, pod, Outcome.ALLOWED, reason=NOT_ISOLATED)
-        if isinstance(other, PodEnd) and other.pod is pod:
-            return Side(direction, pod, Outcome.ALLOWED, policies, reason=ITSELF)
-        from_node = self._is_own_node(pod, other) if direction == INGRESS else False
-        called = other if direction == EGRESS else own
-        allowing, unknown = self._allowing(policies, direction, other, called, protocol, port)
-        if from_node:
-            # A rule for it is used all the same: some networks ask for one.
-            return Side(direction, pod, Outcome.ALLOWED, policies, allowing, OWN_NODE)
-        if allowing:
-            return Side(direction, pod, Outcome.ALLOWED, policies, allowing)
-        if from_node is None or unknown:
-            reason = PERHAPS_OWN_NODE if from_node is None else NAMESPACE_UNKNOWN
-            return Side(direction, pod, Outcome.UNKNOWN, policies, reason=reason)
-        return Side(direction, pod, Outcome.DENIED, policies)
+    def _at_node(self, source: FlowEnd, destination: FlowEnd) -> str:
+        """Why a policy for nodes may deny a flow; empty where none does, or no node is an end."""
+        for end, direction in ((source, EGRESS), (destination, INGRESS)):
+            if isinstance(end, NodeEnd | ApiServerEnd):
+                for policy in self._of_nodes:
+                    if policy.rules(direction) or policy.doubt:
+                        return HOST_POLICY.format(name_of(policy))
+        return ""
 
-    def _is_own_node(self, pod: Pod, end: FlowEnd) -> Known:
-        """Whether a flow comes from the node that a pod is on."""
-        if not isinstance(end, NodeEnd):
-            return False
-        return alike(name == pod.node for name in end.names or (self._nodes.get(end.address, ""),))
+    def _alternatives(self, end: FlowEnd, filtered: FlowEnd) -> tuple[FlowEnd, ...]:
+        """All that an end may have been, for the filter of the pod at the other one.
 
-    def _allowing(
-        self,
-        policies: tuple[NetworkPolicy, ...],
-        direction: str,
-        other: FlowEnd,
-        called: FlowEnd,
-        protocol: str,
-        port: int,
-    ) -> tuple[tuple[Allowing, ...], bool]:
-        """The rules that allow a flow; and whether others may, for all that is known."""
-        pod = called.pod if isinstance(called, PodEnd) else None
-        found, unknown = [], False
-        for policy in policies:
-            for number, rule in enumerate(policy.rules(direction)):
-                ports = tuple(
-                    at
-                    for at, each in enumerate(rule.ports)
-                    if port_matches(each, protocol, port, pod)
-                )
-                if rule.ports and not ports:
-                    continue
-                peers, perhaps = self._peers_of(rule).matching(
-                    policy.namespace, other, self.namespaces
-                )
-                if peers or not rule.peers:
-                    found.append(Allowing(policy, direction, number, peers, ports))
-                unknown = unknown or perhaps
-        return tuple(found), unknown
-
-    def _peers_of(self, rule: PolicyRule) -> RulePeers:
-        found = self._peers.get(id(rule))
-        if found is None:
-            found = self._peers[id(rule)] = RulePeers(rule)
-        return found
-
-
-def _alternatives(end: FlowEnd) -> tuple[FlowEnd, ...]:
-    """All that an end may have been: a Service's backends, each of the API server's addresses."""
-    if isinstance(end, ServiceEnd):
-        return end.ends
-    if isinstance(end, ApiServerEnd):
-        return tuple(NodeEnd(address, ()) for address in end.addresses)
-    return (end,)
+        A Service's backends, each of the API server's addresses; and to Cilium what has an address
+        of no single node (a node's own cache of DNS) is on a node, or outside.
+        """
+        if isinstance(end, ServiceEnd):
+            return end.ends
+        if isinstance(end, ApiServerEnd):
+            return tuple(ApiServerEnd((address,)) for address in end.addresses)
+        if self._by_identity and isinstance(end, NodeEnd) and isinstance(filtered, PodEnd):
+            names = end.names or tuple(filter(None, (self._nodes.get(end.address),)))
+            if len(names) != 1:
+                own = filtered.pod.node
+                here = (own,) if own in names or not names else names
+                return replace(end, names=here), OutsideEnd(end.address)
+        return (end,)
 
 
 def _why_open(flow: PodFlow) -> str:
-    is_api = isinstance(flow.server, ApiServerEnd) or isinstance(flow.source, ApiServerEnd)
-    return SOME_ADDRESSES if is_api else SOME_BACKENDS
+    ends = (flow.server, flow.source)
+    if any(isinstance(end, ApiServerEnd) for end in ends):
+        return SOME_ADDRESSES
+    return SOME_BACKENDS if isinstance(flow.server, ServiceEnd) else SOME_PLACES

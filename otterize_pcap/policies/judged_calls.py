@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import ATTEMPTED, Evidence, Workload
-from otterize_pcap.policies.evaluate import Judgement, Outcome, Side
+from otterize_pcap.policies.action_rule import AnyPolicy, AnyRule
 from otterize_pcap.policies.flow_ends import (
     AnyEnd,
     ApiServerEnd,
@@ -17,7 +17,7 @@ from otterize_pcap.policies.flow_ends import (
     UnknownEnd,
     end_text,
 )
-from otterize_pcap.policies.network_policy import NetworkPolicy, PolicyRule
+from otterize_pcap.policies.judgement import Judgement, Outcome, Side
 from otterize_pcap.policies.pod_flows import PodFlow
 from otterize_pcap.resolve.use_tally import is_earlier
 
@@ -54,7 +54,7 @@ class JudgedCall:
     flow: PodFlow
     judgement: Judgement
     parts: tuple[tuple[PodFlow, Judgement], ...] = field(repr=False)
-    remedies: tuple[tuple[str, PolicyRule], ...] = ()
+    remedies: tuple[tuple[str, AnyRule], ...] = ()
 
     @property
     def evidence(self) -> Evidence:
@@ -165,6 +165,6 @@ def _denied_by(judgement: Judgement) -> tuple[object, ...]:
     )
 
 
-def isolating_policies(call: JudgedCall) -> tuple[NetworkPolicy, ...]:
+def isolating_policies(call: JudgedCall) -> tuple[AnyPolicy, ...]:
     """The policies for which a call is denied."""
     return tuple(policy for side in call.denying for policy in side.policies)

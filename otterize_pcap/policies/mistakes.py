@@ -6,24 +6,38 @@ from dataclasses import dataclass
 
 from otterize_pcap.compare.findings import Rule
 from otterize_pcap.intents.places import Place
+from otterize_pcap.policies.action_rule import (
+    ActionPeer,
+    AnyPolicy,
+    AnyRule,
+    EndpointPeer,
+    rules_of_policy,
+)
+from otterize_pcap.policies.cilium_identity import (
+    LEFT_OUT,
+    RESERVED,
+    is_namespace_label,
+    is_pod_label,
+    split_key,
+)
 from otterize_pcap.policies.network_policy import (
     EGRESS,
     INGRESS,
     LabelSelector,
-    NetworkPolicy,
     Peer,
     PolicyPort,
-    PolicyRule,
 )
 from otterize_pcap.policies.pod_finder import PodFinder
 from otterize_pcap.policies.policy_rules import (
+    LEFT_OUT_LABEL,
     NO_NAMESPACE,
     NO_PEER_POD,
     NO_PORT_NAME,
     SERVICE_PORT,
     Remark,
+    name_of,
 )
-from otterize_pcap.policies.rule_text import name_of, selector_text
+from otterize_pcap.policies.rule_text import selector_text
 from otterize_pcap.policies.usage import RulePart, Usage
 from otterize_pcap.snapshot.snapshot import Pod, Snapshot
 
@@ -68,24 +82,24 @@ class _World:
 
 
 def find_mistakes(
-    policies: Sequence[NetworkPolicy], snapshots: Sequence[Snapshot], usage: Usage
+    policies: Sequence[AnyPolicy], snapshots: Sequence[Snapshot], usage: Usage
 ) -> Iterator[Remark]:
     """Remarks on policies, each with the line of its rule."""
     worlds = [_World(snapshot) for snapshot in snapshots]
     for policy in policies:
         for direction in (INGRESS, EGRESS):
-            for number, rule in enumerate(policy.rules(direction)):
+            for number, rule in enumerate(rules_of_policy(policy, direction)):
                 part = RulePart(policy, direction, number)
                 for remark in _of_rule(part, rule, worlds, usage):
                     yield Remark(remark[0], name_of(policy), remark[1], _place(rule, policy))
 
 
-def _place(rule: PolicyRule, policy: NetworkPolicy) -> Place | None:
+def _place(rule: AnyRule, policy: AnyPolicy) -> Place | None:
     return rule.place or policy.place
 
 
 def _of_rule(
-    part: RulePart, rule: PolicyRule, worlds: Sequence[_World], usage: Usage
+    part: RulePart, rule: AnyRule, worlds: Sequence[_World], usage: Usage
 ) -> Iterator[tuple[Rule, str]]:
     for peer in rule.peers:
         yield from _of_peer(peer, part.policy.namespace, worlds)
@@ -96,7 +110,31 @@ def _of_rule(
         yield from _of_port(port, called)
 
 
-def _of_peer(peer: Peer, own: str, worlds: Sequence[_World]) -> Iterator[tuple[Rule, str]]:
+def _of_endpoint(peer: EndpointPeer, worlds: Sequence[_World]) -> Iterator[tuple[Rule, str]]:
+    """Labels by which Cilium knows no pod; and those that no pod has."""
+    for requirement in peer.selector.requirements:
+        source, name = split_key(requirement.key)
+        if source == RESERVED:
+            return
+        if is_pod_label(requirement.key) and LEFT_OUT.match(name):
+            yield LEFT_OUT_LABEL, f"Cilium knows no pod by {name}, unless it is told to"
+            return
+    asks_for_namespace = any(is_namespace_label(split_key(key)[1]) for key in peer.selector.keys)
+    if asks_for_namespace and not all(world.pods.labels.is_recorded for world in worlds):
+        return
+    if not peer.selector.requirements or any(
+        True for world in worlds for _ in world.pods.meant(peer, "")
+    ):
+        return
+    where = f" of {peer.namespace}" if peer.namespace else ""
+    yield NO_PEER_POD, f"no pod{where} has {selector_text(peer.selector)}"
+
+
+def _of_peer(peer: ActionPeer, own: str, worlds: Sequence[_World]) -> Iterator[tuple[Rule, str]]:
+    if isinstance(peer, EndpointPeer):
+        yield from _of_endpoint(peer, worlds)
+    if not isinstance(peer, Peer):
+        return
     if peer.namespace_selector is not None:
         if not all(world.pods.labels.is_recorded for world in worlds):
             return
@@ -126,7 +164,7 @@ def _of_peer(peer: Peer, own: str, worlds: Sequence[_World]) -> Iterator[tuple[R
         yield NO_PEER_POD, f"no pod of {own} has {text}"
 
 
-def _called(part: RulePart, rule: PolicyRule, world: _World) -> Iterator[Pod]:
+def _called(part: RulePart, rule: AnyRule, world: _World) -> Iterator[Pod]:
     """The pods whose ports a rule speaks of, where it says which pods these are."""
     if part.direction == INGRESS:
         yield from world.pods.selected(part.policy)

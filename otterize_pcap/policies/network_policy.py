@@ -13,6 +13,8 @@ from otterize_pcap.intents.places import Place
 
 INGRESS, EGRESS = "Ingress", "Egress"
 PROTOCOLS = ("TCP", "UDP", "SCTP")
+ANY_PROTOCOL = "ANY"
+"""All of them, as Cilium's rules may say."""
 NAME_LABEL = "kubernetes.io/metadata.name"
 """The label that every namespace has, whose value is its name."""
 
@@ -123,11 +125,13 @@ class PolicyPort:
     """networking.k8s.io/v1 NetworkPolicyPort: without `port` every port of the protocol.
 
     `port` is a number, or the name of a container's port; `end_port` ends a range of numbers.
+    `filtered_by` says what a request must meet beyond it: rules of layer 7, which others have.
     """
 
     protocol: str = "TCP"
     port: int | str | None = None
     end_port: int | None = None
+    filtered_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

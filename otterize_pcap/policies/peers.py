@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from otterize_pcap.policies.flow_ends import ApiServerEnd, FlowEnd, PodEnd, ServiceEnd
 from otterize_pcap.policies.network_policy import (
+    ANY_PROTOCOL,
     NAME_LABEL,
     LabelSelector,
     Peer,
@@ -17,8 +18,7 @@ from otterize_pcap.snapshot.snapshot import Pod
 
 Known = bool | None
 """None where nobody knows."""
-UNPLACED = (ApiServerEnd, ServiceEnd)
-"""Ends at one of several places, each of which is judged by itself."""
+NAMESPACE_UNKNOWN = "the snapshot does not have the labels of namespaces that a rule asks for"
 
 
 class NamespaceLabels:
@@ -32,6 +32,10 @@ class NamespaceLabels:
     def is_recorded(self) -> bool:
         """Whether the snapshot has namespaces at all."""
         return bool(self._labels)
+
+    def has(self, name: str) -> bool:
+        """Whether all labels of a namespace are known."""
+        return name in self._labels
 
     def labels(self, name: str) -> Mapping[str, str]:
         """What is known of a namespace's labels: its name always."""
@@ -57,7 +61,8 @@ class NamespaceLabels:
 def peer_matches(peer: Peer, own_namespace: str, end: FlowEnd, labels: NamespaceLabels) -> Known:
     """Whether a peer of a policy in `own_namespace` means an end."""
     if peer.ip_block is not None:
-        return not isinstance(end, UNPLACED) and peer.ip_block.contains(end.address)
+        address = address_of(end)
+        return address is not None and peer.ip_block.contains(address)
     if not isinstance(end, PodEnd):
         return False
     if peer.pod_selector is not None and not peer.pod_selector.matches(end.pod.labels):
@@ -67,9 +72,18 @@ def peer_matches(peer: Peer, own_namespace: str, end: FlowEnd, labels: Namespace
     return labels.match(peer.namespace_selector, end.pod.namespace)
 
 
+def address_of(end: FlowEnd) -> bytes | None:
+    """Where an end is; None where it is at one of several places, each judged by itself."""
+    if isinstance(end, ServiceEnd):
+        return None
+    if isinstance(end, ApiServerEnd):
+        return end.addresses[0] if len(end.addresses) == 1 else None
+    return end.address
+
+
 def port_matches(port: PolicyPort, protocol: str, number: int, pod: Pod | None) -> bool:
     """Whether a rule's port is one that was called; names are those of `pod`, who was called."""
-    if port.protocol != protocol:
+    if port.protocol not in (protocol, ANY_PROTOCOL):
         return False
     if port.port is None:
         return True
@@ -77,6 +91,16 @@ def port_matches(port: PolicyPort, protocol: str, number: int, pod: Pod | None) 
         is_named = pod is not None and pod.named_ports.get(port.port) == number
         return is_named and pod is not None and (protocol, number) in pod.ports
     return port.port <= number <= (port.end_port or port.port)
+
+
+def all_of(found: Iterable[Known]) -> Known:
+    """Whether all hold: no where one does not, whatever is not known of others."""
+    unknown = False
+    for each in found:
+        if each is False:
+            return False
+        unknown = unknown or each is None
+    return None if unknown else True
 
 
 def alike(found: Iterable[Known]) -> Known:

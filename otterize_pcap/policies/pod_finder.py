@@ -3,9 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from otterize_pcap.policies.action_rule import ActionPeer, AnyPolicy, EndpointPeer
+from otterize_pcap.policies.asked_labels import Label, asked_labels
+from otterize_pcap.policies.cilium_identity import Identity, asked_pod_labels, selector_means
 from otterize_pcap.policies.network_policy import LabelSelector, NetworkPolicy, Peer
 from otterize_pcap.policies.peers import NamespaceLabels
-from otterize_pcap.policies.policy_index import Label, asked_labels
+from otterize_pcap.policies.policy_index import selects
 from otterize_pcap.snapshot.snapshot import Pod, Snapshot
 
 
@@ -33,13 +36,20 @@ class PodFinder:
             self._meant[selector] = found
         return found
 
-    def selected(self, policy: NetworkPolicy) -> Iterator[Pod]:
-        """The pods that a policy selects."""
-        return self.meant(Peer(policy.pod_selector), policy.namespace)
+    def selected(self, policy: AnyPolicy) -> Iterator[Pod]:
+        """The pods that a policy selects, as far as is known."""
+        if isinstance(policy, NetworkPolicy):
+            yield from self.meant(Peer(policy.pod_selector), policy.namespace)
+            return
+        for group in self._by_namespace.values():
+            yield from (pod for pod in group if selects(policy, pod, self.labels))
 
-    def meant(self, peer: Peer, own_namespace: str) -> Iterator[Pod]:
-        """The pods that a peer means by its selectors, as far as is known."""
-        if peer.ip_block is not None:
+    def meant(self, peer: ActionPeer, own_namespace: str) -> Iterator[Pod]:
+        """The pods that a peer means by its selectors, or may mean, for all that is known."""
+        if isinstance(peer, EndpointPeer):
+            yield from self._endpoints(peer)
+            return
+        if not isinstance(peer, Peer) or peer.ip_block is not None:
             return
         for pod in self.having(peer.pod_selector or LabelSelector()):
             if peer.namespace_selector is None:
@@ -49,12 +59,24 @@ class PodFinder:
             if is_there:
                 yield pod
 
+    def _endpoints(self, peer: EndpointPeer) -> Iterator[Pod]:
+        for pod in self._candidates(asked_pod_labels(peer.selector)):
+            is_there = peer.namespace in ("", pod.namespace)
+            known = is_there and selector_means(peer.selector, Identity(pod), self.labels)
+            if known is not False:
+                yield pod
+
     def having(self, selector: LabelSelector) -> Iterator[Pod]:
         """The pods of all namespaces that a selector matches."""
-        labels = asked_labels(selector)
+        candidates = self._candidates(asked_labels(selector))
+        yield from (pod for pod in candidates if selector.matches(pod.labels))
+
+    def _candidates(self, labels: tuple[Label, ...]) -> Iterator[Pod]:
+        """The pods that have one of some labels; all where none is asked for."""
         groups = (
             (self._by_label.get(label, ()) for label in labels)
             if labels
             else self._by_namespace.values()
         )
-        yield from (pod for group in groups for pod in group if selector.matches(pod.labels))
+        for group in groups:
+            yield from group

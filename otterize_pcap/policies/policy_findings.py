@@ -5,16 +5,17 @@ from collections.abc import Iterable, Iterator
 from otterize_pcap.compare.findings import ERROR, Finding, FindingList, Rule, Topic
 from otterize_pcap.intents.places import Place
 from otterize_pcap.policies.check_policies import NotSelected, PolicyCheck
-from otterize_pcap.policies.evaluate import Outcome, Side
 from otterize_pcap.policies.judged_calls import (
     JudgedCall,
     Party,
     isolating_policies,
     party_of_workload,
 )
+from otterize_pcap.policies.judgement import Outcome, Side
 from otterize_pcap.policies.policy_rules import (
     ATTEMPT_DENIED,
     DENIED,
+    FILTERED,
     NOT_SELECTED,
     POLICY_RULES,
     SELECTS_NOTHING,
@@ -22,8 +23,9 @@ from otterize_pcap.policies.policy_rules import (
     UNSEEN,
     UNUSED,
     Remark,
+    name_of,
 )
-from otterize_pcap.policies.rule_text import name_of, part_text, rule_text
+from otterize_pcap.policies.rule_text import part_text, rule_text, title_of
 
 TITLE = "otterize netpol check"
 
@@ -42,6 +44,7 @@ def policy_findings(
         ),
         *(_unused(check) if unused else ()),
         *(_of_call(ATTEMPT_DENIED, call) for call in check.attempts),
+        *(_of_call(FILTERED, call) for call in check.filtered),
         *(Finding(NOT_SELECTED, not_selected_topic(each)) for each in check.not_selected),
     ]
     return FindingList(
@@ -63,6 +66,13 @@ def _of_call(rule: Rule, call: JudgedCall) -> Finding:
 
 def denial_text(side: Side) -> str:
     """Which side denies, and for which policies."""
+    if side.denying:
+        rules = (
+            f"{title_of(each.policy, each.direction, each.rule)} of {name_of(each.policy)}"
+            for each in side.denying
+        )
+        deny = "denies" if len(side.denying) == 1 else "deny"
+        return f"{', '.join(rules)} {deny} it"
     names = ", ".join(str(name_of(policy)) for policy in side.policies)
     allow = "allows" if len(side.policies) == 1 else "allow"
     return f"no {side.direction.lower()} rule of {names} {allow} it"

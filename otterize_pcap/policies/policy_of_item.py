@@ -40,7 +40,7 @@ def policy_of(item: NetworkPolicyItem, namespace: str, locate: Locate = nowhere)
     return NetworkPolicy(
         name=item.metadata.name,
         namespace=namespace,
-        pod_selector=_selector(spec.podSelector),
+        pod_selector=selector_of(spec.podSelector),
         policy_types=policy_types_of(spec.policyTypes, len(egress)),
         ingress=tuple(
             _rule(rule, locate(("spec", "ingress", at)))
@@ -64,8 +64,8 @@ def _rule(
 def _peer(peer: objects.NetworkPolicyPeer) -> Peer:
     block = peer.ipBlock
     return Peer(
-        None if peer.podSelector is None else _selector(peer.podSelector),
-        None if peer.namespaceSelector is None else _selector(peer.namespaceSelector),
+        None if peer.podSelector is None else selector_of(peer.podSelector),
+        None if peer.namespaceSelector is None else selector_of(peer.namespaceSelector),
         None
         if block is None
         else IPBlock(parse_network(block.cidr), _networks(block.excepted or ())),
@@ -76,7 +76,8 @@ def _networks(texts: Sequence[str]) -> tuple[tuple[int, int], ...]:
     return tuple(map(parse_network, texts))
 
 
-def _selector(selector: objects.LabelSelector | None) -> LabelSelector:
+def selector_of(selector: objects.LabelSelector | None) -> LabelSelector:
+    """A selector's value; without one, one that selects everything."""
     if selector is None:
         return LabelSelector()
     expressions = (

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from otterize_pcap.compare.findings import ERROR, NOTE, WARNING, Rule
 from otterize_pcap.intents.places import Place
+from otterize_pcap.policies.action_rule import AnyPolicy
+from otterize_pcap.policies.network_policy import NetworkPolicy
 
 DENIED = Rule(
     "call-denied",
@@ -44,8 +46,8 @@ NOT_SELECTED = Rule(
 INVALID = Rule(
     "policy-invalid",
     ERROR,
-    "The API server refuses a policy.",
-    "{client} is one that the API server refuses",
+    "The API server, or Cilium, refuses a policy.",
+    "{client} is one that is refused",
 )
 UNKNOWN_FIELD = Rule(
     "policy-unknown-field",
@@ -114,6 +116,31 @@ DENIED_ELSEWHERE = Rule(
     "{client} denies a call from other nodes",
 )
 
+EMPTY_LIST = Rule(
+    "policy-empty-list",
+    WARNING,
+    "An empty list of a Cilium policy says nothing.",
+    "{client} has an empty list, which says nothing",
+)
+UNJUDGED_FIELD = Rule(
+    "policy-unjudged-field",
+    WARNING,
+    "A policy has a field that is not known here, so that what it does is not.",
+    "{client} has a field that is not known here",
+)
+LEFT_OUT_LABEL = Rule(
+    "policy-left-out-label",
+    WARNING,
+    "A rule goes by a label that Cilium knows no pod by.",
+    "{client} has a rule for a label that Cilium knows no pod by",
+)
+FILTERED = Rule(
+    "call-filtered",
+    NOTE,
+    "A call is allowed by rules of layer 7, which may deny some of it.",
+    "{client} calls {server}, and rules of layer 7 may deny some of that",
+)
+
 POLICY_RULES = (
     DENIED,
     ATTEMPT_DENIED,
@@ -134,6 +161,10 @@ POLICY_RULES = (
     WITHOUT_DNS,
     NODE_NOT_ALLOWED,
     DENIED_ELSEWHERE,
+    EMPTY_LIST,
+    UNJUDGED_FIELD,
+    LEFT_OUT_LABEL,
+    FILTERED,
 )
 
 
@@ -149,6 +180,13 @@ class PolicyName:
         """As kubectl and error messages name objects."""
         where = f"{self.namespace}/{self.name}" if self.namespace else self.name
         return f"{self.kind} {where}"
+
+
+def name_of(policy: AnyPolicy) -> PolicyName:
+    """Which object a policy is."""
+    if isinstance(policy, NetworkPolicy):
+        return PolicyName(policy.namespace, policy.name)
+    return PolicyName(policy.namespace, policy.name, policy.kind)
 
 
 @dataclass(frozen=True, slots=True)

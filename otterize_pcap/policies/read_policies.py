@@ -18,14 +18,11 @@ from otterize_pcap.errors import PolicyError
 from otterize_pcap.intents.places import Place
 from otterize_pcap.intents.sort_files import EMPTY, NO_KIND, NOT_PARSED, NamedFile
 from otterize_pcap.json_errors import BROKEN, json_reason, unencodable
-from otterize_pcap.policies.network_policy import EGRESS, INGRESS, NetworkPolicy
-from otterize_pcap.policies.policy_of_item import policy_of
+from otterize_pcap.policies.action_rule import AnyPolicy
+from otterize_pcap.policies.policy_kinds import POLICY_KINDS, PolicyKind
 from otterize_pcap.policies.policy_rules import (
-    EMPTY_PEERS,
     INVALID,
-    NO_TYPE,
     TWICE,
-    UNKNOWN_FIELD,
     PolicyName,
     Remark,
 )
@@ -33,11 +30,8 @@ from otterize_pcap.policies.validate import (
     Path,
     Problem,
     path_text,
-    problems_of,
-    rules_of,
-    unknown_fields,
 )
-from otterize_pcap.snapshot.objects import DEFAULT_NAMESPACE, NetworkPolicyItem, NetworkPolicySpec
+from otterize_pcap.snapshot.objects import DEFAULT_NAMESPACE, Item
 from otterize_pcap.yaml_documents import LocatedObject, YamlError, located_objects
 
 KIND = "NetworkPolicy"
@@ -51,7 +45,7 @@ class PolicySet:
     policies name no namespace.
     """
 
-    policies: tuple[NetworkPolicy, ...] = ()
+    policies: tuple[AnyPolicy, ...] = ()
     remarks: tuple[Remark, ...] = ()
     left_out: Counter[str] = field(default_factory=Counter)
     unparsed: tuple[str, ...] = ()
@@ -73,7 +67,7 @@ def read_policies(files: Iterable[NamedFile], namespace: str = DEFAULT_NAMESPACE
 class _Reader:
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
-        self._policies: dict[PolicyName, NetworkPolicy] = {}
+        self._policies: dict[PolicyName, tuple[AnyPolicy, ...]] = {}
         self._remarks: list[Remark] = []
         self._left_out: Counter[str] = Counter()
         self._unparsed: list[str] = []
@@ -82,7 +76,7 @@ class _Reader:
     def found(self) -> PolicySet:
         """All that was read."""
         return PolicySet(
-            tuple(self._policies[name] for name in sorted(self._policies)),
+            tuple(each for name in sorted(self._policies) for each in self._policies[name]),
             tuple(self._remarks),
             self._left_out,
             tuple(self._unparsed),
@@ -115,48 +109,55 @@ class _Reader:
     def _take(self, file: str, found: LocatedObject) -> None:
         kind, version = found.fields.get("kind"), found.fields.get("apiVersion")
         group = group_of(version if isinstance(version, str) else "")
-        if kind == KIND and not group:
-            self._take_policy(file, found)
+        known = POLICY_KINDS.get((kind, group)) if isinstance(kind, str) else None
+        if known is not None:
+            self._take_policy(known, file, found)
         else:
             named = written_kind(kind, group) if isinstance(kind, str) and kind else NO_KIND
             self._left_out[named] += 1
 
-    def _take_policy(self, file: str, found: LocatedObject) -> None:
+    def _take_policy(self, kind: PolicyKind, file: str, found: LocatedObject) -> None:
         def locate(path: Path) -> Place:
             return Place(file, found.line(*path))
 
-        name = self._name(found.fields)
+        name = self._name(kind, found.fields)
 
         def remark(rule: Rule, path: Path, text: str) -> None:
             self._remarks.append(Remark(rule, name, text, locate(path)))
 
-        item, why = _item_of(found.fields)
+        item, why = _item_of(kind, found.fields)
         refused: list[Problem] = [(_path_in(why), why)] if why else []
         if item is not None:
-            spec = item.spec or NetworkPolicySpec()
-            refused += [(path, f"{path_text(path)}: {text}") for path, text in problems_of(spec)]
+            refused += [
+                (path, f"{path_text(path)}: {text}" if path else text)
+                for path, text in kind.problems(item)
+            ]
             if not item.metadata.name:
                 refused.append((("metadata",), "metadata.name is missing"))
         for path, text in refused:
             remark(INVALID, path, text)
         if item is None or refused:
             return
-        for path in unknown_fields(found.fields.get("spec"), NetworkPolicySpec, ("spec",)):
-            remark(UNKNOWN_FIELD, path, f"{path_text(path)} means nothing to the API server")
-        for rule, path, text in _slips(item.spec or NetworkPolicySpec()):
+        unknown = list(kind.unknown_fields(found.fields))
+        for path in unknown:
+            remark(kind.unknown_rule, path, f"{path_text(path)} {kind.unknown_text}")
+        for rule, path, text in kind.slips(item):
             remark(rule, path, text)
         known = self._policies.get(name)
-        if known is not None and known.place is not None:
-            remark(TWICE, (), f"it is at {known.place.file}:{known.place.line} as well")
-        self._policies[name] = policy_of(item, name.namespace, locate)
+        if known and known[0].place is not None:
+            remark(TWICE, (), f"it is at {known[0].place.file}:{known[0].place.line} as well")
+        self._policies[name] = kind.policies(item, name.namespace, locate, unknown)
 
-    def _name(self, fields: Mapping[str, Any]) -> PolicyName:
+    def _name(self, kind: PolicyKind, fields: Mapping[str, Any]) -> PolicyName:
         metadata = fields.get("metadata")
         stated = metadata if isinstance(metadata, dict) else {}
+        own = str(stated.get("name") or "")
+        if not kind.is_namespaced:
+            return PolicyName("", own, kind.kind)
         namespace = stated.get("namespace")
         if not namespace:
             self._homeless += 1
-        return PolicyName(str(namespace or self._namespace), str(stated.get("name") or ""))
+        return PolicyName(str(namespace or self._namespace), own, kind.kind)
 
 
 def _objects(file: NamedFile) -> Iterator[LocatedObject]:
@@ -175,7 +176,7 @@ def _objects(file: NamedFile) -> Iterator[LocatedObject]:
         yield from located_objects(msgspec.json.encode(value))
 
 
-def _item_of(fields: Mapping[str, Any]) -> tuple[NetworkPolicyItem | None, str]:
+def _item_of(kind: PolicyKind, fields: Mapping[str, Any]) -> tuple[Item | None, str]:
     """A policy's object, by its JSON form, as kubectl sends it; or why it is none."""
     try:
         document = msgspec.json.encode(fields)
@@ -183,24 +184,12 @@ def _item_of(fields: Mapping[str, Any]) -> tuple[NetworkPolicyItem | None, str]:
         where = unencodable(fields).removeprefix("$").removeprefix(".")
         return None, f"{where or 'the policy'} has no JSON form; quote its keys, and its values"
     try:
-        return msgspec.json.decode(document, type=NetworkPolicyItem), ""
+        return msgspec.json.decode(document, type=kind.shape), ""
     except BROKEN:
-        return None, json_reason(document, NetworkPolicyItem).replace("$.", "", 1)
+        return None, json_reason(document, kind.shape).replace("$.", "", 1)
 
 
 def _path_in(reason: str) -> Path:
     """The path that a reason begins with, as far as it can be told."""
     steps = re.findall(r"[^.\[\]]+", reason.partition(" ")[0])
     return tuple(int(step) if step.isdigit() else step for step in steps)
-
-
-def _slips(spec: NetworkPolicySpec) -> Iterator[tuple[Rule, Path, str]]:
-    """What the API server takes, and means something else than it looks like."""
-    for rule in rules_of(spec):
-        if rule.peers == ():
-            text = f"`{rule.field}: []` allows everybody; leave the rule out to allow nobody"
-            yield EMPTY_PEERS, (*rule.path, rule.field), text
-    for type_, rules in ((INGRESS, spec.ingress), (EGRESS, spec.egress)):
-        if rules and spec.policyTypes and type_ not in spec.policyTypes:
-            text = f"its rules of {type_.lower()} mean nothing without policyTypes: {type_}"
-            yield NO_TYPE, ("spec", type_.lower()), text

@@ -13,11 +13,20 @@ from otterize_pcap.addresses import MAPPED, format_address
 from otterize_pcap.compare.findings import Rule
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import ATTEMPTED, Workload
+from otterize_pcap.policies.action_rule import (
+    ALLOW,
+    ActionPeer,
+    AnyPolicy,
+    EndpointPeer,
+    action_of,
+    rules_of_policy,
+)
 from otterize_pcap.policies.dns_needs import DnsQuestions
-from otterize_pcap.policies.evaluate import Evaluator, Outcome, Side
+from otterize_pcap.policies.evaluate import Evaluator
 from otterize_pcap.policies.flow_ends import NodeEnd
 from otterize_pcap.policies.judged_calls import party_of
-from otterize_pcap.policies.network_policy import NetworkPolicy, Peer, PolicyPort
+from otterize_pcap.policies.judgement import Outcome, Side
+from otterize_pcap.policies.network_policy import Peer, PolicyPort
 from otterize_pcap.policies.peers import port_matches
 from otterize_pcap.policies.pod_flows import PodFlow
 from otterize_pcap.policies.policy_rules import (
@@ -25,8 +34,8 @@ from otterize_pcap.policies.policy_rules import (
     NODE_NOT_ALLOWED,
     WITHOUT_DNS,
     Remark,
+    name_of,
 )
-from otterize_pcap.policies.rule_text import name_of
 from otterize_pcap.resolve.cluster_dns import DNS_PORT
 from otterize_pcap.snapshot.snapshot import Pod
 
@@ -42,7 +51,7 @@ class _Lack:
     """Policies without a rule of a direction; what it is for is a text around workloads' names."""
 
     rule: Rule
-    policies: tuple[NetworkPolicy, ...]
+    policies: tuple[AnyPolicy, ...]
     direction: str
     before: str
     after: str
@@ -121,7 +130,7 @@ class Shortfalls:
             after = f" ask the cluster's DNS by {protocols}"
             self._add(WITHOUT_DNS, side, "lets ", full_name(workload), after)
 
-    def remarks(self, asked: Sequence[NetworkPolicy]) -> Iterator[Remark]:
+    def remarks(self, asked: Sequence[AnyPolicy]) -> Iterator[Remark]:
         """One remark for each thing that policies lack, at the first of those asked for."""
         wanted = set(map(id, asked))
         for lack, names in self._found.values():
@@ -150,7 +159,12 @@ def _may_be_dns(side: Side, protocol: str) -> bool:
 
     Where the cluster's DNS is, the snapshot does not say then.
     """
-    rules = (rule for policy in side.policies for rule in policy.rules(side.direction))
+    rules = (
+        rule
+        for policy in side.policies
+        for rule in rules_of_policy(policy, side.direction)
+        if action_of(rule) == ALLOW
+    )
     return any(
         (not rule.ports or any(_may_have(port, protocol) for port in rule.ports))
         and not (rule.peers and all(map(_is_of_own_namespace, rule.peers)))
@@ -158,7 +172,11 @@ def _may_be_dns(side: Side, protocol: str) -> bool:
     )
 
 
-def _is_of_own_namespace(peer: Peer) -> bool:
+def _is_of_own_namespace(peer: ActionPeer) -> bool:
+    if isinstance(peer, EndpointPeer):
+        return bool(peer.namespace)
+    if not isinstance(peer, Peer):
+        return False
     return peer.ip_block is None and peer.namespace_selector is None
 
 

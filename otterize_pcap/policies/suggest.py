@@ -1,12 +1,36 @@
 """The rule that would allow a call, by labels that select the other side's pods alone."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from otterize_pcap.addresses import ALL
 from otterize_pcap.graph.service_graph import Workload
-from otterize_pcap.policies.evaluate import Side
-from otterize_pcap.policies.flow_ends import ApiServerEnd, FlowEnd, PodEnd, ServiceEnd
+from otterize_pcap.policies.action_rule import (
+    ALLOW,
+    ActionPeer,
+    ActionRule,
+    AnyRule,
+    CIDRPeer,
+    CiliumPolicy,
+    EndpointPeer,
+    EntityPeer,
+)
+from otterize_pcap.policies.cilium_identity import (
+    API_SERVER,
+    HOST,
+    KUBERNETES,
+    NAMESPACE,
+    REMOTE_NODE,
+)
+from otterize_pcap.policies.flow_ends import (
+    ApiServerEnd,
+    FlowEnd,
+    NodeEnd,
+    OutsideEnd,
+    PodEnd,
+    ServiceEnd,
+)
+from otterize_pcap.policies.judgement import Side
 from otterize_pcap.policies.network_policy import (
     INGRESS,
     NAME_LABEL,
@@ -19,6 +43,7 @@ from otterize_pcap.policies.network_policy import (
 from otterize_pcap.policies.pod_flows import PodFlow
 from otterize_pcap.policies.selectors import Labels, NoSelector, Selectors, selector_keys_of
 from otterize_pcap.resolve.map_capture import MappedCapture
+from otterize_pcap.snapshot.snapshot import Pod
 
 
 class Suggestions:
@@ -35,25 +60,34 @@ class Suggestions:
                     pods[pod.namespace][workload].append(pod.labels)
         self._selectors = {namespace: Selectors(found, keys) for namespace, found in pods.items()}
 
-    def rule(self, denied: Iterable[tuple[PodFlow, Side]]) -> PolicyRule:
-        """The rule that policies lack for some flows between two, one side of which denies them."""
+    def rules(self, denied: Sequence[tuple[PodFlow, Side]]) -> Iterator[AnyRule]:
+        """The rules that policies lack for some flows between two, one side of which denies them.
+
+        One of NetworkPolicy; or of Cilium's policies where these isolate the pod, one for each kind
+        of peer.
+        """
+        if any(isinstance(each, CiliumPolicy) for _, side in denied for each in side.policies):
+            yield from self._cilium_rules(denied)
+            return
         peers: dict[Peer, None] = {}
-        ports: dict[PolicyPort, None] = {}
         for flow, side in denied:
-            is_ingress = side.direction == INGRESS
-            other: FlowEnd = flow.source if is_ingress else flow.destination
-            peers.update(dict.fromkeys(self._peers(other, side.pod.namespace)))
-            port = flow.server_port if is_ingress else flow.port
-            ports[PolicyPort(flow.protocol, port)] = None
-        return PolicyRule(tuple(peers), tuple(ports))
+            peers.update(dict.fromkeys(self._peers(_other(flow, side), side.pod.namespace)))
+        yield PolicyRule(tuple(peers), _ports(denied))
+
+    def _cilium_rules(self, denied: Sequence[tuple[PodFlow, Side]]) -> Iterator[ActionRule]:
+        by_kind: dict[type, dict[ActionPeer, None]] = defaultdict(dict)
+        for flow, side in denied:
+            for peer in self._cilium_peers(_other(flow, side), side.pod):
+                by_kind[type(peer)][peer] = None
+        for peers in by_kind.values():
+            direction = denied[0][1].direction
+            yield ActionRule(direction.lower(), 0, ALLOW, tuple(peers), _ports(denied))
 
     def _peers(self, end: FlowEnd, own_namespace: str) -> Iterator[Peer]:
         match end:
             case PodEnd(pod=pod, workload=workload):
-                selector = self._selectors[pod.namespace].of(workload)
-                if isinstance(selector, NoSelector):
-                    selector = LabelSelector(selector.shared)
                 where = LabelSelector(((NAME_LABEL, pod.namespace),))
+                selector = self._selector(pod, workload)
                 yield Peer(selector, None if pod.namespace == own_namespace else where)
             case ServiceEnd(ends=ends):
                 for each in ends:
@@ -62,6 +96,49 @@ class Suggestions:
                 yield from map(_block, addresses)
             case _:
                 yield _block(end.address)
+
+    def _cilium_peers(self, end: FlowEnd, own: Pod) -> Iterator[ActionPeer]:
+        match end:
+            case PodEnd(pod=pod, workload=workload):
+                selector = self._selector(pod, workload)
+                if pod.namespace == own.namespace:
+                    yield EndpointPeer(selector, own.namespace)
+                    return
+                labels = ((f"{KUBERNETES}:{NAMESPACE}", pod.namespace), *selector.match_labels)
+                named = LabelSelector(labels, selector.match_expressions)
+                yield EndpointPeer(named, only_pods=False)
+            case ServiceEnd(ends=ends):
+                for each in ends:
+                    yield from self._cilium_peers(each, own)
+            case ApiServerEnd():
+                yield EntityPeer(API_SERVER)
+            case NodeEnd(names=names):
+                yield from (EntityPeer(name) for name in _node_entities(names, own))
+            case OutsideEnd(address=address):
+                yield CIDRPeer(IPBlock((int.from_bytes(address), ALL)))
+
+    def _selector(self, pod: Pod, workload: Workload) -> LabelSelector:
+        found = self._selectors[pod.namespace].of(workload)
+        return LabelSelector(found.shared) if isinstance(found, NoSelector) else found
+
+
+def _other(flow: PodFlow, side: Side) -> FlowEnd:
+    """Whom one side's filter takes for the other one."""
+    return flow.source if side.direction == INGRESS else flow.destination
+
+
+def _ports(denied: Iterable[tuple[PodFlow, Side]]) -> tuple[PolicyPort, ...]:
+    ports = (
+        PolicyPort(flow.protocol, flow.server_port if side.direction == INGRESS else flow.port)
+        for flow, side in denied
+    )
+    return tuple(dict.fromkeys(ports))
+
+
+def _node_entities(names: tuple[str, ...], own: Pod) -> tuple[str, ...]:
+    """What a node is to Cilium: the pod's own, another, or perhaps either."""
+    found = tuple(sorted({HOST if name == own.node else REMOTE_NODE for name in names}))
+    return found if found and own.node else (HOST, REMOTE_NODE)
 
 
 def _block(address: bytes) -> Peer:

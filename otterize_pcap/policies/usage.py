@@ -5,30 +5,39 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from otterize_pcap.addresses import ALL
-from otterize_pcap.policies.evaluate import Allowing, Judgement
+from otterize_pcap.policies.action_rule import (
+    ALLOW,
+    ActionPeer,
+    ActionRule,
+    AnyPolicy,
+    AnyRule,
+    EntityPeer,
+    rules_of_policy,
+)
+from otterize_pcap.policies.cilium_identity import HOST, REMOTE_NODE
+from otterize_pcap.policies.judgement import Judgement
 from otterize_pcap.policies.network_policy import (
     ANY_IPV4,
     ANY_IPV6,
     EGRESS,
     INGRESS,
-    NetworkPolicy,
     Peer,
-    PolicyRule,
 )
+from otterize_pcap.policies.rule_matcher import RuleMatch
 
 
 @dataclass(frozen=True, slots=True)
 class RulePart:
     """A rule of a policy, or one of several peers or ports of it, by their numbers."""
 
-    policy: NetworkPolicy
+    policy: AnyPolicy
     direction: str
     rule: int
     peer: int | None = None
     port: int | None = None
 
     @property
-    def value(self) -> PolicyRule:
+    def value(self) -> AnyRule:
         """The rule that it is, or is of."""
         return self.policy.rules(self.direction)[self.rule]
 
@@ -71,9 +80,11 @@ class Usage:
         alike = {at for at, peer in enumerate(peers) if own and self._meant(peer) == own}
         return {part.peer or 0, *alike}
 
-    def _meant(self, peer: Peer) -> str:
-        """Whether a peer is a range of all addresses, or of nodes; empty where it is neither."""
-        block = peer.ip_block
+    def _meant(self, peer: ActionPeer) -> str:
+        """Whether a peer is all addresses, or nodes; empty where it is neither."""
+        if isinstance(peer, EntityPeer):
+            return "nodes" if peer.name in (HOST, REMOTE_NODE) else ""
+        block = peer.ip_block if isinstance(peer, Peer) else None
         if block is None:
             return ""
         if block.cidr in (ANY_IPV4, ANY_IPV6):
@@ -83,10 +94,12 @@ class Usage:
             return "nodes" if block.cidr[0].to_bytes(16) in self._nodes else ""
         return "nodes" if any(map(block.contains, self._nodes)) else ""
 
-    def unused(self, policy: NetworkPolicy) -> Iterator[RulePart]:
-        """What nothing used: rules, or single peers and ports of rules that something used."""
+    def unused(self, policy: AnyPolicy) -> Iterator[RulePart]:
+        """What nothing used: rules that allow, or single peers and ports of what something used."""
         for direction in (INGRESS, EGRESS):
-            for number, rule in enumerate(policy.rules(direction)):
+            for number, rule in enumerate(rules_of_policy(policy, direction)):
+                if isinstance(rule, ActionRule) and (rule.action != ALLOW or rule.is_idle):
+                    continue
                 whole = RulePart(policy, direction, number)
                 if not self.is_used(whole):
                     yield whole
@@ -98,5 +111,5 @@ class Usage:
                 yield from (part for part in parts if not self.is_used(part))
 
 
-def _key(allowing: Allowing) -> tuple[int, str, int]:
+def _key(allowing: RuleMatch) -> tuple[int, str, int]:
     return id(allowing.policy), allowing.direction, allowing.rule

@@ -69,7 +69,7 @@ def problems_of(spec: NetworkPolicySpec) -> Iterator[Problem]:
     for at, stated in enumerate(spec.policyTypes or ()):
         if stated not in (INGRESS, EGRESS):
             yield ("spec", "policyTypes", at), f"{stated!r} is neither Ingress nor Egress"
-    yield from _selector(spec.podSelector, ("spec", "podSelector"))
+    yield from selector_problems(spec.podSelector, ("spec", "podSelector"))
     for rule in rules_of(spec):
         for at, port in enumerate(rule.ports or ()):
             yield from _port(port, (*rule.path, "ports", at))
@@ -77,7 +77,8 @@ def problems_of(spec: NetworkPolicySpec) -> Iterator[Problem]:
             yield from _peer(peer, (*rule.path, rule.field, at))
 
 
-def _selector(selector: LabelSelector | None, where: Path) -> Iterator[Problem]:
+def selector_problems(selector: LabelSelector | None, where: Path) -> Iterator[Problem]:
+    """Why a selector is refused; nothing where there is none."""
     expressions = (selector.matchExpressions if selector else None) or ()
     for at, requirement in enumerate(expressions):
         place: Path = (*where, "matchExpressions", at)
@@ -115,29 +116,34 @@ def _peer(peer: NetworkPolicyPeer, where: Path) -> Iterator[Problem]:
         yield where, "an ipBlock stands alone, without selectors"
     if peer.ipBlock is not None:
         yield from _block(peer.ipBlock, (*where, "ipBlock"))
-    yield from _selector(peer.podSelector, (*where, "podSelector"))
-    yield from _selector(peer.namespaceSelector, (*where, "namespaceSelector"))
+    yield from selector_problems(peer.podSelector, (*where, "podSelector"))
+    yield from selector_problems(peer.namespaceSelector, (*where, "namespaceSelector"))
 
 
 def _block(block: IPBlock, where: Path) -> Iterator[Problem]:
-    cidr = _network(block.cidr)
+    cidr = range_of(block.cidr)
     if cidr is None:
         yield (*where, "cidr"), f"{block.cidr!r} is not a range of addresses such as 10.0.0.0/8"
         return
     for at, text in enumerate(block.excepted or ()):
-        inner = _network(text)
+        inner = range_of(text)
         if inner is None:
             yield (*where, "except", at), f"{text!r} is not a range of addresses"
-        elif not (inner[0] & cidr[1] == cidr[0] and inner[1] > cidr[1]):
+        elif not is_within(inner, cidr) or inner == cidr:
             yield (*where, "except", at), f"{text} does not lie within {block.cidr}"
 
 
-def _network(text: str) -> Network | None:
-    """A range; None where it is none, also where the length of its prefix is left out."""
+def range_of(text: str, *, needs_prefix: bool = True) -> Network | None:
+    """A range; None where it is none, or lacks the length of its prefix where it needs one."""
     try:
-        return parse_network(text) if "/" in text else None
+        return parse_network(text) if "/" in text or not needs_prefix else None
     except AddressError:
         return None
+
+
+def is_within(inner: Network, whole: Network) -> bool:
+    """Whether a range lies in another one, or is the same."""
+    return inner[0] & whole[1] == whole[0] and inner[1] >= whole[1]
 
 
 def unknown_fields(value: Any, shape: Any, where: Path) -> Iterator[Path]:  # noqa: ANN401 - JSON

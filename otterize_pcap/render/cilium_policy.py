@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS, format_address, format_network
+from otterize_pcap.policies.action_rule import AnyRule, CIDRPeer, EndpointPeer, EntityPeer
 from otterize_pcap.policies.needs import (
     AddressPeer,
     ApiServerPeer,
@@ -24,12 +25,14 @@ from otterize_pcap.policies.network_policy import (
     LabelSelector,
     Peer,
     PolicyPort,
+    PolicyRule,
 )
 from otterize_pcap.policies.verdict import BOTH
 from otterize_pcap.policies.workload_policy import AllowedPeer, WorkloadPolicy
 from otterize_pcap.render.network_policy import (
     KEYS,
     Document,
+    rule_document,
     rule_lines,
     selector_document,
     verdict_lines,
@@ -73,6 +76,24 @@ def cilium_document(made: WorkloadPolicy) -> Document:
         "spec": spec,
     }
     return Commented(document, verdict_lines(made))
+
+
+def remedy_document(rule: AnyRule, direction: str) -> Document:
+    """A rule as the kind of policy has it that it is for."""
+    if isinstance(rule, PolicyRule):
+        return rule_document(rule, direction)
+    way = KEYS[direction][1]
+    document: Document = {}
+    for peer in rule.peers:
+        match peer:
+            case EntityPeer(name):
+                document.setdefault(f"{way}Entities", []).append(name)
+            case CIDRPeer(block):
+                document.setdefault(f"{way}CIDR", []).append(format_network(block.cidr))
+            case EndpointPeer(selector):
+                endpoint = selector_document(selector)
+                document.setdefault(f"{way}Endpoints", []).append(endpoint)
+    return {**document, "toPorts": [_ports(rule.ports, None)]} if rule.ports else document
 
 
 def _rules(allowed: AllowedPeer, *, by_name: bool) -> Iterator[Document]:

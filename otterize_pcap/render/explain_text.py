@@ -10,6 +10,7 @@ from otterize_pcap.explain.explanation import (
     End,
     ExplainedConnection,
     ExplainedLookup,
+    ExplainedRule,
     ExplainedVerdict,
     Explanation,
 )
@@ -61,8 +62,7 @@ def _verdict(verdict: ExplainedVerdict) -> Iterator[str]:
             for rule in side.rules:
                 if rule.policy == policy:
                     where = f" ({rule.file}:{rule.line})" if rule.file else ""
-                    allows = "allows" if rule.allows else "does not allow"
-                    yield f"      {allows}  {rule.text}{where}"
+                    yield f"      {_does(rule)}  {rule.text}{where}"
 
 
 def render_explanation_json(explanation: Explanation) -> str:
@@ -142,3 +142,9 @@ def _end(end: End | None, candidates: tuple[str, ...]) -> str:
     if end.inferred:
         text += f"; {end.inferred} (S3)"
     return text
+
+
+def _does(rule: ExplainedRule) -> str:
+    if rule.denies:
+        return "denies"
+    return "allows" if rule.allows else "does not allow"

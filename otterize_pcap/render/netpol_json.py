@@ -11,13 +11,14 @@ import msgspec
 from otterize_pcap.graph.call_format import evidence_entry
 from otterize_pcap.graph.graph_entries import EvidenceEntry
 from otterize_pcap.intents.places import Place
+from otterize_pcap.policies.action_rule import AnyPolicy
 from otterize_pcap.policies.check_policies import PolicyCheck
-from otterize_pcap.policies.evaluate import Allowing, Side
 from otterize_pcap.policies.judged_calls import JudgedCall, Party, party_of_workload
-from otterize_pcap.policies.network_policy import NetworkPolicy
-from otterize_pcap.policies.policy_rules import Remark
-from otterize_pcap.policies.rule_text import name_of, part_text
-from otterize_pcap.render.network_policy import rule_document
+from otterize_pcap.policies.judgement import Side
+from otterize_pcap.policies.policy_rules import Remark, name_of
+from otterize_pcap.policies.rule_matcher import RuleMatch
+from otterize_pcap.policies.rule_text import part_text
+from otterize_pcap.render.cilium_policy import remedy_document
 
 
 class PartyEntry(msgspec.Struct, frozen=True):
@@ -38,7 +39,10 @@ class PolicyEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AllowingEntry(msgspec.Struct, frozen=True):
-    """A rule that allows a call, and which of its peers and ports do, each counted from 0."""
+    """A rule that allows or denies a call, and which of its peers and ports; counted from 0.
+
+    Those of Cilium's policies that deny come after those that allow.
+    """
 
     policy: PolicyEntry
     rule: int
@@ -47,7 +51,10 @@ class AllowingEntry(msgspec.Struct, frozen=True):
 
 
 class SideEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one pod's filter makes of a call: `policies` isolate the pod, without any nothing does.
+    """What one pod's filter makes of a call: `policies` are those that say something of the pod.
+
+    They isolate it or, Cilium's and administrators' own, have rules for it; without any, nothing
+    does.
 
     `pod` is `NAMESPACE/NAME`.
     """
@@ -58,10 +65,11 @@ class SideEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     policies: tuple[PolicyEntry, ...] = ()
     allowing: tuple[AllowingEntry, ...] = ()
     reason: str = ""
+    denying: tuple[AllowingEntry, ...] = ()
 
 
 class RemedyEntry(msgspec.Struct, frozen=True):
-    """A rule that would allow a call, as a NetworkPolicy has it."""
+    """A rule that would allow a call, as NetworkPolicies have it, or CiliumNetworkPolicies."""
 
     direction: Literal["Ingress", "Egress"]
     rule: dict[str, Any]
@@ -188,7 +196,7 @@ def _calls(calls: Iterable[JudgedCall]) -> tuple[JudgedEntry, ...]:
             services=call.services,
             reason=call.judgement.reason,
             remedies=tuple(
-                RemedyEntry(direction, rule_document(rule, direction))  # type: ignore[arg-type] # one of two
+                RemedyEntry(direction, remedy_document(rule, direction))  # type: ignore[arg-type] # one of two
                 for direction, rule in call.remedies
             ),
         )
@@ -209,16 +217,17 @@ def side_entry(side: Side) -> SideEntry:
         tuple(map(policy_entry, side.policies)),
         tuple(map(_allowing, side.allowing)),
         side.reason,
+        tuple(map(_allowing, side.denying)),
     )
 
 
-def _allowing(found: Allowing) -> AllowingEntry:
+def _allowing(found: RuleMatch) -> AllowingEntry:
     rule = found.policy.rules(found.direction)[found.rule]
     policy = policy_entry(found.policy, rule.place)
     return AllowingEntry(policy, found.rule, found.peers, found.ports)
 
 
-def policy_entry(policy: NetworkPolicy, place: Place | None = None) -> PolicyEntry:
+def policy_entry(policy: AnyPolicy, place: Place | None = None) -> PolicyEntry:
     """A policy, at the place of one of its rules or its own."""
     place = place or policy.place
     name = name_of(policy)

@@ -7,13 +7,14 @@ from itertools import groupby
 from otterize_pcap.compare.findings import NOTE
 from otterize_pcap.counted import counted
 from otterize_pcap.graph.naming import printable
+from otterize_pcap.intents.places import Place
+from otterize_pcap.policies.action_rule import AnyPolicy
 from otterize_pcap.policies.check_policies import NotSelected, PolicyCheck, UnusedPart
 from otterize_pcap.policies.judged_calls import JudgedCall
-from otterize_pcap.policies.network_policy import NetworkPolicy
 from otterize_pcap.policies.policy_findings import denial_text, not_selected_topic
-from otterize_pcap.policies.policy_rules import Remark
-from otterize_pcap.policies.rule_text import name_of, part_text
-from otterize_pcap.render.network_policy import rule_document
+from otterize_pcap.policies.policy_rules import Remark, name_of
+from otterize_pcap.policies.rule_text import part_text
+from otterize_pcap.render.cilium_policy import remedy_document
 
 
 def render_policy_check(
@@ -34,6 +35,7 @@ def render_policy_check(
             _part("Allowed, and need not have been seen", map(_unused_line, unseen)),
         ]
     parts += [
+        _calls("Allowed by rules of layer 7, which may deny some of it", check.filtered),
         _part("Passes, and perhaps not everywhere", map(_remark_line, filter(_is_note, remarks))),
         _calls("Denied, and came to nothing anyway", check.attempts),
         _part(
@@ -75,18 +77,24 @@ def _calls(title: str, calls: Sequence[JudgedCall]) -> str:
 
 def _reasons(call: JudgedCall) -> Iterator[str]:
     for side in call.denying:
-        places = [_at(policy) for policy in side.policies if policy.place is not None]
+        found = [match.value.place or match.policy.place for match in side.denying]
+        found = found or [policy.place for policy in side.policies]
+        places = [_line(place) for place in dict.fromkeys(found) if place is not None]
         where = f" ({', '.join(places)})" if places else ""
         yield f"{printable(denial_text(side))}{where}"
     for direction, rule in call.remedies:
-        text = json.dumps(rule_document(rule, direction), ensure_ascii=False)
+        text = json.dumps(remedy_document(rule, direction), ensure_ascii=False)
         yield f"an {direction.lower()} rule that allows it: {printable(text)}"
     if not call.denying:
         yield printable(call.judgement.reason)
 
 
-def _at(policy: NetworkPolicy) -> str:
-    return "" if policy.place is None else f"{printable(policy.place.file)}:{policy.place.line}"
+def _line(place: Place) -> str:
+    return f"{printable(place.file)}:{place.line}"
+
+
+def _at(policy: AnyPolicy) -> str:
+    return "" if policy.place is None else _line(policy.place)
 
 
 def _is_note(remark: Remark) -> bool:
@@ -98,12 +106,12 @@ def _remark_line(remark: Remark) -> str:
     return f"{where}{printable(str(remark.policy))}: {printable(remark.text)}"
 
 
-def _policy_line(policy: NetworkPolicy) -> str:
+def _policy_line(policy: AnyPolicy) -> str:
     where = _at(policy)
     return f"{where}: {_name(policy)}" if where else _name(policy)
 
 
-def _name(policy: NetworkPolicy) -> str:
+def _name(policy: AnyPolicy) -> str:
     return printable(str(name_of(policy)))
 
 

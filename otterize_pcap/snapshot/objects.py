@@ -61,6 +61,7 @@ class PodSpec(msgspec.Struct, frozen=True, gc=False):
 
     nodeName: str | None = None  # noqa: N815
     hostNetwork: bool | None = None  # noqa: N815
+    serviceAccountName: str | None = None  # noqa: N815
     containers: tuple[Container, ...] | None = None
     initContainers: tuple[Container, ...] | None = None  # noqa: N815
 

@@ -21,6 +21,7 @@ class Pod:
     `ports` are (protocol, number) of containerPorts, and hostPorts of a hostNetwork pod;
     `host_ports` are an ordinary pod's by (protocol, number), each with its container's port.
     `generate_name` is what its name was made from, where the API server chose the rest.
+    `service_account` is empty where the snapshot does not have it.
     """
 
     uid: str
@@ -37,6 +38,7 @@ class Pod:
     addresses: tuple[bytes, ...]
     generate_name: str = ""
     host_ports: Mapping[ServedPort, int] = field(default_factory=dict)
+    service_account: str = ""
 
 
 @dataclass(frozen=True, slots=True)

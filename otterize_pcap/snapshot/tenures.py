@@ -45,6 +45,7 @@ def read_pod(item: PodItem, where: str) -> Pod:
         addresses=_addresses(item, where),
         generate_name=meta.generateName,
         host_ports={} if spec.hostNetwork else _host_ports(containers),
+        service_account=spec.serviceAccountName or "",
     )
 
 

@@ -28,8 +28,8 @@ from otterize_pcap.inspect_snapshot import inspect_snapshot
 from otterize_pcap.intents.places import declared_places
 from otterize_pcap.intents.read_intents import parse_intents
 from otterize_pcap.intents.sort_files import NamedFile
+from otterize_pcap.policies.action_rule import AnyPolicy
 from otterize_pcap.policies.check_policies import check_policies
-from otterize_pcap.policies.network_policy import NetworkPolicy
 from otterize_pcap.policies.policy_findings import policy_findings
 from otterize_pcap.policies.policy_rules import Remark
 from otterize_pcap.policies.read_policies import read_policies
@@ -45,6 +45,7 @@ from otterize_pcap.table.chunk import ReadOptions
 from tests.conftest import FIXTURES, GOLDEN
 from tests.hostile.mutations import mutated
 from tests.hostile.parquet_mutations import mutated_parquet
+from tests.hostile.policy_documents import ADMIN, CILIUM, as_list
 
 CAPTURE = FIXTURES / "two-nodes"
 NODE = CAPTURE / "node" / "node-a"
@@ -147,7 +148,7 @@ def recorded(content: bytes) -> None:
     _judge(recorded_policies(parse_snapshot([*documents, ("policies.json", content)])), ())
 
 
-def _judge(found: tuple[NetworkPolicy, ...], remarks: tuple[Remark, ...]) -> None:
+def _judge(found: tuple[AnyPolicy, ...], remarks: tuple[Remark, ...]) -> None:
     check, more = check_policies(found, [two_nodes()], attempts=True)
     told = in_order((*remarks, *more))
     render_policy_check(check, told, unused=True)
@@ -245,6 +246,10 @@ DOCUMENTS = {
     "policies, YAML": Document(policies, WRITTEN_POLICIES),
     "policies, JSON": Document(policies, POLICY_LIST),
     "policies, recorded": Document(recorded, POLICY_LIST),
+    "policies of Cilium, YAML": Document(policies, CILIUM.encode()),
+    "policies of Cilium, JSON": Document(policies, json.dumps(as_list(CILIUM)).encode()),
+    "policies of administrators, YAML": Document(policies, ADMIN.encode()),
+    "policies of administrators, JSON": Document(policies, json.dumps(as_list(ADMIN)).encode()),
     "flows, Hubble": Document(flow_log, (LOGS / "hubble.jsonl").read_bytes()),
     "flows, NetObserv": Document(flow_log, (LOGS / "netobserv.json").read_bytes()),
     "flows, Loki": Document(flow_log, (LOGS / "netobserv-console.json").read_bytes()),

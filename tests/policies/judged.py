@@ -1,12 +1,16 @@
 """A small cluster, and what policies written in YAML make of calls in it."""
 
+from collections.abc import Sequence
+
 import yaml
 
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.graph.service_graph import ESTABLISHED, Evidence, Workload
 from otterize_pcap.intents.sort_files import NamedFile
-from otterize_pcap.policies.evaluate import Evaluator, Judgement
+from otterize_pcap.policies.action_rule import AnyPolicy
+from otterize_pcap.policies.evaluate import Evaluator
 from otterize_pcap.policies.flow_ends import FlowEnd, NodeEnd, OutsideEnd, PodEnd
+from otterize_pcap.policies.judgement import Judgement
 from otterize_pcap.policies.network_policy import NetworkPolicy
 from otterize_pcap.policies.pod_flows import PodFlow
 from otterize_pcap.policies.read_policies import read_policies
@@ -28,6 +32,12 @@ OBJECTS = (
     {"kind": "Namespace", "metadata": {"name": "shop", "labels": {"team": "a"}}},
     {"kind": "Namespace", "metadata": {"name": "ops", "labels": {"team": "b"}}},
 )
+WORDS = {
+    "$NS": "k8s:io.kubernetes.pod.namespace",
+    "$TEAM": "k8s:io.cilium.k8s.namespace.labels.team",
+    "$SUBJECT": "endpointSelector: {matchLabels: {app: db}}",
+    "$DENY_WEB": "ingressDeny: [{fromEndpoints: [{matchLabels: {app: web}}]}]",
+}
 CLUSTER = snapshot(*OBJECTS)
 NODES = {NODE_A: "a", NODE_B: "b"}
 
@@ -47,6 +57,32 @@ def policies(text: str) -> tuple[NetworkPolicy, ...]:
             }
         )
     found = read_policies([NamedFile("p.yaml", yaml.safe_dump_all(documents).encode())])
+    assert not found.remarks
+    return tuple(each for each in found.policies if isinstance(each, NetworkPolicy))
+
+
+def of_cilium(text: str, file: str = "p.yaml") -> tuple[AnyPolicy, ...]:
+    """Cilium's policies by their specs alone: of namespace shop, or the one named; `all`, of all.
+
+    A list of specs is an object with `specs`. Words with `$` stand for what is long.
+    """
+    for word, meant in WORDS.items():
+        text = text.replace(word, meant)
+    documents: list[Json] = []
+    for name, spec in yaml.safe_load(text).items():
+        namespace, _, own = name.rpartition("/")
+        is_wide = namespace == "all"
+        documents.append(
+            {
+                "apiVersion": "cilium.io/v2",
+                "kind": "CiliumClusterwideNetworkPolicy" if is_wide else "CiliumNetworkPolicy",
+                "metadata": {"name": own}
+                if is_wide
+                else {"name": own, "namespace": namespace or "shop"},
+                "specs" if isinstance(spec, list) else "spec": spec,
+            }
+        )
+    found = read_policies([NamedFile(file, yaml.safe_dump_all(documents).encode())])
     assert not found.remarks
     return found.policies
 
@@ -87,13 +123,16 @@ def flow(
     return PodFlow(**{**plain, **fields})  # type: ignore[arg-type] # as the fields are
 
 
-def judged(text: str, found: PodFlow, cluster: Snapshot = CLUSTER) -> Judgement:
-    """What policies make of a flow."""
-    return Evaluator(policies(text), cluster).judge(found)
+def judged(
+    text: str | Sequence[AnyPolicy], found: PodFlow, cluster: Snapshot = CLUSTER
+) -> Judgement:
+    """What policies make of a flow: NetworkPolicies in YAML, or any."""
+    known = policies(text) if isinstance(text, str) else text
+    return Evaluator(known, cluster).judge(found)
 
 
 def verdict(
-    text: str,
+    text: str | Sequence[AnyPolicy],
     client: str,
     server: str,
     port: int = 5432,

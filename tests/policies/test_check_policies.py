@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.files.captures import open_captures
+from otterize_pcap.policies.action_rule import ActionRule, CiliumPolicy
 from otterize_pcap.policies.check_policies import check_policies
 from otterize_pcap.policies.network_policy import (
     EGRESS,
     INGRESS,
+    LabelSelector,
     NetworkPolicy,
     Peer,
     PolicyPort,
@@ -36,7 +38,7 @@ def test_suggested_rules_allow_what_is_denied(path: Path) -> None:
         for each in denied.denied
         for direction, rule in each.remedies
         for side in each.denying
-        if side.direction == direction
+        if side.direction == direction and isinstance(rule, PolicyRule)
     }
     opened = [
         NetworkPolicy(
@@ -49,6 +51,37 @@ def test_suggested_rules_allow_what_is_denied(path: Path) -> None:
         for number, (namespace, direction, rule) in enumerate(added)
     ]
     check, _ = check_policies([*closed, *opened], [capture], attempts=True)
+    assert check.denied == ()
+    assert check.unused == ()
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.name)
+def test_suggested_rules_of_cilium_allow_what_is_denied(path: Path) -> None:
+    """Where Cilium's own policies deny everything, its own rules are suggested, and allow it."""
+    capture = map_capture(open_captures([path], None, ReadOptions())[0])
+    everything = LabelSelector()
+    kind = "CiliumClusterwideNetworkPolicy"
+    closed = CiliumPolicy(kind, "all", "", everything, BOTH)
+    denied, _ = check_policies([closed], [capture], attempts=True)
+    added = {
+        (side.pod.namespace, direction, rule)
+        for each in denied.denied
+        for direction, rule in each.remedies
+        for side in each.denying
+        if side.direction == direction and isinstance(rule, ActionRule)
+    }
+    opened = [
+        CiliumPolicy(
+            "CiliumNetworkPolicy",
+            f"p{number}",
+            namespace,
+            everything,
+            ingress=(rule,) if direction == INGRESS else (),
+            egress=(rule,) if direction == EGRESS else (),
+        )
+        for number, (namespace, direction, rule) in enumerate(added)
+    ]
+    check, _ = check_policies([closed, *opened], [capture], attempts=True)
     assert check.denied == ()
     assert check.unused == ()
 

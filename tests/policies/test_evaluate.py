@@ -9,17 +9,17 @@ from dataclasses import replace
 import pytest
 
 from otterize_pcap.addresses import parse_address
-from otterize_pcap.policies.evaluate import (
-    NAMESPACE_UNKNOWN,
+from otterize_pcap.policies.evaluate import Evaluator
+from otterize_pcap.policies.flow_ends import ApiServerEnd, NodeEnd, PodEnd, ServiceEnd
+from otterize_pcap.policies.judgement import (
     NOT_ISOLATED,
     OWN_NODE,
     PERHAPS_OWN_NODE,
     SOME_ADDRESSES,
     SOME_BACKENDS,
-    Evaluator,
     Outcome,
 )
-from otterize_pcap.policies.flow_ends import ApiServerEnd, NodeEnd, PodEnd, ServiceEnd
+from otterize_pcap.policies.peers import NAMESPACE_UNKNOWN
 from tests.cluster_builder import NODE_A, NODE_B
 from tests.policies.judged import CLUSTER, end, flow, judged, policies, verdict
 
@@ -333,5 +333,5 @@ def test_pods_are_found_by_any_selector() -> None:
             and not pod.host_network
             and policy.pod_selector.matches(pod.labels)
         ]
-        assert list(index.selecting(pod)) == expected
-        assert index.selecting(replace(pod, host_network=True)) == ()
+        assert list(index.selecting(pod).policies) == expected
+        assert index.selecting(replace(pod, host_network=True)).policies == ()

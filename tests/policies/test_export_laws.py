@@ -14,11 +14,13 @@ from otterize_pcap.addresses import parse_network
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import ATTEMPTED, Workload
 from otterize_pcap.intents.sort_files import NamedFile
+from otterize_pcap.policies.action_rule import AnyPolicy
 from otterize_pcap.policies.check_policies import check_policies
 from otterize_pcap.policies.dns_needs import DnsQuestions
-from otterize_pcap.policies.evaluate import Evaluator, Outcome
+from otterize_pcap.policies.evaluate import Evaluator
 from otterize_pcap.policies.flow_ends import PodEnd, ServiceEnd
 from otterize_pcap.policies.generate import Wanted, make_policies
+from otterize_pcap.policies.judgement import Outcome
 from otterize_pcap.policies.network_policy import INGRESS, NetworkPolicy
 from otterize_pcap.policies.observation import observe
 from otterize_pcap.policies.pod_flows import PodFlow, pod_flows
@@ -32,6 +34,7 @@ from otterize_pcap.render.network_policy import (
     policy_document,
     render_policies,
 )
+from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.identity import NamedBy
 from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
@@ -216,6 +219,27 @@ def test_check_of_an_export_finds_nothing(
     assert remarks == ()
 
 
+def read_again(made: Sequence[WorkloadPolicy]) -> tuple[AnyPolicy, ...]:
+    """Policies as Cilium has them, written and read."""
+    text = render_policies(made, cilium_document)
+    found = read_policies([NamedFile("policies.yaml", text.encode())])
+    assert found.remarks == ()
+    return found.policies
+
+
+@laws
+@given(members(), happenings, st.sampled_from([EVERYTHING, OPEN]))
+def test_check_of_an_export_for_cilium_finds_nothing(
+    pods: tuple[Member, ...], happened: Traffic, wanted: Wanted
+) -> None:
+    """The round trip by CiliumNetworkPolicies, by what Cilium makes of them."""
+    capture = captured(pods, happened)
+    found, remarks = check_policies(read_again(made_of(capture, wanted=wanted)), [capture])
+    assert (found.denied, found.unknown, found.unused) == ((), (), ())
+    assert found.selecting_nothing == ()
+    assert remarks == ()
+
+
 @laws
 @given(members(), happenings)
 def test_policies_are_read_as_they_were_made(pods: tuple[Member, ...], happened: Traffic) -> None:
@@ -263,6 +287,27 @@ def each_rule_left_out(
             for number, rule in enumerate(policy.rules(direction)):
                 text = f"{policy.name}: {rule_text(rule, direction)}"
                 yield _without(policies, policy, direction, number), text
+
+
+BY_ADDRESS, BY_NAME = Rules(owner=NamedBy.NEAREST), Rules(inclusion=Inclusion(internet=True))
+
+
+@pytest.mark.parametrize("rules", [BY_ADDRESS, BY_NAME], ids=["addresses", "names"])
+@pytest.mark.parametrize("directory", RECORDED, ids=lambda path: path.name)
+def test_check_of_an_export_for_cilium_finds_nothing_in_recordings(
+    directory: Path, rules: Rules
+) -> None:
+    """The round trip by CiliumNetworkPolicies with what real sockets did."""
+    (opened,) = open_captures([directory])
+    capture = map_capture(opened, rules)
+    everything = Wanted(
+        namespaces=frozenset(pod.namespace for pod in capture.snapshot.pods),
+        gates=Gates(accepted=frozenset(ACCEPTABLE)),
+    )
+    found, remarks = check_policies(read_again(made_of(capture, wanted=everything)), [capture])
+    assert (found.denied, found.unknown, found.unused) == ((), (), ())
+    assert found.selecting_nothing == ()
+    assert remarks == ()
 
 
 def _without(

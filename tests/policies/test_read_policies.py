@@ -6,7 +6,13 @@ import pytest
 
 from otterize_pcap.errors import PolicyError
 from otterize_pcap.intents.sort_files import NamedFile
-from otterize_pcap.policies.network_policy import EGRESS, INGRESS, LabelSelector, PolicyPort
+from otterize_pcap.policies.network_policy import (
+    EGRESS,
+    INGRESS,
+    LabelSelector,
+    NetworkPolicy,
+    PolicyPort,
+)
 from otterize_pcap.policies.policy_of_item import policy_of
 from otterize_pcap.policies.read_policies import PolicySet, read_policies
 from otterize_pcap.policies.validate import problems_of
@@ -76,7 +82,7 @@ def test_a_rendered_stream_of_all_kinds() -> None:
     """Policies with the lines of each rule; all else counted, another group's of that kind too."""
     found = read(STREAM)
     assert places(found) == [("db", 7), ("db", 16), ("db", 18), ("web", 26), ("web", 29)]
-    db, web = found.policies
+    db, web = (each for each in found.policies if isinstance(each, NetworkPolicy))
     assert (db.namespace, db.pod_selector, db.labels) == (
         "default",
         LabelSelector((("app", "db"),)),

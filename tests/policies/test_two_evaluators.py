@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.intents.sort_files import NamedFile
-from otterize_pcap.policies.evaluate import Evaluator, Outcome
+from otterize_pcap.policies.evaluate import Evaluator
 from otterize_pcap.policies.flow_ends import FlowEnd, NodeEnd, OutsideEnd, PodEnd
+from otterize_pcap.policies.judgement import Outcome
 from otterize_pcap.policies.read_policies import read_policies
 from otterize_pcap.snapshot.snapshot import Snapshot
 from tests.cluster_builder import NODE_A, NODE_B, node, pod, snapshot
