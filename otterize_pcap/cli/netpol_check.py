@@ -65,7 +65,7 @@ def check_network_policies(  # noqa: PLR0913 - one parameter an option, all pass
         typer.Argument(
             parser=named_path,
             metavar="PATH",
-            help="NetworkPolicies: files, directories, `-` for stdin; and captures, which are told "
+            help="Network policies: files, directories, `-` for stdin; and captures, which are told "
             "by what they hold. Without policies those of the snapshot are checked; without "
             "captures the newest directory under ./otterize-captures/ is.",
             show_default=False,
@@ -93,7 +93,10 @@ def check_network_policies(  # noqa: PLR0913 - one parameter an option, all pass
     exit_zero: ExitZero = False,
     output: Output = None,
 ) -> None:
-    """Check NetworkPolicies against observed calls, and for mistakes.
+    """Check network policies against observed calls, and for mistakes.
+
+    Reads NetworkPolicy, CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy, AdminNetworkPolicy and
+    BaselineAdminNetworkPolicy.
 
     Exits 0 where they allow every call, 1 where one is denied or a policy is broken, and 6 where
     there is too little to tell.

@@ -43,7 +43,7 @@ def read_policy_paths(paths: Sequence[Path], namespace: str, reporting: Reportin
     found = read_policies((file for path in paths for file in document_files(path)), namespace)
     if paths and not found.policies and not found.remarks:
         others = f" (found {listed_kinds(found.left_out)})" if found.left_out else ""
-        message = f"{', '.join(map(path_text, paths))}: no NetworkPolicies{others}"
+        message = f"{', '.join(map(path_text, paths))}: no network policies{others}"
         raise PolicyError(message)
     if not reporting.quiet:
         _say(found, namespace)
@@ -59,7 +59,7 @@ def _say(found: PolicySet, namespace: str) -> None:
         kind for kind in found.left_out if kind.partition(".")[0].endswith(ALSO_RESTRICT)
     ]
     if found.left_out:
-        notice(f"note: left out, since they are no NetworkPolicies: {listed_kinds(found.left_out)}")
+        notice(f"note: left out, since they are no network policies: {listed_kinds(found.left_out)}")
     if restricting:
         kinds = ", ".join(printable(kind) for kind in sorted(restricting))
         notice(f"note: {kinds} may restrict traffic as well: not read, so that more may be denied")

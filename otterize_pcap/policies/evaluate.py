@@ -19,6 +19,7 @@ from otterize_pcap.policies.flow_ends import (
     ServiceEnd,
 )
 from otterize_pcap.policies.judgement import (
+    FILTERED,
     HOST_POLICY,
     SOME_ADDRESSES,
     SOME_BACKENDS,
@@ -33,7 +34,7 @@ from otterize_pcap.policies.pod_filter import PodFilter
 from otterize_pcap.policies.pod_flows import PodFlow
 from otterize_pcap.policies.policy_index import PolicyIndex
 from otterize_pcap.policies.policy_rules import name_of
-from otterize_pcap.policies.rule_matcher import FilteredFlow, RuleMatcher
+from otterize_pcap.policies.rule_matcher import RuleMatcher
 from otterize_pcap.snapshot.snapshot import Snapshot
 
 
@@ -78,15 +79,13 @@ class Evaluator:
         sides: list[Side] = []
         client = flow.client
         if isinstance(client, PodEnd):
-            called = FilteredFlow(
-                EGRESS, client.pod, destination, destination, flow.protocol, flow.port
+            side = self._filter.side
+            sides.append(
+                side(EGRESS, client.pod, destination, destination, flow.protocol, flow.port)
             )
-            sides.append(self._filter.side(called))
         if isinstance(server, PodEnd):
-            comes = FilteredFlow(
-                INGRESS, server.pod, source, server, flow.protocol, flow.server_port
-            )
-            sides.append(self._filter.side(comes))
+            side = self._filter.side
+            sides.append(side(INGRESS, server.pod, source, server, flow.protocol, flow.server_port))
         outcomes = [side.outcome for side in sides]
         for outcome in (Outcome.DENIED, Outcome.UNKNOWN):
             if outcome in outcomes:
@@ -95,8 +94,9 @@ class Evaluator:
         at_node = self._at_node(source, destination) if sides and self._of_nodes else ""
         if at_node:
             return Judgement(Outcome.UNKNOWN, tuple(sides), at_node)
-        said = dict.fromkeys(side.reason for side in sides if side.filtered_by)
-        return Judgement(Outcome.ALLOWED, tuple(sides), "; ".join(said))
+        filters = dict.fromkeys(each.filtered_by for each in sides if self._by_identity)
+        text = ", ".join(filter(None, filters))
+        return Judgement(Outcome.ALLOWED, tuple(sides), FILTERED.format(text) if text else "")
 
     def _at_node(self, source: FlowEnd, destination: FlowEnd) -> str:
         """Why a policy for nodes may deny a flow; empty where none does, or no node is an end."""

@@ -34,8 +34,7 @@ class Side:
 
     `policies` are those that have something to say: that isolate the pod or, of Cilium's and of
     administrators', that have rules; none where nothing does. `allowing` and `denying` are all
-    rules that mean the flow; `reason` says what else decided. `filtered_by` are rules of layer 7
-    that may deny some of what is allowed.
+    rules that mean the flow; `reason` says what else decided.
     """
 
     direction: str
@@ -45,7 +44,17 @@ class Side:
     allowing: tuple[RuleMatch, ...] = ()
     reason: str = ""
     denying: tuple[RuleMatch, ...] = ()
-    filtered_by: str = ""
+
+    @property
+    def filtered_by(self) -> str:
+        """Rules of layer 7 that may deny some of what is allowed; none where a rule asks nothing.
+
+        Whatever else allows it (administrators' policies, the pod's own node) is not of them.
+        """
+        if self.outcome is not Outcome.ALLOWED or self.reason:
+            return ""
+        filters = [match.filtered_by for match in self.allowing]
+        return ", ".join(dict.fromkeys(filters)) if filters and all(filters) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from otterize_pcap.policies.action_rule import (
 from otterize_pcap.policies.admin_tier import Said, first_rules
 from otterize_pcap.policies.flow_ends import ApiServerEnd, FlowEnd, NodeEnd, PodEnd
 from otterize_pcap.policies.judgement import (
-    FILTERED,
     ITSELF,
     NOT_DENIED,
     NOT_ISOLATED,
@@ -50,29 +49,47 @@ class PodFilter:
         self._rules = rules
         self._nodes = nodes
         self._has_admins = has_admins
+        self._open: dict[tuple[Pod, str], Side] = {}
 
-    def side(self, seen: FilteredFlow) -> Side:
-        """What the filter of a flow's own pod makes of it."""
-        selecting = self._index.of_direction(seen.own, seen.direction)
-        if not selecting.policies and not selecting.perhaps:
-            return Side(seen.direction, seen.own, Outcome.ALLOWED, reason=NOT_ISOLATED)
+    def side(
+        self,
+        direction: str,
+        own: Pod,
+        other: FlowEnd,
+        called: FlowEnd,
+        protocol: str,
+        port: int,
+    ) -> Side:
+        """What the filter of a pod makes of a flow; see `FilteredFlow`."""
+        selecting = self._index.of_direction(own, direction)
+        if selecting.is_nobody:
+            return self._not_isolated(own, direction)
+        seen = FilteredFlow(direction, own, other, called, protocol, port)
         if not self._has_admins:
             return self._of_namespace(seen, selecting)
-        own = _of_kind(selecting, is_admin=False)
+        theirs = _of_kind(selecting, is_admin=False)
         if isinstance(seen.other, PodEnd) and seen.other.pod is seen.own:
-            return self._of_namespace(seen, own)
+            return self._of_namespace(seen, theirs)
         admins, baseline = _admin_tiers(selecting)
-        passed_on = self._of_namespace(seen, own)
-        if not _isolates(own, seen.direction):
+        passed_on = self._of_namespace(seen, theirs)
+        if not _isolates(theirs, direction):
             of_baseline = first_rules(baseline, seen, self._rules)
             passed_on = _after(of_baseline, passed_on)
         return _after(first_rules(admins, seen, self._rules), passed_on)
 
+    def _not_isolated(self, pod: Pod, direction: str) -> Side:
+        """One value for each, since most flows are between pods that others' are as well."""
+        found = self._open.get((pod, direction))
+        if found is None:
+            found = Side(direction, pod, Outcome.ALLOWED, reason=NOT_ISOLATED)
+            self._open[pod, direction] = found
+        return found
+
     def _of_namespace(self, seen: FilteredFlow, selecting: Selecting) -> Side:
         """By NetworkPolicies and Cilium's own: what one allows, unless a rule denies it."""
         direction, pod, policies = seen.direction, seen.own, selecting.policies
-        if not policies and not selecting.perhaps:
-            return Side(direction, pod, Outcome.ALLOWED, reason=NOT_ISOLATED)
+        if selecting.is_nobody:
+            return self._not_isolated(pod, direction)
         if isinstance(seen.other, PodEnd) and seen.other.pod is pod:
             return Side(direction, pod, Outcome.ALLOWED, policies, reason=ITSELF)
         found = Matches()
@@ -81,16 +98,14 @@ class PodFilter:
         for policy, why in selecting.perhaps:
             self._rules.add(policy, seen, found, why)
         outcome, reason = self._decided(seen, selecting, found)
-        filtered = _filters(found) if outcome is Outcome.ALLOWED else ""
         return Side(
             direction,
             pod,
             outcome,
             policies,
             tuple(found.allowing) if outcome is not Outcome.UNKNOWN else (),
-            reason or (FILTERED.format(filtered) if filtered else ""),
+            reason,
             tuple(found.denying),
-            filtered,
         )
 
     def _decided(
@@ -99,21 +114,21 @@ class PodFilter:
         """What becomes of a flow by the rules that mean it, and why where these do not say."""
         if found.denying:
             return Outcome.DENIED, ""
-        isolated = any(isolates(each, seen.direction) for each in selecting.policies)
-        perhaps = next(
-            (why for each, why in selecting.perhaps if isolates(each, seen.direction)), ""
-        )
         from_node = self._is_own_node(seen.own, seen.other) if seen.direction == INGRESS else False
         reason = ""
         if from_node:
             # A rule for it is used all the same: some networks ask for one.
             reason = OWN_NODE
-        elif not found.allowing and not isolated and not perhaps:
-            reason = NOT_DENIED
         elif not found.allowing:
-            unknown = PERHAPS_OWN_NODE if from_node is None else found.perhaps_allowing
-            unknown = unknown or ("" if isolated else perhaps)
-            return (Outcome.UNKNOWN, unknown) if unknown else (Outcome.DENIED, "")
+            isolated = any(isolates(each, seen.direction) for each in selecting.policies)
+            perhaps = next(
+                (why for each, why in selecting.perhaps if isolates(each, seen.direction)), ""
+            )
+            if isolated or perhaps:
+                unknown = PERHAPS_OWN_NODE if from_node is None else found.perhaps_allowing
+                unknown = unknown or ("" if isolated else perhaps)
+                return (Outcome.UNKNOWN, unknown) if unknown else (Outcome.DENIED, "")
+            reason = NOT_DENIED
         if found.perhaps_denying:
             return Outcome.UNKNOWN, found.perhaps_denying
         return Outcome.ALLOWED, reason
@@ -185,9 +200,3 @@ def _decided_by(said: Said, passed_on: Side) -> Side:
         "",
         matches if is_denied else (),
     )
-
-
-def _filters(found: Matches) -> str:
-    """The rules of layer 7 that requests must meet; none where a rule asks for nothing more."""
-    filters = [match.filtered_by for match in found.allowing]
-    return ", ".join(dict.fromkeys(filters)) if filters and all(filters) else ""

@@ -28,6 +28,11 @@ class Selecting:
     policies: tuple[AnyPolicy, ...] = ()
     perhaps: tuple[tuple[AnyPolicy, str], ...] = ()
 
+    @property
+    def is_nobody(self) -> bool:
+        """Whether no policy does, or may."""
+        return not self.policies and not self.perhaps
+
 
 NOBODY = Selecting()
 

@@ -13,7 +13,7 @@ from otterize_pcap.policies.action_rule import (
     rules_of_policy,
 )
 from otterize_pcap.policies.flow_ends import FlowEnd, PodEnd
-from otterize_pcap.policies.network_policy import EGRESS, PolicyPort
+from otterize_pcap.policies.network_policy import ANY_PROTOCOL, EGRESS, PolicyPort
 from otterize_pcap.policies.peer_matcher import PeerMatcher
 from otterize_pcap.policies.peers import Known, port_matches
 from otterize_pcap.policies.rule_peers import RulePeers
@@ -90,7 +90,9 @@ class RuleMatcher:
             found.doubt(policy.doubt)
         for number, rule in enumerate(rules_of_policy(policy, seen.direction)):
             match, doubt = self.match(policy, number, rule, seen)
-            doubt = doubt or (perhaps if match else "")
+            if match is None and not doubt:
+                continue
+            doubt = doubt or perhaps
             if doubt:
                 found.doubt(doubt, action_of(rule))
             elif match is not None:
@@ -100,48 +102,50 @@ class RuleMatcher:
         self, policy: AnyPolicy, number: int, rule: AnyRule, seen: FilteredFlow
     ) -> tuple[RuleMatch | None, str]:
         """A rule where it means a flow, and why it may, for all that is known."""
-        if isinstance(rule, ActionRule) and rule.is_idle:
-            return None, ""
-        ports, ports_unknown = self._ports(policy, rule, seen)
-        if rule.ports and not ports and not ports_unknown:
-            return None, ""
-        peers: tuple[int, ...] = ()
-        peers_unknown = ""
-        if rule.peers:
-            of_rule = self._peers_of(rule)
-            peers, peers_unknown = of_rule.matching(
-                policy.namespace, seen.other, seen.own, self.peers
-            )
-            if not peers and not peers_unknown:
+        doubt = ""
+        if isinstance(rule, ActionRule):
+            if rule.is_idle:
                 return None, ""
-        if (rule.ports and not ports) or (rule.peers and not peers):
-            return None, ports_unknown or peers_unknown
-        match = RuleMatch(policy, seen.direction, number, peers, ports)
-        return match, rule.doubt if isinstance(rule, ActionRule) else ""
+            doubt = rule.doubt
+        ports: tuple[int, ...] = ()
+        peers: tuple[int, ...] = ()
+        if rule.ports:
+            ports, unknown = self._ports(policy, rule, seen)
+            if not ports and not unknown:
+                return None, ""
+            doubt = doubt if ports else unknown
+        if rule.peers:
+            of_rule = self._of_rule.get(id(rule)) or self._peers_of(rule)
+            peers, unknown = of_rule.matching(policy.namespace, seen.other, seen.own, self.peers)
+            if not peers:
+                return None, unknown
+        if rule.ports and not ports:
+            return None, doubt
+        return RuleMatch(policy, seen.direction, number, peers, ports), doubt
 
     def _ports(
         self, policy: AnyPolicy, rule: AnyRule, seen: FilteredFlow
     ) -> tuple[tuple[int, ...], str]:
-        found, unknown = [], ""
+        called, found, unknown = seen.called, [], ""
+        pod = called.pod if isinstance(called, PodEnd) else None
+        by_all = seen.direction == EGRESS and isinstance(policy, CiliumPolicy)
         for at, port in enumerate(rule.ports):
-            known = self._is_port(policy, port, seen)
+            if by_all and isinstance(port.port, str):
+                known = self._is_named_so(port, seen)
+            else:
+                known = port_matches(port, seen.protocol, seen.port, pod)
             if known:
                 found.append(at)
             elif known is None:
                 unknown = SEVERAL_PORTS
         return tuple(found), unknown
 
-    def _is_port(self, policy: AnyPolicy, port: PolicyPort, seen: FilteredFlow) -> Known:
-        named = isinstance(port.port, str)
-        if named and isinstance(policy, CiliumPolicy) and seen.direction == EGRESS:
-            numbers = self._named(seen.protocol, str(port.port))
-            if not port_matches(PolicyPort(port.protocol), seen.protocol, seen.port, None):
-                return False
-            if seen.port not in numbers:
-                return False
-            return True if len(numbers) == 1 else None
-        pod = seen.called.pod if isinstance(seen.called, PodEnd) else None
-        return port_matches(port, seen.protocol, seen.port, pod)
+    def _is_named_so(self, port: PolicyPort, seen: FilteredFlow) -> Known:
+        """Whether pods of the cluster have the port that was called by a rule's name for it."""
+        numbers = self._named(seen.protocol, str(port.port))
+        if port.protocol not in (seen.protocol, ANY_PROTOCOL) or seen.port not in numbers:
+            return False
+        return True if len(numbers) == 1 else None
 
     def _named(self, protocol: str, name: str) -> set[int]:
         """The numbers that pods of the cluster have a port's name for."""
@@ -155,7 +159,5 @@ class RuleMatcher:
         return self._numbers.get((protocol, name), set())
 
     def _peers_of(self, rule: AnyRule) -> RulePeers:
-        found = self._of_rule.get(id(rule))
-        if found is None:
-            found = self._of_rule[id(rule)] = RulePeers(rule)
+        found = self._of_rule[id(rule)] = RulePeers(rule)
         return found

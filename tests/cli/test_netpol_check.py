@@ -51,7 +51,7 @@ def test_policies_on_stdin_and_in_directories(otterize: Otterize, allowing: Path
     result = otterize("netpol", "check", "-", allowing.parent, TWO_NODES, stdin=stream)
     assert result.returncode == 1
     assert result.stderr.splitlines()[:1] == [
-        "note: left out, since they are no NetworkPolicies: 1 Service, 1 without a kind"
+        "note: left out, since they are no network policies: 1 Service, 1 without a kind"
     ]
     assert "All observed calls are allowed (5)." in result.stdout
     assert "-:40: NetworkPolicy app/metrics: `from: []` allows everybody" in result.stdout
@@ -116,7 +116,7 @@ def test_without_any_policy(otterize: Otterize, tmp_path: Path) -> None:
     result = otterize("netpol", "check", tmp_path / "d.yaml", TWO_NODES)
     assert (result.returncode, result.stderr) == (
         3,
-        f"otterize: {tmp_path}/d.yaml: no NetworkPolicies (found 1 Deployment)\n",
+        f"otterize: {tmp_path}/d.yaml: no network policies (found 1 Deployment)\n",
     )
     assert otterize("netpol", "check", "nowhere.yaml", TWO_NODES).returncode == 3
 

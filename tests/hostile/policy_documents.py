@@ -19,7 +19,7 @@ specs:
       - {key: 'k8s:io.cilium.k8s.namespace.labels.team', operator: NotIn, values: [a]}
       - {key: io.cilium.k8s.policy.serviceaccount, operator: Exists}
     toPorts:
-    - ports: [{port: '8080', endPort: 8090, protocol: TCP}, {port: http}]
+    - ports: [{port: '8080', endPort: 8090, protocol: TCP}, {port: http, protocol: TCP}]
       rules: {http: [{method: GET, path: /}]}
     - ports: [{port: '0', protocol: ANY}]
       serverNames: [example.com]

@@ -244,12 +244,8 @@ def test_egress_rules(rule: str, server: str, expected: str) -> None:
         ),
         (
             (
-                (
-                    "p: [{$SUBJECT, ingress: [{}]}, {$SUBJECT, ingress: [{fromEndpoints: [{}]}]}]",
-                    WEB,
-                    ALLOWED,
-                ),
-                "ingress: [{fromEntities: [all]}]}",
+                "p: {$SUBJECT, ingressDeny: [{fromEntities: [all], "
+                "toPorts: [{ports: [{port: '80'}]}]}], ingress: [{fromEntities: [all]}]}"
             ),
             WEB,
             ALLOWED,
@@ -260,16 +256,8 @@ def test_egress_rules(rule: str, server: str, expected: str) -> None:
         ("p: {$SUBJECT, ingressDeny: [{fromEntities: [remote-node]}]}", NODE_B, ALLOWED),
         # enableDefaultDeny: rules without isolation, and isolation without rules.
         ("p: {$SUBJECT, $DENY_WEB, enableDefaultDeny: {ingress: false}}", WEB, DENIED),
-        (
-            "p: {$SUBJECT, $DENY_WEB, enableDefaultDeny: {ingress: false}}",
-            MONITOR,
-            ALLOWED,
-        ),
-        (
-            "p: {$SUBJECT, ingress: [{}], enableDefaultDeny: {ingress: false}}",
-            WEB,
-            ALLOWED,
-        ),
+        ("p: {$SUBJECT, $DENY_WEB, enableDefaultDeny: {ingress: false}}", MONITOR, ALLOWED),
+        ("p: {$SUBJECT, ingress: [{}], enableDefaultDeny: {ingress: false}}", WEB, ALLOWED),
         (
             (
                 "p: {$SUBJECT, ingress: [{}], enableDefaultDeny: {ingress: false}}\n"

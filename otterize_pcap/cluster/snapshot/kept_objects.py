@@ -89,7 +89,7 @@ def _pod(pod: Json) -> Json:
         for field in ("initContainerStatuses", "containerStatuses")
     }
     return {
-        "spec": _picked(spec, "nodeName", "hostNetwork")
+        "spec": _picked(spec, "nodeName", "hostNetwork", "serviceAccountName")
         | _filled(
             {
                 "containers": _containers(spec.get("containers")),
