@@ -65,8 +65,8 @@ def check_network_policies(  # noqa: PLR0913 - one parameter an option, all pass
         typer.Argument(
             parser=named_path,
             metavar="PATH",
-            help="Network policies: files, directories, `-` for stdin; and captures, which are told "
-            "by what they hold. Without policies those of the snapshot are checked; without "
+            help="Network policies: files, directories, `-` for stdin; and captures, which are "
+            "told by what they hold. Without policies those of the snapshot are checked; without "
             "captures the newest directory under ./otterize-captures/ is.",
             show_default=False,
         ),

@@ -59,7 +59,8 @@ def _say(found: PolicySet, namespace: str) -> None:
         kind for kind in found.left_out if kind.partition(".")[0].endswith(ALSO_RESTRICT)
     ]
     if found.left_out:
-        notice(f"note: left out, since they are no network policies: {listed_kinds(found.left_out)}")
+        others = listed_kinds(found.left_out)
+        notice(f"note: left out, since they are no network policies: {others}")
     if restricting:
         kinds = ", ".join(printable(kind) for kind in sorted(restricting))
         notice(f"note: {kinds} may restrict traffic as well: not read, so that more may be denied")

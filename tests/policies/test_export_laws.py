@@ -234,7 +234,8 @@ def test_check_of_an_export_for_cilium_finds_nothing(
 ) -> None:
     """The round trip by CiliumNetworkPolicies, by what Cilium makes of them."""
     capture = captured(pods, happened)
-    found, remarks = check_policies(read_again(made_of(capture, wanted=wanted)), [capture])
+    made = made_of(capture, wanted=replace(wanted, for_cilium=True))
+    found, remarks = check_policies(read_again(made), [capture])
     assert (found.denied, found.unknown, found.unused) == ((), (), ())
     assert found.selecting_nothing == ()
     assert remarks == ()
@@ -303,6 +304,7 @@ def test_check_of_an_export_for_cilium_finds_nothing_in_recordings(
     everything = Wanted(
         namespaces=frozenset(pod.namespace for pod in capture.snapshot.pods),
         gates=Gates(accepted=frozenset(ACCEPTABLE)),
+        for_cilium=True,
     )
     found, remarks = check_policies(read_again(made_of(capture, wanted=everything)), [capture])
     assert (found.denied, found.unknown, found.unused) == ((), (), ())
