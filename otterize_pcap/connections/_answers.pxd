@@ -2,6 +2,9 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from otterize_pcap.connections._endpoint cimport CTuple
+from otterize_pcap.connections._keys cimport Keys
+
 cdef enum Answer:
     NO = 0
     YES = 1
@@ -64,7 +67,7 @@ cdef class Answers:
     cdef uint64_t secret[4]
     cdef CKnown *knowns
     cdef uint32_t known_count
-    cdef dict lead_numbers
+    cdef Keys lead_keys
     cdef Leads *leads
     cdef uint32_t lead_count
     cdef uint32_t lead_room
@@ -72,16 +75,18 @@ cdef class Answers:
     cdef int32_t border_count
 
     cdef uint64_t _hash(self, uint64_t high, uint64_t low) noexcept nogil
-    cdef uint32_t number_of(self, uint64_t high, uint64_t low) except? 0xFFFFFFFF
-    cdef uint32_t _add(self, uint64_t high, uint64_t low) except? 0xFFFFFFFF
+    cdef uint32_t number_of(self, uint64_t high, uint64_t low) except? 0xFFFFFFFF nogil
+    cdef uint32_t _add(self, uint64_t high, uint64_t low) except? 0xFFFFFFFF nogil
     cdef bint is_known(self, uint32_t number) noexcept nogil
     cdef int _ask(self, uint32_t number) except -1
-    cdef int _grow(self) except -1
+    cdef int _grow(self) except -1 nogil
     cdef int32_t alike(self, uint32_t number) noexcept nogil
     cdef Answer is_held(self, uint32_t number, int64_t first_ns, int64_t last_ns) noexcept nogil
     cdef Answer is_served(
         self, uint32_t number, uint32_t protocol, uint32_t port, int64_t first_ns, int64_t last_ns
     ) noexcept nogil
     cdef bint could_lead(self, uint32_t number, uint32_t protocol, uint32_t port) noexcept nogil
-    cdef Leads *leads_from(self, uint32_t number, uint32_t protocol, uint32_t port) except NULL
+    cdef Leads *leads_from(self, uint32_t number, uint32_t protocol, uint32_t port) except NULL nogil
+    cdef int learn_all(self, const CTuple *tuples, uint32_t count) except -1 nogil
+    cdef int _learn_leads(self, uint32_t number, uint32_t protocol, uint32_t port) except -1
     cdef bytes address(self, uint32_t number)

@@ -9,6 +9,7 @@ a million others costs 16 bytes each and no call into Python.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 
+from otterize_pcap.connections._endpoint cimport CEnd, CTuple, end_of
 from otterize_pcap.table._row cimport address, be64
 
 
@@ -25,9 +26,9 @@ cdef class Answers:
         cdef int i
         cdef bytes text
         self.snapshot = snapshot
-        self.lead_numbers = {}
         for i in range(4):
             self.secret[i] = int.from_bytes(secret[8 * i:8 * i + 8], "little")
+        self.lead_keys = Keys(self.secret[3])
         self.slot_bits = 8
         self.slots = <uint32_t *>calloc(1 << 8, sizeof(uint32_t))
         if self.slots == NULL:
@@ -67,7 +68,7 @@ cdef class Answers:
                   * <uint64_t><uint32_t>((low >> 32) + (self.secret[1] >> 32)))
         return total * (self.secret[2] | 1)
 
-    cdef uint32_t number_of(self, uint64_t high, uint64_t low) except? 0xFFFFFFFF:
+    cdef uint32_t number_of(self, uint64_t high, uint64_t low) except? 0xFFFFFFFF nogil:
         """The number of an address, a new one where it was not met before."""
         cdef uint64_t mask = (<uint64_t>1 << self.slot_bits) - 1
         cdef uint64_t place = self._hash(high, low) >> (64 - self.slot_bits)
@@ -76,12 +77,13 @@ cdef class Answers:
             number = self.slots[place] - 1
             if self.addresses[number].low == low and self.addresses[number].high == high:
                 if number < self.known_count and not self.knowns[number].is_asked:
-                    self._ask(number)
+                    with gil:
+                        self._ask(number)
                 return number
             place = (place + 1) & mask
         return self._add(high, low)
 
-    cdef uint32_t _add(self, uint64_t high, uint64_t low) except? 0xFFFFFFFF:
+    cdef uint32_t _add(self, uint64_t high, uint64_t low) except? 0xFFFFFFFF nogil:
         """Number an address that has no number."""
         cdef uint64_t mask, place
         cdef uint32_t room
@@ -104,7 +106,7 @@ cdef class Answers:
         self.slots[place] = self.count
         return self.count - 1
 
-    cdef int _grow(self) except -1:
+    cdef int _grow(self) except -1 nogil:
         cdef uint32_t *slots = <uint32_t *>calloc(<size_t>2 << self.slot_bits, sizeof(uint32_t))
         cdef uint64_t mask, place
         cdef uint32_t number
@@ -214,14 +216,33 @@ cdef class Answers:
 
     cdef Leads *leads_from(
         self, uint32_t number, uint32_t protocol, uint32_t port
-    ) except NULL:
+    ) except NULL nogil:
         """All endpoints that a Service ever led to from an endpoint for which `could_lead` holds."""
-        cdef tuple key = (number, protocol, port)
+        cdef uint32_t key[3]
+        cdef uint32_t place
+        key[0], key[1], key[2] = number, protocol, port
+        place = self.lead_keys.number_of(<const uint8_t *>key, sizeof(key))
+        if place == self.lead_count:
+            with gil:
+                self._learn_leads(number, protocol, port)
+        return &self.leads[place]
+
+    cdef int learn_all(self, const CTuple *tuples, uint32_t count) except -1 nogil:
+        """Number and learn all that is asked of some 5-tuples: nothing changes then any more."""
+        cdef CEnd end
+        cdef uint32_t at, number
+        cdef int side
+        for at in range(count):
+            for side in range(2):
+                end_of(&tuples[at], side, &end)
+                number = self.number_of(end.high, end.low)
+                if self.could_lead(number, tuples[at].word[4] & 0xFF, end.port):
+                    self.leads_from(number, tuples[at].word[4] & 0xFF, end.port)
+        return 0
+
+    cdef int _learn_leads(self, uint32_t number, uint32_t protocol, uint32_t port) except -1:
         cdef uint32_t room
         cdef Leads *leads
-        known = self.lead_numbers.get(key)
-        if known is not None:
-            return &self.leads[<uint32_t>known]
         if self.lead_count == self.lead_room:
             room = self.lead_room * 2 + 64
             leads = <Leads *>realloc(self.leads, <size_t>room * sizeof(Leads))
@@ -232,9 +253,8 @@ cdef class Answers:
         self.leads[self.lead_count].lead = packed_leads(found)
         self.leads[self.lead_count].count = <uint32_t>len(found)
         self.leads[self.lead_count].is_kept = False
-        self.lead_numbers[key] = self.lead_count
         self.lead_count += 1
-        return &self.leads[self.lead_count - 1]
+        return 0
 
     cdef bytes address(self, uint32_t number):
         """The 16 bytes of an address."""

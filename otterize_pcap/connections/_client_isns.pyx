@@ -7,10 +7,10 @@ component is.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 
 from otterize_pcap.connections._endpoint cimport CTuple
 from otterize_pcap.connections._index cimport HAS_HANDSHAKE, HAS_ISNS, RowIndex, protocol_of
+from otterize_pcap.table._memory cimport free_zeros, new_zeros
 from otterize_pcap.table._row cimport NO_CLIENT, CRow
 
 
@@ -27,7 +27,7 @@ cdef class ClientIsns:
         # Room for all at once: growing would hold the old table beside the new one.
         while <uint64_t>1 << self.bits < <uint64_t>index.tuples * 2:
             self.bits += 1
-        self.slots = <IsnSlot *>calloc(<size_t>1 << self.bits, sizeof(IsnSlot))
+        self.slots = <IsnSlot *>new_zeros((<size_t>1 << self.bits) * sizeof(IsnSlot))
         if self.slots == NULL:
             raise MemoryError
         with nogil:
@@ -36,7 +36,7 @@ cdef class ClientIsns:
         self._keep_crowded()
 
     def __dealloc__(self):
-        free(self.slots)
+        free_zeros(self.slots, (<size_t>1 << self.bits) * sizeof(IsnSlot))
 
     cdef bint is_crowded(self, uint32_t protocol, uint32_t isn) noexcept nogil:
         """Whether more 5-tuples show a client ISN than one connection can have."""
@@ -106,7 +106,7 @@ cdef class ClientIsns:
         """Another table of so many bits, with the slots that more 5-tuples than those show."""
         cdef IsnSlot *old = self.slots
         cdef uint64_t index, size = <uint64_t>1 << self.bits
-        self.slots = <IsnSlot *>calloc(<size_t>1 << bits, sizeof(IsnSlot))
+        self.slots = <IsnSlot *>new_zeros((<size_t>1 << bits) * sizeof(IsnSlot))
         if self.slots == NULL:
             self.slots = old
             with gil:
@@ -115,5 +115,5 @@ cdef class ClientIsns:
         for index in range(size):
             if old[index].tuples > above:
                 self._slot(old[index].protocol, old[index].isn)[0] = old[index]
-        free(old)
+        free_zeros(old, size * sizeof(IsnSlot))
         return 0

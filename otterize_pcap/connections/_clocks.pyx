@@ -3,7 +3,7 @@
 """How much later one node's clock showed a handshake than another's: `clocks.measure_offsets`."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport free, malloc, qsort, realloc
 
 from otterize_pcap.connections._index cimport AHEAD, HAS_HANDSHAKE, RowIndex
 from otterize_pcap.table._row cimport NO_CLIENT, CRow
@@ -18,7 +18,6 @@ cdef class ClockDifferences:
     """
 
     def __cinit__(self, RowIndex index, list nodes):
-        cdef uint32_t number
         self.index = index
         self.places = {}
         self.nodes = <uint32_t *>malloc((len(nodes) + 1) * sizeof(uint32_t))
@@ -26,12 +25,6 @@ cdef class ClockDifferences:
             raise MemoryError
         for place, node in enumerate(nodes):
             self.nodes[place] = node
-        if len(set(nodes)) < 2:
-            return
-        for number in range(index.tuples):
-            index.fetch(number + AHEAD)
-            if index.tuple_[number].parent == number:
-                self._look_at(number)
 
     def __dealloc__(self):
         cdef uint32_t pair
@@ -40,16 +33,38 @@ cdef class ClockDifferences:
         free(self.found)
         free(self.nodes)
 
-    def all(self):
-        """{(lower node, higher node): ns}, a difference for each handshake that both recorded."""
-        cdef uint64_t at
+    def look(self, uint32_t begin, uint32_t end):
+        """Look at the components whose roots are in a range."""
+        cdef uint32_t number
+        with nogil:
+            for number in range(begin, end):
+                self.index.fetch(number + AHEAD)
+                if self.index.tuple_[number].parent == number:
+                    self._look_at(number)
+
+    def medians(self):
+        """{(lower node, higher node): ns}, the lower median of the handshakes that both recorded."""
+        cdef CDifferences *found
         cdef uint32_t pair
         cdef dict told = {}
         for nodes, pair in self.places.items():
-            told[nodes] = [self.found[pair].ns[at] for at in range(self.found[pair].count)]
+            found = &self.found[pair]
+            with nogil:
+                qsort(found.ns, found.count, sizeof(int64_t), in_order)
+            told[nodes] = found.ns[(found.count - 1) // 2]
         return told
 
-    cdef int _look_at(self, uint32_t root) except -1:
+    cdef int take_over(self, ClockDifferences later) except -1:
+        """Add what another one found."""
+        cdef uint64_t at
+        cdef uint32_t pair, place
+        for (low, high), pair in later.places.items():
+            place = self._pair_of(low, high)
+            for at in range(later.found[pair].count):
+                self._append(&self.found[place], later.found[pair].ns[at])
+        return 0
+
+    cdef int _look_at(self, uint32_t root) except -1 nogil:
         cdef uint32_t number = root, at
         cdef int one, other
         self.count = 0
@@ -89,31 +104,48 @@ cdef class ClockDifferences:
             self.seen[self.count].node, self.seen[self.count].first_ns = node, row.first_ns
             self.count += 1
 
-    cdef int _add(self, const CSeen *one, const CSeen *other) except -1:
+    cdef int _add(self, const CSeen *one, const CSeen *other) except -1 nogil:
         cdef CDifferences *found
-        cdef int64_t *ns
-        cdef uint32_t pair
         if one.node > other.node:
             one, other = other, one
-        known = self.places.get((one.node, other.node))
-        if known is None:
-            if self.pairs == self.pair_room:
-                found = <CDifferences *>realloc(
-                    self.found, (<size_t>2 * self.pair_room + 16) * sizeof(CDifferences))
-                if found == NULL:
-                    raise MemoryError
-                self.found, self.pair_room = found, 2 * self.pair_room + 16
-            self.found[self.pairs].ns = NULL
-            self.found[self.pairs].count = self.found[self.pairs].room = 0
-            known = self.places[one.node, other.node] = self.pairs
-            self.pairs += 1
-        pair = known
-        found = &self.found[pair]
+        found = &self.found[self.latest] if self.pairs else NULL
+        if found == NULL or found.low != one.node or found.high != other.node:
+            with gil:
+                self.latest = self._pair_of(one.node, other.node)
+            found = &self.found[self.latest]
+        return self._append(found, other.first_ns - one.first_ns)
+
+    cdef int _append(self, CDifferences *found, int64_t difference_ns) except -1 nogil:
+        cdef int64_t *ns
         if found.count == found.room:
             ns = <int64_t *>realloc(found.ns, (2 * found.room + 64) * sizeof(int64_t))
             if ns == NULL:
                 raise MemoryError
             found.ns, found.room = ns, 2 * found.room + 64
-        found.ns[found.count] = other.first_ns - one.first_ns
+        found.ns[found.count] = difference_ns
         found.count += 1
         return 0
+
+    cdef uint32_t _pair_of(self, uint32_t low, uint32_t high) except? 0xFFFFFFFF:
+        """The place of a pair of nodes in `found`, a new one where it is met first."""
+        cdef CDifferences *found
+        known = self.places.get((low, high))
+        if known is not None:
+            return known
+        if self.pairs == self.pair_room:
+            found = <CDifferences *>realloc(
+                self.found, (<size_t>2 * self.pair_room + 16) * sizeof(CDifferences))
+            if found == NULL:
+                raise MemoryError
+            self.found, self.pair_room = found, 2 * self.pair_room + 16
+        found = &self.found[self.pairs]
+        found.low, found.high, found.ns = low, high, NULL
+        found.count = found.room = 0
+        self.places[low, high] = self.pairs
+        self.pairs += 1
+        return self.pairs - 1
+
+
+cdef int in_order(const void *one, const void *other) noexcept nogil:
+    cdef int64_t a = (<const int64_t *>one)[0], b = (<const int64_t *>other)[0]
+    return (a > b) - (a < b)

@@ -44,8 +44,8 @@ cdef class ComponentLegs:
         """How far apart legs of one connection may be: `conntrack_flows.patience_of`."""
         return self.limits.datagram_gap if self.protocol == 17 else self.limits.slack
 
-    cdef int gather(self, uint32_t root) except -1
-    cdef CRow *_spare_row(self) except NULL
-    cdef int _gather_rows(self, uint32_t number) except -1
+    cdef int gather(self, uint32_t root) except -1 nogil
+    cdef CRow *_spare_row(self) except NULL nogil
+    cdef int _gather_rows(self, uint32_t number) except -1 nogil
     cdef void _sort_few(self) noexcept nogil
-    cdef uint32_t piece_end(self, uint32_t begin) except 0
+    cdef uint32_t piece_end(self, uint32_t begin) except 0 nogil

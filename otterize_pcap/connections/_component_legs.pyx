@@ -53,7 +53,7 @@ cdef class ComponentLegs:
         for block in range(SPARE_BLOCKS):
             free(self.spare[block])
 
-    cdef int gather(self, uint32_t root) except -1:
+    cdef int gather(self, uint32_t root) except -1 nogil:
         """Collect the legs of a component, in `legs.leg_order`; 0 where they are too many."""
         cdef uint32_t number = root
         self.root = root
@@ -74,7 +74,7 @@ cdef class ComponentLegs:
             self._sort_few()
         return 1
 
-    cdef int _gather_rows(self, uint32_t number) except -1:
+    cdef int _gather_rows(self, uint32_t number) except -1 nogil:
         cdef uint32_t at = self.index.tuple_[number].newest, room
         cdef CLeg *leg
         cdef CRow *spare
@@ -101,13 +101,14 @@ cdef class ComponentLegs:
             at = self.index.next_in_tuple[at - 1]
         return 1
 
-    cdef CRow *_spare_row(self) except NULL:
+    cdef CRow *_spare_row(self) except NULL nogil:
         """Room for a row that is packed, which stays where it is until the next component."""
         cdef CRow **block = &self.spare[self.spared // SPARE_ROWS]
         if block[0] == NULL:
             block[0] = <CRow *>malloc(SPARE_ROWS * sizeof(CRow))
             if block[0] == NULL:
-                raise MemoryError
+                with gil:
+                    raise MemoryError
         return &block[0][self.spared % SPARE_ROWS]
 
     cdef void _sort_few(self) noexcept nogil:
@@ -122,7 +123,7 @@ cdef class ComponentLegs:
                 j -= 1
             self.leg[j + 1] = moved
 
-    cdef uint32_t piece_end(self, uint32_t begin) except 0:
+    cdef uint32_t piece_end(self, uint32_t begin) except 0 nogil:
         """Where the piece that begins with some leg ends: `piece_cuts.cuts`."""
         cdef int64_t last_ns = self.leg[begin].last_ns
         cdef uint32_t end = begin + 1, looked_at = begin, until = begin

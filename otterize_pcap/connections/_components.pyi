@@ -10,6 +10,8 @@ from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.table._fastpath import FastTable
 from otterize_pcap.table.rows import Endpoint, Row
 
+ENOUGH_FOR_THREADS: int
+
 class Components:
     left_out_packets: int
     def __init__(
@@ -17,12 +19,13 @@ class Components:
         tables: list[FastTable],
         believed: Callable[[tuple[Tunnel, ...]], bool],
         limits: Limits,
+        threads: int = 1,
     ) -> None: ...
     def add_table(self, table: FastTable) -> None: ...
     def path(self, table: int, number: int) -> tuple[Tunnel, ...]: ...
     def is_crowded(self, protocol: int, isn: int) -> bool: ...
     def shows(self, protocol: int, one: Endpoint, other: Endpoint) -> bool: ...
-    def clock_differences(self, nodes: list[int]) -> dict[tuple[int, int], list[int]]: ...
+    def clock_differences(self, nodes: list[int]) -> dict[tuple[int, int], int]: ...
     def join(
         self,
         offsets: list[int],

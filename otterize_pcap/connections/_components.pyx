@@ -13,28 +13,42 @@ from otterize_pcap.connections._answers cimport Answers
 from otterize_pcap.connections._client_isns cimport ClientIsns
 from otterize_pcap.connections._clocks cimport ClockDifferences
 from otterize_pcap.connections._component_legs cimport ComponentLegs
+from otterize_pcap.connections._counting cimport SEVERAL, Counter
 from otterize_pcap.connections._described cimport described
 from otterize_pcap.connections._endpoint cimport CEnd, key_between, packed_end
 from otterize_pcap.connections._ends cimport KnownEnds
-from otterize_pcap.connections._groups cimport Groups
-from otterize_pcap.connections._index cimport AHEAD, NOTHING, RowIndex
-from otterize_pcap.connections._listing cimport Listing
-from otterize_pcap.connections._odd_rows cimport OddRows
-from otterize_pcap.connections._pieces cimport Pieces
+from otterize_pcap.connections._index cimport NOTHING, RowIndex
 from otterize_pcap.connections._services cimport ServiceUnion
-from otterize_pcap.connections._shapes cimport END_FACTS_SHIFT, ShapeWriter
+from otterize_pcap.connections._shapes cimport END_FACTS_SHIFT
 from otterize_pcap.connections._sightings cimport Sightings
-from otterize_pcap.connections._sums cimport CTotals, LegSums
+from otterize_pcap.connections._sums cimport CTotals
 from otterize_pcap.connections._table_times cimport TableTimes
-from otterize_pcap.connections._verdicts cimport CJudged, CVerdict, Verdicts
+from otterize_pcap.connections._verdicts cimport CJudged, CVerdict
 from otterize_pcap.table._fastpath cimport FastTable
 from otterize_pcap.table._row cimport CRow, Key
 
 from otterize_pcap.connections.stands import EVERY
 
 cdef enum:
-    SEVERAL = 0xFFFFFFFF
     MAX_ASKED = 2
+
+ENOUGH_FOR_THREADS = 1 << 15
+"""5-tuples from which on a thread more counts sooner than it begins."""
+
+
+def run_beside(runs):
+    """Call functions, all but the first in threads of their own; `runs` has the arguments behind."""
+    (run, *arguments), *others = runs
+    if not others:
+        run(*arguments)
+        return
+    # With logging that it brings along, this takes 5 ms.
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(len(others)) as pool:
+        waiting = [pool.submit(*each) for each in others]
+        run(*arguments)
+        for each in waiting:
+            each.result()
 
 
 cdef class Components:
@@ -46,34 +60,29 @@ cdef class Components:
         tables: `FastTable`s, which must stay as they are.
         believed: Whether what came through a tunnel path counts (S25).
         limits: `shapes.Limits`.
+        threads: How many look at components at once, where there are enough of them.
     """
 
+    cdef uint32_t threads
     cdef RowIndex index
     cdef ClientIsns isns
     cdef TableTimes times
-    cdef ComponentLegs component
-    cdef Pieces pieces
+    cdef Sightings sightings
     cdef Answers answers
     cdef KnownEnds known
-    cdef ShapeWriter shape
-    cdef Verdicts verdicts
-    cdef Groups groups
-    cdef LegSums sums
+    cdef Counter counter
     cdef object believed
     cdef object limits
+    cdef object within
     cdef uint64_t secret
-    # Of each component's root one more than the group of all its connections, 0 where it has none.
     cdef uint32_t *group_at
-    cdef OddRows odd
-    cdef Listing listed
 
-    def __cinit__(self, list tables, believed, limits):
+    def __cinit__(self, list tables, believed, limits, threads=1):
         self.index = RowIndex()
+        self.threads = threads
         self.believed = believed
         self.limits = limits
-        self.sums = LegSums()
-        self.odd = OddRows(self.index)
-        self.listed = Listing(self.index)
+        self.index.expect(tables)
         for table in tables:
             self.add_table(table)
 
@@ -106,20 +115,27 @@ cdef class Components:
         return self.index.find(&key) != NOTHING
 
     def clock_differences(self, list nodes):
-        """For each pair of nodes, how much later the second one's clock showed a handshake.
+        """For each pair of nodes, how much later the second one's clock showed handshakes.
 
         Args:
             nodes: Each table's node, as a number.
 
         Returns:
-            {(lower node, higher node): ns}, a difference for each handshake that both recorded.
+            {(lower node, higher node): ns}, the median of the handshakes that both recorded.
         """
+        cdef ClockDifferences first, other
         self.isns = ClientIsns(self.index, self.limits.many)
+        if len(set(nodes)) < 2:
+            return {}
         self.index.chain_components()
-        try:
-            return ClockDifferences(self.index, nodes).all()
-        finally:
-            self.index.unchain_components()
+        ranges = self._ranges()
+        found = [ClockDifferences(self.index, nodes) for _ in ranges]
+        run_beside([(each.look, *range_) for each, range_ in zip(found, ranges)])
+        first = found[0]
+        for other in found[1:]:
+            first.take_over(other)
+        self.index.unchain_components()
+        return first.medians()
 
     def join(
         self, list offsets, list began, list ranks, list sightings, snapshot, bytes secret, ranges,
@@ -141,95 +157,67 @@ cdef class Components:
         self.secret = int.from_bytes(secret[32:40], "little")
         self.answers = Answers(snapshot, secret, borders)
         self.times = TableTimes(offsets, began, ranks, self.limits.datagram_gap_ns)
-        self.component = ComponentLegs(
-            self.index, self.times, Sightings(self.index, sightings), self.limits)
-        self.pieces = Pieces(self.component)
+        self.sightings = Sightings(self.index, sightings)
         ServiceUnion(self.index, self.answers, self.secret)
         self.index.chain_components()
         self.known = KnownEnds(self.index, self.answers, self.times, self.limits, ranges)
-        self.shape = ShapeWriter(
-            self.pieces, self.answers, self.known, self.isns, self.limits)
-        self.groups = Groups(self.answers, self.secret, within)
+        self.within = within
 
     def count(self, judge, bint list_them=False):
         """Ask for a verdict on every shape, and count all connections into groups.
 
         Args:
-            judge: Gives the connections of a shape; see `Verdicts`.
+            judge: Gives the connections of a shape; see `Verdicts`. Any thread may call it.
             list_them: Whether to note each connection, for `listing`.
         """
-        cdef uint32_t root, begin, end, at, group
-        cdef const CVerdict *verdict
-        cdef CJudged *judged
-        cdef CTotals totals
-        self.verdicts = Verdicts(judge, self.secret)
+        cdef list ranges = self._ranges(), counters
+        cdef Counter other
         self.group_at = <uint32_t *>calloc(<size_t>self.index.tuples + 1, sizeof(uint32_t))
         if self.group_at == NULL:
             raise MemoryError
-        for root in range(self.index.tuples):
-            self.index.fetch(root + AHEAD)
-            if self.index.tuple_[root].parent != root:
-                continue
-            if not self.component.gather(root):
-                self.odd.add_component(root)
-                continue
-            begin = 0
-            while begin < self.component.count:
-                end = self.component.piece_end(begin)
-                verdict = self._verdict(begin, end)
-                if verdict == NULL:
-                    self.odd.add(self.component.leg + begin, end - begin)
-                begin = end
-                for at in range(verdict.count if verdict else 0):
-                    judged = &self.verdicts.judged[verdict.first + at]
-                    group = self._add_up(judged, &totals)
-                    self.groups.count(group, &totals)
-                    if self.group_at[root] not in (0, group + 1):
-                        group = SEVERAL - 1
-                    self.group_at[root] = group + 1
-                    if list_them:
-                        self.listed.note(judged, self.pieces.end, &totals)
+        if len(ranges) > 1:
+            with nogil:
+                self.answers.learn_all(self.index.tuple_, self.index.tuples)
+        counters = [self._new_counter(judge) for _ in ranges]
+        self.counter = counters[0]
+        run_beside([
+            (counter.count, *range_, list_them) for counter, range_ in zip(counters, ranges)])
+        for other, (begin, end) in zip(counters[1:], ranges[1:]):
+            self.counter.take_over(other, begin, end)
 
-    cdef const CVerdict *_verdict(self, uint32_t begin, uint32_t end) except? NULL:
-        """What is said of some legs of the component at hand; NULL where they have no shape.
+    cdef Counter _new_counter(self, judge):
+        cdef ComponentLegs component = ComponentLegs(
+            self.index, self.times, self.sightings, self.limits)
+        cdef Counter made = Counter(
+            component, self.answers, self.known, self.isns, self.limits, judge, self.secret,
+            self.within)
+        made.group_at = self.group_at
+        return made
 
-        They are the piece at hand then.
-        """
-        if not (self.pieces.take(begin, end) and self.shape.write()):
-            return NULL
-        return self.verdicts.of(self.shape.out, self.shape.length)
-
-    cdef uint32_t _add_up(self, const CJudged *judged, CTotals *totals) except? 0xFFFFFFFF:
-        """The group of one connection of the piece at hand, and its totals."""
-        self.sums.add_up(self.pieces.leg, self.pieces.legs, judged.side, totals)
-        return self.groups.group_of(
-            judged, self.pieces.protocol, self.pieces.end, self.shape.numbers, totals)
-
-    cdef bint _is_at(self, const CJudged *judged, const uint32_t *asked, int count) noexcept nogil:
-        """Whether a connection of the piece at hand has each of some addresses, at either side."""
-        cdef int at, place
-        cdef bint is_there
-        for at in range(count):
-            is_there = False
-            for place in range(judged.clients):
-                is_there |= self.shape.numbers[judged.client[place]] == asked[at]
-            for place in range(judged.servers):
-                is_there |= self.shape.numbers[judged.server[place]] == asked[at]
-            if not is_there:
-                return False
-        return True
+    cdef list _ranges(self):
+        """The 5-tuples, in ranges for a thread each that have as many components."""
+        cdef uint32_t number, seen = 0, roots = 0
+        cdef uint32_t pieces = self.threads if self.index.tuples >= ENOUGH_FOR_THREADS else 1
+        cdef list begins = [0]
+        for number in range(self.index.tuples if pieces > 1 else 0):
+            roots += self.index.tuple_[number].parent == number
+        for number in range(self.index.tuples if pieces > 1 else 0):
+            seen += self.index.tuple_[number].parent == number
+            if seen * <uint64_t>pieces > roots * <uint64_t>len(begins):
+                begins.append(number)
+        return list(zip(begins[:pieces], [*begins[1:pieces], self.index.tuples]))
 
     def shapes(self):
         """How many shapes were met."""
-        return len(self.verdicts)
+        return len(self.counter.verdicts)
 
     def odd_rows(self, uint32_t table):
         """The rows of one table that have no shape, to be looked at as they are."""
-        return self.odd.of(table)
+        return self.counter.odd.of(table)
 
     def has_odd_rows(self):
         """Whether there is any."""
-        return self.odd.count > 0
+        return self.counter.odd.count > 0
 
     def facts(self, uint32_t protocol, endpoint):
         """`EndFact`s of an endpoint, without the snapshot's, and its encoded `PortFacts`."""
@@ -255,15 +243,15 @@ cdef class Components:
 
     def stands(self):
         """`Groups.all_stands`."""
-        return self.groups.all_stands()
+        return self.counter.groups.all_stands()
 
     def side(self, uint32_t number):
         """`Groups.side`."""
-        return self.groups.side(number)
+        return self.counter.groups.side(number)
 
     def counted(self):
         """`Groups.all_groups`."""
-        return self.groups.all_groups()
+        return self.counter.groups.all_groups()
 
     def connections(self, wanted, addresses):
         """Each connection of some groups, those for which `wanted[group]` is not 0.
@@ -283,6 +271,7 @@ cdef class Components:
         cdef const CVerdict *verdict
         cdef CJudged *judged
         cdef CTotals totals
+        cdef Counter by = self.counter
         if len(addresses) > MAX_ASKED:
             raise ValueError(f"more than {MAX_ASKED} addresses")
         for address in addresses:
@@ -294,25 +283,25 @@ cdef class Components:
             if self.group_at[root] == 0 or (
                     self.group_at[root] != SEVERAL and not flags[self.group_at[root] - 1]):
                 continue
-            if not self.component.gather(root):
+            if not by.component.gather(root):
                 continue
             begin = 0
-            while begin < self.component.count:
-                end = self.component.piece_end(begin)
-                verdict = self._verdict(begin, end)
+            while begin < by.component.count:
+                end = by.component.piece_end(begin)
+                verdict = by.verdict(begin, end)
                 begin = end
                 found = []
                 for at in range(verdict.count if verdict else 0):
-                    judged = &self.verdicts.judged[verdict.first + at]
-                    group = self._add_up(judged, &totals)
+                    judged = &by.verdicts.judged[verdict.first + at]
+                    group = by.add_up(judged, &totals)
                     if flags[group] == every or (
-                            flags[group] and self._is_at(judged, asked, asked_count)):
-                        found.append((group, *described(self.pieces, judged, &totals)))
+                            flags[group] and by.is_at(judged, asked, asked_count)):
+                        found.append((group, *described(by.pieces, judged, &totals)))
                 # What is at hand changes while the caller looks at what it was given.
                 yield from found
-                if self.component.root != root and not self.component.gather(root):
+                if by.component.root != root and not by.component.gather(root):
                     break
 
     def listing(self, list kinds, list files):
         """`Listing.by_time` of `count(…, list_them=True)`."""
-        return self.listed.by_time(kinds, files)
+        return self.counter.listed.by_time(kinds, files)

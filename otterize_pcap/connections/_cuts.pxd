@@ -34,8 +34,8 @@ cdef class Cuts:
     cdef uint32_t *starts
     cdef uint32_t room
 
-    cdef int bind(self, const CLeg *legs, uint32_t count, int64_t slack) except -1
-    cdef int _make_room(self, uint32_t count) except -1
+    cdef int bind(self, const CLeg *legs, uint32_t count, int64_t slack) except -1 nogil
+    cdef int _make_room(self, uint32_t count) except -1 nogil
     cdef void _bind_tuple(
         self, const CLeg *legs, uint32_t begin, uint32_t end, int64_t slack
     ) noexcept nogil

@@ -16,7 +16,7 @@ cdef class Cuts:
         free(self.handshake)
         free(self.starts)
 
-    cdef int bind(self, const CLeg *legs, uint32_t count, int64_t slack) except -1:
+    cdef int bind(self, const CLeg *legs, uint32_t count, int64_t slack) except -1 nogil:
         """Fill `bound` for legs in `legs.leg_order`: `legs.collect_flows` makes one flow of them.
 
         All is sorted and walked once, so that no component is slow to cut.
@@ -42,7 +42,7 @@ cdef class Cuts:
                 begin = i
         return 0
 
-    cdef int _make_room(self, uint32_t count) except -1:
+    cdef int _make_room(self, uint32_t count) except -1 nogil:
         cdef void *room
         if count <= self.room:
             return 0

@@ -55,16 +55,16 @@ cdef class KnownEnds:
     cdef uint16_t usual_last
 
     cdef KnownEnd *find(self, uint32_t protocol, const CEnd *end) noexcept nogil
-    cdef KnownEnd *_note(self, uint32_t protocol, const CEnd *end, uint32_t facts) except NULL
-    cdef KnownAddress *_address(self, const CEnd *end) except NULL
-    cdef int _grow(self) except -1
-    cdef int _note_servers(self, uint32_t number) except -1
-    cdef int _note_shown(self, uint32_t number) except -1
-    cdef int _note_shown_by(self, const CEnd *end) except -1
-    cdef int _note_vote(self, uint32_t number) except -1
-    cdef int _note_fixed(self, uint32_t number) except -1
-    cdef int _count_peers(self, uint32_t number) except -1
+    cdef KnownEnd *_note(self, uint32_t protocol, const CEnd *end, uint32_t facts) except NULL nogil
+    cdef KnownAddress *_address(self, const CEnd *end) except NULL nogil
+    cdef int _grow(self) except -1 nogil
+    cdef int _note_servers(self, uint32_t number) except -1 nogil
+    cdef int _note_shown(self, uint32_t number) except -1 nogil
+    cdef int _note_shown_by(self, const CEnd *end) except -1 nogil
+    cdef int _note_vote(self, uint32_t number) except -1 nogil
+    cdef int _note_fixed(self, uint32_t number) except -1 nogil
+    cdef int _count_peers(self, uint32_t number) except -1 nogil
     cdef int _zone(self, uint32_t port, const KnownAddress *address) noexcept nogil
-    cdef int _only_fixed(self, const CEnd *ends) except -2
+    cdef int _only_fixed(self, const CEnd *ends) except -2 nogil
     cdef uint32_t facts(self, uint32_t protocol, const CEnd *end) noexcept nogil
     cdef uint32_t port_facts(self, uint32_t number, uint32_t port) noexcept nogil

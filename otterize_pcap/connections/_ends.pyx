@@ -56,20 +56,21 @@ cdef class KnownEnds:
             end = packed_end((where, 0))
             address = self._address(&end)
             address.first_port, address.last_port = ports.start, ports.stop - 1
-        for number in range(index.tuples):
-            self._note_servers(number)
-            self._note_shown(number)
-            self._note_vote(number)
-        for number in range(index.tuples):
-            self._note_fixed(number)
-        for number in range(index.tuples if self.has_fixed else 0):
-            self._count_peers(number)
+        with nogil:
+            for number in range(self.index.tuples):
+                self._note_servers(number)
+                self._note_shown(number)
+                self._note_vote(number)
+            for number in range(self.index.tuples):
+                self._note_fixed(number)
+            for number in range(self.index.tuples if self.has_fixed else 0):
+                self._count_peers(number)
 
     def __dealloc__(self):
         free(self.slots)
         free(self.addresses)
 
-    cdef int _note_servers(self, uint32_t number) except -1:
+    cdef int _note_servers(self, uint32_t number) except -1 nogil:
         cdef const CTuple *of = &self.index.tuple_[number]
         cdef CEnd end
         cdef int side
@@ -79,7 +80,7 @@ cdef class KnownEnds:
                 self._note(protocol_of(of), &end, IS_SERVER)
         return 0
 
-    cdef int _note_shown(self, uint32_t number) except -1:
+    cdef int _note_shown(self, uint32_t number) except -1 nogil:
         """Note the port that a SYN or a DNS query came from; where one was answered, that one."""
         cdef const CTuple *of = &self.index.tuple_[number]
         cdef CEnd end
@@ -93,7 +94,7 @@ cdef class KnownEnds:
                 self._note_shown_by(&end)
         return 0
 
-    cdef int _note_shown_by(self, const CEnd *end) except -1:
+    cdef int _note_shown_by(self, const CEnd *end) except -1 nogil:
         cdef KnownAddress *address
         cdef int zone
         if end.port < self.well_known:
@@ -106,7 +107,7 @@ cdef class KnownEnds:
             address.shown |= 1 << zone
         return 0
 
-    cdef int _note_vote(self, uint32_t number) except -1:
+    cdef int _note_vote(self, uint32_t number) except -1 nogil:
         """Note who sent first in a UDP flow that was answered and began inside the capture."""
         cdef const CTuple *of = &self.index.tuple_[number]
         cdef const CRow *row
@@ -146,7 +147,7 @@ cdef class KnownEnds:
             self._note(UDP, &ends[side], HAS_VOTES).votes[side != first.first_sender] += 1
         return 0
 
-    cdef int _note_fixed(self, uint32_t number) except -1:
+    cdef int _note_fixed(self, uint32_t number) except -1 nogil:
         """Note the one fixed port of a 5-tuple of which a handshake is missing.
 
         One below 1024 needs no other connections to be a server's.
@@ -166,7 +167,7 @@ cdef class KnownEnds:
             self.has_fixed = True
         return 0
 
-    cdef int _count_peers(self, uint32_t number) except -1:
+    cdef int _count_peers(self, uint32_t number) except -1 nogil:
         """Count, up to two, the recorded 5-tuples whose one fixed port an endpoint is."""
         cdef const CTuple *of = &self.index.tuple_[number]
         cdef CEnd ends[2]
@@ -199,7 +200,7 @@ cdef class KnownEnds:
             return BELOW
         return INSIDE if port <= (address.last_port if known else self.usual_last) else ABOVE
 
-    cdef int _only_fixed(self, const CEnd *ends) except -2:
+    cdef int _only_fixed(self, const CEnd *ends) except -2 nogil:
         """The side whose port alone is fixed; -1 where none is."""
         cdef uint32_t one = self.port_facts(
             self.answers.number_of(ends[0].high, ends[0].low), ends[0].port)
@@ -248,7 +249,7 @@ cdef class KnownEnds:
             place = (place + 1) & mask
         return &self.slots[place]
 
-    cdef KnownAddress *_address(self, const CEnd *end) except NULL:
+    cdef KnownAddress *_address(self, const CEnd *end) except NULL nogil:
         """What is known of an endpoint's address, to be added to."""
         cdef uint32_t number = self.answers.number_of(end.high, end.low), room
         cdef KnownAddress *addresses
@@ -257,13 +258,16 @@ cdef class KnownEnds:
             addresses = <KnownAddress *>realloc(
                 self.addresses, <size_t>room * sizeof(KnownAddress))
             if addresses == NULL:
-                raise MemoryError
+                with gil:
+                    raise MemoryError
             memset(addresses + self.address_room, 0,
                    <size_t>(room - self.address_room) * sizeof(KnownAddress))
             self.addresses, self.address_room = addresses, room
         return &self.addresses[number]
 
-    cdef KnownEnd *_note(self, uint32_t protocol, const CEnd *end, uint32_t facts) except NULL:
+    cdef KnownEnd *_note(
+        self, uint32_t protocol, const CEnd *end, uint32_t facts
+    ) except NULL nogil:
         cdef KnownEnd *known = self.find(protocol, end)
         if known.facts == 0:
             self.count += 1
@@ -274,7 +278,7 @@ cdef class KnownEnds:
             known = self.find(protocol, end)
         return known
 
-    cdef int _grow(self) except -1:
+    cdef int _grow(self) except -1 nogil:
         cdef KnownEnd *old = self.slots
         cdef uint64_t place
         self.slots = <KnownEnd *>calloc(<size_t>2 << self.bits, sizeof(KnownEnd))

@@ -20,6 +20,8 @@ cdef enum:
     UNKNOWN_SERVERS = 3
 
 cdef enum:
+    # Of a group's key: its class, two stands and when it was.
+    GROUP_WORDS = 4
     WITHIN = 0
     BEFORE = 1
     AFTER = 2
@@ -51,12 +53,10 @@ cdef class Groups:
     cdef uint32_t group_of(
         self, const CJudged *judged, int protocol, const CEnd *ends, const uint32_t *numbers,
         const CTotals *totals
-    ) except? 0xFFFFFFFF:
+    ) except? 0xFFFFFFFF nogil:
         """The group of a connection, a new one where it is the first."""
         cdef uint32_t key[2 * MAX_ENDS + 2]
-        cdef uint32_t group[4]
-        cdef uint32_t before, number
-        cdef CGroup *groups
+        cdef uint32_t group[GROUP_WORDS]
         cdef int place
         cdef uint32_t first = numbers[judged.client[0]]
         cdef int32_t alike = self.answers.alike(first) if judged.clients == 1 else -1
@@ -79,8 +79,13 @@ cdef class Groups:
             self._side(key, 2 + 2 * judged.servers, first), &totals.sent[SERVERS])
         group[0] = judged.class_
         group[3] = self._when(totals) if self.has_window else WITHIN
-        before = self.groups_by_key.count
-        number = self.groups_by_key.number_of(<uint8_t *>group, sizeof(group))
+        return self._numbered_group(group)
+
+    cdef uint32_t _numbered_group(self, const uint32_t *key) except? 0xFFFFFFFF nogil:
+        """The group of a class, two stands and a time."""
+        cdef uint32_t before = self.groups_by_key.count
+        cdef uint32_t number = self.groups_by_key.number_of(<const uint8_t *>key, 4 * GROUP_WORDS)
+        cdef CGroup *groups
         if number == before:
             if number >= self.group_room:
                 groups = <CGroup *>realloc(
@@ -108,31 +113,78 @@ cdef class Groups:
         for way in range(2):
             group.packets[way] += totals.packets[way]
             group.bytes[way] += totals.bytes[way]
-        if group.connections == 0 or is_earlier(totals, group):
+        if group.connections == 0 or is_earlier(
+                totals.first_ns, totals.first.rank, totals.first.row.number, group):
             group.evidence_ns = totals.first_ns
             group.rank, group.packet = totals.first.rank, totals.first.row.number
         group.connections += 1
 
+    cdef int take_over(self, Groups later, uint32_t *group) except -1:
+        """Add the groups of another one; `group` becomes the number here of each of its groups."""
+        cdef uint32_t number
+        cdef uint32_t *side = <uint32_t *>malloc((later.sides.count + 1) * sizeof(uint32_t))
+        cdef uint32_t *stand = <uint32_t *>malloc(
+            (later.stands_by_key.count + 1) * sizeof(uint32_t))
+        try:
+            if side == NULL or stand == NULL:
+                raise MemoryError
+            for number in range(later.sides.count):
+                side[number] = self._side_of(later, number)
+            for number in range(later.stands_by_key.count):
+                stand[number] = self._stand_of(later, number, side)
+            for number in range(later.groups_by_key.count):
+                group[number] = self._group_of(later, number, stand)
+        finally:
+            free(side)
+            free(stand)
+        return 0
+
+    cdef uint32_t _side_of(self, Groups later, uint32_t number) except? 0xFFFFFFFF:
+        """A side of another one; what was learned of it is taken over."""
+        cdef uint32_t before = self.sides.count
+        cdef uint32_t side = self.sides.number_of(
+            later.sides.key(number), later.sides.length(number))
+        if side == before:
+            self._make_room_for_side(side)
+            self.changes[side] = later.changes[number]
+            later.changes[number].moments = NULL
+        return side
+
+    cdef uint32_t _stand_of(
+        self, Groups later, uint32_t number, const uint32_t *side
+    ) except? 0xFFFFFFFF:
+        cdef const uint32_t *known = <const uint32_t *>later.stands_by_key.key(number)
+        cdef const CStand *stand = &later.stands[number]
+        cdef uint32_t key[3]
+        key[0], key[1], key[2] = side[known[0]], known[1], known[2]
+        return self._numbered_stand(key, stand.first_ns, stand.last_ns)
+
+    cdef uint32_t _group_of(
+        self, Groups later, uint32_t number, const uint32_t *stand
+    ) except? 0xFFFFFFFF:
+        cdef const uint32_t *known = <const uint32_t *>later.groups_by_key.key(number)
+        cdef uint32_t key[GROUP_WORDS]
+        cdef uint32_t group
+        key[0], key[1], key[2], key[3] = known[0], stand[known[1]], stand[known[2]], known[3]
+        group = self._numbered_group(key)
+        append_group(&self.groups[group], &later.groups[number])
+        return group
+
     cdef uint32_t _side(
         self, const uint32_t *key, uint32_t words, uint32_t first
-    ) except? 0xFFFFFFFF:
+    ) except? 0xFFFFFFFF nogil:
         cdef uint32_t before = self.sides.count
         cdef uint32_t side = self.sides.number_of(<const uint8_t *>key, 4 * words)
         if side == before:
-            self._learn_changes(side)
+            with gil:
+                self._learn_changes(side)
             self.changes[side].first = first
         return side
 
     cdef int _learn_changes(self, uint32_t side) except -1:
         """Ask the snapshot when who is at a new side changes."""
-        cdef CChanges *changes
         cdef Py_ssize_t place
-        if side >= self.change_room:
-            changes = <CChanges *>realloc(
-                self.changes, (<size_t>2 * self.change_room + 256) * sizeof(CChanges))
-            if changes == NULL:
-                raise MemoryError
-            self.changes, self.change_room = changes, 2 * self.change_room + 256
+        self._make_room_for_side(side)
         self.changes[side].count = 0
         self.changes[side].moments = NULL
         if not self._is_known(side):
@@ -147,6 +199,17 @@ cdef class Groups:
             for place, moment in enumerate(moments):
                 self.changes[side].moments[place] = moment
             self.changes[side].count = <uint32_t>len(moments)
+        return 0
+
+    cdef int _make_room_for_side(self, uint32_t side) except -1:
+        cdef CChanges *changes
+        if side < self.change_room:
+            return 0
+        changes = <CChanges *>realloc(
+            self.changes, (<size_t>2 * self.change_room + 256) * sizeof(CChanges))
+        if changes == NULL:
+            raise MemoryError
+        self.changes, self.change_room = changes, 2 * self.change_room + 256
         return 0
 
     cdef bint _is_known(self, uint32_t side) noexcept nogil:
@@ -182,16 +245,22 @@ cdef class Groups:
             ends.append((self.answers.address(key[at]), key[at + 1]))
         return (), key[1], tuple(ends), False
 
-    cdef uint32_t _stand(self, uint32_t side, const CSpan *sent) except? 0xFFFFFFFF:
+    cdef uint32_t _stand(self, uint32_t side, const CSpan *sent) except? 0xFFFFFFFF nogil:
         """The number of a side at the time in which it sent in a connection (S12)."""
         cdef CChanges *changes = &self.changes[side]
-        cdef CStand *stands
         cdef uint32_t key[3]
-        cdef uint32_t before = self.stands_by_key.count, number
         key[0] = side
         key[1] = passed(changes, sent.first_ns)
         key[2] = passed(changes, sent.last_ns)
-        number = self.stands_by_key.number_of(<uint8_t *>key, sizeof(key))
+        return self._numbered_stand(key, sent.first_ns, sent.last_ns)
+
+    cdef uint32_t _numbered_stand(
+        self, const uint32_t *key, int64_t first_ns, int64_t last_ns
+    ) except? 0xFFFFFFFF nogil:
+        """The stand of a side between two changes, of which the first connection sent then."""
+        cdef CStand *stands
+        cdef uint32_t before = self.stands_by_key.count
+        cdef uint32_t number = self.stands_by_key.number_of(<const uint8_t *>key, 12)
         if number == before:
             if number >= self.stand_room:
                 stands = <CStand *>realloc(
@@ -199,9 +268,8 @@ cdef class Groups:
                 if stands == NULL:
                     raise MemoryError
                 self.stands, self.stand_room = stands, 2 * self.stand_room + 256
-            self.stands[number].side = side
-            self.stands[number].first_ns = sent.first_ns
-            self.stands[number].last_ns = sent.last_ns
+            self.stands[number].side = key[0]
+            self.stands[number].first_ns, self.stands[number].last_ns = first_ns, last_ns
         return number
 
     def all_stands(self):
@@ -228,23 +296,3 @@ cdef class Groups:
                 group.first_ns, group.last_ns, group.rank, group.packet, group.evidence_ns,
             ))
         return found
-
-
-cdef inline uint32_t passed(const CChanges *changes, int64_t time_ns) noexcept nogil:
-    """How many changes had happened by a time."""
-    cdef uint32_t low = 0, high = changes.count, middle
-    while low < high:
-        middle = (low + high) >> 1
-        if changes.moments[middle] <= time_ns:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-cdef inline bint is_earlier(const CTotals *totals, const CGroup *group) noexcept nogil:
-    if totals.first_ns != group.evidence_ns:
-        return totals.first_ns < group.evidence_ns
-    if totals.first.rank != group.rank:
-        return totals.first.rank < group.rank
-    return totals.first.row.number < group.packet

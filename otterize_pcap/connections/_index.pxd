@@ -61,9 +61,10 @@ cdef class RowIndex:
     cdef uint32_t chunks
     cdef Table *hasher
     cdef uint32_t *next_in_tuple
+    cdef size_t next_room
     cdef CTuple *tuple_
     cdef uint32_t tuples
-    cdef uint32_t tuple_room
+    cdef size_t tuple_room
     cdef TupleSlot *slots
     cdef int slot_bits
     cdef public uint64_t left_out_packets
@@ -123,12 +124,14 @@ cdef class RowIndex:
         elif other < one:
             self.tuple_[one].parent = other
 
+    cdef int expect(self, list tables) except -1
     cdef add(self, added, left_out)
     cdef as_row(self, uint32_t number)
     cdef int _make_room(self, uint64_t chunks) except -1
     cdef int _index_chunks(
         self, uint32_t first, Table *table, const uint8_t *left_out
     ) except -1 nogil
+    cdef int _make_room_for(self, uint64_t rows, uint64_t tuples) except -1
     cdef int _new_tuple(self, const Key *key) except -1 nogil
     cdef uint32_t *_slot(self, const Key *key, uint64_t hash_) noexcept nogil
     cdef int _grow(self) except -1 nogil

@@ -11,13 +11,14 @@ over all of them look at no row.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from otterize_pcap.connections._endpoint cimport CTuple
 from otterize_pcap.table._fastpath cimport FastTable
 from otterize_pcap.table._row cimport NO_CLIENT, UDP, CRow, Key
 from otterize_pcap.table._bare_rows cimport pack_chunk, pack_rows
 from otterize_pcap.table._chunks cimport CHUNK_ROWS, Packed, Table, hash_key, row_at
+from otterize_pcap.table._memory cimport free_zeros, grow_zeros, new_zeros
 
 from otterize_pcap.table.rows import too_many_connections
 
@@ -71,7 +72,7 @@ cdef class RowIndex:
     def __cinit__(self):
         self.tables = []
         self.slot_bits = 10
-        self.slots = <TupleSlot *>calloc(1 << 10, sizeof(TupleSlot))
+        self.slots = <TupleSlot *>new_zeros((1 << 10) * sizeof(TupleSlot))
         if self.slots == NULL:
             raise MemoryError
 
@@ -80,9 +81,22 @@ cdef class RowIndex:
         free(self.packed)
         free(self.chunk_table)
         free(self.chunk_rows)
-        free(self.next_in_tuple)
-        free(self.tuple_)
-        free(self.slots)
+        free_zeros(self.next_in_tuple, self.next_room * sizeof(uint32_t))
+        free_zeros(self.tuple_, self.tuple_room * sizeof(CTuple))
+        free_zeros(self.slots, (<size_t>1 << self.slot_bits) * sizeof(TupleSlot))
+
+    cdef int expect(self, list tables) except -1:
+        """Make room for all that can be in some tables, before they are added.
+
+        What is not used costs nothing, and moving to more room would take both.
+        """
+        cdef FastTable table
+        cdef uint64_t rows = 0, chunks = 0
+        for table in tables:
+            rows += table.decoding.table.rows
+            chunks += table.decoding.table.rows // CHUNK_ROWS + 1
+            table.close()
+        return self._make_room_for(chunks * CHUNK_ROWS + 1, rows)
 
     cdef add(self, added, left_out):
         """Add the rows of a `FastTable`, but for those of the tunnel paths with the numbers `left_out` (S25).
@@ -146,11 +160,24 @@ cdef class RowIndex:
         if numbers == NULL:
             raise MemoryError
         self.chunk_rows = numbers
-        numbers = <uint32_t *>realloc(
-            self.next_in_tuple, (chunks * CHUNK_ROWS + 1) * sizeof(uint32_t))
-        if numbers == NULL:
-            raise MemoryError
-        self.next_in_tuple = numbers
+        return self._make_room_for(chunks * CHUNK_ROWS + 1, 0)
+
+    cdef int _make_room_for(self, uint64_t rows, uint64_t tuples) except -1:
+        """Room for the numbers of so many rows, and for so many 5-tuples."""
+        cdef uint32_t *numbers
+        cdef CTuple *of
+        if rows > self.next_room:
+            numbers = <uint32_t *>grow_zeros(
+                self.next_in_tuple, self.next_room * sizeof(uint32_t), rows * sizeof(uint32_t))
+            if numbers == NULL:
+                raise MemoryError
+            self.next_in_tuple, self.next_room = numbers, rows
+        if tuples > self.tuple_room:
+            of = <CTuple *>grow_zeros(
+                self.tuple_, self.tuple_room * sizeof(CTuple), tuples * sizeof(CTuple))
+            if of == NULL:
+                raise MemoryError
+            self.tuple_, self.tuple_room = of, tuples
         return 0
 
     cdef int _index_chunks(
@@ -199,17 +226,11 @@ cdef class RowIndex:
         return 0
 
     cdef int _new_tuple(self, const Key *key) except -1 nogil:
-        cdef uint32_t room
         cdef CTuple *tuples
         if self.tuples == self.tuple_room:
-            room = self.tuple_room + (self.tuple_room >> 1) + 1024
-            tuples = <CTuple *>realloc(self.tuple_, <size_t>room * sizeof(CTuple))
-            if tuples == NULL:
-                with gil:
-                    raise MemoryError
-            self.tuple_, self.tuple_room = tuples, room
+            with gil:
+                self._make_room_for(0, self.tuple_room + (self.tuple_room >> 1) + 1024)
         tuples = &self.tuple_[self.tuples]
-        memset(tuples, 0, sizeof(CTuple))
         memcpy(tuples.word, key.word, sizeof(tuples.word))
         tuples.parent = self.tuples
         self.tuples += 1
@@ -232,7 +253,9 @@ cdef class RowIndex:
         """Double the index; tags tell where a slot goes without a look at the rows."""
         cdef int bits = self.slot_bits + 1
         cdef uint64_t size = <uint64_t>1 << bits, mask = size - 1, old, place
-        cdef TupleSlot *slots = <TupleSlot *>calloc(size, sizeof(TupleSlot)) if bits <= 32 else NULL
+        cdef TupleSlot *slots = NULL
+        if bits <= 32:
+            slots = <TupleSlot *>new_zeros(size * sizeof(TupleSlot))
         if slots == NULL:
             with gil:
                 raise MemoryError
@@ -242,7 +265,7 @@ cdef class RowIndex:
                 while slots[place].number:
                     place = (place + 1) & mask
                 slots[place] = self.slots[old]
-        free(self.slots)
+        free_zeros(self.slots, (<size_t>1 << self.slot_bits) * sizeof(TupleSlot))
         self.slots = slots
         self.slot_bits = bits
         return 0

@@ -21,13 +21,13 @@ cdef class Keys:
     cdef int slot_bits
     cdef uint64_t secret
 
-    cdef uint32_t number_of(self, const uint8_t *key, uint32_t length) except? 0xFFFFFFFF
+    cdef uint32_t number_of(self, const uint8_t *key, uint32_t length) except? 0xFFFFFFFF nogil
     cdef uint32_t find(self, const uint8_t *key, uint32_t length) noexcept nogil
     cdef uint64_t _place(
         self, const uint8_t *key, uint32_t length, uint64_t hash_
     ) noexcept nogil
-    cdef int _add(self, const uint8_t *key, uint32_t length) except -1
-    cdef int _grow(self) except -1
+    cdef int _add(self, const uint8_t *key, uint32_t length) except -1 nogil
+    cdef int _grow(self) except -1 nogil
     cdef uint64_t _hash(self, const uint8_t *key, uint32_t length) noexcept nogil
 
     cdef inline const uint8_t *key(self, uint32_t number) noexcept nogil:

@@ -26,7 +26,7 @@ cdef class Keys:
     def __len__(self):
         return self.count
 
-    cdef uint32_t number_of(self, const uint8_t *key, uint32_t length) except? 0xFFFFFFFF:
+    cdef uint32_t number_of(self, const uint8_t *key, uint32_t length) except? 0xFFFFFFFF nogil:
         """The number of a key; `count` has grown where it is new."""
         cdef uint64_t hash_ = self._hash(key, length)
         cdef uint64_t place = self._place(key, length, hash_)
@@ -59,7 +59,7 @@ cdef class Keys:
             place = (place + 1) & mask
         return place
 
-    cdef int _add(self, const uint8_t *key, uint32_t length) except -1:
+    cdef int _add(self, const uint8_t *key, uint32_t length) except -1 nogil:
         cdef uint8_t *text
         cdef uint64_t *begins
         if self.used + length > self.room:
@@ -79,11 +79,13 @@ cdef class Keys:
         self.begins[self.count] = self.used
         return 0
 
-    cdef int _grow(self) except -1:
+    cdef int _grow(self) except -1 nogil:
         """Double the index; tags tell where a slot goes without a look at the keys."""
         cdef int bits = self.slot_bits + 1
         cdef uint64_t size = <uint64_t>1 << bits, old, place
-        cdef KeySlot *slots = <KeySlot *>calloc(size, sizeof(KeySlot)) if bits <= 32 else NULL
+        cdef KeySlot *slots = NULL
+        if bits <= 32:
+            slots = <KeySlot *>calloc(size, sizeof(KeySlot))
         if slots == NULL:
             raise MemoryError
         for old in range(<uint64_t>1 << self.slot_bits):

@@ -31,4 +31,7 @@ cdef class Listing:
 
     cdef int note(
         self, const CJudged *judged, const CEnd *ends, const CTotals *totals
-    ) except -1
+    ) except -1 nogil
+    cdef int _make_room(self, uint64_t room) except -1 nogil
+    cdef int take_over(self, Listing later) except -1
+    cdef void _forget(self) noexcept

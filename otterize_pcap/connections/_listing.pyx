@@ -7,6 +7,7 @@ A connection is 120 bytes until it is written, and one at a time is made a value
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free, qsort, realloc
+from libc.string cimport memcpy
 
 from otterize_pcap.connections._endpoint cimport CEnd, compare_ends
 from otterize_pcap.connections._index cimport RowIndex
@@ -32,15 +33,12 @@ cdef class Listing:
 
     cdef int note(
         self, const CJudged *judged, const CEnd *ends, const CTotals *totals
-    ) except -1:
+    ) except -1 nogil:
         """Add a connection, `ends` being the endpoints of its piece."""
         cdef CListed *listed
         cdef int at
         if self.count == self.room:
-            listed = <CListed *>realloc(self.listed, (2 * self.room + 1024) * sizeof(CListed))
-            if listed == NULL:
-                raise MemoryError
-            self.listed, self.room = listed, 2 * self.room + 1024
+            self._make_room(2 * self.room + 1024)
         listed = &self.listed[self.count]
         listed.client = ends[judged.client[0]]
         listed.server = ends[judged.server[judged.servers - 1]]
@@ -53,6 +51,28 @@ cdef class Listing:
         listed.path = (totals.first.row.key.word[4] >> 8) & 0xFFFFFF
         self.count += 1
         return 0
+
+    cdef int _make_room(self, uint64_t room) except -1 nogil:
+        cdef CListed *listed = <CListed *>realloc(self.listed, room * sizeof(CListed))
+        if listed == NULL:
+            with gil:
+                raise MemoryError
+        self.listed, self.room = listed, room
+        return 0
+
+    cdef int take_over(self, Listing later) except -1:
+        """Add what another one noted."""
+        if later.count == 0:
+            return 0
+        self._make_room(self.count + later.count)
+        memcpy(self.listed + self.count, later.listed, later.count * sizeof(CListed))
+        self.count += later.count
+        later._forget()
+        return 0
+
+    cdef void _forget(self) noexcept:
+        free(self.listed)
+        self.listed, self.count, self.room = NULL, 0, 0
 
     def by_time(self, list kinds, list files):
         """All of them by time, file and packet.

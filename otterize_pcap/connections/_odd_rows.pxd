@@ -12,6 +12,7 @@ cdef class OddRows:
     cdef uint64_t count
     cdef uint64_t room
 
-    cdef int add(self, const CLeg *legs, uint32_t count) except -1
-    cdef int add_component(self, uint32_t root) except -1
-    cdef int _add(self, uint32_t number) except -1
+    cdef int add(self, const CLeg *legs, uint32_t count) except -1 nogil
+    cdef int add_component(self, uint32_t root) except -1 nogil
+    cdef int take_over(self, OddRows later) except -1
+    cdef int _add(self, uint32_t number) except -1 nogil

@@ -25,14 +25,14 @@ cdef class OddRows:
             if self.index.table_of(self.numbers[at]) == table:
                 yield self.index.as_row(self.numbers[at])
 
-    cdef int add(self, const CLeg *legs, uint32_t count) except -1:
+    cdef int add(self, const CLeg *legs, uint32_t count) except -1 nogil:
         """Add the rows of some legs."""
         cdef uint32_t i
         for i in range(count):
             self._add(legs[i].number)
         return 0
 
-    cdef int add_component(self, uint32_t root) except -1:
+    cdef int add_component(self, uint32_t root) except -1 nogil:
         """Add every row of a component that is too large to gather."""
         cdef uint32_t number = root, at
         while True:
@@ -44,7 +44,14 @@ cdef class OddRows:
                 return 0
             number = self.index.tuple_[number].next_ - 1
 
-    cdef int _add(self, uint32_t number) except -1:
+    cdef int take_over(self, OddRows later) except -1:
+        """Add the rows of another one."""
+        cdef uint64_t at
+        for at in range(later.count):
+            self._add(later.numbers[at])
+        return 0
+
+    cdef int _add(self, uint32_t number) except -1 nogil:
         cdef uint32_t *numbers
         if self.count == self.room:
             numbers = <uint32_t *>realloc(

@@ -8,6 +8,7 @@ from libc.string cimport memcpy
 
 from otterize_pcap.connections._keys cimport NO_KEY, Keys
 from otterize_pcap.table._bare_rows cimport kept_row
+from otterize_pcap.table._chunks cimport Table
 from otterize_pcap.table._fastpath cimport FastTable
 from otterize_pcap.table._links cimport STATION_OUT
 from otterize_pcap.table._row cimport CRow, CSide, HAS_TIMES, address, be64
@@ -45,7 +46,33 @@ cdef class Origins:
     def __dealloc__(self):
         free(self.spans)
 
-    cdef int note(self, Words words, const CSide *side) except -1:
+    cdef int look_at(self, const Table *table) except -1 nogil:
+        """Note what all rows of a table say."""
+        cdef uint64_t index
+        cdef int at
+        cdef const CRow *row
+        cdef CRow room
+        cdef const CSide *side
+        cdef Words words
+        for index in range(table.rows):
+            row = kept_row(table, index, &room)
+            if (row.key.word[4] >> 8) & 0xFFFFFF:
+                continue
+            for at in range(2):
+                side = &row.sides[at]
+                if not side.has & HAS_TIMES or side.station == 0:
+                    continue
+                words[3] = table.station[side.station]
+                if words[3] >> 48 == STATION_OUT:
+                    continue
+                words[0], words[1] = row.key.word[2 * at], row.key.word[2 * at + 1]
+                if self.wanted.find(<const uint8_t *>words, ADDRESS_BYTES) == NO_KEY:
+                    continue
+                words[2] = row.key.word[5]
+                self.note(words, side)
+        return 0
+
+    cdef int note(self, Words words, const CSide *side) except -1 nogil:
         """Widen the span of one origin by what one side of a row sent."""
         cdef uint32_t number = self.found.number_of(<const uint8_t *>words, KEY_BYTES)
         cdef Span *span
@@ -67,29 +94,10 @@ cdef class Origins:
 def origins_in_table(FastTable table, addresses):
     """(address, interface, station, first, last) of the origins of some addresses."""
     cdef Origins origins = Origins(table.decoding.table.secret[6], addresses)
-    cdef uint64_t index
     cdef uint32_t number
-    cdef int at
-    cdef const CRow *row
-    cdef CRow room
-    cdef const CSide *side
     cdef Words words
-    for index in range(table.decoding.table.rows):
-        row = kept_row(&table.decoding.table, index, &room)
-        if (row.key.word[4] >> 8) & 0xFFFFFF:
-            continue
-        for at in range(2):
-            side = &row.sides[at]
-            if not side.has & HAS_TIMES or side.station == 0:
-                continue
-            words[3] = table.decoding.table.station[side.station]
-            if words[3] >> 48 == STATION_OUT:
-                continue
-            words[0], words[1] = row.key.word[2 * at], row.key.word[2 * at + 1]
-            if origins.wanted.find(<const uint8_t *>words, ADDRESS_BYTES) == NO_KEY:
-                continue
-            words[2] = row.key.word[5]
-            origins.note(words, side)
+    with nogil:
+        origins.look_at(&table.decoding.table)
     for number in range(origins.found.count):
         memcpy(words, origins.found.key(number), KEY_BYTES)
         yield (address(words[0], words[1]), words[2], words[3],

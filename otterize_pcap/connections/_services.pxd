@@ -22,11 +22,11 @@ cdef class ServiceUnion:
     cdef Marks loose
     cdef Marks seen
 
-    cdef int _make(self, Marks *marks) except -1
+    cdef int _make(self, Marks *marks) except -1 nogil
     cdef uint64_t _place(self, const CEnd *end) noexcept nogil
     cdef bint _has(self, const Marks *marks, const CEnd *end) noexcept nogil
     cdef void _mark(self, Marks *marks, uint32_t number) noexcept nogil
-    cdef int _mark_loose(self) except -1
-    cdef int _keep_seen(self, Leads *leads) except -1
-    cdef int _unite_side(self, uint32_t number, int side) except -1
+    cdef int _mark_loose(self) except -1 nogil
+    cdef int _keep_seen(self, Leads *leads) except -1 nogil
+    cdef int _unite_side(self, uint32_t number, int side) except -1 nogil
     cdef bint _is_whole(self, uint32_t number) noexcept nogil

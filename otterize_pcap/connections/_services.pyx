@@ -33,16 +33,17 @@ cdef class ServiceUnion:
         self.mark_bits = 10
         while <uint64_t>1 << self.mark_bits < <uint64_t>index.tuples * 8:
             self.mark_bits += 1
-        self._mark_loose()
-        for number in range(index.tuples):
-            for side in range(2):
-                self._unite_side(number, side)
+        with nogil:
+            self._mark_loose()
+            for number in range(self.index.tuples):
+                for side in range(2):
+                    self._unite_side(number, side)
 
     def __dealloc__(self):
         free(self.loose.bits)
         free(self.seen.bits)
 
-    cdef int _unite_side(self, uint32_t number, int side) except -1:
+    cdef int _unite_side(self, uint32_t number, int side) except -1 nogil:
         """Unite a 5-tuple with what a Service at one side of it leads to."""
         cdef CEnd client, service, led
         cdef Key behind
@@ -74,7 +75,7 @@ cdef class ServiceUnion:
         """Whether all rows of a 5-tuple show a handshake."""
         return self.index.tuple_[number].flags & (HAS_RUN | HAS_HANDSHAKE) == HAS_HANDSHAKE
 
-    cdef int _mark_loose(self) except -1:
+    cdef int _mark_loose(self) except -1 nogil:
         """Mark the endpoints of 5-tuples that have a row without a handshake."""
         cdef uint32_t number
         self._make(&self.loose)
@@ -83,7 +84,7 @@ cdef class ServiceUnion:
                 self._mark(&self.loose, number)
         return 0
 
-    cdef int _keep_seen(self, Leads *leads) except -1:
+    cdef int _keep_seen(self, Leads *leads) except -1 nogil:
         """Forget the endpoints behind a Service that no row shows.
 
         A Service of 1,000 pods cost 27 µs a 5-tuple before.
@@ -106,7 +107,7 @@ cdef class ServiceUnion:
         leads.is_kept = True
         return 0
 
-    cdef int _make(self, Marks *marks) except -1:
+    cdef int _make(self, Marks *marks) except -1 nogil:
         marks.bits = <uint8_t *>calloc(<size_t>1 << (self.mark_bits - 3), 1)
         if marks.bits == NULL:
             raise MemoryError

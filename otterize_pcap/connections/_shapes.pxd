@@ -36,21 +36,21 @@ cdef class ShapeWriter:
     cdef uint8_t streams[MAX_FLOWS][2]
     cdef uint32_t well_known
 
-    cdef bint write(self) except *
-    cdef bint _write_ends(self) except *
-    cdef int _port_class(self, uint32_t port) noexcept
-    cdef int _canonical_port(self, int place) noexcept
-    cdef bint _write_leads(self) except *
-    cdef bint _note_acknowledgements(self) noexcept
-    cdef int _token(self, int kind, uint32_t value) noexcept
-    cdef bint _tell_streams(self) noexcept
-    cdef bint _tell_streams_of(self, int end) noexcept
-    cdef bint _overlap(self, int one, int one_side, int other, int other_side) noexcept
-    cdef void _write_flow(self, int place) noexcept
-    cdef void _write_sightings(self) noexcept
-    cdef void _write_gaps(self) noexcept
-    cdef bint _is_apart(self, int one, int other) noexcept
+    cdef int write(self) except -1 nogil
+    cdef int _write_ends(self) except -1 nogil
+    cdef int _port_class(self, uint32_t port) noexcept nogil
+    cdef int _canonical_port(self, int place) noexcept nogil
+    cdef int _write_leads(self) except -1 nogil
+    cdef bint _note_acknowledgements(self) noexcept nogil
+    cdef int _token(self, int kind, uint32_t value) noexcept nogil
+    cdef bint _tell_streams(self) noexcept nogil
+    cdef bint _tell_streams_of(self, int end) noexcept nogil
+    cdef bint _overlap(self, int one, int one_side, int other, int other_side) noexcept nogil
+    cdef void _write_flow(self, int place) noexcept nogil
+    cdef void _write_sightings(self) noexcept nogil
+    cdef void _write_gaps(self) noexcept nogil
+    cdef bint _is_apart(self, int one, int other) noexcept nogil
 
-    cdef inline void put(self, uint32_t byte) noexcept:
+    cdef inline void put(self, uint32_t byte) noexcept nogil:
         self.out[self.length] = <uint8_t>byte
         self.length += 1

@@ -39,47 +39,46 @@ cdef class ShapeWriter:
         self.component = pieces.component
         self.well_known = limits.well_known
 
-    cdef bint write(self) except *:
+    cdef int write(self) except -1 nogil:
         """Whether the piece at hand has a shape; then it is in `out`."""
-        cdef Pieces piece = self.pieces
         cdef int place
         self.length = 0
-        self.put(piece.protocol)
-        self.put(piece.ends)
-        self.put(piece.flows)
-        self.put(piece.sighted)
+        self.put(self.pieces.protocol)
+        self.put(self.pieces.ends)
+        self.put(self.pieces.flows)
+        self.put(self.pieces.sighted)
         if not (self._write_ends() and self._write_leads() and self._note_acknowledgements()
                 and self._tell_streams()):
             return False
-        for place in range(piece.flows):
+        for place in range(self.pieces.flows):
             self._write_flow(place)
         self._write_sightings()
         self._write_gaps()
         return True
 
-    cdef bint _write_ends(self) except *:
+    cdef int _write_ends(self) except -1 nogil:
         """Each endpoint: its address's rank, its port's place in its class, facts of both."""
-        cdef Pieces piece = self.pieces
         cdef CEnd *end
+        cdef int64_t first_ns = self.pieces.first_ns, last_ns = self.pieces.last_ns
         cdef int place, rank = -1
         cdef uint32_t facts
         cdef Answer held, served
-        for place in range(piece.ends):
-            end = &piece.end[place]
-            if (place == 0 or end.high != piece.end[place - 1].high
-                    or end.low != piece.end[place - 1].low):
+        for place in range(self.pieces.ends):
+            end = &self.pieces.end[place]
+            if (place == 0 or end.high != self.pieces.end[place - 1].high
+                    or end.low != self.pieces.end[place - 1].low):
                 rank += 1
                 self.numbers[place] = self.answers.number_of(end.high, end.low)
             else:
                 self.numbers[place] = self.numbers[place - 1]
-            held = self.answers.is_held(self.numbers[place], piece.first_ns, piece.last_ns)
+            held = self.answers.is_held(self.numbers[place], first_ns, last_ns)
             served = self.answers.is_served(
-                self.numbers[place], piece.protocol, end.port, piece.first_ns, piece.last_ns)
+                self.numbers[place], self.pieces.protocol, end.port, first_ns, last_ns)
             if held == CHANGES or served == CHANGES:
                 return False
             facts = IS_HELD if held == YES else 0
             facts |= IS_SERVED if served == YES else 0
-            facts |= self.known.facts(piece.protocol, end) << END_FACTS_SHIFT
+            facts |= self.known.facts(self.pieces.protocol, end) << END_FACTS_SHIFT
             self.put(rank)
             self.put(self._port_class(end.port))
             self.put(self._canonical_port(place))
@@ -87,11 +86,11 @@ cdef class ShapeWriter:
             self.put(self.known.port_facts(self.numbers[place], end.port))
         return True
 
-    cdef int _port_class(self, uint32_t port) noexcept:
+    cdef int _port_class(self, uint32_t port) noexcept nogil:
         """0 well known, 1 not."""
         return port >= self.well_known
 
-    cdef int _canonical_port(self, int place) noexcept:
+    cdef int _canonical_port(self, int place) noexcept nogil:
         """How many lower ports of the same class the piece has at the same address."""
         cdef const CEnd *end = &self.pieces.end[place]
         cdef const CEnd *lower
@@ -104,28 +103,28 @@ cdef class ShapeWriter:
             rank += 1
         return rank
 
-    cdef bint _write_leads(self) except *:
+    cdef int _write_leads(self) except -1 nogil:
         """Which endpoint of the piece a Service leads to from which; their count comes first."""
-        cdef Pieces piece = self.pieces
         cdef const Leads *leads
         cdef CEnd end
         cdef Answer answer, more
         cdef int place, other, count_at = self.length, count = 0
         cdef uint32_t at
         self.put(0)
-        for place in range(piece.ends):
+        for place in range(self.pieces.ends):
             if not self.answers.could_lead(
-                    self.numbers[place], piece.protocol, piece.end[place].port):
+                    self.numbers[place], self.pieces.protocol, self.pieces.end[place].port):
                 continue
             leads = self.answers.leads_from(
-                self.numbers[place], piece.protocol, piece.end[place].port)
-            for other in range(piece.ends):
+                self.numbers[place], self.pieces.protocol, self.pieces.end[place].port)
+            for other in range(self.pieces.ends):
                 answer = <Answer>0
                 for at in range(leads.count):
                     end.high, end.low = leads.lead[at].high, leads.lead[at].low
                     end.port = leads.lead[at].port
-                    if compare_ends(&end, &piece.end[other]) == 0:
-                        more = during(&leads.lead[at].time, piece.first_ns, piece.last_ns)
+                    if compare_ends(&end, &self.pieces.end[other]) == 0:
+                        more = during(
+                            &leads.lead[at].time, self.pieces.first_ns, self.pieces.last_ns)
                         if more == YES or answer != YES:
                             answer = more if more else answer
                 if answer == CHANGES or (answer == YES and count == MAX_LEADS):
@@ -137,17 +136,16 @@ cdef class ShapeWriter:
         self.out[count_at] = count
         return True
 
-    cdef bint _note_acknowledgements(self) noexcept:
+    cdef bint _note_acknowledgements(self) noexcept nogil:
         """Which server's initial sequence number each side acknowledged (RFC 9293 3.4)."""
-        cdef Pieces piece = self.pieces
         cdef CFlow *flow
         cdef const CSide *side
         cdef int place, token, which
         cdef uint32_t i
         for token in range(3):
             self.token_count[token] = 0
-        for place in range(piece.flows):
-            flow = &piece.flow[place]
+        for place in range(self.pieces.flows):
+            flow = &self.pieces.flow[place]
             self.acked[place][0] = self.acked[place][1] = 0
             if flow.client != NO_CLIENT:
                 self._token(CLIENT_ISN, flow.client_isn)
@@ -155,17 +153,17 @@ cdef class ShapeWriter:
                 return False
             if flow.has_timestamp:
                 self._token(TIMESTAMP, flow.timestamp)
-        for i in range(piece.legs if self.token_count[SERVER_ISN] else 0):
+        for i in range(self.pieces.legs if self.token_count[SERVER_ISN] else 0):
             for which in range(2):
-                side = &piece.leg[i].row.sides[which]
+                side = &self.pieces.leg[i].row.sides[which]
                 if side.has & HAS_ACK:
                     for token in range(self.token_count[SERVER_ISN]):
                         if (<uint32_t>(side.ack_first - self.tokens[SERVER_ISN][token] - 1)
                                 < <uint32_t>1 << 31):
-                            self.acked[piece.leg[i].place][which] |= 1 << token
+                            self.acked[self.pieces.leg[i].place][which] |= 1 << token
         return True
 
-    cdef int _token(self, int kind, uint32_t value) noexcept:
+    cdef int _token(self, int kind, uint32_t value) noexcept nogil:
         """One more than the place of a value among those of its kind, in the order of flows."""
         cdef int place
         for place in range(self.token_count[kind]):
@@ -175,32 +173,30 @@ cdef class ShapeWriter:
         self.token_count[kind] += 1
         return self.token_count[kind]
 
-    cdef bint _tell_streams(self) noexcept:
+    cdef bint _tell_streams(self) noexcept nogil:
         """Which flows could carry one stream, by the sequence numbers at each shared endpoint."""
-        cdef Pieces piece = self.pieces
         cdef int place
-        for place in range(piece.flows):
+        for place in range(self.pieces.flows):
             self.streams[place][0] = self.streams[place][1] = 0
-        if piece.protocol != TCP or piece.flows < 2:
+        if self.pieces.protocol != TCP or self.pieces.flows < 2:
             return True
-        for place in range(piece.ends):
+        for place in range(self.pieces.ends):
             if not self._tell_streams_of(place):
                 return False
         return True
 
-    cdef bint _tell_streams_of(self, int end) noexcept:
+    cdef bint _tell_streams_of(self, int end) noexcept nogil:
         """The same at one endpoint; False where it is not the same for all flows of a stream."""
-        cdef Pieces piece = self.pieces
         cdef int one, other, one_side, other_side, streams = 0
         cdef bint overlap
-        for one in range(piece.flows):
-            one_side = side_at(&piece.flow[one], end)
+        for one in range(self.pieces.flows):
+            one_side = side_at(&self.pieces.flow[one], end)
             if one_side < 0:
                 continue
-            for other in range(one + 1, piece.flows):
-                other_side = side_at(&piece.flow[other], end)
-                if other_side < 0 or (piece.flow[one].client != NO_CLIENT
-                                      and piece.flow[other].client != NO_CLIENT):
+            for other in range(one + 1, self.pieces.flows):
+                other_side = side_at(&self.pieces.flow[other], end)
+                if other_side < 0 or (self.pieces.flow[one].client != NO_CLIENT
+                                      and self.pieces.flow[other].client != NO_CLIENT):
                     continue
                 overlap = self._overlap(one, one_side, other, other_side)
                 if not overlap:
@@ -213,13 +209,13 @@ cdef class ShapeWriter:
                 if self.streams[other][other_side] not in (0, self.streams[one][one_side]):
                     return False
                 self.streams[other][other_side] = self.streams[one][one_side]
-        for one in range(piece.flows):
-            one_side = side_at(&piece.flow[one], end)
-            for other in range(one + 1, piece.flows):
-                other_side = side_at(&piece.flow[other], end)
+        for one in range(self.pieces.flows):
+            one_side = side_at(&self.pieces.flow[one], end)
+            for other in range(one + 1, self.pieces.flows):
+                other_side = side_at(&self.pieces.flow[other], end)
                 if one_side < 0 or other_side < 0 or (
-                        piece.flow[one].client != NO_CLIENT
-                        and piece.flow[other].client != NO_CLIENT):
+                        self.pieces.flow[one].client != NO_CLIENT
+                        and self.pieces.flow[other].client != NO_CLIENT):
                     continue
                 if (self.streams[one][one_side] != 0
                         and self.streams[one][one_side] == self.streams[other][other_side]
@@ -227,25 +223,24 @@ cdef class ShapeWriter:
                     return False
         return True
 
-    cdef bint _overlap(self, int one, int one_side, int other, int other_side) noexcept:
+    cdef bint _overlap(self, int one, int one_side, int other, int other_side) noexcept nogil:
         """Whether any ranges that two flows sent overlap: `join._overlap`."""
-        cdef Pieces piece = self.pieces
         cdef const CSide *a
         cdef const CSide *b
         cdef uint32_t i, j
-        for i in range(piece.legs):
-            a = &piece.leg[i].row.sides[one_side]
-            if piece.leg[i].place != one or not a.has & HAS_SEQ:
+        for i in range(self.pieces.legs):
+            a = &self.pieces.leg[i].row.sides[one_side]
+            if self.pieces.leg[i].place != one or not a.has & HAS_SEQ:
                 continue
-            for j in range(piece.legs):
-                b = &piece.leg[j].row.sides[other_side]
-                if (piece.leg[j].place == other and b.has & HAS_SEQ
+            for j in range(self.pieces.legs):
+                b = &self.pieces.leg[j].row.sides[other_side]
+                if (self.pieces.leg[j].place == other and b.has & HAS_SEQ
                         and <int64_t><int>(a.seq_first - b.seq_last) <= SEQUENCE_SLACK
                         and <int64_t><int>(b.seq_first - a.seq_last) <= SEQUENCE_SLACK):
                     return True
         return False
 
-    cdef void _write_flow(self, int place) noexcept:
+    cdef void _write_flow(self, int place) noexcept nogil:
         cdef CFlow *flow = &self.pieces.flow[place]
         cdef uint32_t facts = flow.client | (flow.first_sender + 1 if flow.has_legs else 0) << 4
         cdef int side
@@ -267,7 +262,7 @@ cdef class ShapeWriter:
             self.put(self.acked[place][side])
             self.put(self.streams[place][side])
 
-    cdef void _write_sightings(self) noexcept:
+    cdef void _write_sightings(self) noexcept nogil:
         cdef CSighting *sighting
         cdef int place, which
         for place in range(self.pieces.sighted):
@@ -276,26 +271,25 @@ cdef class ShapeWriter:
                 self.put(self.pieces.end_place(&sighting.ends[which]))
             self.put(sighting.assured | self.pieces.sighting_bits(sighting))
 
-    cdef void _write_gaps(self) noexcept:
+    cdef void _write_gaps(self) noexcept nogil:
         """Which flow began later than any rule joins it to which other one; nothing if none."""
-        cdef Pieces piece = self.pieces
         cdef int one, other
         cdef bint any_ = False
-        for one in range(piece.flows):
-            for other in range(piece.flows):
+        for one in range(self.pieces.flows):
+            for other in range(self.pieces.flows):
                 any_ |= self._is_apart(one, other)
-        for one in range(piece.flows if any_ else 0):
-            for other in range(piece.flows):
+        for one in range(self.pieces.flows if any_ else 0):
+            for other in range(self.pieces.flows):
                 self.put(self._is_apart(one, other))
 
-    cdef bint _is_apart(self, int one, int other) noexcept:
+    cdef bint _is_apart(self, int one, int other) noexcept nogil:
         cdef CFlow *a = &self.pieces.flow[one]
         cdef CFlow *b = &self.pieces.flow[other]
         return (a.has_legs and b.has_legs
                 and a.first_ns - b.last_ns > self.component.patience())
 
 
-cdef inline int side_at(const CFlow *flow, int end) noexcept:
+cdef inline int side_at(const CFlow *flow, int end) noexcept nogil:
     """Which side of a flow an endpoint is; -1 where it is none."""
     if flow.low == end:
         return 0

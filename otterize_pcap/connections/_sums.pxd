@@ -34,4 +34,4 @@ cdef class LegSums:
 
     cdef int add_up(
         self, const CLeg *legs, uint32_t count, const uint8_t *sides, CTotals *totals
-    ) except -1
+    ) except -1 nogil

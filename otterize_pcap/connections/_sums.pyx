@@ -17,7 +17,7 @@ cdef class LegSums:
 
     cdef int add_up(
         self, const CLeg *legs, uint32_t count, const uint8_t *sides, CTotals *totals
-    ) except -1:
+    ) except -1 nogil:
         """Totals of the legs of those flows that have a client's side.
 
         Counts are those of the recording that saw most, never a sum over recordings (S21).

@@ -32,6 +32,7 @@ cdef class Verdicts:
     cdef uint32_t judged_count
     cdef uint32_t judged_room
 
-    cdef const CVerdict *of(self, const uint8_t *shape, uint32_t length) except NULL
+    cdef const CVerdict *of(self, const uint8_t *shape, uint32_t length) except NULL nogil
+    cdef int take_over(self, Verdicts later) except -1
     cdef int _learn(self, bytes shape) except -1
     cdef CJudged *_new_judged(self) except NULL

@@ -25,12 +25,20 @@ cdef class Verdicts:
     def __len__(self):
         return self.shapes.count
 
-    cdef const CVerdict *of(self, const uint8_t *shape, uint32_t length) except NULL:
+    cdef const CVerdict *of(self, const uint8_t *shape, uint32_t length) except NULL nogil:
         cdef uint32_t before = self.shapes.count
         cdef uint32_t number = self.shapes.number_of(shape, length)
         if number == before:
-            self._learn((<const char *>shape)[:length])
+            with gil:
+                self._learn((<const char *>shape)[:length])
         return &self.verdicts[number]
+
+    cdef int take_over(self, Verdicts later) except -1:
+        """Learn the shapes that another one met."""
+        cdef uint32_t number
+        for number in range(later.shapes.count):
+            self.of(later.shapes.key(number), later.shapes.length(number))
+        return 0
 
     cdef int _learn(self, bytes shape) except -1:
         cdef uint32_t number = self.shapes.count - 1

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from otterize_pcap.connections.clocks import median_low
 from otterize_pcap.connections.component_index import RowIndex
 from otterize_pcap.connections.connection_groups import Groups, Totals, totals_of
 from otterize_pcap.connections.conntrack_flows import tuple5
@@ -117,14 +118,14 @@ class Components:
         """Whether the tables hold a row between two endpoints."""
         return self._index.find(protocol, one, other) is not None
 
-    def clock_differences(self, nodes: Sequence[int]) -> dict[tuple[int, int], list[int]]:
-        """For each pair of nodes, how much later the second one's clock showed a handshake.
+    def clock_differences(self, nodes: Sequence[int]) -> dict[tuple[int, int], int]:
+        """For each pair of nodes, how much later the second one's clock showed handshakes.
 
         Args:
             nodes: Each table's node, as a number.
 
         Returns:
-            {(lower node, higher node): ns}, a difference for each handshake that both recorded.
+            {(lower node, higher node): ns}, the median of the handshakes that both recorded.
         """
         self._index.unite_by_isn(self._limits.many)
         differences: dict[tuple[int, int], list[int]] = {}
@@ -133,7 +134,7 @@ class Components:
             for place, one in enumerate(order):
                 for other in order[place + 1 :]:
                     differences.setdefault((one, other), []).append(seen[other] - seen[one])
-        return differences
+        return {nodes: median_low(found) for nodes, found in differences.items()}
 
     def join(  # noqa: PLR0913, PLR0917 - as the compiled one, called in one place
         self,

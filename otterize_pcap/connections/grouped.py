@@ -14,7 +14,6 @@ from otterize_pcap.connections.any_clock import AnyClock, CapturedSnapshot
 from otterize_pcap.connections.clocks import (
     ClockFacts,
     Readings,
-    median_low,
     other_readings,
     relative_offsets,
 )
@@ -60,6 +59,7 @@ class GroupedConnections:
         borders: Addresses, in order, such that clients of whom the snapshot knows nothing resolve
             alike where no border lies between them: they are grouped. None where none are.
         within: A time of which all or none of the connections of each group touch; None for any.
+        threads: How many may count at once.
     """
 
     def __init__(  # noqa: PLR0913 - what may be known of a capture, by name
@@ -74,13 +74,14 @@ class GroupedConnections:
         ranges: Ranges | None = None,
         borders: Sequence[bytes] | None = None,
         within: Interval | None = None,
+        threads: int = 1,
     ) -> None:
         self._snapshot: CapturedSnapshot = snapshot
         self._ranges = ranges or {}
         self._borders = borders
         self._within = within
         self._listed = listed
-        self._components = _components_of([each.table for each in recordings], believed)
+        self._components = _components_of([each.table for each in recordings], believed, threads)
         shows = self._components.shows
         self.ageless = ageless_entries(dumps, lambda ends: shows(*ends))
         self._recordings = [*recordings]
@@ -107,7 +108,7 @@ class GroupedConnections:
         nodes = sorted({recording.node for recording in self._recordings})
         places = [nodes.index(recording.node) for recording in self._recordings]
         differences = {
-            (nodes[one], nodes[other]): median_low(found)
+            (nodes[one], nodes[other]): found
             for (one, other), found in self._components.clock_differences(places).items()
         }
         known = known or ClockFacts()
@@ -297,13 +298,13 @@ class GroupedConnections:
 
 
 def _components_of(
-    tables: Sequence[Table | None], believed: Callable[[tuple[Tunnel, ...]], bool]
+    tables: Sequence[Table | None], believed: Callable[[tuple[Tunnel, ...]], bool], threads: int
 ) -> "FastComponents | Components":
     """The components of tables of one kind; without any, there is nothing to be slow with."""
     if FAST_PATH:
         compiled = [table for table in tables if isinstance(table, FastTable)]
         if len(compiled) == len(tables):
-            return FastComponents(compiled, believed, LIMITS)
+            return FastComponents(compiled, believed, LIMITS, threads)
     # Nobody else needs the modules that the compiled ones stand for.
     from otterize_pcap.connections.components import Components  # noqa: PLC0415
 

@@ -4,8 +4,9 @@ It changes where an address changes hands (S12), and no packet between shows tha
 tunnels say nothing of the inner address, nor do those that a node sent on.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 from otterize_pcap.connections.legs import Recording
 from otterize_pcap.packets.link_layer import CAME_IN, OUTGOING
@@ -16,6 +17,8 @@ if FAST_PATH:
     from otterize_pcap.connections._origins import origins_in_table
     from otterize_pcap.table._fastpath import FastTable
 
+ENOUGH_FOR_THREADS = 1 << 16
+"""Rows from which on a thread looks at them sooner than it begins."""
 _WAY_BITS = 48
 
 
@@ -44,6 +47,20 @@ def origins_of(recording: Recording, addresses: Container[bytes]) -> list[Origin
         # Tuples are compared ten times as fast.
         return [Origin(*found) for found in sorted(origins_in_table(recording.table, addresses))]
     return origins_in_rows(recording.rows, addresses)
+
+
+def origins_in_each(
+    recordings: Sequence[Recording], addresses: Container[bytes], threads: int
+) -> list[list[Origin]]:
+    """`origins_of` each recording, by so many threads where that is faster."""
+    rows = sum(len(each.table) for each in recordings if each.table is not None)
+    if threads < 2 or rows < ENOUGH_FOR_THREADS:
+        return [origins_of(each, addresses) for each in recordings]
+    # With logging that it brings along, this takes 5 ms.
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(origins_of, recordings, repeat(addresses)))
 
 
 def origins_in_rows(rows: Iterable[Row], addresses: Container[bytes]) -> list[Origin]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import Lock
 
 from otterize_pcap.connections.connect import Judgement, judge
 from otterize_pcap.connections.direction import Testimony
@@ -32,9 +33,14 @@ class Verdicts:
     def __init__(self) -> None:
         self.classes: list[ConnectionClass] = []
         self._numbers: dict[ConnectionClass, int] = {}
+        self._one_by_one = Lock()
 
     def judge(self, shape: bytes) -> list[Judged]:
-        """The connections of a shape."""
+        """The connections of a shape; any thread may ask."""
+        with self._one_by_one:
+            return self._judge(shape)
+
+    def _judge(self, shape: bytes) -> list[Judged]:
         facts = read_shape(shape)
         flows, sightings = flows_of(facts)
         places = {id(flow): int(flow.legs[0].row.number) - 1 for flow in flows}

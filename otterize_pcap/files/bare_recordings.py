@@ -54,7 +54,7 @@ def _read_pcaps(paths: Sequence[Path], options: ReadOptions, watch: Watch) -> Re
         files += found.captures
         notes += found.notes
         aside += found.aside
-    with checking(listed) as check:
+    with checking(listed, options.threads) as check:
         read = read_files(Wanted(files, nodes, named), options, watch, check.opened)
         notes += [f"{broken.file}: {broken.reason}" for broken in check.broken()]
     return replace(read, notes=(*notes, *read.notes), aside=tuple(aside))

@@ -1,8 +1,9 @@
 """A capture's parts as they were read → `Capture`."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from otterize_pcap.capture_dir import Manifest, NodeCapture, by_name
@@ -25,16 +26,18 @@ class CaptureParts:
     """All of a capture but its snapshot, read.
 
     `place` is the capture directory, None for files named by themselves; `folders` is what it has
-    of each node. `broken` are files that are not what the manifest says. `asks_kept` says that all
-    of DNS is among the payloads, questions too.
+    of each node. `broken` tells files that are not what the manifest says, and waits until all are
+    compared. `asks_kept` says that all of DNS is among the payloads, questions too. `threads`
+    says how many may work on it at once.
     """
 
     read: ReadFiles
     place: Path | None = None
     manifest: Manifest | None = None
-    broken: tuple[BrokenPromise, ...] = ()
+    broken: Callable[[], tuple[BrokenPromise, ...]] = tuple
     folders: Mapping[str, NodeFolder] = field(default_factory=dict)
     asks_kept: bool = False
+    threads: int = 1
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -64,7 +67,8 @@ def capture_of(parts: CaptureParts, snapshot: Snapshot) -> Capture:
         dumps=saved.dumps,
         nodes=saved.addresses,
         inside=tuple(sorted(inside)),
-        files=file_coverage(read, manifest, parts.broken),
+        files_read=file_coverage(read, manifest, ()),
+        compared=cache(lambda: file_coverage(read, manifest, parts.broken())),
         coverage_nodes=node_coverage(manifest),
         skipped=_skipped(tables),
         payloads=[
@@ -77,6 +81,7 @@ def capture_of(parts: CaptureParts, snapshot: Snapshot) -> Capture:
         port_ranges=saved.port_ranges,
         notes=read.notes,
         aside=read.aside,
+        threads=parts.threads,
     )
     return Capture(contents)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from otterize_pcap.capture_dir import snapshot_path
@@ -191,12 +191,18 @@ def read_directory(path: Path, snapshot: Snapshot, ways: Ways) -> CaptureParts:
     known = _node_names(snapshot)
     tarballs = read_tarballs(found.captures, known)
     reading = ways.for_snapshot(snapshot, local_addresses(path) | tarballs.local_addresses)
-    with checking(listed) as check:
+    with checking(listed, reading.threads) as check:
         wanted = Wanted(found.captures, {**tarballs.nodes, **nodes}, (), known, ways.apart)
         read = read_files(wanted, reading, ways.watch, check.opened)
-        broken = check.broken()
     read = replace(read, notes=(*found.notes, *read.notes), aside=found.aside)
-    parts = CaptureParts(read, path, manifest, broken, asks_kept=reading.collect_names)
+    parts = CaptureParts(
+        read,
+        path,
+        manifest,
+        cache(check.broken),
+        asks_kept=reading.collect_names,
+        threads=reading.threads,
+    )
     folders = {node: read_folder(path, node) for node in parts.nodes}
     return replace(parts, folders={**folders, **tarballs.folders})
 
@@ -212,7 +218,12 @@ def read_named(files: Sequence[Path], snapshot: Snapshot, ways: Ways) -> Capture
     reading = ways.for_snapshot(snapshot, tarballs.local_addresses)
     wanted = Wanted(files, tarballs.nodes, files, known, ways.apart)
     read = read_files(wanted, reading, ways.watch)
-    return CaptureParts(read, folders=tarballs.folders, asks_kept=reading.collect_names)
+    return CaptureParts(
+        read,
+        folders=tarballs.folders,
+        asks_kept=reading.collect_names,
+        threads=reading.threads,
+    )
 
 
 def _open_logs(
@@ -224,7 +235,7 @@ def _open_logs(
     contents = CaptureContents(
         recordings=(),
         snapshot=with_logged(given or Snapshot(where=""), logged.connections),
-        files=log_coverage(read),
+        files_read=log_coverage(read),
         coverage_nodes=unanswering_nodes(read),
         skipped=passed_over(read),
         notes=tuple(log_notes(read, logged, given)),

@@ -8,22 +8,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock
-from typing import TYPE_CHECKING
+from threading import Event
 
 from otterize_pcap.capture_dir import CapturedFile, Manifest, NodeCapture
 from otterize_pcap.counted import counted
 from otterize_pcap.errors import CaptureError
+from otterize_pcap.files.compared_beside import ComparedBeside, fits_the_cache
 from otterize_pcap.files.copies import plain_blocks
 from otterize_pcap.files.object_path import ObjectPath
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.records.stream import ByteStream
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
 PACKED = (".gz", ".xz", ".bz2", ".zst", ".lz4")
+CANNOT_BE_COMPARED = "cannot be compared with what manifest.json lists"
 BLOCK = 1 << 20
 SMALL = 4 << 20
 """Bytes that are hashed sooner than a thread is begun."""
@@ -78,20 +76,21 @@ def _find(directory: Path, node: str, file: CapturedFile) -> ListedFile:
 class Checking:
     """Compares files with what a manifest lists, while the caller reads them.
 
-    A file that one reader reads from its first byte on is hashed as it is read; another one by a
-    thread of its own, from the cache of the system, meanwhile.
+    With several threads, one of its own does so, from the cache of the system. Else, and where the
+    files are larger than the cache, who reads a file from its first byte on hashes it as well.
     """
 
-    def __init__(self, files: Sequence[ListedFile]) -> None:
+    def __init__(self, files: Sequence[ListedFile], threads: int) -> None:
         self._files = files
-        self._paths = {file.path: file for file in files}
-        sizes = (file.path.stat().st_size for file in files if file.path is not None)
-        self._are_small = sum(sizes) <= SMALL
+        self._paths = {file.path: file for file in files if file.path is not None}
+        size = sum(path.stat().st_size for path in self._paths)
+        self._are_small = size <= SMALL
+        self._are_cached = threads > 1 and fits_the_cache(size)
         self._hashed: dict[Path, HashedStream] = {}
-        self._beside: dict[Path, Future[str | None]] = {}
-        self._pool: ThreadPoolExecutor | None = None
-        self._lock = Lock()
         self._cancelled = Event()
+        self._beside = ComparedBeside(
+            lambda path: _difference(self._paths[path], self._cancelled), CANNOT_BE_COMPARED
+        )
 
     def opened(self, path: Path, stream: ByteStream, *, alone: bool) -> ByteStream:
         """A file's stream, to be read instead; `alone` says that nobody else reads of the file."""
@@ -99,15 +98,17 @@ class Checking:
         if file is None or not _is_worth_hashing(file):
             return stream
         # Of an object, another reader would have all of it sent again.
-        if (alone or isinstance(path, ObjectPath)) and not file.is_packed:
+        is_object = isinstance(path, ObjectPath)
+        by_reader = (alone or is_object) and not file.is_packed
+        if by_reader and (self._are_small or not self._are_cached or is_object):
             self._hashed[path] = HashedStream(stream)
             return self._hashed[path]
-        if path not in self._beside and not self._are_small:
-            self._beside[path] = self._threads().submit(_difference, file, self._cancelled)
+        if not self._are_small:
+            self._beside.ask(path)
         return stream
 
     def broken(self) -> tuple[BrokenPromise, ...]:
-        """What is not as the manifest says, once all is read."""
+        """What is not as the manifest says; waits until all is compared."""
         reasons = ((file, self._reason(file)) for file in self._files)
         return tuple(
             BrokenPromise(file.node, path_text(file.path or file.expected), reason)
@@ -116,33 +117,27 @@ class Checking:
         )
 
     def _reason(self, file: ListedFile) -> str | None:
-        if file.path in self._beside:
-            return self._beside[file.path].result()
+        if file.path is not None and self._beside.was_asked(file.path):
+            return self._beside.answer(file.path)
         return _difference(file, self._cancelled, self._hashed.get(file.path or file.expected))
-
-    def _threads(self) -> "ThreadPoolExecutor":
-        # With logging that it brings along, this takes 5 ms.
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
-
-        with self._lock:
-            self._pool = self._pool or ThreadPoolExecutor(1)
-        return self._pool
 
     def end(self) -> None:
         """Hash no more."""
         self._cancelled.set()
-        if self._pool is not None:
-            self._pool.shutdown()
 
 
 @contextmanager
-def checking(files: Sequence[ListedFile]) -> Iterator[Checking]:
-    """Compare files with what the manifest lists while the caller reads them."""
-    found = Checking(files)
+def checking(files: Sequence[ListedFile], threads: int) -> Iterator[Checking]:
+    """Compare files with what the manifest lists while the caller reads them, and afterwards.
+
+    What they are compared with is asked for by `Checking.broken`; nobody does where reading fails.
+    """
+    found = Checking(files, threads)
     try:
         yield found
-    finally:
+    except BaseException:
         found.end()
+        raise
 
 
 class HashedStream:
@@ -189,7 +184,7 @@ def _difference(
                 return None
     except (OSError, CaptureError):
         # Whoever reads it says why.
-        return "cannot be compared with what manifest.json lists"
+        return CANNOT_BE_COMPARED
     if size != listed.bytes:
         return f"{counted(size, 'byte')} decompressed, and manifest.json lists {listed.bytes:,}"
     if digest.hexdigest() != listed.sha256.lower():

@@ -35,7 +35,7 @@ def merge_parts(all_parts: Sequence[CaptureParts]) -> CaptureParts:
             (*dict.fromkeys(note for parts in all_parts for note in parts.read.notes), *notes),
             tuple(dict.fromkeys(each for parts in all_parts for each in parts.read.aside)),
         ),
-        broken=tuple(dict.fromkeys(each for parts in all_parts for each in parts.broken)),
+        broken=lambda: tuple(dict.fromkeys(each for parts in all_parts for each in parts.broken())),
         folders={node: folder for parts in all_parts for node, folder in parts.folders.items()},
     )
 

@@ -146,12 +146,15 @@ class Reduced:
             ),
             place,
             None if saved.manifest is None else decode_manifest(saved.manifest, self.where),
-            tuple(BrokenPromise(each.node, each.file, each.reason) for each in saved.broken),
+            lambda: tuple(
+                BrokenPromise(each.node, each.file, each.reason) for each in saved.broken
+            ),
             {
                 node: NodeFolder(Path(folder.place), folder.contents)
                 for node, folder in saved.folders.items()
             },
             asks_kept=options.collect_names,
+            threads=options.threads,
         )
 
     def _table(self, number: int, columns: Columns, options: ReadOptions) -> CaptureTable:
@@ -293,7 +296,7 @@ def write_reduced(
         unread=tuple(
             SavedUnread(str(each.path), each.node, each.reason) for each in parts.read.unread
         ),
-        broken=tuple(SavedBroken(each.node, each.file, each.reason) for each in parts.broken),
+        broken=tuple(SavedBroken(each.node, each.file, each.reason) for each in parts.broken()),
         notes=parts.read.notes,
         aside=parts.read.aside,
     )

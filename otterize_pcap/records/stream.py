@@ -27,6 +27,13 @@ class ByteStream(Protocol):
         """Read up to the buffer's size; 0 at the end."""
 
 
+class OffsetStream(ByteStream, Protocol):
+    """A file read by its descriptor, from an offset on."""
+
+    descriptor: int
+    offset: int
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One captured frame.
@@ -52,6 +59,7 @@ class Window:
 
     def __init__(self, stream: ByteStream, size: int = BLOCK_SIZE) -> None:
         self._stream = stream
+        self._file: OffsetStream | None = None
         self.at_end = False
         self.data = bytearray(size)
         self.start = 0
@@ -65,6 +73,27 @@ class Window:
 
     def __len__(self) -> int:
         return self.end - self.start
+
+    @property
+    def stream(self) -> ByteStream:
+        """What is read from."""
+        return self._stream
+
+    def go_on_in(self, file: OffsetStream) -> None:
+        """Read the rest from a file, by its descriptor: compiled code can do that alone."""
+        self._stream = self._file = file
+
+    @property
+    def file(self) -> tuple[int, int]:
+        """Descriptor and offset of what comes behind `end`; (-1, 0) where it is no such file."""
+        return (self._file.descriptor, self._file.offset) if self._file is not None else (-1, 0)
+
+    def went_on(self, passed: int, read: int) -> None:
+        """Follow who passed over bytes at the buffer's front, and read others behind its end."""
+        self.base += passed
+        self.end += read - passed
+        if self._file is not None:
+            self._file.offset += read
 
     def has(self, count: int) -> bool:
         """Make at least `count` bytes available; False where the stream ends before that."""

@@ -1,6 +1,6 @@
 """A capture that was read: what other programs hold, and what resolution makes of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from otterize_pcap.addresses import Network
@@ -19,7 +19,8 @@ class CaptureContents:
 
     `nodes` maps local node addresses, beyond those in the snapshot, to the nodes that have them;
     `inside` are the ranges that their routes tell to lie within the cluster.
-    `files` and `coverage_nodes` say what was read and which nodes were captured; `skipped` counts
+    `files_read` and `coverage_nodes` say what was read and which nodes were captured, and
+    `compared` the same of files once they are compared with the manifest; `skipped` counts
     packets without a connection, by reason. `payloads` are what names are read from, each with its
     node and file. `clocks_ahead` is how far, in ns, nodes' clocks were ahead of the API server's,
     where measured. `asks_kept` says that all of DNS is among the payloads, questions too.
@@ -28,13 +29,14 @@ class CaptureContents:
     `notes` are what is to be said of files: those that were left out, or count once;
     `aside` counts what else lies in the directory.
     `logged` is what flow logs hold; the snapshot then has the pods that they name.
+    `threads` says how many may work on it at once.
     """
 
     recordings: Sequence[Recording]
     snapshot: Snapshot
     dumps: Sequence[Dump] = ()
     nodes: Mapping[bytes, frozenset[str]] = field(default_factory=dict)
-    files: tuple[FileCoverage, ...] = ()
+    files_read: tuple[FileCoverage, ...] = ()
     coverage_nodes: tuple[NodeCoverage, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
     payloads: Sequence[tuple[str, str, Payload]] = ()
@@ -46,6 +48,16 @@ class CaptureContents:
     notes: tuple[str, ...] = ()
     aside: tuple[str, ...] = ()
     logged: Logged | None = None
+    compared: Callable[[], tuple[FileCoverage, ...]] | None = None
+    threads: int = 1
+
+    @property
+    def files(self) -> tuple[FileCoverage, ...]:
+        """The files with all that is amiss with them: waits until that is known.
+
+        Who needs their names and times alone asks for `files_read`.
+        """
+        return self.files_read if self.compared is None else self.compared()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from otterize_pcap.connections.clocks import Readings
-from otterize_pcap.connections.origins import origins_of
+from otterize_pcap.connections.origins import origins_in_each
 from otterize_pcap.graph.service_graph import FileCoverage
 from otterize_pcap.resolve.capture import CaptureContents
 from otterize_pcap.resolve.hand_owners import HandOwners, OwnedHand, Owners
@@ -23,9 +23,10 @@ class ChangesOfHands:
         self, contents: CaptureContents, nodes: Mapping[bytes, frozenset[str]], slack_ns: int
     ) -> None:
         self._recordings = contents.recordings
+        self._threads = contents.threads
         self._snapshot = contents.snapshot
         self._nodes = nodes
-        self._times = _times_of(contents.files)
+        self._times = _times_of(contents.files_read)
         self._slack = slack_ns
         self._told: Mapping[bytes, tuple[OwnedHand, ...]] = {}
         self._are_hidden = False
@@ -122,7 +123,7 @@ class ChangesOfHands:
             homes[address] = frozenset(tenure.pod.node for tenure in held)
         addresses = frozenset(homes)
         return Places(
-            [origins_of(each, addresses) for each in self._recordings],
+            origins_in_each(self._recordings, addresses, self._threads),
             [each.node for each in self._recordings],
             pods,
             homes,

@@ -76,7 +76,7 @@ class MappedCapture:
                 contents.nodes,
                 contents.dumps,
             )
-        within = rules.time.within(_last_ns(contents.files))
+        within = rules.time.within(_last_ns(contents.files_read))
         self._found = GroupedConnections(
             contents.recordings,
             self._lookup.routes,
@@ -86,6 +86,7 @@ class MappedCapture:
             ranges=self._lookup.port_ranges(),
             borders=self._lookup.borders(),
             within=within,
+            threads=contents.threads,
         )
         self.offsets: Mapping[str, int] = self._found.offsets
         self.resolver = self._lookup.resolver(self._found.other_readings)
@@ -268,10 +269,6 @@ class MappedCapture:
         if self._found.left_out_packets:
             skipped[IN_FORGED] += self._found.left_out_packets
         return Coverage(
-            files=contents.files,
-            nodes=with_workloads(
-                contents.coverage_nodes, contents.files, lookup.snapshot, lookup.identities
-            ),
             connections=tuple(sorted(fates.items())),
             skipped=tuple(sorted(skipped.items())),
             notes=(*self._notes(fates[AMBIGUOUS]), *merged_notes(lookup.identities, shown)),
@@ -287,6 +284,11 @@ class MappedCapture:
             shared=shared_addresses(self.held),
             outside=ends_outside(counted, lookup.snapshot),
             aside=contents.aside,
+            # Last, because they may be waited for.
+            files=contents.files,
+            nodes=with_workloads(
+                contents.coverage_nodes, contents.files, lookup.snapshot, lookup.identities
+            ),
         )
 
     def _notes(self, ambiguous: int) -> Iterator[str]:
@@ -296,16 +298,18 @@ class MappedCapture:
         if contents.logged is not None:
             # A log names pods when it sees them; a snapshot is asked for the rest.
             if lookup.snapshot.where:
-                yield from snapshot_notes(lookup.snapshot, contents.files, lookup.rules.slack_ns)
+                yield from snapshot_notes(
+                    lookup.snapshot, contents.files_read, lookup.rules.slack_ns
+                )
             return
         yield from clock_notes(self.offsets, self._found.other_readings)
-        yield from snapshot_notes(lookup.snapshot, contents.files, lookup.rules.slack_ns)
+        yield from snapshot_notes(lookup.snapshot, contents.files_read, lookup.rules.slack_ns)
         yield from hands_notes(lookup.hands, ambiguous, lookup.snapshot)
         yield from unrecorded_notes(
             lookup.snapshot,
             {each.node for each in contents.recordings if each.files},
             {each.name for each in contents.coverage_nodes},
-            _last_ns(contents.files),
+            _last_ns(contents.files_read),
         )
         ends = TunnelEnds(lookup.snapshot, contents.nodes)
         opened = any(

@@ -109,7 +109,7 @@ def fate_lines(fates: Iterable[Fate], seen: Seen) -> Iterator[str]:
 def what_was_seen(mapped: MappedCapture) -> Seen:
     """What a capture could show."""
     contents = mapped.lookup.contents
-    times = [time for file in contents.files for time in (file.first_ns, file.last_ns) if time]
+    times = [time for file in contents.files_read for time in (file.first_ns, file.last_ns) if time]
     shown = [each for each in (*mapped.groups, *mapped.odd) if isinstance(each, Resolved)]
     return Seen(
         watched=bool(times) and contents.snapshot.watched(min(times), max(times)),

@@ -6,7 +6,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memset
 
-from otterize_pcap.table._chunks cimport CHUNK_ROWS, Bare, Packed, Table, give_back_chunk, row_at
+from otterize_pcap.table._chunks cimport CHUNK_ROWS, Bare, Packed, Table, row_at
+from otterize_pcap.table._memory cimport give_back_chunk
 from otterize_pcap.table._row cimport HAS_ACK, HAS_SEQ, HAS_TIMES, CRow, CSide
 
 cdef enum:

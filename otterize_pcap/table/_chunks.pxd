@@ -10,51 +10,9 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from otterize_pcap.table._row cimport CRow, Key
 
-cdef extern from *:
-    """
-    #include <stdint.h>
-    #include <stdlib.h>
-    /* What is called a huge page on all common machines. */
-    #define OTTERIZE_PAGE ((size_t)1 << 21)
-    #define OTTERIZE_CHUNK_ROWS ((uint32_t)10922)
-    #if defined(__linux__) && !defined(OTTERIZE_CHECKED_MEMORY)
-    #include <sys/mman.h>
-    /* Mapped and not allocated: of what posix_memalign gives, the system made every third one of
-       small pages. */
-    static void *otterize_new_chunk(int is_first) {
-        char *room = mmap(NULL, 2 * OTTERIZE_PAGE, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        size_t before;
-        if (room == MAP_FAILED)
-            return NULL;
-        before = (OTTERIZE_PAGE - (uintptr_t)room % OTTERIZE_PAGE) % OTTERIZE_PAGE;
-        if (before)
-            munmap(room, before);
-        munmap(room + before + OTTERIZE_PAGE, OTTERIZE_PAGE - before);
-        if (!is_first)
-            madvise(room + before, OTTERIZE_PAGE, MADV_HUGEPAGE);
-        return room + before;
-    }
-    static void otterize_free_chunk(void *chunk) {
-        if (chunk)
-            munmap(chunk, OTTERIZE_PAGE);
-    }
-    #else
-    static void *otterize_new_chunk(int is_first) {
-        (void)is_first;
-        return malloc(OTTERIZE_PAGE);
-    }
-    static void otterize_free_chunk(void *chunk) {
-        free(chunk);
-    }
-    #endif
-    """
-    # As many rows as fit into one huge page: rows are looked up at random, and with a page of its
-    # own for every 20 of them half of that time goes to finding pages. A small capture has one
-    # chunk, of which it uses a few small pages.
-    const uint32_t CHUNK_ROWS "OTTERIZE_CHUNK_ROWS"
-    void *new_chunk "otterize_new_chunk"(bint is_first) noexcept nogil
-    void give_back_chunk "otterize_free_chunk"(void *chunk) noexcept nogil
+cdef enum:
+    # As many rows as fit into one huge page.
+    CHUNK_ROWS = 10922
 
 # `row` is one more than the row's index, 0 in an empty slot; `tag` the hash's upper half, whose
 # highest bits are the slot's number, so that growing needs no look at the rows.

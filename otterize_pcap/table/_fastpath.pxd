@@ -1,11 +1,11 @@
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+from otterize_pcap.table._batch cimport Counts, Walk
 from otterize_pcap.table._frames cimport Decoding
 from otterize_pcap.table._row cimport CRow
 from otterize_pcap.table._rows cimport Outcome
 from otterize_pcap.table._tunnel_paths cimport TunnelPaths
-from otterize_pcap.table._walk cimport Counts, Walk
 
 
 cdef class FastTable:
@@ -17,7 +17,7 @@ cdef class FastTable:
 
     cdef _walk(
         self, Walk *walk, const uint8_t[::1] buffer, ptrdiff_t start, ptrdiff_t end,
-        ptrdiff_t stop, bint big_endian, uint64_t number, uint32_t part, bint is_pcapng
+        ptrdiff_t stop, bint big_endian, uint64_t number, uint32_t part, bint is_pcapng, window
     )
     cdef _check(self, Outcome outcome)
     cdef _must_be_open(self)

@@ -5,6 +5,7 @@ from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.packets.tunnels import OuterEnds
 from otterize_pcap.records.pcap import PcapHeader
 from otterize_pcap.records.pcapng_interface import Interface
+from otterize_pcap.records.stream import Window
 from otterize_pcap.table.capture_counts import Payload
 from otterize_pcap.table.rows import Row
 
@@ -40,6 +41,7 @@ class FastTable:
         number: int,
         part: int,
         is_whole: bool = False,
+        window: Window | None = None,
     ) -> tuple[int, int, int, Sequence[Payload]]: ...
     def walk_pcapng(
         self,
@@ -52,6 +54,7 @@ class FastTable:
         first_interface: int,
         number: int,
         part: int,
+        window: Window | None = None,
     ) -> tuple[int, int, int, Sequence[Payload]]: ...
     def add(
         self, packet: Packet, time_ns: int, number: int, interface: int, part: int = 0

@@ -11,22 +11,25 @@ bytes that are there, and nothing holds the GIL while it walks.
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from otterize_pcap.table._bare_rows cimport kept_row
-from otterize_pcap.table._handover cimport as_payload, as_row, fill_packet, know_places, link_of
+from otterize_pcap.table._batch cimport BLOCKS_AT_ONCE, ERAS, Era, MAX_INTERFACES, Walk
+from otterize_pcap.table._handover cimport (
+    as_payload, as_row, fill_packet, fill_row, know_places, link_of
+)
 from otterize_pcap.table._moved_rows cimport move_rows
 from otterize_pcap.table._naming cimport (
     EXPECTED_BITS, Expected, expect_stream, forget_stream, stream_number
 )
-from otterize_pcap.table._row cimport CPacket, CRow, Key, NO_CLIENT, address, be64
+from otterize_pcap.table._row cimport CPacket, CRow, Key, be64
 from otterize_pcap.table._segments cimport MAX_LABELS, Label
 from otterize_pcap.table._rows cimport (
     DONE, Outcome, Slot, Table, add_packet, free_index, free_table, hash_key, make_table,
     number_of_station, place_row, row_at
 )
 from otterize_pcap.table._tunnel_paths cimport TunnelPaths, check
-from otterize_pcap.table._walk cimport MAX_INTERFACES, ERAS, Era, Walk, walk_buffer
+from otterize_pcap.table._walk cimport walk_on
 
 from otterize_pcap.packets.closed_tunnels import FORGED
 
@@ -127,12 +130,13 @@ cdef class FastTable:
 
     def walk_pcap(
         self, const uint8_t[::1] buffer, start, end, stop, header, uint64_t number, uint32_t part,
-        bint is_whole=False
+        bint is_whole=False, window=None
     ):
         """Take pcap records from `buffer[start:end]`, none that begins at `stop` or later.
 
         `header` is a `pcap.PcapHeader`, `number` that of the record before; `is_whole` says that
-        the file ends at `end`.
+        the file ends at `end`. `window`, whose `data` is the buffer, says from which file the walk
+        may read on by itself, and is told of it.
 
         Returns:
             Why it ended, where the next record begins, the number of the last one taken, and the
@@ -141,11 +145,12 @@ cdef class FastTable:
         cdef Walk walk
         walk.link, walk.is_whole = link_of(header.link_type), is_whole
         walk.tick_ns, walk.header_length = header.tick_ns, header.header_length
-        return self._walk(&walk, buffer, start, end, stop, header.order == ">", number, part, False)
+        return self._walk(
+            &walk, buffer, start, end, stop, header.order == ">", number, part, False, window)
 
     def walk_pcapng(
         self, const uint8_t[::1] buffer, start, end, stop, order, interfaces, first_interface,
-        uint64_t number, uint32_t part
+        uint64_t number, uint32_t part, window=None
     ):
         """The same with pcapng packet blocks; `interfaces` are `pcapng.Interface` values."""
         cdef Walk walk
@@ -156,16 +161,16 @@ cdef class FastTable:
             walk.clock[index].link = link_of(interface.link_type)
             usable = interface.divisor == 1 and interface.offset_ns == 0
             walk.clock[index].multiplier = interface.multiplier if usable else 0
-        return self._walk(&walk, buffer, start, end, stop, order == ">", number, part, True)
+        return self._walk(
+            &walk, buffer, start, end, stop, order == ">", number, part, True, window)
 
     cdef _walk(
         self, Walk *walk, const uint8_t[::1] buffer, ptrdiff_t start, ptrdiff_t end,
-        ptrdiff_t stop, bint big_endian, uint64_t number, uint32_t part, bint is_pcapng
+        ptrdiff_t stop, bint big_endian, uint64_t number, uint32_t part, bint is_pcapng, window
     ):
         cdef Outcome outcome = DONE
         cdef int ended
-        cdef uint16_t probe = 1
-        cdef bint host_is_big = (<uint8_t *>&probe)[0] == 0
+        cdef uint16_t probe = 1  # whose first byte is 0 where the host is big-endian
         if not 0 <= start <= end <= buffer.shape[0]:
             raise ValueError("not within the buffer")
         self._must_be_open()
@@ -175,21 +180,25 @@ cdef class FastTable:
             self.counts.times = <Era *>calloc(ERAS, sizeof(Era))
             if self.counts.times == NULL:
                 raise MemoryError
-        walk.data = &buffer[0]
         walk.at, walk.end, walk.stop = start, end, stop
-        walk.number, walk.part = number, part
-        walk.swapped = big_endian != host_is_big
+        walk.data, walk.number, walk.part = &buffer[0], number, part
+        walk.swapped = big_endian != ((<uint8_t *>&probe)[0] == 0)
         walk.kept, walk.kept_count, walk.kept_room = NULL, 0, 0
+        walk.source.descriptor, walk.source.offset = window.file if window is not None else (-1, 0)
+        walk.source.blocks, walk.source.room = BLOCKS_AT_ONCE, buffer.shape[0]
+        walk.source.passed = walk.source.read = 0
         try:
             while True:
                 self.decoding.paths.unknown.word[5] = 0
                 with nogil:
-                    ended = walk_buffer(&self.decoding, &self.counts, walk, is_pcapng, &outcome)
+                    ended = walk_on(&self.decoding, &self.counts, walk, is_pcapng, &outcome)
                 self._check(outcome)
                 if not (ended == DECLINE and self.tunnel_paths.learn()):
                     break
             # Now, while the buffer is as it was.
             kept = [as_payload(&walk.kept[index]) for index in range(walk.kept_count)]
+            if window is not None:
+                window.went_on(walk.source.passed, walk.source.read)
             return ended, walk.at, walk.number, kept
         finally:
             free(walk.kept)
@@ -263,17 +272,8 @@ cdef class FastTable:
     def append_row(self, row):
         """Add a row that shows no packet: what conntrack alone knows (S46)."""
         cdef CRow made
-        cdef bytes low = row.low[0], high = row.high[0]
         self._must_be_open()
-        memset(&made, 0, sizeof(CRow))
-        made.key.word[0], made.key.word[1] = be64(low), be64(<const uint8_t *>low + 8)
-        made.key.word[2], made.key.word[3] = be64(high), be64(<const uint8_t *>high + 8)
-        made.key.word[4] = (<uint64_t>row.low[1] << 48 | <uint64_t>row.high[1] << 32
-                            | <uint64_t>row.protocol)
-        made.client = NO_CLIENT
-        made.first_ns, made.last_ns = row.first_ns, row.last_ns
-        made.number, made.part = row.number, row.part
-        made.first_sender = row.first_sender
+        fill_row(&made, row)
         self._check(place_row(&self.decoding.table, &made))
 
     def disown(self, claims):

@@ -11,5 +11,6 @@ cdef fill_packet(
     CPacket *taken, packet, int64_t time_ns, uint64_t number, uint64_t interface, uint32_t part,
     uint64_t path
 )
+cdef fill_row(CRow *made, row)
 cdef as_payload(const CPacket *packet)
 cdef as_row(const CRow *row, list path_tunnels, const uint64_t *stations)

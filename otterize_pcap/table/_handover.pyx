@@ -3,6 +3,7 @@
 """What Python and the compiled path hand to each other: definitions in, rows out."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from otterize_pcap.table cimport _numbers
 from otterize_pcap.table._frames cimport set_key
@@ -143,6 +144,20 @@ cdef fill_packet(
     taken.has_timestamp = packet.timestamp is not None
     taken.timestamp = packet.timestamp or 0
     taken.station = packet.station
+
+
+cdef fill_row(CRow *made, row):
+    """Make a `Row` that shows no packet one in C."""
+    cdef bytes low = row.low[0], high = row.high[0]
+    memset(made, 0, sizeof(CRow))
+    made.key.word[0], made.key.word[1] = be64(low), be64(<const uint8_t *>low + 8)
+    made.key.word[2], made.key.word[3] = be64(high), be64(<const uint8_t *>high + 8)
+    made.key.word[4] = (<uint64_t>row.low[1] << 48 | <uint64_t>row.high[1] << 32
+                        | <uint64_t>row.protocol)
+    made.client = NO_CLIENT
+    made.first_ns, made.last_ns = row.first_ns, row.last_ns
+    made.number, made.part = row.number, row.part
+    made.first_sender = row.first_sender
 
 
 cdef as_payload(const CPacket *packet):

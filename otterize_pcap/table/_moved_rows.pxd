@@ -8,7 +8,7 @@ from otterize_pcap.table._rows cimport (
     CHUNK_ROWS, DONE, Outcome, Slot, Table, empty_table, first_slot, free_chunk, hash_key,
     place_row, row_at
 )
-from otterize_pcap.table._walk cimport AHEAD, otterize_prefetch, prefetch_row
+from otterize_pcap.table._batch cimport AHEAD, otterize_prefetch, prefetch_row
 
 
 cdef inline Outcome move_rows(

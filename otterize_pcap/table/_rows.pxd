@@ -10,11 +10,10 @@ from otterize_pcap.table._chunks cimport (
     CHUNK_ROWS,
     Slot,
     Table,
-    give_back_chunk,
     hash_key,
-    new_chunk,
     row_at,
 )
+from otterize_pcap.table._memory cimport free_zeros, give_back_chunk, new_chunk, new_zeros
 from otterize_pcap.table._row cimport (
     ACK,
     CPacket,
@@ -52,7 +51,7 @@ cdef inline bint make_table(
     table.secret[6] |= 1
     table.max_rows = max_rows
     table.slot_bits = 10
-    table.slots = <Slot *>calloc(1 << 10, sizeof(Slot))
+    table.slots = <Slot *>new_zeros((1 << 10) * sizeof(Slot))
     table.chunk_room = 64
     table.chunks = <CRow **>malloc(64 * sizeof(CRow *))
     table.station_bits = FIRST_STATION_BITS
@@ -64,7 +63,7 @@ cdef inline bint make_table(
 
 cdef inline void free_index(Table *table) noexcept nogil:
     """Give back what finds rows, where no packet will come any more."""
-    free(table.slots)
+    free_zeros(table.slots, (<size_t>1 << table.slot_bits) * sizeof(Slot))
     table.slots = NULL
 
 
@@ -93,7 +92,7 @@ cdef inline Outcome grow_slots(Table *table) noexcept nogil:
     cdef Slot *slots
     if bits > 32:
         return FULL
-    slots = <Slot *>calloc(size, sizeof(Slot))
+    slots = <Slot *>new_zeros(size * sizeof(Slot))
     if slots == NULL:
         return NO_MEMORY
     for old in range(<uint64_t>1 << table.slot_bits):
@@ -102,7 +101,7 @@ cdef inline Outcome grow_slots(Table *table) noexcept nogil:
             while slots[place].row:
                 place = (place + 1) & mask
             slots[place] = table.slots[old]
-    free(table.slots)
+    free_zeros(table.slots, (<size_t>1 << table.slot_bits) * sizeof(Slot))
     table.slots = slots
     table.slot_bits = bits
     return DONE

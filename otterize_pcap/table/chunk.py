@@ -22,7 +22,8 @@ from otterize_pcap.packets.tunnels import OuterEnds
 from otterize_pcap.records.containers import OpenCapture
 from otterize_pcap.records.pcap import PcapReader
 from otterize_pcap.records.pcapng import PcapngReader
-from otterize_pcap.records.stream import Record
+from otterize_pcap.records.ranged_file import HAS_PREAD, FileSlice, RegularFile, ranged_file
+from otterize_pcap.records.stream import ByteStream, Record
 from otterize_pcap.table.capture_counts import Payload, RunningCounts
 from otterize_pcap.table.name_payloads import NamePayloads
 from otterize_pcap.table.rows import DEFAULT_MAX_CONNECTIONS, ConnectionTable, Row
@@ -196,6 +197,9 @@ class Chunk:
     def _run_fast(self, table: "FastTable") -> Iterator[None]:
         reader = self.capture.reader
         window = reader.window
+        file = _at_offset(window.stream)
+        if file is not None:
+            window.go_on_in(file)
         before = table.not_ip, table.icmp
         while True:
             stop = min(reader.stop - window.base, sys.maxsize)
@@ -209,6 +213,7 @@ class Chunk:
                     reader.number,
                     self.part,
                     window.at_end,
+                    window,
                 )
             else:
                 ended, window.start, reader.number, kept = table.walk_pcapng(
@@ -221,6 +226,7 @@ class Chunk:
                     reader.first_interface,
                     reader.number,
                     self.part,
+                    window,
                 )
             if self._names is not None:
                 self._keep(kept, self._names)
@@ -285,3 +291,11 @@ class Chunk:
 
 def _is_walkable(reader: PcapReader | PcapngReader) -> bool:
     return isinstance(reader, PcapngReader) or reader.header.version >= FIRST_SURE_VERSION
+
+
+def _at_offset(stream: ByteStream) -> FileSlice | None:
+    """What is left of a stream, by descriptor and offset, where it is a regular file."""
+    if isinstance(stream, FileSlice):
+        return stream
+    file = ranged_file(stream) if HAS_PREAD else None
+    return file.from_offset(0) if isinstance(file, RegularFile) else None

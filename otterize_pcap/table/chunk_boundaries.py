@@ -5,11 +5,7 @@ therefore accepts a part only if the part before it ends exactly where this one 
 reads on from there. A wrong guess costs time and never a packet.
 """
 
-import os
-import stat
 import struct
-from dataclasses import dataclass
-from typing import Protocol, cast
 
 from otterize_pcap.records.containers import OpenCapture
 from otterize_pcap.records.pcap import PcapHeader, PcapReader
@@ -20,7 +16,8 @@ from otterize_pcap.records.pcapng import (
     PcapngReader,
 )
 from otterize_pcap.records.pcapng_interface import Interface
-from otterize_pcap.records.stream import MAX_CAPTURED, ByteStream, Window
+from otterize_pcap.records.ranged_file import HAS_PREAD, Ranged
+from otterize_pcap.records.stream import MAX_CAPTURED, Window
 
 SEARCH_LENGTH = MAX_CAPTURED + (1 << 17)
 """Bytes looked at for a boundary: one record of any length, and a few more."""
@@ -28,100 +25,6 @@ CHAIN = 4
 """Records in a row that make a boundary believable."""
 SECONDS_APART = 7 * 86_400
 """How far from its file's first record another may be in time."""
-
-HAS_PREAD = hasattr(os, "preadv")
-"""Whether the system reads at an offset without moving the file's own; Windows does not."""
-
-
-class FileSlice:
-    """A regular file from some offset on, with a position of its own.
-
-    Where the system has no `preadv`, no other thread may read the file meanwhile.
-    """
-
-    def __init__(self, descriptor: int, offset: int) -> None:
-        self._descriptor = descriptor
-        self._offset = offset
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Read up to the buffer's size; the GIL is not held."""
-        if HAS_PREAD:
-            read = os.preadv(self._descriptor, [buffer], self._offset)
-        else:
-            content = _read_at(self._descriptor, len(buffer), self._offset)
-            read = len(content)
-            buffer[:read] = content
-        self._offset += read
-        return read
-
-
-def _read_at(descriptor: int, length: int, offset: int) -> bytes:
-    """Read at an offset and put the file's own position back."""
-    position = os.lseek(descriptor, 0, os.SEEK_CUR)
-    os.lseek(descriptor, offset, os.SEEK_SET)
-    try:
-        return os.read(descriptor, length)
-    finally:
-        os.lseek(descriptor, position, os.SEEK_SET)
-
-
-class Ranged(Protocol):
-    """A file that can be read from any offset on, and by several at once.
-
-    Offsets are from where its stream stood when it was given to us; `length` is from there too.
-    """
-
-    @property
-    def length(self) -> int:
-        """Bytes in it."""
-
-    def from_offset(self, offset: int, /) -> ByteStream:
-        """The file from there on, with a position of its own."""
-
-    def read_at(self, count: int, offset: int, /) -> bytes:
-        """Some bytes from there, fewer at the end."""
-
-
-@dataclass(frozen=True, slots=True)
-class RegularFile:
-    """An open regular file; `start` is where its stream stood when it was given to us."""
-
-    descriptor: int
-    start: int
-    size: int
-
-    @property
-    def length(self) -> int:
-        """Bytes from the start on."""
-        return self.size - self.start
-
-    def from_offset(self, offset: int) -> FileSlice:
-        """The file from there on, with a position of its own."""
-        return FileSlice(self.descriptor, self.start + offset)
-
-    def read_at(self, count: int, offset: int) -> bytes:
-        """Some bytes from there, fewer at the end."""
-        return os.pread(self.descriptor, count, self.start + offset)
-
-
-def ranged_file(stream: ByteStream) -> Ranged | None:
-    """The file behind a stream that can be read anywhere, None for any other stream."""
-    fileno, tell = getattr(stream, "fileno", None), getattr(stream, "tell", None)
-    if fileno is None or tell is None:
-        return None
-    raw = getattr(stream, "raw", None)
-    if hasattr(raw, "read_at"):
-        # An object of a store, which nobody has begun to read.
-        return cast("Ranged", raw)
-    try:
-        descriptor = fileno()
-        status = os.fstat(descriptor)
-        start = tell()
-    except OSError:
-        return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return RegularFile(descriptor, start, status.st_size)
 
 
 def boundaries(capture: OpenCapture, file: Ranged, pieces: int) -> list[int]:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.records.containers import open_capture
+from otterize_pcap.records.ranged_file import ranged_file
 from otterize_pcap.records.stream import ByteStream
 from otterize_pcap.table.capture_counts import CaptureCounts, Payload
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table
-from otterize_pcap.table.chunk_boundaries import ranged_file
 from otterize_pcap.table.reading import Progress, Reading, refuse_link_type
 from otterize_pcap.table.rows import MOST_PARTS, Row
 

@@ -7,14 +7,10 @@ from threading import Event
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.records.containers import open_capture
+from otterize_pcap.records.ranged_file import Ranged, ranged_file
 from otterize_pcap.records.stream import ByteStream
 from otterize_pcap.table.chunk import Chunk
-from otterize_pcap.table.chunk_boundaries import (
-    Ranged,
-    boundaries,
-    capture_from,
-    ranged_file,
-)
+from otterize_pcap.table.chunk_boundaries import boundaries, capture_from
 from otterize_pcap.table.reading import Reading
 
 SMALLEST_PIECE = 32 << 20

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.grouped import GroupedConnections
@@ -72,7 +73,9 @@ class RecordedVerdicts(Verdicts):
         return super().judge(shape)
 
 
-def grouped(found: Traffic, *, fast: bool) -> tuple[GroupedConnections, list[bytes]]:
+def grouped(
+    found: Traffic, *, fast: bool, threads: int = 1
+) -> tuple[GroupedConnections, list[bytes]]:
     """The connections of a capture by shape, and the shapes in the order in which they came."""
     capture = found.capture(fast=fast)
     lookup = CaptureLookup(capture, EVERYTHING)
@@ -88,6 +91,7 @@ def grouped(found: Traffic, *, fast: bool) -> tuple[GroupedConnections, list[byt
                 listed=True,
                 ranges=lookup.port_ranges(),
                 borders=lookup.borders(),
+                threads=threads,
             ),
             verdicts.asked,
         )
@@ -100,6 +104,23 @@ def test_compiled_and_readable_shapes_are_equal(found: Traffic) -> None:
     """Both kinds of components have the same shapes, stands, groups, connections and odd rows."""
     (fast, fast_shapes), (slow, slow_shapes) = (grouped(found, fast=fast) for fast in (True, False))
     assert fast_shapes == slow_shapes
+    assert_equal(fast, slow)
+
+
+@compiled
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(found=traffic(), threads=st.integers(2, 5))
+def test_threads_that_count_change_nothing(found: Traffic, threads: int) -> None:
+    """What several threads count is that of one, numbered alike and in the same order."""
+    with patch("otterize_pcap.connections._components.ENOUGH_FOR_THREADS", 0):
+        fast, fast_shapes = grouped(found, fast=True, threads=threads)
+    slow, slow_shapes = grouped(found, fast=False)
+    assert set(fast_shapes) == set(slow_shapes)
+    assert_equal(fast, slow)
+
+
+def assert_equal(fast: GroupedConnections, slow: GroupedConnections) -> None:
+    """All that two ways found of a capture is the same."""
     assert fast.shapes == slow.shapes
     assert fast.offsets == slow.offsets
     assert (fast.ageless, fast.left_out_packets) == (slow.ageless, slow.left_out_packets)

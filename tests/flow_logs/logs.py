@@ -62,7 +62,7 @@ def capture_of(logs: list[LogRecords], snapshot: Snapshot | None = None) -> Capt
         CaptureContents(
             recordings=(),
             snapshot=with_logged(snapshot or Snapshot(where=""), logged.connections),
-            files=log_coverage(logs),
+            files_read=log_coverage(logs),
             coverage_nodes=unanswering_nodes(logs),
             skipped=passed_over(logs),
             notes=tuple(log_notes(logs, logged, snapshot)),

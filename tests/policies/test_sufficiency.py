@@ -123,7 +123,7 @@ def test_what_a_node_lacks(files: dict[str, object], nodes: dict[str, object], l
     known = NodeCoverage("b", NodeStatus.CAPTURED)
     contents = replace(
         contents,
-        files=tuple(map(marked, contents.files)),
+        files_read=tuple(map(marked, contents.files)),
         coverage_nodes=(replace(known, **nodes),),  # type: ignore[arg-type]
     )
     found = verdicts(Capture(contents))

@@ -4,6 +4,7 @@ import io
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from otterize_pcap.packets.packet import Packet
 from otterize_pcap.records import stream as records
 from otterize_pcap.records.containers import open_capture
 from otterize_pcap.records.pcap import PcapHeader
+from otterize_pcap.records.ranged_file import ranged_file
 from otterize_pcap.table import chunk_boundaries, read_threads
 from otterize_pcap.table import read as read_module
 from otterize_pcap.table.chunk import new_table
@@ -196,10 +198,10 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 def threaded(
     paths: list[Path], threads: int
 ) -> tuple[list[Row], CaptureCounts, tuple[Payload, ...]]:
-    """Read files from disk with so many threads, names collected."""
+    """Read files from disk with so many threads; where names are collected, one reads."""
     with ExitStack() as stack:
         streams = [(path.name, stack.enter_context(path.open("rb"))) for path in paths]
-        table = read_parts(streams, "x", ReadOptions(threads=threads, collect_names=True))
+        table = read_parts(streams, "x", ReadOptions(threads=threads))
     counts = {field: getattr(table.counts, field) for field in CaptureCounts.__slots__}
     return list(table.rows()), CaptureCounts(**counts | {"declined": 0}), table.payloads
 
@@ -239,6 +241,38 @@ def test_threads_change_nothing(
     assert threaded([path, path], threads) == threaded([path, path], 1)
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    picks=st.lists(st.integers(0, len(SEEDS[1]) - 1), min_size=1, max_size=60),
+    room=st.integers(64, 900),
+    end=st.integers(0, 400),
+    names=st.booleans(),
+    is_pcapng=st.booleans(),
+)
+def test_file_reads_like_any_stream(
+    tmp_path_factory: pytest.TempPathFactory,
+    picks: list[int],
+    room: int,
+    end: int,
+    names: bool,
+    is_pcapng: bool,
+) -> None:
+    """The compiled path reads on in a file by itself, wherever blocks and the file end."""
+    frames = [SEEDS[1][pick] for pick in picks] * 20
+    content = build.section() + build.interface() if is_pcapng else pcap(frames)
+    if is_pcapng:
+        content += b"".join(build.enhanced(frame) for frame in frames)
+    content = content[: max(100, len(content) - end)]
+    path = tmp_path_factory.mktemp("file") / "x"
+    path.write_bytes(content)
+    options = ReadOptions(collect_names=names)
+    with patch.object(records.Window.__init__, "__defaults__", (room,)), path.open("rb") as file:
+        read = read_module.read_capture(file, "x", options)
+    piped = read_module.read_capture(io.BytesIO(content), "x", options)
+    assert list(read.rows()) == list(piped.rows())
+    assert (read.counts, read.payloads) == (piped.counts, piped.payloads)
+
+
 @pytest.mark.usefixtures("small_pieces")
 def test_payload_that_looks_like_records_fools_nobody(tmp_path: Path) -> None:
     """A capture inside a packet is a tempting place to split at, and the wrong one."""
@@ -256,7 +290,7 @@ def test_boundaries_are_found(tmp_path: Path) -> None:
     path = tmp_path / "x.pcap"
     path.write_bytes(pcap([ethernet(ipv4(udp(port, 53), 17)) for port in range(1, 1000)]))
     with path.open("rb") as stream:
-        file = chunk_boundaries.ranged_file(stream)
+        file = ranged_file(stream)
         assert file is not None
         capture = open_capture(stream, "x")
         found = chunk_boundaries.boundaries(capture, file, 4)
