@@ -96,6 +96,17 @@ cdef struct Walk:
     Clock clock[MAX_INTERFACES]
 
 
+cdef inline void begin_walk(
+    Walk *walk, const uint8_t *data, ptrdiff_t at, ptrdiff_t end, ptrdiff_t room
+) noexcept nogil:
+    """A walk over a part of a buffer of so many bytes, of which nothing is kept yet."""
+    walk.data, walk.at, walk.end = data, at, end
+    walk.kept, walk.kept_count, walk.kept_room = NULL, 0, 0
+    walk.source.descriptor, walk.source.offset = -1, 0
+    walk.source.blocks, walk.source.room = BLOCKS_AT_ONCE, room
+    walk.source.passed = walk.source.read = 0
+
+
 cdef inline uint32_t swap32(uint32_t value) noexcept nogil:
     return (value >> 24) | ((value >> 8) & 0xFF00) | ((value & 0xFF00) << 8) | (value << 24)
 

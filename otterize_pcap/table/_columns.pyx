@@ -15,7 +15,8 @@ from otterize_pcap.table._row cimport (
     BYTES_BITS, CRow, CSide, HAS_ACK, HAS_SEQ, HAS_TIMES, HAS_TIMESTAMP, NO_CLIENT, NUMBER_BITS,
     PACKETS_BITS, be64
 )
-from otterize_pcap.table._rows cimport DONE, MAX_STATIONS, Outcome, number_of_station, place_row
+from otterize_pcap.table._rows cimport DONE, Outcome, place_row
+from otterize_pcap.table._stations cimport MAX_STATIONS, number_of_station
 
 from otterize_pcap.table import columns as reference
 from otterize_pcap.table.columns import COLUMNS, SIDES, SIZES, Columns

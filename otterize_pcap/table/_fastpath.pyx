@@ -14,20 +14,21 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from otterize_pcap.table._bare_rows cimport kept_row
-from otterize_pcap.table._batch cimport BLOCKS_AT_ONCE, ERAS, Era, MAX_INTERFACES, Walk
+from otterize_pcap.table._batch cimport ERAS, Era, MAX_INTERFACES, Walk, begin_walk
 from otterize_pcap.table._handover cimport (
-    as_payload, as_row, fill_packet, fill_row, know_places, link_of
+    as_payload, as_row, fill_packet, fill_row, know_places, link_of, number_of_stream
 )
 from otterize_pcap.table._moved_rows cimport move_rows
 from otterize_pcap.table._naming cimport (
-    EXPECTED_BITS, Expected, expect_stream, forget_stream, stream_number
+    EXPECTED_BITS, Expected, expect_stream, forget_stream
 )
-from otterize_pcap.table._row cimport CPacket, CRow, Key, be64
+from otterize_pcap.table._row cimport CPacket, CRow, Key
 from otterize_pcap.table._segments cimport MAX_LABELS, Label
 from otterize_pcap.table._rows cimport (
     DONE, Outcome, Slot, Table, add_packet, free_index, free_table, hash_key, make_table,
-    number_of_station, place_row, row_at
+    place_row, row_at
 )
+from otterize_pcap.table._stations cimport number_of_station
 from otterize_pcap.table._tunnel_paths cimport TunnelPaths, check
 from otterize_pcap.table._walk cimport walk_on
 
@@ -40,15 +41,6 @@ AT_STOP = 1
 """The next record begins where the walk was to stop, or behind."""
 DECLINE = 2
 """The next record is the caller's."""
-
-
-cdef uint64_t _stream_number(tuple stream):
-    """`stream_number` of (source, its port, destination, its port)."""
-    cdef bytes source = stream[0], target = stream[2]
-    return stream_number(
-        be64(<const uint8_t *>source), be64(<const uint8_t *>source + 8),
-        be64(<const uint8_t *>target), be64(<const uint8_t *>target + 8),
-        <uint32_t>stream[1] << 16 | <uint32_t>stream[3])
 
 
 cdef class FastTable:
@@ -180,13 +172,11 @@ cdef class FastTable:
             self.counts.times = <Era *>calloc(ERAS, sizeof(Era))
             if self.counts.times == NULL:
                 raise MemoryError
-        walk.at, walk.end, walk.stop = start, end, stop
-        walk.data, walk.number, walk.part = &buffer[0], number, part
+        begin_walk(walk, &buffer[0], start, end, buffer.shape[0])
+        walk.stop, walk.number, walk.part = stop, number, part
         walk.swapped = big_endian != ((<uint8_t *>&probe)[0] == 0)
-        walk.kept, walk.kept_count, walk.kept_room = NULL, 0, 0
-        walk.source.descriptor, walk.source.offset = window.file if window is not None else (-1, 0)
-        walk.source.blocks, walk.source.room = BLOCKS_AT_ONCE, buffer.shape[0]
-        walk.source.passed = walk.source.read = 0
+        if window is not None:
+            walk.source.descriptor, walk.source.offset = window.file
         try:
             while True:
                 self.decoding.paths.unknown.word[5] = 0
@@ -195,10 +185,10 @@ cdef class FastTable:
                 self._check(outcome)
                 if not (ended == DECLINE and self.tunnel_paths.learn()):
                     break
-            # Now, while the buffer is as it was.
-            kept = [as_payload(&walk.kept[index]) for index in range(walk.kept_count)]
             if window is not None:
                 window.went_on(walk.source.passed, walk.source.read)
+            # Now, while the buffer is as it was.
+            kept = [as_payload(&walk.kept[index]) for index in range(walk.kept_count)]
             return ended, walk.at, walk.number, kept
         finally:
             free(walk.kept)
@@ -229,11 +219,11 @@ cdef class FastTable:
             self.decoding.places.expected = <Expected *>calloc(1 << EXPECTED_BITS, sizeof(Expected))
             if self.decoding.places.expected == NULL:
                 raise MemoryError
-        expect_stream(self.decoding.places.expected, _stream_number(stream), end)
+        expect_stream(self.decoding.places.expected, number_of_stream(stream), end)
 
     def forget(self, tuple stream):
         """Expect no more of a stream that was expected once."""
-        forget_stream(self.decoding.places.expected, _stream_number(stream))
+        forget_stream(self.decoding.places.expected, number_of_stream(stream))
 
     def concat(self, FastTable later):
         """Append the table of the part of the recording that follows; it is empty afterwards.

@@ -12,5 +12,6 @@ cdef fill_packet(
     uint64_t path
 )
 cdef fill_row(CRow *made, row)
+cdef uint64_t number_of_stream(tuple stream) except? 0xFFFFFFFF
 cdef as_payload(const CPacket *packet)
 cdef as_row(const CRow *row, list path_tunnels, const uint64_t *stations)

@@ -10,6 +10,7 @@ from otterize_pcap.table._frames cimport set_key
 from otterize_pcap.table._links cimport (
     COOKED_2_LINK, COOKED_LINK, ETHERNET_LINK, LOOPBACK_LINK, Link, OTHER_LINK, RAW_IP_LINK
 )
+from otterize_pcap.table._naming cimport stream_number
 from otterize_pcap.table._row cimport (
     CPacket, CRow, CSide, HAS_ACK, HAS_SEQ, HAS_TIMES, HAS_TIMESTAMP, NO_CLIENT, address,
     be64
@@ -158,6 +159,15 @@ cdef fill_row(CRow *made, row):
     made.first_ns, made.last_ns = row.first_ns, row.last_ns
     made.number, made.part = row.number, row.part
     made.first_sender = row.first_sender
+
+
+cdef uint64_t number_of_stream(tuple stream) except? 0xFFFFFFFF:
+    """`stream_number` of (source, its port, destination, its port)."""
+    cdef bytes source = stream[0], target = stream[2]
+    return stream_number(
+        be64(<const uint8_t *>source), be64(<const uint8_t *>source + 8),
+        be64(<const uint8_t *>target), be64(<const uint8_t *>target + 8),
+        <uint32_t>stream[1] << 16 | <uint32_t>stream[3])
 
 
 cdef as_payload(const CPacket *packet):
