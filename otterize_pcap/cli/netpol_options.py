@@ -23,6 +23,7 @@ class Accepted(StrEnum):
 
     GAPS = "gaps"
     UNDECIDED = "undecided"
+    ATTEMPTS = "attempts"
     EXPOSED = "exposed"
 
 
@@ -111,7 +112,8 @@ Accept = Annotated[
     typer.Option(
         metavar="REASON",
         help="Make policies all the same where something was missed (gaps), connections are not "
-        "decided (undecided), or nobody outside called what is open to it (exposed). Repeatable.",
+        "decided (undecided), calls came to nothing (attempts), or nobody outside called what is "
+        "open to it (exposed). Repeatable.",
     ),
 ]
 NodeRanges = Annotated[

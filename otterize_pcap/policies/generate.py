@@ -85,6 +85,9 @@ class _Maker:
         self._needs: dict[Workload, dict[Need, Sighting]] = defaultdict(dict)
         for need, seen in merge_needs(one.needs for one in observations).items():
             self._needs[need.workload][need] = seen
+        self._attempts: dict[Workload, dict[Need, Sighting]] = defaultdict(dict)
+        for need, seen in merge_needs(one.attempts for one in observations).items():
+            self._attempts[need.workload][need] = seen
         self._pods: dict[Workload, list[PodFacts]] = defaultdict(list)
         for one in observations:
             for workload, pods in one.pods.items():
@@ -135,7 +138,8 @@ class _Maker:
         return WorkloadPolicy(workload, name, verdict, selector, allowed, policy)
 
     def _verdict(self, workload: Workload, needs: Iterable[Need]) -> Verdict:
-        verdict = judge(workload, self._observations, needs, self._wanted.gates)
+        attempts = self._only_attempted(workload, needs)
+        verdict = judge(workload, self._observations, needs, self._wanted.gates, attempts)
         if self._peers.is_on_host(workload):
             text = "its pods are on their nodes' network, where no policy selects them"
             reason = Reason(ReasonKind.HOST_NETWORK, text, BOTH)
@@ -145,6 +149,17 @@ class _Maker:
                 return verdict
             reason = Reason(ReasonKind.SELECTOR, selector.reason, BOTH)
         return verdict.with_reason(reason)
+
+    def _only_attempted(self, workload: Workload, needs: Iterable[Need]) -> dict[Need, Sighting]:
+        """What a workload tried, and others with it, that its rules do not allow."""
+        allowed = {replace(need, peer=self._written(need)) for need in needs}
+        return {
+            need: seen
+            for need, seen in self._attempts.get(workload, {}).items()
+            if replace(need, peer=self._written(need)) not in allowed
+            and need.peer != DnsPeer()
+            and need.port not in self._open_ports(workload, need.direction)
+        }
 
     def _allowed(
         self, workload: Workload, direction: str, needs: dict[Need, Sighting]

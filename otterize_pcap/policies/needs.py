@@ -7,7 +7,7 @@ needed once is taken away because a later capture did not show it.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from otterize_pcap.graph.service_graph import ATTEMPTED, Evidence, Workload
+from otterize_pcap.graph.service_graph import Evidence, Workload
 from otterize_pcap.policies.exposure import Exposure
 from otterize_pcap.policies.flow_ends import (
     ApiServerEnd,
@@ -109,15 +109,11 @@ def need_order(need: Need) -> tuple[object, ...]:
     return (need.direction, rank, need.peer, need.protocol, need.port)
 
 
-def needs_of(
-    flows: Iterable[PodFlow], lookup: CaptureLookup, *, attempts: bool
-) -> dict[Need, Sighting]:
-    """What the flows of one capture show workloads to need; `attempts` are needs too, if wanted."""
+def needs_of(flows: Iterable[PodFlow], lookup: CaptureLookup) -> dict[Need, Sighting]:
+    """What the flows of one capture show workloads to need."""
     ends = _Ends(lookup)
     found: dict[Need, Sighting] = {}
     for flow in flows:
-        if flow.status == ATTEMPTED and not attempts:
-            continue
         seen = Sighting(
             flow.connections,
             flow.first_ns,

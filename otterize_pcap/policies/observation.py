@@ -43,7 +43,8 @@ class WorkloadCoverage:
     `spans` are when one of its pods was on a node that was recorded; `nodes` are those that its
     pods were on meanwhile, and `lacks` what was missed of these. `started`: a pod of it began on a
     recorded node meanwhile. `looked_up` are workloads whose Services it asked DNS for and did not
-    call. `undecided` counts connections that may be its own, by direction and in words.
+    call. `undecided` counts connections that may be its own, by direction and in words, `in_vain`
+    those of them that nobody answered and that its own pods made.
     `from_outside` are the ports at which clients outside came, which a node's probes do not show.
     """
 
@@ -53,6 +54,7 @@ class WorkloadCoverage:
     started: bool = False
     looked_up: frozenset[Workload] = frozenset()
     undecided: tuple[tuple[str, str, int], ...] = ()
+    in_vain: tuple[tuple[str, int], ...] = ()
     from_outside: frozenset[ServedPort] = frozenset()
 
 
@@ -60,11 +62,13 @@ class WorkloadCoverage:
 class Observation:
     """What one capture says. Addresses are of nodes, of the API server and of the cluster's DNS.
 
+    `attempts` came to nothing: what would be needs, had they been answered.
     `unread` counts packets that may have been of calls, by why they were not read.
     `selector_keys` are the labels by which workloads select their own pods.
     """
 
     needs: Needs
+    attempts: Needs
     pods: Mapping[Workload, tuple[PodFacts, ...]]
     coverage: Mapping[Workload, WorkloadCoverage]
     dns_ports: Mapping[Workload, frozenset[int]] = field(default_factory=dict)
@@ -85,8 +89,13 @@ def observe(mapped: MappedCapture, *, attempts: bool = False) -> Observation:
     for pod in snapshot.pods:
         pods[lookup.identities.of(pod).workload].append(pod)
     exposure = Exposure(snapshot)
+
+    def is_need(flow: PodFlow) -> bool:
+        return attempts or flow.status != ATTEMPTED
+
     return Observation(
-        needs=needs_of(flows.flows, lookup, attempts=attempts),
+        needs=needs_of((each for each in flows.flows if is_need(each)), lookup),
+        attempts=needs_of((each for each in flows.flows if not is_need(each)), lookup),
         pods={
             workload: tuple(_facts(pod, exposure) for pod in held)
             for workload, held in pods.items()
@@ -129,6 +138,7 @@ def _coverage(
 ) -> dict[Workload, WorkloadCoverage]:
     recorded, lived = RecordedNodes(mapped.lookup.contents), lifetimes(mapped.snapshot)
     looked_up, undecided = _looked_up(mapped, flows.flows), _undecided(flows.undecided)
+    in_vain = _in_vain(flows.undecided)
     outside: dict[Workload, set[ServedPort]] = defaultdict(set)
     for flow in flows.flows:
         if attempts or flow.status != ATTEMPTED:
@@ -158,6 +168,7 @@ def _coverage(
             started,
             frozenset(looked_up.get(workload, ())),
             tuple(sorted(undecided.get(workload, ()))),
+            tuple(sorted(in_vain.get(workload, {}).items())),
             frozenset(outside.get(workload, ())),
         )
     return found
@@ -194,8 +205,7 @@ def _undecided(
     for flow in flows:
         if flow.status == ATTEMPTED:
             continue
-        what = f"{flow.protocol} {flow.port}"
-        text = f"{end_text(flow.client)} -> {end_text(flow.server)} {what}: {flow.fate}"
+        text = _undecided_text(flow)
         for direction, workloads in ((EGRESS, flow.callers), (INGRESS, flow.called)):
             for workload in workloads:
                 counts[workload][direction, text] += flow.connections
@@ -203,3 +213,17 @@ def _undecided(
         workload: [(*key, count) for key, count in found.items()]
         for workload, found in counts.items()
     }
+
+
+def _undecided_text(flow: UndecidedFlow) -> str:
+    what = f"{flow.protocol} {flow.port}"
+    return f"{end_text(flow.client)} -> {end_text(flow.server)} {what}: {flow.fate}"
+
+
+def _in_vain(flows: Iterable[UndecidedFlow]) -> dict[Workload, Counter[str]]:
+    """What nobody answered at an address of which nobody knows whose it is, by who called."""
+    found: dict[Workload, Counter[str]] = defaultdict(Counter)
+    for flow in flows:
+        if flow.status == ATTEMPTED and isinstance(flow.client, PodEnd):
+            found[flow.client.workload][_undecided_text(flow)] += flow.connections
+    return found

@@ -8,6 +8,7 @@ what was not seen is not what is not needed.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from otterize_pcap.addresses import format_address
 from otterize_pcap.counted import counted
@@ -17,12 +18,15 @@ from otterize_pcap.policies.needs import (
     AddressPeer,
     DnsPeer,
     Need,
+    Needs,
     NodesPeer,
+    need_order,
 )
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
 from otterize_pcap.policies.observation import Observation, PodFacts
 from otterize_pcap.policies.recorded_times import Span, joined, total_ns
 from otterize_pcap.policies.verdict import BOTH, NO_GATES, Gates, Reason, ReasonKind, Verdict
+from otterize_pcap.policies.workload_policy import peer_text
 from otterize_pcap.snapshot.snapshot import ServedPort
 from otterize_pcap.timestamps import SECOND_NS
 
@@ -43,13 +47,19 @@ def judge(
     observations: Sequence[Observation],
     needs: Iterable[Need],
     gates: Gates = NO_GATES,
+    attempts: Needs = MappingProxyType({}),
 ) -> Verdict:
-    """What was seen of a workload in all captures; `needs` are its own."""
+    """What was seen of a workload in all captures; `needs` are its own.
+
+    `attempts` are calls of its own or to it that came to nothing, and that no rule would allow.
+    """
     seen = _Seen(workload, observations)
+    needs = frozenset(needs)
     reasons = (
         *_time_reasons(seen, gates),
         *_missed_reasons(seen, gates),
-        *_need_reasons(seen, tuple(needs), gates),
+        *_attempt_reasons(seen, attempts, gates),
+        *_need_reasons(seen, needs, gates),
     )
     return Verdict(
         observed_ns=total_ns(seen.spans),
@@ -83,6 +93,9 @@ class _Seen:
         for one in found:
             for direction, text, count in one.undecided:
                 self.undecided[direction, text] += count
+        self.in_vain: Counter[str] = Counter()
+        for one in found:
+            self.in_vain.update(dict(one.in_vain))
         self.unread = Counter[str]()
         for each in observations:
             self.unread.update(each.unread)
@@ -161,7 +174,33 @@ def _left_out(directions: Collection[str], gates: Gates) -> tuple[str, ...]:
     return tuple(each for each in BOTH if each in directions)
 
 
-def _need_reasons(seen: _Seen, needs: Sequence[Need], gates: Gates) -> Iterator[Reason]:
+def _attempt_reasons(seen: _Seen, attempts: Needs, gates: Gates) -> Iterator[Reason]:
+    """Calls that came to nothing and never to more: who was down is called again.
+
+    Its own, and those of others to where it is meant to listen: not what a scan finds closed.
+    """
+    declared = {port for pod in seen.pods for port in (*pod.ports, *pod.exposed)}
+    texts: dict[str, dict[str, int]] = {direction: {} for direction in BOTH}
+    for need, sighting in sorted(attempts.items(), key=lambda each: need_order(each[0])):
+        served = (need.protocol, need.port)
+        name = peer_text(need.peer)
+        if need.direction == EGRESS:
+            texts[EGRESS][f"to {name} {ports_text([served])}"] = sighting.connections
+        elif served in declared or sighting.services:
+            texts[INGRESS][f"from {name} to {ports_text([served])}"] = sighting.connections
+    texts[EGRESS].update(sorted(seen.in_vain.items()))
+    is_accepted = ReasonKind.ATTEMPTS in gates.accepted
+    for direction, found in texts.items():
+        out = () if is_accepted else (direction,)
+        for text, count in list(found.items())[:SHOWN]:
+            tried = f"{counted(count, 'attempt')} came to nothing and would be denied: {text}"
+            yield Reason(ReasonKind.ATTEMPTS, tried, out)
+        if len(found) > SHOWN:
+            more = f"{len(found) - SHOWN} more kinds of attempts came to nothing"
+            yield Reason(ReasonKind.ATTEMPTS, more, out)
+
+
+def _need_reasons(seen: _Seen, needs: Collection[Need], gates: Gates) -> Iterator[Reason]:
     """What its needs, beside what is known of it, say of calls that were not seen."""
     exposed = {served for pod in seen.pods for served in pod.exposed}
     let_in = exposed & seen.from_outside
@@ -183,7 +222,7 @@ def _need_reasons(seen: _Seen, needs: Sequence[Need], gates: Gates) -> Iterator[
     yield from _exposed_reasons(seen, gates)
 
 
-def _outside_reasons(needs: Sequence[Need]) -> Iterator[Reason]:
+def _outside_reasons(needs: Collection[Need]) -> Iterator[Reason]:
     """Servers outside, whose addresses need not stay what they are."""
     peers = {
         need.peer

@@ -16,6 +16,7 @@ class ReasonKind(StrEnum):
     RESTART = "restart"
     GAPS = "gaps"
     UNDECIDED = "undecided"
+    ATTEMPTS = "attempts"
     LOOKUPS = "lookups"
     PORTS = "ports"
     EXPOSED = "exposed"
@@ -25,7 +26,12 @@ class ReasonKind(StrEnum):
     HOST_NETWORK = "host-network"
 
 
-ACCEPTABLE = (ReasonKind.GAPS, ReasonKind.UNDECIDED, ReasonKind.EXPOSED)
+ACCEPTABLE = (
+    ReasonKind.GAPS,
+    ReasonKind.UNDECIDED,
+    ReasonKind.ATTEMPTS,
+    ReasonKind.EXPOSED,
+)
 """What leaves a direction out unless somebody accepts it."""
 
 

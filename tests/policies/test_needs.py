@@ -65,7 +65,7 @@ def test_each_connection_counts_once(
 ) -> None:
     """However many backends or views a flow has, a need of it was seen once."""
     found = mapped(snapshot(*items), seen)
-    needs = needs_of(pod_flows(found).flows, found.lookup, attempts=False)
+    needs = needs_of(pod_flows(found).flows, found.lookup)
     assert {
         f"{need.workload.name} {need.direction} {type(need.peer).__name__} {need.protocol} "
         f"{need.port}": sighting.connections
