@@ -244,6 +244,7 @@ TREATMENTS: Mapping[type, Mapping[str, Treatment]] = {
         "clusterIPs": _addresses,
         "externalIPs": _addresses,
         "loadBalancerIP": _wished_address,
+        "externalTrafficPolicy": _word,
         "ports": _parts,
         "selector": _labels,
     },

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from otterize_pcap.addresses import Network
 from otterize_pcap.graph.service_graph import ATTEMPTED, NEVER_CALLS, Workload
 from otterize_pcap.policies.dns_needs import cache_addresses
-from otterize_pcap.policies.exposure import Exposure, from_outside
+from otterize_pcap.policies.exposure import Exposure, Opening
 from otterize_pcap.policies.flow_ends import ApiServerEnd, PodEnd, ServiceEnd, end_text
 from otterize_pcap.policies.needs import Needs, needs_of
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
@@ -33,7 +33,7 @@ class PodFacts:
     ports: frozenset[ServedPort]
     named_ports: Mapping[str, int]
     host_network: bool
-    exposed: Mapping[ServedPort, str]
+    exposed: Mapping[ServedPort, Opening]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def observe(mapped: MappedCapture, *, attempts: bool = False) -> Observation:
             workload: tuple(_facts(pod, exposure) for pod in held)
             for workload, held in pods.items()
         },
-        coverage=_coverage(mapped, flows, pods, attempts=attempts),
+        coverage=_coverage(mapped, flows, pods, exposure, attempts=attempts),
         dns_ports={workload: frozenset(ports) for workload, ports in dns.ports.items()},
         dns_addresses=cache_addresses(mapped, flows.flows),
         node_addresses=frozenset(lookup.own_of_nodes),
@@ -133,6 +133,7 @@ def _coverage(
     mapped: MappedCapture,
     flows: PodFlows,
     pods: Mapping[Workload, Iterable[Pod]],
+    exposure: Exposure,
     *,
     attempts: bool,
 ) -> dict[Workload, WorkloadCoverage]:
@@ -142,7 +143,7 @@ def _coverage(
     outside: dict[Workload, set[ServedPort]] = defaultdict(set)
     for flow in flows.flows:
         if attempts or flow.status != ATTEMPTED:
-            for called, served in from_outside(flow):
+            for called, served in exposure.from_outside(flow):
                 outside[called].add(served)
     found = {}
     for workload, held in pods.items():

@@ -14,6 +14,7 @@ from otterize_pcap.addresses import format_address
 from otterize_pcap.counted import counted
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.policies.exposure import Opening
 from otterize_pcap.policies.needs import (
     AddressPeer,
     DnsPeer,
@@ -238,14 +239,15 @@ def _outside_reasons(needs: Collection[Need]) -> Iterator[Reason]:
 
 def _exposed_reasons(seen: _Seen, gates: Gates) -> Iterator[Reason]:
     """Ports that are open to the outside, where nobody came from there."""
-    exposed: dict[ServedPort, str] = {}
+    exposed: dict[ServedPort, Opening] = {}
     for pod in seen.pods:
         exposed.update(pod.exposed)
     out = () if ReasonKind.EXPOSED in gates.accepted else (INGRESS,)
-    for served, name in sorted(exposed.items()):
+    for served, opening in sorted(exposed.items(), key=lambda each: each[0]):
         if served not in seen.from_outside:
             text = (
-                f"{name} opens {ports_text([served])} to the outside, and nobody called from there"
+                f"{opening.text} opens {ports_text([served])} to the outside, and nobody called "
+                "from there"
             )
             yield Reason(ReasonKind.EXPOSED, text, out)
 

@@ -139,6 +139,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, gc=False):
     clusterIPs: tuple[str, ...] | None = None  # noqa: N815
     externalIPs: tuple[str, ...] | None = None  # noqa: N815
     loadBalancerIP: str | None = None  # noqa: N815
+    externalTrafficPolicy: str | None = None  # noqa: N815
     ports: tuple[ServicePort, ...] | None = None
     selector: dict[str, str] | None = None
 

@@ -74,7 +74,9 @@ class Service:
     `backends` maps (protocol, Service port) to its endpoints: those of its EndpointSlices, else
     the pods that its selector matches. `from_slices` tells which, `has_selector` whether there is
     one: without, anything can be behind it, also what is no pod. `hostnames` are those of its load
-    balancers that have no address.
+    balancers that have no address. `external_policy` is its externalTrafficPolicy:
+    nodes put their own address in for a client outside ("Cluster"), or keep its ("Local"); empty
+    where a snapshot does not say.
     """
 
     uid: str
@@ -87,6 +89,7 @@ class Service:
     interval: Interval
     has_selector: bool = True
     hostnames: tuple[str, ...] = ()
+    external_policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,12 @@ def service_addresses(item: ServiceItem) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in texts if text and text != "None"))
 
 
+def _external_policy(states: Sequence[ServiceItem]) -> str:
+    """The externalTrafficPolicy of all states; none where they differ, or do not say."""
+    found = {(state.spec.externalTrafficPolicy if state.spec else None) or "" for state in states}
+    return found.pop() if len(found) == 1 else ""
+
+
 def _hostnames(states: Iterable[ServiceItem]) -> tuple[str, ...]:
     """The names under which load balancers without an address serve a Service."""
     balancers = (state.status.loadBalancer for state in states if state.status)
@@ -145,6 +151,7 @@ class ServiceReader:
             from_slices=bool(slices),
             hostnames=_hostnames(states),
             has_selector=any(state.spec and state.spec.selector for state in states),
+            external_policy=_external_policy(states),
             interval=self._interval(states[-1]),
         )
 

@@ -6,11 +6,12 @@ import pytest
 
 from otterize_pcap.addresses import Network, format_address, parse_network
 from otterize_pcap.policies.generate import Wanted, make_policies
+from otterize_pcap.policies.needs import NeedPeer, NodesPeer, OutsidePeer, PodsPeer
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
 from otterize_pcap.policies.observation import observe
 from otterize_pcap.policies.verdict import ReasonKind
 from otterize_pcap.policies.workload_policy import WorkloadPolicy
-from tests.cluster_builder import NODE_A, Json, Seen, call, mapped, pod, recording
+from tests.cluster_builder import NODE_A, NODE_B, Json, Seen, call, mapped, pod, recording
 from tests.cluster_builder import service as service_of
 from tests.cluster_builder import snapshot as snapshot_of
 
@@ -34,7 +35,7 @@ def made(
     return {each.workload.name: each for each in policies}
 
 
-def open_to_all(policy: str) -> Json:
+def open_to_all(policy: str | None) -> Json:
     """A Service that keeps its clients' addresses, or does not."""
     return service_of(
         "web",
@@ -52,6 +53,49 @@ def test_a_probe_is_nobody_from_outside(policy: str, packets: list[Seen]) -> Non
     found = made([WEB, CLIENT, open_to_all(policy)], packets)["web"]
     assert ReasonKind.EXPOSED in {reason.kind for reason in found.verdict.reasons}
     assert not found.verdict.is_known(INGRESS)
+
+
+NODE_B_CALLS = call(f"{NODE_B}:4000", "10.1.0.1:80", 1)
+FROM_OUTSIDE = [
+    *call("203.0.113.9:4000", f"{NODE_B}:30080", 1, isn=7, interface=1),
+    *call(f"{NODE_B}:4000", "10.1.0.1:80", 1.0001, isn=7, interface=2),
+]
+KEPT = [
+    *call("203.0.113.9:4000", f"{NODE_A}:30080", 1, isn=7, interface=1),
+    *call("203.0.113.9:4000", "10.1.0.1:80", 1.0001, isn=7, interface=2),
+]
+
+
+@pytest.mark.parametrize(
+    ("policy", "is_open"), [("Local", True), ("Cluster", False), (None, False)]
+)
+def test_a_node_stands_for_clients_outside_only_where_it_hides_them(
+    policy: str | None, *, is_open: bool
+) -> None:
+    """Where pods see clients themselves, what another node sends is its own."""
+    found = made([WEB, CLIENT, open_to_all(policy)], [*NODE_B_CALLS, *CALL])["web"]
+    assert (ReasonKind.EXPOSED in {each.kind for each in found.verdict.reasons}) == is_open
+    assert found.verdict.is_known(INGRESS) != is_open
+
+
+@pytest.mark.parametrize(
+    ("policy", "packets", "peers"),
+    [
+        ("Cluster", FROM_OUTSIDE, {PodsPeer, NodesPeer, OutsidePeer}),
+        ("Local", KEPT, {PodsPeer, OutsidePeer}),
+    ],
+)
+def test_whom_a_service_for_clients_outside_needs(
+    policy: str, packets: list[Seen], peers: set[type[NeedPeer]]
+) -> None:
+    """Local: anybody outside. Cluster: other nodes, which put their address in, as well.
+
+    By its own node a client comes as it is: filters see packets before addresses are put in.
+    """
+    found = made([WEB, CLIENT, open_to_all(policy)], [*packets, *CALL])["web"]
+    assert found.verdict.is_known(INGRESS)
+    rules = [each for each in found.allowed if each.direction == INGRESS]
+    assert {type(peer) for each in rules for peer in each.peers} == peers
 
 
 def test_long_names_that_are_cut_alike_make_two_policies() -> None:
