@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
-DENIED = "set denied { type ipv4_addr . inet_service; size 65535; flags dynamic; }"
+DENIED = "set denied {{ type {}_addr . inet_service; size 65535; flags dynamic; }}"
 """Who sent what did not pass, where nothing answers; ICMP errors would be too many for kernels."""
 
 
@@ -55,9 +55,14 @@ class PacketFilter:
     """The rules of one node."""
 
     def __init__(
-        self, policies: Iterable[Json], pods: list[Pod], namespaces: dict[str, dict[str, str]]
+        self,
+        policies: Iterable[Json],
+        pods: list[Pod],
+        namespaces: dict[str, dict[str, str]],
+        family: str = "ip",
     ) -> None:
         self._policies = list(policies)
+        self._family = family
         self._pods = pods
         self._namespaces = {
             name: {"kubernetes.io/metadata.name": name, **labels}
@@ -74,18 +79,19 @@ class PacketFilter:
                 if own:
                     chain = f"{direction.lower()}{number}"
                     # A pod reaches itself: such packets never leave it.
-                    jumps[direction].append(f"ip {side} {pod.address} jump {chain}")
-                    chains.append(_chain(chain, self._allowed(own, pod, direction)))
+                    jumps[direction].append(f"{self._family} {side} {pod.address} jump {chain}")
+                    chains.append(self._chain(chain, self._allowed(own, pod, direction)))
         established = ["ct state established,related accept"]
         both = [*established, *jumps["Egress"], *jumps["Ingress"]]
         hooks = (
             _hook("forward", both),
             _hook("input", [*established, *jumps["Egress"]]),
         )
+        table = f"table {self._family} policies"
+        denied = DENIED.format("ipv4" if self._family == "ip" else "ipv6")
         return "\n".join(
-            ("table ip policies {}", "delete table ip policies", "table ip policies {",
-             DENIED, *chains, *hooks, "}")
-        )  # fmt: skip
+            (f"{table} {{}}", f"delete {table}", f"{table} {{", denied, *chains, *hooks, "}")
+        )
 
     @staticmethod
     def _isolates(policy: Json, pod: Pod, direction: str) -> bool:
@@ -110,15 +116,15 @@ class PacketFilter:
         for peer in peers or ():
             if "ipBlock" in peer:
                 block = peer["ipBlock"]
-                match = f"ip {side} {block['cidr']}"
+                match = f"{self._family} {side} {block['cidr']}"
                 if block.get("except"):
-                    match += f" ip {side} != {{ {', '.join(block['except'])} }}"
+                    match += f" {self._family} {side} != {{ {', '.join(block['except'])} }}"
                 yield _Where(match, self._pods)
                 continue
             pods = [each for each in self._pods if self._is_meant(each, peer, policy)]
             if pods:
                 addresses = ", ".join(each.address for each in pods)
-                yield _Where(f"ip {side} {{ {addresses} }}", pods)
+                yield _Where(f"{self._family} {side} {{ {addresses} }}", pods)
 
     def _is_meant(self, pod: Pod, peer: Json, policy: Json) -> bool:
         if "namespaceSelector" in peer:
@@ -128,9 +134,8 @@ class PacketFilter:
             return False
         return selects(peer.get("podSelector", {}), pod.labels)
 
-    @staticmethod
     def _ports(
-        ports: list[Json] | None, where: "_Where", pod: Pod, direction: str
+        self, ports: list[Json] | None, where: "_Where", pod: Pod, direction: str
     ) -> Iterator[str]:
         if not ports:
             yield ""
@@ -146,7 +151,18 @@ class PacketFilter:
                 for called in [pod] if direction == "Ingress" else where.pods:
                     if called.ports.get(port, ("", 0))[0] == protocol:
                         number = called.ports[port][1]
-                        yield f"ip daddr {called.address} {protocol.lower()} dport {number}"
+                        to = f"{self._family} daddr {called.address}"
+                        yield f"{to} {protocol.lower()} dport {number}"
+
+    def _chain(self, name: str, rules: Iterable[str]) -> str:
+        ip = self._family
+        last = (
+            "meta l4proto tcp reject with tcp reset",
+            f"meta l4proto udp add @denied {{ {ip} saddr . udp sport }} drop",
+            f"meta l4proto sctp add @denied {{ {ip} saddr . sctp sport }} drop",
+            "drop",
+        )
+        return "\n".join((f"chain {name} {{", *rules, *last, "}"))
 
 
 @dataclass(frozen=True)
@@ -157,16 +173,51 @@ class _Where:
     pods: list[Pod]
 
 
-def _chain(name: str, rules: Iterable[str]) -> str:
-    last = (
-        "meta l4proto tcp reject with tcp reset",
-        "meta l4proto udp add @denied { ip saddr . udp sport } drop",
-        "meta l4proto sctp add @denied { ip saddr . sctp sport } drop",
-        "drop",
-    )
-    return "\n".join((f"chain {name} {{", *rules, *last, "}"))
-
-
 def _hook(name: str, rules: Iterable[str]) -> str:
     head = f"type filter hook {name} priority 0; policy accept;"
     return "\n".join((f"chain {name} {{", head, *rules, "}"))
+
+
+@dataclass(frozen=True)
+class NodePort:
+    """A Service's port on every node, and the one pod behind it.
+
+    With the external traffic policy Local (`is_local`) nodes without the pod lead nowhere, and
+    the other keeps its client's address; else each node puts its own in as it sends it on.
+    """
+
+    port: int
+    pod: Pod
+    target: int
+    is_local: bool
+
+    def ruleset(self, node: str, address: str, family: str = "ip") -> str:
+        """A script for `nft -f`: destinations are changed before policies see them, sources after.
+
+        Source: Kubernetes documentation, "Using Source IP".
+        """
+        table = f"table {family} services"
+        called = f"{family} daddr {address} tcp dport {self.port}"
+        target = f"[{self.pod.address}]" if family == "ip6" else self.pod.address
+        leads = f"{called} meta mark set {0 if self.is_local else 1} dnat to {target}:{self.target}"
+        # Nobody listens at a node's own port: what is not led on is refused.
+        lost = self.is_local and self.pod.node != node
+        chains = [
+            (
+                name,
+                f"type nat hook {name} priority {priority}; policy accept;",
+                [] if lost else [leads],
+            )
+            for name, priority in (("prerouting", "-100"), ("output", "-100"))
+        ]
+        chains.append(
+            (
+                "postrouting",
+                "type nat hook postrouting priority 100; policy accept;",
+                ["meta mark 1 masquerade"],
+            )
+        )
+        written = [
+            "\n".join((f"chain {name} {{", head, *rules, "}")) for name, head, rules in chains
+        ]
+        return "\n".join((f"{table} {{}}", f"delete {table}", f"{table} {{", *written, "}"))

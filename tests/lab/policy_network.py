@@ -18,6 +18,21 @@ from tests.lab.packet_filter import Pod
 
 NODES = {"a": "192.168.0.1", "b": "192.168.0.2"}
 OUTSIDE = "203.0.113.9"
+IPV4, IPV6 = "ip", "ip6"
+SOCKETS = {IPV4: socket.AF_INET, IPV6: socket.AF_INET6}
+IP_HEADER = {IPV4: 20, IPV6: 0}
+"""What raw sockets of each family hand over ahead of the packet's own header."""
+
+
+def in_ipv6(address: str) -> str:
+    """The IPv6 address, or range, that has an IPv4 one's octets as its last groups."""
+    host, _, prefix = address.partition("/")
+    if prefix == "0":
+        return "::/0"
+    groups = ":".join(f"{int(octet):x}" for octet in host.split("."))
+    return f"fd00::{groups}" + (f"/{64 + 2 * int(prefix)}" if prefix else "")
+
+
 KINDS = {
     "TCP": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
     "UDP": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
@@ -44,7 +59,12 @@ def run(*command: str, stdin: str = "") -> None:
 class PolicyNetwork:
     """Two nodes with pods, and somebody outside, each in a namespace; all listen on `ports`."""
 
-    def __init__(self, pods: Sequence[Pod], ports: Iterable[tuple[str, int]]) -> None:
+    def __init__(
+        self, pods: Sequence[Pod], ports: Iterable[tuple[str, int]], family: str = IPV4
+    ) -> None:
+        self.family = family
+        written = in_ipv6 if family == IPV6 else str
+        self.nodes = {name: written(address) for name, address in NODES.items()}
         self._prefix = f"otepol{os.getpid()}"
         self._pods = list(pods)
         self._ports = list(ports)
@@ -52,8 +72,8 @@ class PolicyNetwork:
         self._threads: list[threading.Thread] = []
         self.addresses = {
             **{f"{pod.namespace}/{pod.name}": pod.address for pod in pods},
-            **NODES,
-            "outside": OUTSIDE,
+            **self.nodes,
+            "outside": written(OUTSIDE),
         }
         self._made: list[str] = []
         self._lock = threading.Lock()
@@ -63,18 +83,19 @@ class PolicyNetwork:
     def __enter__(self) -> Self:
         """Build it; what was built is removed where that fails."""
         try:
-            for node in NODES:
+            for node in self.nodes:
                 self._add(node)
-            self._connect("a", "b", "192.168.0.1/30", "192.168.0.2/30")
+            self._connect("a", "b")
             self._add("outside")
-            self._link("a", "outside", OUTSIDE)
-            self._ip("b", f"route add {OUTSIDE} via {NODES['a']}")
+            outside = self.addresses["outside"]
+            self._link("a", "outside", outside)
+            self._ip("b", f"route add {outside} via {self.nodes['a']}")
             for pod in self._pods:
                 name = f"{pod.namespace}/{pod.name}"
                 self._add(name)
                 self._link(pod.node, name, pod.address)
                 other = "b" if pod.node == "a" else "a"
-                self._ip(other, f"route add {pod.address} via {NODES[pod.node]}")
+                self._ip(other, f"route add {pod.address} via {self.nodes[pod.node]}")
             self._listen()
         except BaseException:
             self.close()
@@ -93,9 +114,13 @@ class PolicyNetwork:
         for name in self._made:
             subprocess.run(["ip", "netns", "del", self._ns(name)], check=False)
 
+    def apply(self, node: str, ruleset: str) -> None:
+        """Give a node rules beside those that it has."""
+        run("ip", "netns", "exec", self._ns(node), "nft", "-f", "-", stdin=ruleset)
+
     def filter(self, node: str, ruleset: str) -> None:
         """Put rules on a node in place of those that are there."""
-        run("ip", "netns", "exec", self._ns(node), "nft", "-f", "-", stdin=ruleset)
+        self.apply(node, ruleset)
         self._arrived.clear()
 
     def passes(self, calls: Iterable[Call]) -> dict[Call, bool]:
@@ -119,7 +144,7 @@ class PolicyNetwork:
 
     def _connects(self, call: Call) -> bool:
         _, server, protocol, port = call
-        with socket.socket(socket.AF_INET, *KINDS[protocol]) as client:
+        with socket.socket(SOCKETS[self.family], *KINDS[protocol]) as client:
             client.settimeout(PATIENCE_S)
             try:
                 client.connect((self.addresses[server], port))
@@ -132,7 +157,7 @@ class PolicyNetwork:
         client, server, protocol, port = call
         with self._lock:
             own = next(self._senders)
-        with socket.socket(socket.AF_INET, *KINDS[protocol]) as sender:
+        with socket.socket(SOCKETS[self.family], *KINDS[protocol]) as sender:
             where = (self.addresses[server], port if protocol == "UDP" else 0)
             if protocol == "UDP":
                 sender.bind((self.addresses[client], own))
@@ -145,7 +170,7 @@ class PolicyNetwork:
         """Of each datagram whether it came there; each was either received or denied."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            denied = {each for node in NODES for each in self._denied(node)}
+            denied = {each for node in self.nodes for each in self._denied(node)}
             missing = [call for call, who in sent.items() if who not in denied | self._arrived]
             if not missing:
                 assert not denied & self._arrived
@@ -154,8 +179,10 @@ class PolicyNetwork:
             time.sleep(0.01)
 
     def _denied(self, node: str) -> Iterator[Sender]:
-        command = ["ip", "netns", "exec", self._ns(node), "nft", "-j", "list", "table", "ip"]
-        shown = subprocess.run([*command, "policies"], capture_output=True, check=False).stdout
+        command = ["ip", "netns", "exec", self._ns(node), "nft", "-j", "list", "table"]
+        shown = subprocess.run(
+            [*command, self.family, "policies"], capture_output=True, check=False
+        ).stdout
         for each in json.loads(shown or "{}").get("nftables", ()):
             for element in each.get("set", {}).get("elem", ()):
                 address, port = element["concat"]
@@ -176,7 +203,7 @@ class PolicyNetwork:
         def open_all() -> list[socket.socket]:
             found = []
             for protocol, port in self._ports:
-                server = socket.socket(socket.AF_INET, *KINDS[protocol])
+                server = socket.socket(SOCKETS[self.family], *KINDS[protocol])
                 server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 server.bind((self.addresses[name], port))
                 if protocol == "TCP":
@@ -200,10 +227,10 @@ class PolicyNetwork:
         try:
             if server.type == socket.SOCK_RAW:
                 data, who = server.recvfrom(256)
-                self._arrived.add((who[0], struct.unpack("!H", data[20:22])[0]))
+                self._arrived.add((who[0], _source_port(data, IP_HEADER[self.family])))
             elif server.type == socket.SOCK_DGRAM:
                 _, who = server.recvfrom(16)
-                self._arrived.add(who)
+                self._arrived.add((who[0], who[1]))
             else:
                 server.accept()[0].close()
         except OSError:
@@ -227,31 +254,43 @@ class PolicyNetwork:
         self._made.append(name)
         self._ip(name, "link set lo up")
         for setting in ("net.ipv4.ip_forward=1",
+                        "net.ipv6.conf.all.forwarding=1",
+                        "net.ipv6.conf.default.accept_dad=0",
                         "net.ipv4.conf.all.rp_filter=0"):  # fmt: skip
             run("ip", "netns", "exec", self._ns(name), "sysctl", "-q", "-w", setting)
 
     def _ip(self, name: str, *batch: str) -> None:
-        run("ip", "-n", self._ns(name), "-batch", "-", stdin="\n".join(batch) + "\n")
+        option = "-6" if self.family == IPV6 else "-4"
+        run("ip", option, "-n", self._ns(name), "-batch", "-", stdin="\n".join(batch) + "\n")
 
-    def _connect(self, one: str, other: str, first: str, second: str) -> None:
+    def _connect(self, one: str, other: str) -> None:
+        first, second = self.nodes[one], self.nodes[other]
+        prefix = "126 nodad" if self.family == IPV6 else "30"
         self._ip(one, f"link add to-{other} type veth peer name to-{one} netns {self._ns(other)}")
-        self._ip(one, f"addr add {first} dev to-{other}", f"link set to-{other} up")
-        self._ip(other, f"addr add {second} dev to-{one}", f"link set to-{one} up")
+        self._ip(one, f"addr add {first}/{prefix} dev to-{other}", f"link set to-{other} up")
+        self._ip(other, f"addr add {second}/{prefix} dev to-{one}", f"link set to-{one} up")
 
     def _link(self, node: str, name: str, address: str) -> None:
         """A host with one address behind a node, by which all that it sends goes."""
         device = f"p{len(self._made)}"
+        own = self.nodes[node]
+        single = "128 nodad" if self.family == IPV6 else "32"
         self._ip(node, f"link add {device} type veth peer name eth0 netns {self._ns(name)}")
-        self._ip(
-            node, f"link set {device} up", f"route add {address} dev {device} src {NODES[node]}"
-        )
+        if self.family == IPV6:
+            # A neighbour answers for the addresses of that link alone.
+            self._ip(node, f"addr add {own}/{single} dev {device}")
+        self._ip(node, f"link set {device} up", f"route add {address} dev {device} src {own}")
         self._ip(
             name,
-            f"addr add {address}/32 dev eth0",
+            f"addr add {address}/{single} dev eth0",
             "link set eth0 up",
-            f"route add {NODES[node]} dev eth0",
-            f"route add default via {NODES[node]}",
+            f"route add {own} dev eth0",
+            f"route add default via {own}",
         )
+
+
+def _source_port(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at : at + 2])
 
 
 def _enter(namespace: str) -> None:

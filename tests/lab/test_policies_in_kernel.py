@@ -5,10 +5,13 @@ between pods on two nodes, the nodes and somebody outside is tried, and judged.
 """
 
 import itertools
+import json
 import os
 import random
+import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,12 +23,13 @@ from otterize_pcap.intents.sort_files import NamedFile
 from otterize_pcap.policies.evaluate import Evaluator
 from otterize_pcap.policies.flow_ends import FlowEnd, NodeEnd, OutsideEnd, PodEnd
 from otterize_pcap.policies.judgement import Outcome
+from otterize_pcap.policies.pod_flows import PodFlow
 from otterize_pcap.policies.read_policies import read_policies
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
 from tests.cluster_builder import node, pod
-from tests.lab.packet_filter import PacketFilter, Pod
-from tests.lab.policy_network import NODES, OUTSIDE, Call, PolicyNetwork
+from tests.lab.packet_filter import NodePort, PacketFilter, Pod
+from tests.lab.policy_network import IPV4, IPV6, NODES, Call, PolicyNetwork, in_ipv6
 from tests.policies.judged import flow
 
 MISSING = [name for name in ("ip", "nft", "sysctl") if shutil.which(name) is None]
@@ -37,6 +41,7 @@ pytestmark = [
 ]
 
 Json = dict[str, Any]
+RANGE = re.compile(r"\d+\.\d+\.\d+\.\d+/\d+")
 NAMESPACES = {"shop": {"team": "a"}, "ops": {"team": "b"}, "bare": {}}
 HTTP, METRICS = ("TCP", 8080), ("UDP", 8125)
 PODS = [
@@ -170,13 +175,14 @@ class Choices:
         return selector
 
 
-def cluster() -> Snapshot:
+def cluster(family: str = IPV4) -> Snapshot:
     """The same cluster as a snapshot."""
+    written = in_ipv6 if family == IPV6 else str
     items = [
         *(
             pod(
                 each.name,
-                each.address,
+                written(each.address),
                 name=each.name,
                 namespace=each.namespace,
                 node=each.node,
@@ -188,7 +194,7 @@ def cluster() -> Snapshot:
             )
             for each in PODS
         ),
-        *(node(name, address) for name, address in NODES.items()),
+        *(node(name, written(address)) for name, address in NODES.items()),
         *(
             {"kind": "Namespace", "metadata": {"name": name, "labels": labels}}
             for name, labels in NAMESPACES.items()
@@ -197,35 +203,53 @@ def cluster() -> Snapshot:
     return parse_snapshot([("s", yaml.safe_dump({"kind": "List", "items": items}).encode())])
 
 
-def ends(snapshot: Snapshot) -> dict[str, FlowEnd]:
+def ends(snapshot: Snapshot, network: PolicyNetwork) -> dict[str, FlowEnd]:
     """Who is who, as flows have them."""
     found: dict[str, FlowEnd] = {
-        name: NodeEnd(parse_address(address), (name,)) for name, address in NODES.items()
+        name: NodeEnd(parse_address(address), (name,)) for name, address in network.nodes.items()
     }
-    found["outside"] = OutsideEnd(parse_address(OUTSIDE))
+    found["outside"] = OutsideEnd(parse_address(network.addresses["outside"]))
     for each in snapshot.pods:
         workload = Workload(each.name, each.namespace, "Deployment")
         found[f"{each.namespace}/{each.name}"] = PodEnd(each, workload, each.addresses[0])
     return found
 
 
-@pytest.fixture(scope="module")
-def network() -> Iterator[PolicyNetwork]:
+@pytest.fixture(scope="module", params=[IPV4, IPV6])
+def network(request: pytest.FixtureRequest) -> Iterator[PolicyNetwork]:
     """The pods' network, in the kernel."""
-    with PolicyNetwork(PODS, PORTS) as made:
+    with PolicyNetwork(pods_of(request.param), PORTS, request.param) as made:
         yield made
+
+
+def pods_of(family: str) -> list[Pod]:
+    """The pods with addresses of a family."""
+    if family == IPV4:
+        return PODS
+    return [replace(each, address=in_ipv6(each.address)) for each in PODS]
+
+
+def enforced(network: PolicyNetwork, policies: list[Json]) -> Evaluator:
+    """Have the kernel do what policies say; what the package makes of them.
+
+    Ranges are those of the network's family.
+    """
+    text = json.dumps({"kind": "List", "items": policies})
+    if network.family == IPV6:
+        text = RANGE.sub(lambda found: in_ipv6(found.group()), text)
+    written = json.loads(text)["items"]
+    made = PacketFilter(written, pods_of(network.family), NAMESPACES, network.family)
+    for name in NODES:
+        network.filter(name, made.ruleset(name))
+    read = read_policies([NamedFile("p.yaml", text.encode())])
+    assert not [each for each in read.remarks if each.rule.level == "error"]
+    return Evaluator(read.policies, cluster(network.family))
 
 
 def differing(network: PolicyNetwork, policies: list[Json]) -> dict[Call, tuple[bool, str]]:
     """Calls of which the kernel and the package do not say the same."""
-    made = PacketFilter(policies, PODS, NAMESPACES)
-    for name in NODES:
-        network.filter(name, made.ruleset(name))
-    whole = {"kind": "List", "items": policies}
-    read = read_policies([NamedFile("p.yaml", yaml.safe_dump(whole).encode())])
-    assert not [each for each in read.remarks if each.rule.level == "error"]
-    snapshot = cluster()
-    evaluator, known = Evaluator(read.policies, snapshot), ends(snapshot)
+    evaluator = enforced(network, policies)
+    known = ends(cluster(network.family), network)
     found = {}
     for call, passed in network.passes(CALLS).items():
         client, server, protocol, port = call
@@ -254,3 +278,66 @@ def test_features(network: PolicyNetwork, number: int) -> None:
 def test_policies_by_chance(network: PolicyNetwork, seed: int) -> None:
     """Several at once, of every combination that the API allows."""
     assert differing(network, Choices(seed).policies()) == {}
+
+
+FRONT = 30080
+BEHIND = PODS[1]
+CALLED_BY_NODE = [
+    (client, node, "TCP", FRONT)
+    for client in ENDS
+    for node in NODES
+    if client != f"{BEHIND.namespace}/{BEHIND.name}"
+]
+FORMS = """
+- {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.168.0.1/32}}]}]}
+- {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 203.0.113.0/24}}], ports: [{port: http}]}]}
+- {podSelector: {}, ingress: [{from: [{namespaceSelector: {}}], ports: [{port: 9090}]}]}
+- {podSelector: {}, ingress: [{ports: [{port: 30080}]}]}
+- {podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 192.168.0.0/16}}]}]}
+- {podSelector: {}, policyTypes: [Egress], egress: [{to: [{podSelector: {}}], ports: [{port: 9090}]}]}
+- {podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 30080}]}]}
+"""  # noqa: E501 - a policy a line
+
+
+@pytest.mark.parametrize("is_local", [True, False], ids=["Local", "Cluster"])
+def test_node_ports(network: PolicyNetwork, *, is_local: bool) -> None:
+    """What filters see of NodePorts: nodes change destinations ahead of them, sources behind."""
+    front = NodePort(FRONT, pods_of(network.family)[PODS.index(BEHIND)], 9090, is_local)
+    for name, address in network.nodes.items():
+        network.apply(name, front.ruleset(name, address, network.family))
+    differ: dict[tuple[int, Call], tuple[bool, str]] = {}
+    try:
+        for number, spec in enumerate([*yaml.safe_load(FORMS), *yaml.safe_load(FEATURES)]):
+            evaluator = enforced(network, [policy("p", each, spec) for each in NAMESPACES])
+            known = ends(cluster(network.family), network)
+            for call, passed in network.passes(CALLED_BY_NODE).items():
+                expected = by_node_port(call, known, is_local=is_local)
+                said = Outcome.DENIED if expected is None else evaluator.judge(expected).outcome
+                if said is not (Outcome.ALLOWED if passed else Outcome.DENIED):
+                    differ[number, call] = (passed, said.value)
+    finally:
+        for name in NODES:
+            network.apply(name, f"delete table {network.family} services")
+    assert differ == {}
+
+
+def by_node_port(call: Call, known: dict[str, FlowEnd], *, is_local: bool) -> PodFlow | None:
+    """A call to a NodePort as flows have it; None where no pod is behind it there."""
+    client, node, protocol, port = call
+    server = known[f"{BEHIND.namespace}/{BEHIND.name}"]
+    if is_local and node != BEHIND.node:
+        return None
+    nodes = {f"{each.namespace}/{each.name}": each.node for each in PODS} | {
+        name: name for name in NODES
+    }
+    leads = nodes.get(client) == node
+    masked = not is_local and node != BEHIND.node
+    return flow(
+        known[client],
+        server,
+        9090 if leads else port,
+        protocol,
+        server_port=9090,
+        destination=server if leads else known[node],
+        source=known[node] if masked else known[client],
+    )
