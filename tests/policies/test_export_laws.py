@@ -147,13 +147,7 @@ def test_more_captures_take_nothing_away(
     pods: tuple[Member, ...], happened: Traffic, later: Traffic, data: st.DataObject
 ) -> None:
     """What one capture's policies allow a pod, those of two allow as well; labels may change."""
-    moved = tuple(
-        replace(each, labels=tuple(sorted(data.draw(labels).items())))
-        if data.draw(st.booleans())
-        else each
-        for each in pods
-    )
-    one, other = captured(pods, happened), captured(moved, later, 100)
+    one, other = captured(pods, happened), captured(rolled_out(pods, data), later, 100)
     alone = Evaluator(policies_of(made_of(one)), one.snapshot)
     both = Evaluator(policies_of(made_of(one, other)), one.snapshot)
     for flow in [*needed(one), *needed(other)]:
@@ -162,6 +156,33 @@ def test_more_captures_take_nothing_away(
             known = before[side.direction, side.pod.uid]
             if known.policies and known.outcome is Outcome.ALLOWED:
                 assert side.outcome is Outcome.ALLOWED
+
+
+def rolled_out(pods: tuple[Member, ...], data: st.DataObject) -> tuple[Member, ...]:
+    """The same pods, some of which have other labels by now."""
+    return tuple(
+        replace(each, labels=tuple(sorted(data.draw(labels).items())))
+        if data.draw(st.booleans())
+        else each
+        for each in pods
+    )
+
+
+@laws
+@given(members(), happenings, st.data())
+def test_a_policy_selects_all_pods_of_its_workload_at_any_time_and_no_others(
+    pods: tuple[Member, ...], happened: Traffic, data: st.DataObject
+) -> None:
+    """Through a rollout, with labels that others have as well; or there is no policy, and why."""
+    captures = captured(pods, happened), captured(rolled_out(pods, data), happened, 100)
+    for one in made_of(*captures):
+        if one.policy is None:
+            continue
+        for capture in captures:
+            for pod in capture.snapshot.pods:
+                workload = capture.identities.of(pod).workload
+                selected = pod.namespace == one.policy.namespace and one.policy.selects(pod.labels)
+                assert selected == (workload == one.workload)
 
 
 @laws
