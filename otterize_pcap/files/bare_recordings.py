@@ -55,8 +55,9 @@ def _read_pcaps(paths: Sequence[Path], options: ReadOptions, watch: Watch) -> Re
         notes += found.notes
         aside += found.aside
     with checking(listed, options.threads) as check:
-        read = read_files(Wanted(files, nodes, named), options, watch, check.opened)
-        notes += [f"{broken.file}: {broken.reason}" for broken in check.broken()]
+        wanted = Wanted(files, nodes, named, listed=check.listed)
+        read = read_files(wanted, options, watch, check.opened)
+        notes += [f"{broken.file}: {broken.reason}" for broken in check.broken(read.compared)]
     return replace(read, notes=(*notes, *read.notes), aside=tuple(aside))
 
 

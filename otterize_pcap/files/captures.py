@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 from otterize_pcap.capture_dir import snapshot_path
@@ -192,14 +192,15 @@ def read_directory(path: Path, snapshot: Snapshot, ways: Ways) -> CaptureParts:
     tarballs = read_tarballs(found.captures, known)
     reading = ways.for_snapshot(snapshot, local_addresses(path) | tarballs.local_addresses)
     with checking(listed, reading.threads) as check:
-        wanted = Wanted(found.captures, {**tarballs.nodes, **nodes}, (), known, ways.apart)
+        named = {**tarballs.nodes, **nodes}
+        wanted = Wanted(found.captures, named, (), known, ways.apart, check.listed)
         read = read_files(wanted, reading, ways.watch, check.opened)
     read = replace(read, notes=(*found.notes, *read.notes), aside=found.aside)
     parts = CaptureParts(
         read,
         path,
         manifest,
-        cache(check.broken),
+        cache(partial(check.broken, read.compared)),
         asks_kept=reading.collect_names,
         threads=reading.threads,
     )

@@ -4,11 +4,12 @@ Size and packets cost nothing. The SHA-256 of a file is made while it is read: h
 interpreter to others meanwhile.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from types import MappingProxyType
 
 from otterize_pcap.capture_dir import CapturedFile, Manifest, NodeCapture
 from otterize_pcap.counted import counted
@@ -89,7 +90,7 @@ class Checking:
         self._hashed: dict[Path, HashedStream] = {}
         self._cancelled = Event()
         self._beside = ComparedBeside(
-            lambda path: _difference(self._paths[path], self._cancelled), CANNOT_BE_COMPARED
+            lambda path: difference(self._paths[path], self._cancelled), CANNOT_BE_COMPARED
         )
 
     def opened(self, path: Path, stream: ByteStream, *, alone: bool) -> ByteStream:
@@ -107,19 +108,31 @@ class Checking:
             self._beside.ask(path)
         return stream
 
-    def broken(self) -> tuple[BrokenPromise, ...]:
-        """What is not as the manifest says; waits until all is compared."""
-        reasons = ((file, self._reason(file)) for file in self._files)
+    @property
+    def listed(self) -> Mapping[Path, ListedFile]:
+        """The files that are compared, those that are there and may be what the manifest says."""
+        return {path: file for path, file in self._paths.items() if _is_worth_hashing(file)}
+
+    def broken(
+        self, compared: Mapping[Path, str | None] = MappingProxyType({})
+    ) -> tuple[BrokenPromise, ...]:
+        """What is not as the manifest says; waits until all is compared.
+
+        Some was `compared` by others.
+        """
+        reasons = ((file, self._reason(file, compared)) for file in self._files)
         return tuple(
             BrokenPromise(file.node, path_text(file.path or file.expected), reason)
             for file, reason in reasons
             if reason is not None
         )
 
-    def _reason(self, file: ListedFile) -> str | None:
+    def _reason(self, file: ListedFile, compared: Mapping[Path, str | None]) -> str | None:
+        if file.path is not None and file.path in compared:
+            return compared[file.path]
         if file.path is not None and self._beside.was_asked(file.path):
             return self._beside.answer(file.path)
-        return _difference(file, self._cancelled, self._hashed.get(file.path or file.expected))
+        return difference(file, self._cancelled, self._hashed.get(file.path or file.expected))
 
     def end(self) -> None:
         """Hash no more."""
@@ -164,9 +177,7 @@ def _is_worth_hashing(file: ListedFile) -> bool:
     )
 
 
-def _difference(
-    file: ListedFile, cancelled: Event, begun: HashedStream | None = None
-) -> str | None:
+def difference(file: ListedFile, cancelled: Event, begun: HashedStream | None = None) -> str | None:
     """In what a file is not the one that is listed; `begun` has hashed its first bytes."""
     if file.path is None:
         return "not there, and manifest.json lists it"

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from otterize_pcap.errors import OtterizeError
 from otterize_pcap.files.object_store import ObjectPlace, ObjectState, read_range
+from otterize_pcap.records.foreign_files import SEARCHED
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-HEAD = 16 << 10
+HEAD = SEARCHED
 """Bytes that tell what a file is."""
 MOST_HEADS = 2048
-"""Beginnings that are kept: 32 MB."""
+"""Beginnings that are kept: 128 MB."""
 SECOND = 256 << 10
 LARGEST = 4 << 20
 GROWTH = 4
@@ -111,7 +112,8 @@ class ObjectStream(io.RawIOBase):
     def _fetch(self) -> None:
         """Hold the range at the position, and have those after it fetched."""
         position = self._position
-        goes_on = position == self._begin + len(self._content)
+        # Who reads on behind the beginning may want to know what it is, no more.
+        goes_on = 0 < self._begin == position - len(self._content)
         self._begin = position
         if not position:
             self._content = memoryview(read_head(self.place, self.state))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from otterize_pcap.capture_dir import Manifest, decode_manifest, manifest_path
@@ -10,6 +10,7 @@ from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.copies import without_copies
 from otterize_pcap.files.found_files import FoundFiles, left_out
 from otterize_pcap.files.joined_tables import joined_table
+from otterize_pcap.files.manifest_files import ListedFile
 from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_bytes
 from otterize_pcap.files.read_recording import (
     Opened,
@@ -50,13 +51,15 @@ class UnreadFile:
 class ReadFiles:
     """Recordings by node, in the order of their files; what was not read; what else to say.
 
-    `aside` counts what is of no account in their directories.
+    `aside` counts what is of no account in their directories. `compared` are files that workers
+    compared with a manifest: in what each is another one, None where it is not.
     """
 
     recordings: tuple[tuple[str, CaptureTable], ...]
     unread: tuple[UnreadFile, ...] = ()
     notes: tuple[str, ...] = ()
     aside: tuple[str, ...] = ()
+    compared: Mapping[Path, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ class Wanted:
     """What to read: files, of which nodes some of them are, and which were named themselves.
 
     `known` are names of nodes; one that was named itself must exist. `apart` is for those who put
-    the files of a node together later: each keeps its own table.
+    the files of a node together later: each keeps its own table. `listed` is what manifests say of
+    some, for workers to compare.
     """
 
     files: Sequence[Path]
@@ -72,6 +76,7 @@ class Wanted:
     named: Collection[Path] = ()
     known: Collection[str] = ()
     apart: bool = False
+    listed: Mapping[Path, ListedFile] = field(default_factory=dict)
 
 
 def read_manifest(directory: Path) -> Manifest | None:
@@ -117,7 +122,7 @@ def read_files(
         if (readable := planned.in_order(times)).paths:
             plans.append(readable)
     if options.scheduler or wanted.apart:
-        results = _read_apart(plans, options, watch, opened)
+        results = _read_apart(plans, options, watch, opened, wanted.listed)
         results = results if wanted.apart else _joined(results, options)
     else:
         results = _read_together(plans, options, watch, opened)
@@ -158,7 +163,11 @@ def _read_together(
 
 
 def _read_apart(
-    plans: Sequence[Planned], options: ReadOptions, watch: Watch, opened: Opened
+    plans: Sequence[Planned],
+    options: ReadOptions,
+    watch: Watch,
+    opened: Opened,
+    listed: Mapping[Path, ListedFile],
 ) -> list[ReadRecording]:
     """Each file of each recording, under the node that it is of."""
     files = [Planned(planned.node, (path,)) for planned in plans for path in planned.paths]
@@ -166,7 +175,7 @@ def _read_apart(
         # With what it brings along, this takes half a second.
         from otterize_pcap.files.worker_reading import read_by_workers  # noqa: PLC0415
 
-        read = iter(read_by_workers(files, options))
+        read = iter(read_by_workers(files, options, listed))
     else:
         read = iter(read_planned(files, options, watch, opened))
     results: list[ReadRecording] = []
@@ -193,7 +202,8 @@ def _joined(results: Sequence[ReadRecording], options: ReadOptions) -> list[Read
         table = joined_table(tables, options) if tables else None
         errors = {path: error for result in found for path, error in result.errors.items()}
         notes = tuple(note for result in found for note in result.notes)
-        joined.append(ReadRecording(node, table, errors, notes))
+        compared = {path: why for each in found for path, why in each.differences.items()}
+        joined.append(ReadRecording(node, table, errors, notes, compared))
     return joined
 
 
@@ -206,7 +216,9 @@ def _read(
     if unread and not recordings:
         raise unread[0].error
     said = (note for result in results for note in result.notes)
-    return ReadFiles(recordings, tuple(unread), (*notes, *dict.fromkeys(said)))
+    compared = {path: why for result in results for path, why in result.differences.items()}
+    told = (*notes, *dict.fromkeys(said))
+    return ReadFiles(recordings, tuple(unread), told, compared=compared)
 
 
 def _first_times(

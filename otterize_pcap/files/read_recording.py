@@ -45,13 +45,15 @@ def unwatched(_name: str, _paths: Sequence[Path]) -> AbstractContextManager[Prog
 class ReadRecording:
     """What reading a node's files came to; `table` is None where none could be read.
 
-    `notes` are what is to be said of who read them.
+    `notes` are what is to be said of who read them. `differences` are of files that their readers
+    compared with a manifest: in what each is another one, None where it is not.
     """
 
     node: str
     table: CaptureTable | None
     errors: dict[Path, CaptureError] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    differences: dict[Path, str | None] = field(default_factory=dict)
 
 
 def read_planned(

@@ -1,30 +1,37 @@
-"""Files read by the workers of a Dask cluster: a task a file, and their tables joined here.
+"""Files read by the workers of a Dask cluster: a task a file, or a piece of a large one.
 
-Workers open the files by the same paths. What they send back are columns, so that a table takes 220
-bytes a row on the way and none of its packets. distributed is an extra of its own
-(`otterize-pcap[dask]`), and this module alone uses it.
+Their tables are joined here. distributed is an extra of its own (`otterize-pcap[dask]`), and this
+module alone uses it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from otterize_pcap.errors import CaptureError, ClusterError, TooManyConnections, UsageError
-from otterize_pcap.files.joined_tables import joined_table
+from otterize_pcap.files.file_pieces import joined_pieces, pieces_of
+from otterize_pcap.files.manifest_files import ListedFile
 from otterize_pcap.files.opening import STDIN, path_text
-from otterize_pcap.files.read_recording import ReadRecording, read_recording, unwatched
+from otterize_pcap.files.read_recording import ReadRecording
 from otterize_pcap.files.recordings import Planned
+from otterize_pcap.files.worker_tasks import (
+    Answer,
+    SentTable,
+    Task,
+    compare_file,
+    read_file,
+    read_piece,
+    state_of,
+)
 from otterize_pcap.packets.tunnels import OuterEnds
-from otterize_pcap.table.capture_counts import CaptureCounts, Payload
-from otterize_pcap.table.chunk import FAST_PATH
-from otterize_pcap.table.columns import Columns
 from otterize_pcap.table.read import CaptureTable, ReadOptions
 from otterize_pcap.table.reading import Reading
-from otterize_pcap.table.table_columns import columns_of, restore
+from otterize_pcap.table.table_columns import restore
 from otterize_pcap.version import __version__
 
 LOCAL = "local:"
@@ -32,47 +39,45 @@ PATIENCE = "10s"
 """How long a scheduler is waited for."""
 ONLY_FATAL = 50
 """The level of Python's logging at which workers speak: errors come back as values."""
-MAX_CACHED_ENDS = 1 << 16
 FAILED = "error"
+AT_ONCE = 32
+"""Answers that are fetched at a time: the others wait where they were made."""
 SLOW = "files were read by workers without the compiled part, some 300 times slower"
 
 
 @dataclass(frozen=True, slots=True)
-class FileState:
-    """A file as it was when it was listed: its size and when it was changed, in ns."""
+class _Asked:
+    """What workers are asked for of a file: all of it, or pieces and how it differs."""
 
-    size: int
-    changed_ns: int
+    task: Task
+    path: Path
+    pieces: list[Any]
+    comparing: list[Any]
 
-
-@dataclass(frozen=True, slots=True)
-class SentTable:
-    """A file's table on its way: `CaptureTable`, its rows as columns."""
-
-    columns: Columns
-    counts: CaptureCounts
-    payloads: tuple[Payload, ...]
-    part_times: tuple[tuple[int, int] | None, ...]
+    @property
+    def futures(self) -> list[Any]:
+        """All that is waited for."""
+        return [*self.pieces, *self.comparing]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a worker made of a file, which otterize it has, and whether with the compiled part."""
+def read_by_workers(
+    plans: Sequence[Planned],
+    options: ReadOptions,
+    listed: Mapping[Path, ListedFile] = MappingProxyType({}),
+) -> list[ReadRecording]:
+    """Read recordings, of one file each, by the cluster that `options.scheduler` names.
 
-    version: str
-    is_compiled: bool
-    table: SentTable | None = None
-    error: CaptureError | None = None
-
-
-def read_by_workers(plans: Sequence[Planned], options: ReadOptions) -> list[ReadRecording]:
-    """Read recordings by the cluster that `options.scheduler` names.
+    Args:
+        plans: Whose file each is.
+        options: How to read.
+        listed: What manifests say of some files; workers hash those while they read.
 
     Raises:
         ClusterError: The scheduler is not reached or lost, a file is not read whoever tries, or a
             worker has another version.
+        StoreError: An object that a URL names cannot be fetched.
         TooManyConnections: There is no room for one of them.
-        UsageError: distributed is not installed, or that is no scheduler.
+        UsageError: distributed or, on a worker, obstore is not installed, or that is no scheduler.
     """
     files = [(planned.node, path) for planned in plans for path in planned.paths]
     if any(path == STDIN or path.is_fifo() for _, path in files):
@@ -81,48 +86,112 @@ def read_by_workers(plans: Sequence[Planned], options: ReadOptions) -> list[Read
         )
         raise UsageError(message)
     with _client(options.scheduler) as client:
-        found = iter(_answers(client, files, options))
-        return [
-            _recording(planned, [next(found) for _ in planned.paths], options) for planned in plans
-        ]
+        workers = _Workers(client, options)
+        asked = deque(workers.ask(node, path, listed.get(path)) for node, path in files)
+        found: list[ReadRecording] = []
+        while asked:
+            some = [asked.popleft() for _ in range(min(AT_ONCE, len(asked)))]
+            answers = iter(workers.answers([(e.path, f) for e in some for f in e.futures]))
+            for each in some:
+                own = [next(answers) for _ in each.futures]
+                found.append(workers.recording(each, own[: len(each.pieces)], own[-1]))
+        return found
 
 
-def read_file(
-    node: str, path: Path, state: FileState | None, options: ReadOptions, opens: OuterEnds | None
-) -> Answer:
-    """A worker's part: one file → its columns. `state` is the file's where it was listed."""
-    cached = None if opens is None else lru_cache(MAX_CACHED_ENDS)(opens)
-    answer = partial(Answer, __version__, FAST_PATH)
-    try:
-        if state != state_of(path):
-            return answer(error=_changed(path))
-        found = read_recording(Planned(node, (path,)), replace(options, opens=cached), unwatched)
-        if state != state_of(path):
-            return answer(error=_changed(path))
-    except CaptureError as error:
-        return answer(error=error)
-    if found.table is None:
-        return answer(error=found.errors[path])
-    table = found.table
-    columns = columns_of(table.table)
-    values = {name: bytes(column) for name, column in columns.values.items()}
-    sent = Columns(columns.rows, values, columns.paths)
-    return answer(SentTable(sent, table.counts, table.payloads, table.part_times))
+class _Workers:
+    """A cluster, as far as files are read by it."""
+
+    def __init__(self, client: Any, options: ReadOptions) -> None:  # noqa: ANN401 - untyped
+        self._client = client
+        self._options = options
+        self._plain = replace(options, opens=None, threads=1, scheduler="")
+        # Whoever is at the ends of tunnels is the snapshot's to say: it goes to each worker once.
+        opens: OuterEnds | None = getattr(options.opens, "__wrapped__", options.opens)
+        self._ends = client.scatter(opens, broadcast=True, hash=False)
+
+    def ask(self, node: str, path: Path, listed: ListedFile | None) -> _Asked:
+        """Have a file read, in pieces where it is large."""
+        there = path.absolute()
+        if listed is not None:
+            listed = replace(listed, path=there, expected=listed.expected.absolute())
+        task = Task(node, there, state_of(path), listed)
+        pieces = pieces_of(path, self._options)
+        if not pieces:
+            return _Asked(task, path, [self._submit(read_file, task)], [])
+        comparing = [] if listed is None else [self._client.submit(compare_file, task, pure=False)]
+        return _Asked(
+            task, path, [self._submit(read_piece, task, piece) for piece in pieces], comparing
+        )
+
+    def _submit(self, read: Callable[..., Answer], *arguments: object) -> Any:  # noqa: ANN401
+        return self._client.submit(read, *arguments, self._plain, self._ends, pure=False)
+
+    def answers(self, asked: Sequence[tuple[Path, Any]]) -> list[Answer]:
+        """What workers made of files, in order.
+
+        Raises:
+            OtterizeError: One was not read, and nothing is to be made of the others.
+        """
+        distributed = _distributed(self._options.scheduler)
+        try:
+            found: list[Answer] = self._client.gather([future for _, future in asked])
+        except distributed.scheduler.KilledWorker as error:
+            died = dict.fromkeys(
+                path_text(path) for path, future in asked if future.status == FAILED
+            )
+            message = f"{', '.join(died)}: every worker that read it died; give them more memory"
+            raise ClusterError(message) from error
+        except (distributed.client.FutureCancelledError, OSError) as error:
+            scheduler = self._options.scheduler
+            message = f"--scheduler {scheduler}: lost while files were read; run it again"
+            raise ClusterError(message) from error
+        for answer in found:
+            _refuse(answer)
+        return found
+
+    def recording(
+        self, asked: _Asked, answers: Sequence[Answer], compared: Answer
+    ) -> ReadRecording:
+        """A file's recording, of what workers made of it; `compared` has compared it."""
+        path, node = asked.path, asked.task.node
+        sent = [answer.piece for answer in answers if answer.piece is not None]
+        table = None
+        if sent and len(sent) == len(answers):
+            table = joined_pieces(node, path, sent, self._options)
+        if table is None and len(answers) > 1:
+            # It was cut where no record begins, or a piece of it is damaged.
+            answers = self.answers([(path, self._submit(read_file, asked.task))])
+        (*_, answer) = answers
+        errors: dict[Path, CaptureError] = {}
+        if isinstance(answer.error, CaptureError):
+            errors[path] = CaptureError(_as_named(str(answer.error), path))
+        elif answer.table is not None:
+            table = _table(node, path, answer.table, self._options)
+        notes = () if all(each.is_compiled for each in answers) else (SLOW,)
+        differences = {} if asked.task.listed is None else {path: compared.difference}
+        return ReadRecording(node, table, errors, notes, differences)
 
 
-def state_of(path: Path) -> FileState | None:
-    """How a file is now; None where it is none."""
-    if not path.is_file():
-        return None
-    found = path.stat()
-    return FileState(found.st_size, found.st_mtime_ns)
+def _refuse(answer: Answer) -> None:
+    """Stop at what concerns more than one file.
+
+    Raises:
+        OtterizeError: It does.
+    """
+    if answer.version != __version__:
+        message = f"a worker has otterize {answer.version}, and this is {__version__}"
+        raise ClusterError(f"{message}; install one version everywhere")
+    if isinstance(answer.error, UsageError):
+        message = f"on a worker: {answer.error}"
+        raise UsageError(message)
+    is_of_one = isinstance(answer.error, CaptureError)
+    if answer.error is not None and (isinstance(answer.error, TooManyConnections) or not is_of_one):
+        raise answer.error
 
 
-def _changed(path: Path) -> CaptureError:
-    return CaptureError(
-        f"{path_text(path)}: another file than the one that was listed, or changed while it was "
-        "read; wait until it is whole"
-    )
+def _as_named(text: str, path: Path) -> str:
+    """A text in which a file is named as it was named here."""
+    return text.replace(path_text(path.absolute()), path_text(path))
 
 
 @contextmanager
@@ -166,60 +235,11 @@ def _distributed(scheduler: str) -> Any:  # noqa: ANN401 - it has no types of it
         raise UsageError(message) from error
 
 
-def _answers(
-    client: Any,  # noqa: ANN401 - distributed has no types of its own
-    files: Sequence[tuple[str, Path]],
-    options: ReadOptions,
-) -> list[Answer]:
-    """What workers made of files, in order."""
-    distributed = _distributed(options.scheduler)
-    plain = replace(options, opens=None, threads=1, scheduler="")
-    # Whoever is at the ends of tunnels is the snapshot's to say: it goes to each worker once.
-    opens = None if options.opens is None else getattr(options.opens, "__wrapped__", options.opens)
-    ends = client.scatter(opens, broadcast=True, hash=False)
-    tasks = [
-        client.submit(read_file, node, path.absolute(), state_of(path), plain, ends, pure=False)
-        for node, path in files
-    ]
-    try:
-        found: list[Answer] = client.gather(tasks)
-    except distributed.scheduler.KilledWorker as error:
-        died = (
-            path_text(path)
-            for (_, path), task in zip(files, tasks, strict=True)
-            if task.status == FAILED
-        )
-        message = f"{', '.join(died)}: every worker that read it died; give them more memory"
-        raise ClusterError(message) from error
-    except (distributed.client.FutureCancelledError, OSError) as error:
-        message = f"--scheduler {options.scheduler}: lost while files were read; run it again"
-        raise ClusterError(message) from error
-    for answer in found:
-        if answer.version != __version__:
-            message = f"a worker has otterize {answer.version}, and this is {__version__}"
-            raise ClusterError(f"{message}; install one version everywhere")
-        if isinstance(answer.error, TooManyConnections):
-            raise answer.error
-    return found
-
-
-def _recording(planned: Planned, answers: Sequence[Answer], options: ReadOptions) -> ReadRecording:
-    errors: dict[Path, CaptureError] = {}
-    tables: list[CaptureTable] = []
-    for path, answer in zip(planned.paths, answers, strict=True):
-        if answer.error is not None:
-            said = str(answer.error).replace(path_text(path.absolute()), path_text(path))
-            errors[path] = CaptureError(said)
-        elif answer.table is not None:
-            tables.append(_table(planned.node, path, answer.table, options))
-    notes = () if all(answer.is_compiled for answer in answers) else (SLOW,)
-    joined = joined_table(tables, options) if tables else None
-    return ReadRecording(planned.node, joined, errors, notes)
-
-
 def _table(name: str, path: Path, sent: SentTable, options: ReadOptions) -> CaptureTable:
     """A table that was sent, under the path by which its file was named here."""
     table = Reading(options, None).table
     restore(table, sent.columns)
-    files = (path_text(path),)
-    return CaptureTable(name, files, table, sent.counts, sent.payloads, sent.part_times)
+    counts = replace(
+        sent.counts, damage=tuple(_as_named(text, path) for text in sent.counts.damage)
+    )
+    return CaptureTable(name, (path_text(path),), table, counts, sent.payloads, sent.part_times)

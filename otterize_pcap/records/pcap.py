@@ -122,6 +122,11 @@ class PcapReader:
         self._name = name
         self._fields = header.fields
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """What was read does not go along, and where it ended does."""
+        state = {key: value for key, value in vars(self).items() if key != "_fields"}
+        return PcapReader, (self.window, self._name, self.header), state
+
     def next(self) -> Record | None:
         """The next record, or None at the end; `ending` then says why it ended."""
         window, header = self.window, self.header

@@ -95,6 +95,10 @@ class Window:
         if self._file is not None:
             self._file.offset += read
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Elsewhere it is a window that stands there, and has nothing more."""
+        return _standing_at, (self.offset,)
+
     def has(self, count: int) -> bool:
         """Make at least `count` bytes available; False where the stream ends before that."""
         while self.end - self.start < count:
@@ -141,6 +145,19 @@ class Window:
             if left and not self.refill():
                 break
         return count - left
+
+
+class _Nothing:
+    """A stream that has ended."""
+
+    def readinto(self, _: memoryview, /) -> int:
+        return 0
+
+
+def _standing_at(offset: int) -> Window:
+    window = Window(_Nothing(), 0)
+    window.base = offset
+    return window
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from otterize_pcap.addresses import Network
 from otterize_pcap.packets.closed_tunnels import Claim
 from otterize_pcap.packets.decode import Decoded, Decoder
+from otterize_pcap.packets.fragments import FragmentMemory
 from otterize_pcap.packets.link_layer import LINK_TYPES
 from otterize_pcap.packets.packet import ICMP, NOT_IP_ARP, Packet, Tunnel
 from otterize_pcap.packets.ports import GENEVE_PORTS, VXLAN_PORTS, TunnelPorts
@@ -117,6 +118,23 @@ def new_table(options: ReadOptions, secret: bytes) -> Table:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class EndedChunk:
+    """A chunk that was read elsewhere, as it is sent; its table goes by itself, as columns."""
+
+    capture: OpenCapture
+    counts: RunningCounts
+    fragments: FragmentMemory
+    begin: int
+
+    def with_table(self, table: Table, options: ReadOptions) -> "Chunk":
+        """The chunk again, to be joined with others."""
+        chunk = Chunk(self.capture, table, options, begin=self.begin)
+        chunk.counts = self.counts
+        chunk.decoder.fragments = self.fragments
+        return chunk
+
+
 class Chunk:
     """A reader at the beginning of a chunk, and what was made of it so far."""
 
@@ -177,6 +195,10 @@ class Chunk:
         self.decoder.closed = self.counts.closed
         later.capture.reader.take_over(self.capture.reader)
         self.capture = later.capture
+
+    def ended(self) -> "EndedChunk":
+        """What it is once it was read, without its table and its file."""
+        return EndedChunk(self.capture, self.counts, self.decoder.fragments, self._begin)
 
     def run(self) -> Iterator[None]:
         """Read to the end of the chunk, pausing after each block for whoever wants to look."""

@@ -29,11 +29,9 @@ SECONDS_APART = 7 * 86_400
 
 def boundaries(capture: OpenCapture, file: Ranged, pieces: int) -> list[int]:
     """Offsets of a file, at most `pieces - 1`, at which records probably begin."""
-    if capture.layers or pieces < 2 or not HAS_PREAD:
+    if pieces < 2 or not is_divisible(capture):
         return []
     reader = capture.reader
-    if isinstance(reader, PcapngReader) and not _read_interfaces(reader):
-        return []
     begin = reader.window.offset
     step = (file.length - begin) // pieces
     found: list[int] = []
@@ -44,6 +42,13 @@ def boundaries(capture: OpenCapture, file: Ranged, pieces: int) -> list[int]:
         if at is not None and offset + at > (found[-1] if found else begin):
             found.append(offset + at)
     return found
+
+
+def is_divisible(capture: OpenCapture) -> bool:
+    """Whether a capture, just opened, can be read from a place within it; its interfaces are."""
+    if capture.layers or not HAS_PREAD:
+        return False
+    return not isinstance(capture.reader, PcapngReader) or _read_interfaces(capture.reader)
 
 
 def _read_interfaces(reader: PcapngReader) -> bool:

@@ -1,50 +1,45 @@
 """Files read by the workers of a real Dask cluster of processes: the same, whatever befalls one."""
 
 import os
+import shutil
 import signal
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
 
 import pytest
 
 from otterize_pcap.errors import CaptureError, ClusterError, UsageError
-from otterize_pcap.files import worker_reading
+from otterize_pcap.files import file_pieces, manifest_files, worker_reading, worker_tasks
 from otterize_pcap.files.captures import open_captures
+from otterize_pcap.files.file_pieces import joined_pieces
 from otterize_pcap.files.opening import STDIN
-from otterize_pcap.files.read_recording import ReadRecording, Watch, read_recording
 from otterize_pcap.files.recordings import Planned
-from otterize_pcap.files.worker_reading import read_by_workers, read_file, state_of
+from otterize_pcap.files.worker_reading import read_by_workers
+from otterize_pcap.files.worker_tasks import SentPiece, Task, read_file, state_of
 from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.map_capture import graph_capture
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions
+from otterize_pcap.table.read import CaptureTable
+from tests.dask_workers import (
+    GATE,
+    Cluster,
+    busy_worker,
+    distributed,
+    held_cluster,
+    local_cluster,
+)
 from tests.reduced.test_reduce import ALL_NAMES, EVERYTHING, TUTORIAL, WHOLE, graph_of
 
-COMPILED, READS, GATE = "FAST_PATH", "read_recording", "gate"
+COMPILED = "FAST_PATH"
 FORCED = Rules(force=True)
-distributed: Any = import_module("distributed")
-
-
-class Cluster(Protocol):
-    """As much of Dask's as is used here."""
-
-    scheduler_address: str
-
-    def close(self) -> None:
-        """End it."""
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """Two workers, each a process."""
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
-    ) as cluster:
+    with local_cluster(workers=2) as cluster:
         yield cluster
 
 
@@ -54,6 +49,23 @@ def by_workers(cluster: Cluster) -> ReadOptions:
     return ReadOptions(scheduler=cluster.scheduler_address)
 
 
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Cut files at every KB or so; says of each cut one whether its pieces fitted."""
+    fitted: list[bool] = []
+
+    def joined(
+        name: str, path: Path, sent: Sequence[SentPiece], options: ReadOptions
+    ) -> CaptureTable | None:
+        found = joined_pieces(name, path, sent, options)
+        fitted.append(found is not None)
+        return found
+
+    monkeypatch.setattr(file_pieces, "PIECE", 1 << 10)
+    monkeypatch.setattr(worker_reading, "joined_pieces", joined)
+    return fitted
+
+
 @pytest.mark.parametrize("capture", WHOLE, ids=lambda path: path.name)
 def test_every_scenario_maps_as_without_workers(capture: Path, by_workers: ReadOptions) -> None:
     """Byte for byte, tunnels, coverage and names from payloads too."""
@@ -61,6 +73,44 @@ def test_every_scenario_maps_as_without_workers(capture: Path, by_workers: ReadO
     assert graph_of([capture], (), options, EVERYTHING) == graph_of(
         [capture], (), ALL_NAMES, EVERYTHING
     )
+
+
+@pytest.mark.parametrize("capture", WHOLE, ids=lambda path: path.name)
+def test_every_scenario_maps_in_pieces(
+    capture: Path, by_workers: ReadOptions, small_pieces: list[bool]
+) -> None:
+    """Byte for byte, wherever its files are cut, and with all rules that need no payload."""
+    assert graph_of([capture], (), by_workers, EVERYTHING) == graph_of(
+        [capture], (), ReadOptions(), EVERYTHING
+    )
+    FITTED.extend(small_pieces)
+
+
+FITTED: list[bool] = []
+"""Of each file that was cut, in all scenarios, whether its pieces fitted."""
+
+
+def test_scenarios_were_really_cut() -> None:
+    """Some wrong guesses among them, whose files were read again at once."""
+    assert FITTED.count(True) > len(WHOLE) // 2
+    assert len(FITTED) >= len(WHOLE)
+
+
+@pytest.mark.parametrize("piece", [1 << 10, 1 << 30])
+def test_workers_hash_what_they_read(
+    tmp_path: Path, by_workers: ReadOptions, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a manifest lists is compared by them, also of a file in pieces; here nothing is read."""
+    shutil.copytree(TUTORIAL, tmp_path / "cap")
+    changed = tmp_path / "cap" / "pcap" / "node-a.pcap"
+    content = bytearray(changed.read_bytes())
+    content[40] ^= 1
+    changed.write_bytes(content)
+    here = graph_of([tmp_path / "cap"], (), ReadOptions(), FORCED)
+    assert "another content than manifest.json lists (SHA-256)" in here
+    monkeypatch.setattr(file_pieces, "PIECE", piece)
+    monkeypatch.setattr(manifest_files, "difference", None)
+    assert graph_of([tmp_path / "cap"], (), by_workers, FORCED) == here
 
 
 def test_parts_of_one_recording_and_damage(tmp_path: Path, by_workers: ReadOptions) -> None:
@@ -98,7 +148,7 @@ def test_workers_without_the_compiled_part_are_told_of(
 
 
 def _say_compiled(is_compiled: bool) -> None:
-    setattr(worker_reading, COMPILED, is_compiled)
+    setattr(worker_tasks, COMPILED, is_compiled)
 
 
 def test_a_file_that_changes_is_an_error(tmp_path: Path) -> None:
@@ -107,7 +157,7 @@ def test_a_file_that_changes_is_an_error(tmp_path: Path) -> None:
     path.write_bytes((TUTORIAL / "pcap" / "node-a.pcap").read_bytes())
     listed = state_of(path)
     os.utime(path, ns=(0, 0))
-    answer = read_file("node-a", path, listed, ReadOptions(), None)
+    answer = read_file(Task("node-a", path, listed), ReadOptions(), None)
     assert isinstance(answer.error, CaptureError)
     assert "another file than the one that was listed" in str(answer.error)
 
@@ -143,35 +193,3 @@ def test_a_scheduler_that_is_lost_is_a_clear_error(tmp_path: Path) -> None:
         cluster.close()
         with pytest.raises(ClusterError, match=f"--scheduler {cluster.scheduler_address}: "):
             result.result(timeout=60)
-
-
-@contextmanager
-def held_cluster(folder: Path, *, workers: int) -> Iterator[Cluster]:
-    """Workers that hold on before each file, each telling its number, while the gate is there."""
-    (folder / GATE).touch()
-    with distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
-    ) as cluster:
-        with distributed.Client(cluster) as client:
-            client.run(_hold, folder)
-        yield cluster
-
-
-def _hold(folder: Path) -> None:
-    def read_later(planned: Planned, options: ReadOptions, watch: Watch) -> ReadRecording:
-        (folder / str(os.getpid())).touch()
-        while (folder / GATE).exists():
-            time.sleep(0.01)
-        return read_recording(planned, options, watch)
-
-    setattr(worker_reading, READS, read_later)
-
-
-def busy_worker(folder: Path) -> int:
-    """The process of a worker that has begun."""
-    for _ in range(3000):
-        found = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
-        if found:
-            return found[0]
-        time.sleep(0.01)
-    raise AssertionError(folder)
