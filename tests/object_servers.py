@@ -53,7 +53,7 @@ def no_fault(_: Asked) -> Fault | None:
     return None
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
     """A server whose clients may go away."""
 
     daemon_threads = True
@@ -62,7 +62,7 @@ class _Server(ThreadingHTTPServer):
         """Nobody reads it."""
 
 
-class Proxy(_Server):
+class Proxy(Server):
     """Passes requests on to an S3 server, and does to answers what `meddler` says."""
 
     def __init__(self, port_behind: int) -> None:
@@ -190,7 +190,7 @@ def upload(proxy: Proxy, directory: Path, prefix: str) -> None:
             put(proxy, f"{prefix}/{path.relative_to(directory).as_posix()}", path.read_bytes())
 
 
-class HttpsServer(_Server):
+class HttpsServer(Server):
     """Sends a directory's files, or ranges of them, by TLS; `authority` vouches for it."""
 
     def __init__(self, directory: Path, authority: Path) -> None:
@@ -208,7 +208,8 @@ class _HttpsHandler(BaseHTTPRequestHandler):
         begin, _, end = self.headers.get("Range", "").removeprefix("bytes=").partition("-")
         self.server.asked.append(Asked(self.command, self.path, int(begin or 0)))
         where = urlsplit(self.path).path.removeprefix("/")
-        name = where.split("/", 1)[-1] if where.startswith("partless/") else where
+        is_odd = where.startswith(("partless/", "longer/"))
+        name = where.split("/", 1)[-1] if is_odd else where
         path = self.server.directory / name
         if where.startswith("moved/"):
             self._answer(302, b"", Location="http://127.0.0.1:9/marked")
@@ -216,11 +217,11 @@ class _HttpsHandler(BaseHTTPRequestHandler):
             self._answer(403, b"")
         elif not path.is_file():
             self._answer(404, b"")
-        elif begin and name == where:
+        elif begin and not where.startswith("partless/"):
             content = path.read_bytes()
             some = content[int(begin) : int(end) + 1]
             of = f"bytes {begin}-{int(begin) + len(some) - 1}/{len(content)}"
-            self._answer(206, some, Content_Range=of, ETag='"1"')
+            self._answer(206, some + bytes(100 * is_odd), Content_Range=of, ETag='"1"')
         else:
             self._answer(200, path.read_bytes())
 

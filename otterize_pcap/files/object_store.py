@@ -25,6 +25,8 @@ MOST_OBJECTS = 100_000
 PATIENCE_S = 30.0
 """How long one request may take, and all tries of it together."""
 CONNECT_S = 5.0
+PORTION = 1 << 20
+"""Bytes of an answer that are held beside those wanted: a server may send any number."""
 MOST_TRIES = 5
 SECOND_NS = 1_000_000_000
 
@@ -119,7 +121,15 @@ def read_range(place: ObjectPlace, state: ObjectState, begin: int, end: int) -> 
 
     def read(obstore: Any, store: Any) -> memoryview | None:  # noqa: ANN401
         answer = obstore.get(store, place.key, options=options)
-        return memoryview(answer.bytes()) if _is_same(_state(answer.meta), state) else None
+        if not _is_same(_state(answer.meta), state):
+            return None
+        content, held = memoryview(bytearray(end - begin)), 0
+        for some in answer.stream(PORTION):
+            if held + len(some) > len(content):
+                raise _no_answer(place, "it sent more than it said")
+            content[held : held + len(some)] = some
+            held += len(some)
+        return content[:held]
 
     content = _asked(place, read)
     if content is None:

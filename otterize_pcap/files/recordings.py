@@ -102,7 +102,7 @@ def named_nodes(files: Sequence[Path], assignments: Iterable[tuple[str, str]]) -
     """
     nodes: dict[Path, str] = {}
     for file, node in assignments:
-        meant = [path for path in files if Path(file) == path or file == path.name]
+        meant = [path for path in files if Path(file) == path or file in (path.name, str(path))]
         if not meant:
             among = ", ".join(path_text(path.name) for path in files[:5]) or "none"
             message = f"--node {file}={node}: no such capture file is read; those read: {among}"

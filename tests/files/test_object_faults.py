@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from otterize_pcap.errors import StoreError
-from otterize_pcap.files import object_path, object_store
+from otterize_pcap.errors import InputError, StoreError
+from otterize_pcap.files import object_path, object_store, opening
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.files.object_path import named_path
 from tests.command_tree import run_here
@@ -120,6 +120,14 @@ def test_an_object_that_changes_between_listing_and_reading(s3: Proxy) -> None:
             open_captures([CAPTURE])
     finally:
         put(s3, f"bkt/cap/{OTHER}", content)
+
+
+def test_documents_by_url_are_bounded(s3: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As files are: whoever says that it is a snapshot fills no memory."""
+    assert s3.meddler is no_fault
+    monkeypatch.setattr(opening, "MAX_DOCUMENT", 1 << 10)
+    with pytest.raises(InputError, match="which no document needs"):
+        open_captures([CAPTURE])
 
 
 def test_a_stream_that_changes_in_its_middle(s3: Proxy) -> None:

@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -180,6 +180,18 @@ def test_a_worker_that_is_killed_is_done_without(tmp_path: Path) -> None:
         options = ReadOptions(scheduler=cluster.scheduler_address)
         result = pool.submit(graph_of, [TUTORIAL], (), options, FORCED)
         os.kill(busy_worker(tmp_path), signal.SIGKILL)
+        (tmp_path / GATE).unlink()
+        assert result.result(timeout=60) == graph_of([TUTORIAL])
+
+
+def test_a_slow_worker_is_waited_for(tmp_path: Path) -> None:
+    """What it makes counts as all else does; the others go on meanwhile."""
+    with held_cluster(tmp_path, workers=2) as cluster, ThreadPoolExecutor(1) as pool:
+        options = ReadOptions(scheduler=cluster.scheduler_address)
+        result = pool.submit(graph_of, [TUTORIAL], (), options, FORCED)
+        busy_worker(tmp_path)
+        wait([result], timeout=1)
+        assert not result.done()
         (tmp_path / GATE).unlink()
         assert result.result(timeout=60) == graph_of([TUTORIAL])
 
