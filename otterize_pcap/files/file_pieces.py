@@ -13,8 +13,9 @@ from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.opening import open_stream, path_text
 from otterize_pcap.files.worker_tasks import Piece, SentPiece
 from otterize_pcap.records.containers import open_capture
+from otterize_pcap.records.ranged_file import ranged_file
 from otterize_pcap.records.stream import NO_STOP
-from otterize_pcap.table.chunk_boundaries import boundaries, ranged_file
+from otterize_pcap.table.chunk_boundaries import boundaries
 from otterize_pcap.table.read import CaptureTable, ReadOptions
 from otterize_pcap.table.reading import Reading
 from otterize_pcap.table.table_columns import restore

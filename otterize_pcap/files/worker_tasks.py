@@ -19,9 +19,10 @@ from otterize_pcap.files.read_recording import read_recording, unwatched
 from otterize_pcap.files.recordings import Planned
 from otterize_pcap.packets.tunnels import OuterEnds
 from otterize_pcap.records.containers import open_capture
+from otterize_pcap.records.ranged_file import ranged_file
 from otterize_pcap.table.capture_counts import CaptureCounts, Payload
 from otterize_pcap.table.chunk import FAST_PATH, Chunk, EndedChunk
-from otterize_pcap.table.chunk_boundaries import capture_from, is_divisible, ranged_file
+from otterize_pcap.table.chunk_boundaries import capture_from, is_divisible
 from otterize_pcap.table.columns import Columns
 from otterize_pcap.table.read import ReadOptions
 from otterize_pcap.table.reading import Reading
