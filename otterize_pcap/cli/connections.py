@@ -27,6 +27,7 @@ from otterize_pcap.cli.reading_options import (
     FileNodes,
     GenevePorts,
     MaxConnections,
+    Scheduler,
     Threads,
     VxlanPorts,
     reading_options,
@@ -103,6 +104,7 @@ def show_connections(  # noqa: PLR0913, PLR0917 - one parameter an option
     node: FileNodes = None,
     threads: Threads = None,
     max_connections: MaxConnections = None,
+    scheduler: Scheduler = "",
     quiet: Quiet = False,
     verbose: Verbose = False,
     strict: Strict = False,
@@ -116,7 +118,7 @@ def show_connections(  # noqa: PLR0913, PLR0917 - one parameter an option
     """
     form = chosen_form(format_, output, TableFormat.TEXT)
     reporting = reporting_of(quiet=quiet, verbose=verbose, strict=strict)
-    options = reading_options(vxlan_port, geneve_port, threads, max_connections, node)
+    options = reading_options(vxlan_port, geneve_port, threads, max_connections, node, scheduler)
     namespaces, asked = comma_separated(namespace), parse_times(from_, to, last)
     if snapshot or namespaces:
         if legs:

@@ -22,6 +22,7 @@ from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.map_capture import graph_capture
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions
 from otterize_pcap.table.read import CaptureTable
+from tests.command_tree import run_here
 from tests.dask_workers import (
     GATE,
     Cluster,
@@ -111,6 +112,22 @@ def test_workers_hash_what_they_read(
     monkeypatch.setattr(file_pieces, "PIECE", piece)
     monkeypatch.setattr(manifest_files, "difference", None)
     assert graph_of([tmp_path / "cap"], (), by_workers, FORCED) == here
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("connections",), ("connections", "--legs"), ("connections", "-n", "default"), ("graph",)],
+    ids=" ".join,
+)
+def test_commands_take_a_scheduler(
+    words: tuple[str, ...], by_workers: ReadOptions, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The same output and summary, also of the table itself."""
+    line = (*words, str(TUTORIAL))
+    assert run_here(*line) == 0
+    here = capfd.readouterr()
+    assert run_here(*line, "--scheduler", by_workers.scheduler) == 0
+    assert capfd.readouterr() == here
 
 
 def test_parts_of_one_recording_and_damage(tmp_path: Path, by_workers: ReadOptions) -> None:
