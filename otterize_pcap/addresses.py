@@ -84,6 +84,9 @@ def borders_of(networks: Iterable[Network]) -> list[bytes]:
     return [border.to_bytes(16) for border in sorted(found) if border <= ALL]
 
 
+LINK_LOCAL = parse_network("169.254.0.0/16")
+"""Clouds have services for pods there, such as credentials (169.254.170.2)."""
+
 CALLED_ALL_THE_SAME = (METADATA_SERVICE, NODE_LOCAL_DNS)
 """The metadata service and a node-local DNS cache have link-local addresses and are calls."""
 NOT_CALLED = tuple(

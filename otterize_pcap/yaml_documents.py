@@ -147,12 +147,13 @@ def child_node(node: Any, step: str | int) -> Any:  # noqa: ANN401 - PyYAML's no
     """The node of a field or of a list's entry; None where there is none."""
     if node is None:
         return None
-    if isinstance(step, int):
-        is_there = node.id == "sequence" and step < len(node.value)
+    if node.id == "sequence":
+        is_there = isinstance(step, int) and step < len(node.value)
         return node.value[step] if is_there else None
     if node.id != "mapping":
         return None
-    return next((value for name, value in reversed(node.value) if name.value == step), None)
+    # A field's name can be a number in YAML, and is its text in JSON.
+    return next((value for name, value in reversed(node.value) if name.value == str(step)), None)
 
 
 def _reason(content: bytes, error: Exception) -> str:

@@ -116,12 +116,14 @@ class Gate:
             raise CoverageError("; ".join((*empty, *below)))
 
     def _empty(self, sides: Sequence[ServiceGraph], vacuous: str | None) -> tuple[str, ...]:
+        why = "the check proves nothing"
         if vacuous is None:
+            why = "the comparison rests on no connection"
             side = ungrounded(sides)
             vacuous = "" if side is None else why_empty(side)
         if self.allow_empty or not vacuous:
             return ()
-        return (f"the comparison rests on no connection: {vacuous}; --allow-empty accepts that",)
+        return (f"{why}: {vacuous}; --allow-empty accepts that",)
 
     def _below(self, sides: Sequence[ServiceGraph]) -> tuple[str, ...]:
         coverages = (side.coverage for side in sides if side.coverage is not None)

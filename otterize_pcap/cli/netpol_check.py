@@ -52,7 +52,7 @@ from otterize_pcap.snapshot.snapshot import Snapshot
 NO_LABELS = (
     "no pod of the snapshot has a label; take it with `otterize snapshot` or `kubectl get -o json`"
 )
-NO_POLICIES = "there is no policy, neither given nor in the snapshot"
+NO_POLICIES = "no policy was given, and the snapshot holds none"
 NOTHING_ISOLATED = "no observed call reaches or leaves a pod that these policies isolate"
 
 

@@ -23,7 +23,7 @@ class CIDRRule(msgspec.Struct, frozen=True, gc=False):
 class PortProtocol(msgspec.Struct, frozen=True, gc=False):
     """api.PortProtocol: `port` is a number or a name, as text."""
 
-    port: str | None = None
+    port: str = ""
     endPort: int | None = None  # noqa: N815
     protocol: str | None = None
 

@@ -245,7 +245,7 @@ def _ports(rules: Collection[PortDenyRule]) -> Iterator[PolicyPort]:
 
 
 def _port(port: PortProtocol, filtered: str) -> PolicyPort:
-    text, protocol = port.port or "", port.protocol or ANY_PROTOCOL
+    text, protocol = port.port, port.protocol or ANY_PROTOCOL
     if not text.isdecimal():
         return PolicyPort(protocol, text.lower(), None, filtered)
     number = int(text)

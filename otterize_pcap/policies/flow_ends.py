@@ -5,7 +5,7 @@ A workload is not enough: policies select pods by labels, nodes and what is outs
 
 from dataclasses import dataclass
 
-from otterize_pcap.addresses import format_address
+from otterize_pcap.addresses import LINK_LOCAL, METADATA_SERVICE, format_address, in_network
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.snapshot.snapshot import Pod
@@ -77,6 +77,14 @@ FlowEnd = CallerEnd | ServiceEnd
 AnyEnd = FlowEnd | UnknownEnd
 
 
+def outside_text(address: bytes) -> str:
+    """An address that no pod and no node has: of the cloud, or of a server."""
+    if address == METADATA_SERVICE:
+        return f"the cloud's metadata service ({format_address(address)})"
+    text = format_address(address)
+    return f"{text} (link-local)" if in_network(address, LINK_LOCAL) else text
+
+
 def end_text(end: AnyEnd) -> str:
     """An end in words."""
     match end:
@@ -88,7 +96,7 @@ def end_text(end: AnyEnd) -> str:
         case ApiServerEnd():
             return "the API server"
         case OutsideEnd(address, name):
-            return f"{name} ({format_address(address)})" if name else format_address(address)
+            return f"{name} ({format_address(address)})" if name else outside_text(address)
         case ServiceEnd(services):
             return f"Service {', '.join(services)}"
         case UnknownEnd(address):

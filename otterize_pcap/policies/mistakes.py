@@ -21,8 +21,10 @@ from otterize_pcap.policies.cilium_identity import (
     split_key,
 )
 from otterize_pcap.policies.network_policy import (
+    ANY_PROTOCOL,
     EGRESS,
     INGRESS,
+    PROTOCOLS,
     LabelSelector,
     Peer,
     PolicyPort,
@@ -179,15 +181,17 @@ def _of_port(
     pods = [pod for _, found in called for pod in found]
     if not pods or port.port is None or port.end_port is not None:
         return
+    protocols = PROTOCOLS if port.protocol == ANY_PROTOCOL else (port.protocol,)
     if isinstance(port.port, str):
-        number = port.port
-        if not any((port.protocol, pod.named_ports.get(number)) in pod.ports for pod in pods):
-            yield NO_PORT_NAME, f"no pod that it speaks of has a {port.protocol} port {number!r}"
+        name = port.port
+        if not any((name, each) in pod.numbers for pod in pods for each in protocols):
+            kind = "" if port.protocol == ANY_PROTOCOL else f"{port.protocol} "
+            yield NO_PORT_NAME, f"no pod that it speaks of has a {kind}port {name!r}"
         return
-    asked = (port.protocol, port.port)
-    if any(asked in pod.ports for pod in pods):
+    asked = [(protocol, port.port) for protocol in protocols]
+    if any(each in pod.ports for pod in pods for each in asked):
         return
-    fronts = (world.front(pod, asked) for world, found in called for pod in found)
+    fronts = (world.front(pod, each) for each in asked for world, found in called for pod in found)
     front = next((found for found in fronts if found is not None), None)
     if front is not None:
         yield (

@@ -88,8 +88,7 @@ def port_matches(port: PolicyPort, protocol: str, number: int, pod: Pod | None) 
     if port.port is None:
         return True
     if isinstance(port.port, str):
-        is_named = pod is not None and pod.named_ports.get(port.port) == number
-        return is_named and pod is not None and (protocol, number) in pod.ports
+        return pod is not None and pod.numbers.get((port.port, protocol)) == number
     return port.port <= number <= (port.end_port or port.port)
 
 

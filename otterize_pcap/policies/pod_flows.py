@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from otterize_pcap.addresses import in_network, parse_network
+from otterize_pcap.addresses import LINK_LOCAL, in_network
 from otterize_pcap.connections.outcome import ESTABLISHED as CONNECTED
 from otterize_pcap.connections.outcome import UNANSWERED
 from otterize_pcap.graph.fate import Fate, FateKind
@@ -44,9 +44,6 @@ STATUSES = (ESTABLISHED, ONE_WAY, ATTEMPTED)
 """Of one thing that was seen several times, the first of these counts. `ONE_WAY` is UDP without an
 answer, which may need none (statsd, syslog), and an older connection of which one direction was
 recorded."""
-
-LINK_LOCAL = parse_network("169.254.0.0/16")
-"""Clouds have services for pods there, such as credentials (169.254.170.2)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import assert_never
 
-from otterize_pcap.addresses import PRIVATE, Network, format_address, in_network, parse_network
+from otterize_pcap.addresses import (
+    LINK_LOCAL,
+    PRIVATE,
+    Network,
+    format_address,
+    in_network,
+    parse_network,
+)
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.policies.dns_needs import USUAL_LABELS, USUAL_NAMESPACE
 from otterize_pcap.policies.needs import (
@@ -27,7 +34,6 @@ from otterize_pcap.policies.network_policy import (
     Peer,
 )
 from otterize_pcap.policies.observation import Observation
-from otterize_pcap.policies.pod_flows import LINK_LOCAL
 from otterize_pcap.policies.selectors import Labels, NoSelector, Selectors
 
 USUAL_DNS = Peer(LabelSelector(USUAL_LABELS), LabelSelector(((NAME_LABEL, USUAL_NAMESPACE),)))

@@ -152,10 +152,8 @@ class RuleMatcher:
         if self._numbers is None:
             self._numbers = defaultdict(set)
             for pod in self._snapshot.pods:
-                for known, number in pod.named_ports.items():
-                    for way, served in pod.ports:
-                        if served == number:
-                            self._numbers[way, known].add(number)
+                for (known, way), number in pod.numbers.items():
+                    self._numbers[way, known].add(number)
         return self._numbers.get((protocol, name), set())
 
     def _peers_of(self, rule: AnyRule) -> RulePeers:

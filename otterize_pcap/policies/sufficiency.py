@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from otterize_pcap.addresses import format_address
+from otterize_pcap.addresses import LINK_LOCAL, format_address, in_network
 from otterize_pcap.counted import counted
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import Workload
@@ -228,7 +228,10 @@ def _outside_reasons(needs: Collection[Need]) -> Iterator[Reason]:
     peers = {
         need.peer
         for need in needs
-        if need.direction == EGRESS and isinstance(need.peer, AddressPeer)
+        if need.direction == EGRESS
+        and isinstance(need.peer, AddressPeer)
+        # The cloud's own services have the same addresses on every node.
+        and not in_network(need.peer.address, LINK_LOCAL)
     }
     if peers:
         names = sorted({peer.name or format_address(peer.address) for peer in peers})

@@ -123,7 +123,7 @@ def _peer(peer: NetworkPolicyPeer, where: Path) -> Iterator[Problem]:
 def _block(block: IPBlock, where: Path) -> Iterator[Problem]:
     cidr = range_of(block.cidr)
     if cidr is None:
-        yield (*where, "cidr"), f"{block.cidr!r} is not a range of addresses such as 10.0.0.0/8"
+        yield (*where, "cidr"), no_range(block.cidr)
         return
     for at, text in enumerate(block.excepted or ()):
         inner = range_of(text)
@@ -139,6 +139,14 @@ def range_of(text: str, *, needs_prefix: bool = True) -> Network | None:
         return parse_network(text) if "/" in text or not needs_prefix else None
     except AddressError:
         return None
+
+
+def no_range(text: str) -> str:
+    """Why a text is no range of addresses."""
+    plain = re.sub(r"(^|\.)0+(?=\d)", r"\1", text)
+    if plain != text and range_of(plain) is not None:
+        return f"{text!r} has leading zeros, which not everybody takes alike; write {plain}"
+    return f"{text!r} is not a range of addresses such as 10.0.0.0/8"
 
 
 def is_within(inner: Network, whole: Network) -> bool:

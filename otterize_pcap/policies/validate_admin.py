@@ -23,6 +23,7 @@ from otterize_pcap.policies.validate import (
     PORT_NAME,
     Path,
     Problem,
+    no_range,
     range_of,
     selector_problems,
 )
@@ -91,7 +92,7 @@ def _given(found: msgspec.Struct) -> list[str]:
 def _ranges(peer: Subject, where: Path) -> Iterator[Problem]:
     for at, text in enumerate(getattr(peer, "networks", None) or ()):
         if range_of(text) is None:
-            yield (*where, "networks", at), f"{text!r} is not a range of addresses"
+            yield (*where, "networks", at), no_range(text)
 
 
 def _port(port: AdminPort, where: Path) -> Iterator[Problem]:

@@ -25,6 +25,7 @@ from otterize_pcap.policies.validate import (
     Path,
     Problem,
     is_within,
+    no_range,
     range_of,
     selector_problems,
 )
@@ -49,8 +50,8 @@ def cilium_problems(item: CiliumPolicyItem) -> Iterator[Problem]:
 def _spec(spec: RuleSpec, where: Path, *, is_clusterwide: bool) -> Iterator[Problem]:
     selectors = [spec.endpointSelector, spec.nodeSelector]
     if selectors.count(None) != 1:
-        has = "both" if None not in selectors else "neither"
-        yield where, f"has {has} endpointSelector and nodeSelector; one is needed"
+        has = ("neither", "nor") if None in selectors else ("both", "and")
+        yield where, f"has {has[0]} endpointSelector {has[1]} nodeSelector"
     if spec.nodeSelector is not None and not is_clusterwide:
         yield (
             (*where, "nodeSelector"),
@@ -92,19 +93,19 @@ def _rule(rule: RuleObject, where: Path, way: str) -> Iterator[Problem]:
 def _ranges(rule: RuleObject, where: Path, way: str) -> Iterator[Problem]:
     for at, text in enumerate(rule.cidrs or ()):
         if range_of(text, needs_prefix=False) is None:
-            yield (*where, f"{way}CIDR", at), f"{text!r} is not a range of addresses"
+            yield (*where, f"{way}CIDR", at), no_range(text)
     for at, each in enumerate(rule.cidr_sets or ()):
         place: Path = (*where, f"{way}CIDRSet", at)
         if each.cidrGroupRef is not None or each.cidrGroupSelector is not None:
             continue
         whole = None if each.cidr is None else range_of(each.cidr)
         if whole is None:
-            yield (*place, "cidr"), f"{each.cidr!r} is not a range of addresses such as 10.0.0.0/8"
+            yield (*place, "cidr"), no_range(each.cidr or "")
             continue
         for number, text in enumerate(each.excepted or ()):
             inner = range_of(text)
             if inner is None:
-                yield (*place, "except", number), f"{text!r} is not a range of addresses"
+                yield (*place, "except", number), no_range(text)
             elif not is_within(inner, whole):
                 yield (*place, "except", number), f"{text} does not lie within {each.cidr}"
 
@@ -122,7 +123,7 @@ def _ports(ports: tuple[PortProtocol, ...], where: Path) -> Iterator[Problem]:
     if len(ports) > MOST_PORTS:
         yield where, f"has {len(ports)} ports; Cilium takes {MOST_PORTS}"
     for at, port in enumerate(ports):
-        text = port.port or ""
+        text = port.port
         if not SERVICE_NAME.fullmatch(text) and not (
             text.isascii() and text.isdecimal() and int(text[:9]) <= HIGHEST_PORT and len(text) < 9
         ):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from otterize_pcap.addresses import format_address
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.policies.flow_ends import outside_text
 from otterize_pcap.policies.needs import (
     AddressPeer,
     ApiServerPeer,
@@ -58,8 +59,7 @@ def peer_text(peer: NeedPeer) -> str:
         case NodesPeer():
             return "nodes"
         case AddressPeer(address, name):
-            text = format_address(address)
-            return f"{name} ({text})" if name else text
+            return f"{name} ({format_address(address)})" if name else outside_text(address)
         case OutsidePeer():
             return "anybody outside"
         case PublicPeer():

@@ -21,7 +21,8 @@ class Pod:
     `ports` are (protocol, number) of containerPorts, and hostPorts of a hostNetwork pod;
     `host_ports` are an ordinary pod's by (protocol, number), each with its container's port.
     `generate_name` is what its name was made from, where the API server chose the rest.
-    `service_account` is empty where the snapshot does not have it.
+    `service_account` is empty where the snapshot does not have it. `numbers` are the named ports by
+    (name, protocol), as policies ask for them.
     """
 
     uid: str
@@ -39,6 +40,7 @@ class Pod:
     generate_name: str = ""
     host_ports: Mapping[ServedPort, int] = field(default_factory=dict)
     service_account: str = ""
+    numbers: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ def read_pod(item: PodItem, where: str) -> Pod:
         generate_name=meta.generateName,
         host_ports={} if spec.hostNetwork else _host_ports(containers),
         service_account=spec.serviceAccountName or "",
+        numbers=_numbers(containers),
     )
 
 
@@ -68,6 +69,16 @@ def _named_ports(containers: Iterable[Container]) -> dict[str, int]:
         for port in container.ports or ():
             if port.name:
                 found.setdefault(port.name, port.containerPort)
+    return found
+
+
+def _numbers(containers: Iterable[Container]) -> dict[tuple[str, str], int]:
+    """The same by name and protocol: one name can stand for ports of several protocols."""
+    found: dict[tuple[str, str], int] = {}
+    for container in containers:
+        for port in container.ports or ():
+            if port.name:
+                found.setdefault((port.name, port.protocol), port.containerPort)
     return found
 
 

@@ -65,7 +65,7 @@ def test_policies_that_deny_nothing_because_they_touch_nothing(
     result = otterize("netpol", "check", allowing, TWO_NODES, "-q")
     assert result.returncode == 6
     assert result.stderr == (
-        "otterize: the comparison rests on no connection: no observed call reaches or leaves a pod "
+        "otterize: the check proves nothing: no observed call reaches or leaves a pod "
         "that these policies isolate; --allow-empty accepts that\n"
     )
     accepted = otterize("netpol", "check", allowing, TWO_NODES, "-q", "--allow-empty")
@@ -111,7 +111,7 @@ def test_without_any_policy(otterize: Otterize, tmp_path: Path) -> None:
     """Neither a file nor the snapshot has one; a path that is not there is said to be so."""
     result = otterize("netpol", "check", TWO_NODES)
     assert result.returncode == 6
-    assert "there is no policy, neither given nor in the snapshot" in result.stderr
+    assert "no policy was given, and the snapshot holds none" in result.stderr
     (tmp_path / "d.yaml").write_text("kind: Deployment\n")
     result = otterize("netpol", "check", tmp_path / "d.yaml", TWO_NODES)
     assert (result.returncode, result.stderr) == (

@@ -37,6 +37,11 @@ WORDS = {
     "$TEAM": "k8s:io.cilium.k8s.namespace.labels.team",
     "$SUBJECT": "endpointSelector: {matchLabels: {app: db}}",
     "$DENY_WEB": "ingressDeny: [{fromEndpoints: [{matchLabels: {app: web}}]}]",
+    "$ALL": "[{namespaces: {}}]",
+    "$ANY": "subject: {namespaces: {}}",
+    "$WEB_OF_B": (
+        "{namespaceSelector: {matchLabels: {team: b}}, podSelector: {matchLabels: {app: web}}}"
+    ),
 }
 CLUSTER = snapshot(*OBJECTS)
 NODES = {NODE_A: "a", NODE_B: "b"}
@@ -66,10 +71,8 @@ def of_cilium(text: str, file: str = "p.yaml") -> tuple[AnyPolicy, ...]:
 
     A list of specs is an object with `specs`. Words with `$` stand for what is long.
     """
-    for word, meant in WORDS.items():
-        text = text.replace(word, meant)
     documents: list[Json] = []
-    for name, spec in yaml.safe_load(text).items():
+    for name, spec in yaml.safe_load(_in_full(text)).items():
         namespace, _, own = name.rpartition("/")
         is_wide = namespace == "all"
         documents.append(
@@ -85,6 +88,28 @@ def of_cilium(text: str, file: str = "p.yaml") -> tuple[AnyPolicy, ...]:
     found = read_policies([NamedFile(file, yaml.safe_dump_all(documents).encode())])
     assert not found.remarks
     return found.policies
+
+
+def of_administrators(text: str) -> tuple[AnyPolicy, ...]:
+    """Administrators' policies by their specs alone; one called `default` is the baseline."""
+    documents: list[Json] = [
+        {
+            "apiVersion": "policy.networking.k8s.io/v1alpha1",
+            "kind": "BaselineAdminNetworkPolicy" if name == "default" else "AdminNetworkPolicy",
+            "metadata": {"name": name},
+            "spec": spec,
+        }
+        for name, spec in yaml.safe_load(_in_full(text)).items()
+    ]
+    found = read_policies([NamedFile("p.yaml", yaml.safe_dump_all(documents).encode())])
+    assert not found.remarks
+    return found.policies
+
+
+def _in_full(text: str) -> str:
+    for word, meant in WORDS.items():
+        text = text.replace(word, meant)
+    return text
 
 
 def end(text: str, cluster: Snapshot = CLUSTER) -> FlowEnd:

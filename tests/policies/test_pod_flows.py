@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from otterize_pcap.addresses import parse_address
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import ESTABLISHED, External
-from otterize_pcap.policies.flow_ends import NodeEnd, PodEnd, ServiceEnd
+from otterize_pcap.policies.flow_ends import NodeEnd, OutsideEnd, PodEnd, ServiceEnd, end_text
 from otterize_pcap.policies.pod_flows import PodFlow, pod_flows
 from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.capture_lookup import Rules
@@ -265,3 +266,16 @@ def test_established_counts_before_attempts() -> None:
     ]
     (flow,) = pod_flows(mapped(snapshot(CLIENT, SERVER), seen)).flows
     assert (flow.status, flow.connections) == (ESTABLISHED, 2)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("169.254.169.254", "the cloud's metadata service (169.254.169.254)"),
+        ("169.254.170.2", "169.254.170.2 (link-local)"),
+        ("203.0.113.9", "203.0.113.9"),
+    ],
+)
+def test_what_the_cloud_has_for_pods_is_no_server_outside(address: str, expected: str) -> None:
+    """Link-local addresses are said to be that."""
+    assert end_text(OutsideEnd(parse_address(address))) == expected

@@ -225,6 +225,15 @@ def test_files_of_folders() -> None:
             ),
         ),
         (
+            "egress: [{to: [{ipBlock: {cidr: 010.0.0.0/8}}]}]",
+            "policy-invalid",
+            5,
+            (
+                "spec.egress[0].to[0].ipBlock.cidr: '010.0.0.0/8' has leading zeros, "
+                "which not everybody takes alike; write 10.0.0.0/8"
+            ),
+        ),
+        (
             "egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/9]}}]}]",
             "policy-invalid",
             5,
@@ -276,6 +285,15 @@ def test_remarks(spec: str, rule: str, line: int, text: str) -> None:
     assert (remark.rule.name, remark.place.line, remark.text) == (rule, line, text)
     assert str(remark.policy) == "NetworkPolicy shop/db"
     assert len(found.policies) == (rule != "policy-invalid")
+
+
+def test_the_line_of_a_field_whose_name_is_a_number() -> None:
+    """YAML's number is a name of JSON, and has a line like others."""
+    found = read(HEAD + "spec:\n  podSelector:\n    matchLabels:\n      app: db\n      1: 2\n")
+    (remark,) = found.remarks
+    assert remark.text == "spec.podSelector.matchLabels.1 is 2; expected text"
+    assert remark.place is not None
+    assert remark.place.line == 8
 
 
 def test_a_policy_without_a_name() -> None:

@@ -243,3 +243,13 @@ def test_hours_of_the_day(spans: list[tuple[int, int]], hours: tuple[int, ...]) 
 def test_durations_are_short(seconds: float, text: str) -> None:
     """The two largest units."""
     assert duration_text(round(seconds * SECOND)) == text
+
+
+def test_the_clouds_metadata_service_is_no_server_whose_address_may_change() -> None:
+    """A server outside is one; link-local addresses are the same on every node."""
+    called = [*CALL, *call(f"{WEB}:5000", "169.254.169.254:80", 1)]
+    assert left_out(verdicts(captured(called))["web"], ReasonKind.OUTSIDE) == []
+    called += call(f"{WEB}:5001", "203.0.113.9:443", 2)
+    ((text, directions),) = left_out(verdicts(captured(called))["web"], ReasonKind.OUTSIDE)
+    assert text.startswith("it called 1 server outside (203.0.113.9)")
+    assert directions == ()
