@@ -111,7 +111,7 @@ def through(front: str, back: str, client: str = WEB, behind: str | None = None)
         pytest.param(
             [],
             call(f"{WEB}:40000", "169.254.170.2:80"),
-            [f"{WEB_POD} -> 169.254.170.2 TCP/80"],
+            [f"{WEB_POD} -> 169.254.170.2 (link-local) TCP/80"],
             id="to a cloud's link-local service",
         ),
         pytest.param(
