@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from otterize_pcap.cli.progress import reading_progress
+from otterize_pcap.cli.progress import reading_progress, total_size
 from otterize_pcap.cli.terminal import notice
-from otterize_pcap.errors import UsageError
+from otterize_pcap.errors import InputError, UsageError
 from otterize_pcap.files import bare_recordings, captures, flow_log_files, pcap_files
+from otterize_pcap.files.found_files import find_captures
 from otterize_pcap.files.read_recording import Watch
 from otterize_pcap.flow_logs.connect_flows import MOST_FLOWS
 from otterize_pcap.flow_logs.flow import LogRecords
@@ -37,20 +38,16 @@ def each_capture(
     asked: captures.ServicesAsked = captures.no_service,
 ) -> Iterator[Capture]:
     """The same one after the other; see `files.captures.each_capture`."""
-    watch = _Watch()
+    paths = list(arguments or [newest_capture()])
     keep_arrays_apart()
-    return captures.each_capture(
-        list(arguments or [newest_capture()]), snapshots, options, watch.recording, asked
-    )
+    return captures.each_capture(paths, snapshots, options, _Watch(paths).recording, asked)
 
 
 def read_recordings(arguments: Sequence[Path] | None, options: ReadOptions) -> pcap_files.ReadFiles:
     """Read the pcap files of every capture that the arguments name, without snapshots, by node."""
-    watch = _Watch()
+    paths = list(arguments or [newest_capture()])
     keep_arrays_apart()
-    return bare_recordings.read_recordings(
-        list(arguments or [newest_capture()]), options, watch.recording
-    )
+    return bare_recordings.read_recordings(paths, options, _Watch(paths).recording)
 
 
 def read_logs(paths: Sequence[Path], options: ReadOptions) -> tuple[list[LogRecords], list[Path]]:
@@ -96,7 +93,8 @@ def watch_reading() -> Watch:
 class _Watch:
     """Shows how far reading is; says once that it is slow, where no compiled reader was built."""
 
-    def __init__(self) -> None:
+    def __init__(self, paths: Sequence[Path] = ()) -> None:
+        self._paths = paths
         self._bytes = 0
         self._said = FAST_PATH
 
@@ -111,4 +109,16 @@ class _Watch:
                 "the compiled reader was not built; reading is some 300 times slower "
                 "(install a C compiler, then: pip install --force-reinstall otterize-pcap)"
             )
-        return reading_progress(name, paths)
+        return reading_progress(name, paths, later=self._later)
+
+    def _later(self) -> int | None:
+        """How many bytes of all captures were not begun; None where nobody knows."""
+        try:
+            whole = total_size(each for path in self._paths for each in _recordings_of(path))
+        except (InputError, OSError):
+            return None
+        return None if whole is None else max(0, whole - self._bytes)
+
+
+def _recordings_of(path: Path) -> tuple[Path, ...]:
+    return find_captures(path).captures if path.is_dir() else (path,)

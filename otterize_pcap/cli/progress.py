@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -19,7 +19,11 @@ PATIENCE_S = 1.0
 
 @contextmanager
 def reading_progress(
-    name: str, paths: Sequence[Path], stream: TextIO | None = None, patience_s: float = PATIENCE_S
+    name: str,
+    paths: Sequence[Path],
+    stream: TextIO | None = None,
+    patience_s: float = PATIENCE_S,
+    later: Callable[[], int | None] = lambda: 0,
 ) -> Iterator[Progress | None]:
     """What to tell the progress of reading one recording to, None where nobody looks.
 
@@ -28,13 +32,15 @@ def reading_progress(
         paths: Its files; their sizes are what there is to do, if none is compressed.
         stream: Where the bar is drawn; stderr, unless told otherwise.
         patience_s: Seconds before it appears.
+        later: Says how many bytes are read after these files, None where nobody knows; asked only
+            by who waits.
     """
     # Looked up now: who imports this may replace stderr, or close it.
     stream = stream or sys.stderr
     if not stream.isatty():
         yield None
         return
-    shown = _Shown(name, _total(paths), stream, patience_s)
+    shown = _Shown(name, total_size(paths), stream, patience_s, later)
     try:
         yield shown.report
     finally:
@@ -44,12 +50,21 @@ def reading_progress(
 class _Shown:
     """A bar that is there from the first report after `patience_s` on."""
 
-    def __init__(self, name: str, total: int | None, stream: TextIO, patience_s: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        total: int | None,
+        stream: TextIO,
+        patience_s: float,
+        later: Callable[[], int | None],
+    ) -> None:
         self._name = name
         self._total = total
         self._stream = stream
         self._begin = time.monotonic()
         self._patience_s = patience_s
+        self._later = later
+        self._rest: int | None = 0
         self._bar: Bar | None = None
 
     def report(self, size: int, packets: int) -> None:
@@ -59,8 +74,11 @@ class _Shown:
             return
         if self._bar is None:
             self._bar = self._start()
+            self._rest = self._later()
         speed = f"{packets / elapsed / 1e6:.1f} M packets/s" if elapsed else ""
-        told = ", ".join(filter(None, (speed, time_left(size, self._total, elapsed))))
+        left = time_left(size, self._total, elapsed)
+        of_all = time_of_all(size, self._total, self._rest, elapsed)
+        told = ", ".join(filter(None, (speed, left, of_all)))
         self._bar.update(self._bar.task_ids[0], completed=size, speed=told)
 
     def close(self) -> None:
@@ -96,6 +114,13 @@ def time_left(done: int, total: int | None, elapsed_s: float) -> str:
     return f"{_duration(max(0, total - done) * elapsed_s / done)} left"
 
 
+def time_of_all(done: int, total: int | None, later: int | None, elapsed_s: float) -> str:
+    """How long all will take that is read after this as well; nothing where there is no more."""
+    if total is None or not later or not done or not elapsed_s:
+        return ""
+    return f"{_duration((max(0, total - done) + later) * elapsed_s / done)} for all"
+
+
 def _duration(seconds: float) -> str:
     """As the options of time are written: `50s`, `3m20s`, `1h05m`."""
     whole = round(seconds)
@@ -106,7 +131,7 @@ def _duration(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02}m"
 
 
-def _total(paths: Sequence[Path]) -> int | None:
+def total_size(paths: Iterable[Path]) -> int | None:
     """Bytes to read, None where that cannot be known: stdin, pipes, compressed files."""
     total = 0
     for path in paths:

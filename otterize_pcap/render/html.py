@@ -20,7 +20,17 @@ STYLES = ("base", "map", "matrix", "table", "panel", "print")
 # A later one uses what earlier ones define.
 SCRIPTS = (
     *("engine", "dom", "calls", "query", "grouping", "state", "shown", "layout", "map", "pan"),
-    *("map_keys", "matrix_order", "matrix", "csv", "table", "wireshark", "doubts", "panel"),
+    *(
+        "map_keys",
+        "matrix_order",
+        "matrix",
+        "matrix_paper",
+        "csv",
+        "table",
+        "wireshark",
+        "doubts",
+        "panel",
+    ),
     *("origin", "toolbar", "main"),
 )
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from otterize_pcap.cli.progress import reading_progress, time_left
+from otterize_pcap.cli.inputs import _Watch
+from otterize_pcap.cli.progress import reading_progress, time_left, time_of_all
 from tests.capture_bytes import ethernet, ipv4, pcap, udp
 from tests.conftest import ROOT
 
@@ -69,6 +70,49 @@ def test_compressed_file_has_no_known_end(tmp_path: Path) -> None:
 def test_what_remains(done: int, total: int | None, elapsed_s: float, said: str) -> None:
     """At the speed so far; a file that grows meanwhile takes no less than no time."""
     assert time_left(done, total, elapsed_s) == said
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "later", "said"),
+    [
+        (500, 1000, 2000, "50s for all"),
+        (500, 1000, 0, ""),
+        (500, 1000, None, ""),
+        (500, None, 2000, ""),
+        (0, 1000, 2000, ""),
+        (1200, 1000, 1200, "10s for all"),
+    ],
+)
+def test_what_remains_of_all(done: int, total: int | None, later: int | None, said: str) -> None:
+    """Of several recordings, one after the other, those to come count as well."""
+    assert time_of_all(done, total, later, 10) == said
+
+
+def test_several_captures_are_one_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the first of three reads how long all three take; of the last, nothing."""
+    directories = []
+    for number in range(3):
+        directory = tmp_path / f"capture-{number}"
+        (directory / "pcap").mkdir(parents=True)
+        (directory / "pcap" / "node.pcap").write_bytes(pcap([b"x" * 1000] * 1000))
+        (directory / "notes.txt").write_text("notes are not read")
+        directories.append(directory)
+    watch = _Watch(directories)
+    shown = []
+    for directory in directories:
+        stream = Terminal()
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setattr("otterize_pcap.cli.progress.time.monotonic", iter(range(99)).__next__)
+        path = directory / "pcap" / "node.pcap"
+        with watch.recording("node", [path]) as progress:
+            assert progress is not None
+            progress(path.stat().st_size // 10, 100)
+            progress(path.stat().st_size // 2, 500)
+        shown.append(stream.getvalue())
+    assert "2s left, 10s for all" in shown[0]
+    assert "2s left, 6s for all" in shown[1]
+    assert "2s left" in shown[2]
+    assert "for all" not in shown[2]
 
 
 def test_nothing_is_drawn_within_a_second(tmp_path: Path) -> None:

@@ -14,16 +14,21 @@ function showMatrix(picture) {
   const columns = order.filter((box) => servers.has(box) || !box.workload);
   const cell = rows.length > 120 || columns.length > 120 ? 13 : rows.length > 40 || columns.length > 40 ? 16 : 22;
   const head = headSize([...rows, ...columns]);
-  matrixShown = { picture, rows, columns, items: new Map() };
-  const size = { cell, head, width: columns.length * cell, height: rows.length * cell };
-  byId("matrix").replaceChildren(picture.boxes.length
-    ? element("div", { class: "matrix-grid" }, corner(head), columnHeads(columns, size), rowHeads(rows, size), squares(picture, rows, columns, size))
+  matrixShown = { picture, rows, columns, cell, head, items: new Map() };
+  byId("matrix").replaceChildren(picture.boxes.length ? matrixGrid(rows, columns, { cell, head })
     : element("p", { class: "empty", text: "No call matches." }));
   const first = matrixShown.items.get(had ?? "") ?? [...matrixShown.items.values()][0];
   if (!first) return;
   first.drawn.setAttribute("tabindex", "0");
   if (had !== null) first.drawn.focus({ preventScroll: true });
   markMatrix();
+}
+
+/** Some rows and columns of the matrix, with their headings. */
+function matrixGrid(rows, columns, { cell, head }) {
+  const size = { cell, head, width: columns.length * cell, height: rows.length * cell };
+  return element("div", { class: "matrix-grid" }, corner(head), columnHeads(columns, size), rowHeads(rows, size),
+    squares(matrixShown.picture, rows, columns, size));
 }
 
 const matrixName = (box) => shortened(box.workload ? boxName(box) : `${box.open ? "▾" : "▸"} ${box.title} (${box.members.length})`, 30);
@@ -86,8 +91,7 @@ function squares({ bundles, groups }, rows, columns, { cell, width, height }) {
   for (const group of groups.filter((one) => !one.open && one.inside.length)) {
     cells.push([rowAt.get(group), columnAt.get(group), insideBundle(group)]);
   }
-  cells.sort(([row, column], [otherRow, otherColumn]) => row - otherRow || column - otherColumn);
-  for (const [row, column, bundle] of cells) {
+  for (const [row, column, bundle] of cells.filter(([row, column]) => row !== undefined && column !== undefined).sort(byPlace)) {
     const drawn = drawing("g", { class: "square " + markClass(bundle.marks), transform: `translate(${column * cell} ${row * cell})` },
       drawing("rect", { class: "ink", x: 1.5, y: 1.5, width: cell - 2, height: cell - 2, rx: 2,
         "fill-opacity": (0.35 + 0.65 * Math.min(Math.log10(Math.max(bundle.connections, 1)) / most, 1)).toFixed(2) }));
@@ -100,6 +104,8 @@ function squares({ bundles, groups }, rows, columns, { cell, width, height }) {
   }
   return made;
 }
+
+const byPlace = ([row, column], [otherRow, otherColumn]) => row - otherRow || column - otherColumn;
 
 /** The calls that a closed group has inside, on the diagonal. */
 function insideBundle(group) {

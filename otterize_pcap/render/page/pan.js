@@ -24,12 +24,14 @@ function applyPlace() {
 /** On paper the whole map, whatever part is in sight. */
 function prepareForPaper() {
   window.addEventListener("beforeprint", () => {
+    if (state.view === "matrix" && matrixShown?.items.size) putMatrixOnPaper();
     if (!mapShown) return;
     byId("svg").setAttribute("viewBox", `0 0 ${mapShown.places.width} ${mapShown.places.height}`);
     byId("drawn").removeAttribute("transform");
     byId("drawn").style.setProperty("--grow", 1);
   });
   window.addEventListener("afterprint", () => {
+    if (state.view === "matrix") showMatrix(presentPicture);
     byId("svg").removeAttribute("viewBox");
     applyPlace();
   });

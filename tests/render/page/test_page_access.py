@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.render.page_origin import Origin
-from tests.page_pictures import DIFF, GRAPH_OF_THREE, THREE
+from otterize_pcap.render.picture import picture_of_graph
+from tests.page_pictures import DIFF, GRAPH_OF_THREE, THREE, large
 from tests.page_views import Page
 
 AXE = (Path(__file__).parent / "axe-4.14.1.min.js").read_text(encoding="utf-8")
@@ -133,3 +134,28 @@ def test_paper_has_the_map_and_the_evidence_and_no_controls(page: Page) -> None:
         """
     )
     assert seen == ["none", "none", "block", "flex", "visible", "rgb(255, 255, 255)"]
+
+
+PAPER = """
+    window.dispatchEvent(new Event("beforeprint"));
+    const parts = [...document.querySelectorAll(".matrix-grid")];
+    const of = (part) => [part.getBoundingClientRect().width, part.getBoundingClientRect().height,
+      part.querySelectorAll(".square").length];
+    const found = parts.map(of);
+    window.dispatchEvent(new Event("afterprint"));
+    return found;
+"""
+
+
+def test_paper_has_the_whole_matrix(page: Page) -> None:
+    """On one sheet where that can be read, else on as many as hold a call; nothing is cut off."""
+    page.show(THREE, "#view=matrix&ns=*")
+    [[width, height, squares]] = page.run(PAPER)
+    assert (width <= 680, height <= 800, squares) == (True, True, 39)
+    page.show(picture_of_graph(large()), "#view=matrix&ns=*")
+    parts = page.run(PAPER)
+    assert len(parts) > 1
+    assert all(width <= 680 and height <= 800 and squares for width, height, squares in parts)
+    assert sum(squares for _, _, squares in parts) == 3000
+    assert page.run("return document.querySelectorAll('.matrix-grid').length") == 1
+    assert page.run("return matrixShown.items.size") == 3000 + 2 * 312
