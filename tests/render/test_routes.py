@@ -203,11 +203,35 @@ def test_legend_of_many_namespaces_ends() -> None:
     assert calls[0].status == ESTABLISHED
 
 
+def clustered_graph(seed: int) -> ServiceGraph:
+    """Up to 40 workloads in up to eight namespaces, calls within and between, back and to oneself."""
+    chance = random.Random(seed)
+    spaces = chance.randint(1, 8)
+    ends = list(
+        dict.fromkeys(
+            workload(f"w{number}", f"ns{chance.randrange(spaces)}")
+            for number in range(chance.randint(2, 40))
+        )
+    )
+    pairs: dict[tuple[Workload, Server], None] = {}
+    for _ in range(chance.randint(1, len(ends) * chance.choice([1, 2, 4]))):
+        outside = External(f"x{chance.randrange(3)}.example.com")
+        pairs[chance.choice(ends), outside if chance.random() < 0.1 else chance.choice(ends)] = None
+    calls = (Call(*pair, uses=(declared_use("TCP", 80),)) for pair in pairs)
+    return ServiceGraph(tuple(sorted(calls, key=call_order)))
+
+
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
-@pytest.mark.parametrize("seed", range(6))
-def test_graphviz_draws_any_graph(seed: int) -> None:
-    """Clusters, ports, calls back and to oneself: dot says nothing and draws a PNG."""
-    text = render_dot(picture_of_graph(random_graph(seed, 6 + 6 * seed, 30 + 10 * seed)))
-    done = subprocess.run(["dot", "-Tpng"], input=text.encode(), capture_output=True, check=False)
+@pytest.mark.parametrize("tens", range(15))
+def test_graphviz_draws_any_graph(tens: int) -> None:
+    """Clusters, ports, calls back and to oneself: dot says nothing and draws every one of them.
+
+    Without `newrank`, Graphviz 2.43 gives up on eight of these 150 ("init_rank"): seeds 3, 51, 53,
+    79, 105, 112, 122 and 128.
+    """
+    texts = [render_dot(picture_of_graph(clustered_graph(10 * tens + one))) for one in range(10)]
+    done = subprocess.run(
+        ["dot", "-Tsvg"], input="".join(texts).encode(), capture_output=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.startswith(b"\x89PNG")
+    assert done.stdout.count(b"</svg>") == 10
