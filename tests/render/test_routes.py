@@ -204,7 +204,7 @@ def test_legend_of_many_namespaces_ends() -> None:
 
 
 def clustered_graph(seed: int) -> ServiceGraph:
-    """Up to 40 workloads in up to eight namespaces, calls within and between, back and to oneself."""
+    """Up to 40 workloads in up to eight namespaces: calls within, between, back, to oneself."""
     chance = random.Random(seed)
     spaces = chance.randint(1, 8)
     ends = list(
