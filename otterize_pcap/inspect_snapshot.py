@@ -68,14 +68,14 @@ def inspect_snapshot(snapshot: Snapshot) -> Inspection:
 
 def _lacks(snapshot: Snapshot, identities: Identities) -> Iterator[str]:
     kinds = snapshot.kinds
-    if not kinds.get("Pod"):
+    if not snapshot.pods:
         yield "no Pods: nothing can be resolved"
     elif unknown := sum(1 for pod in snapshot.pods if not (pod.addresses or pod.host_network)):
         pods = counted(len(snapshot.pods), "Pod")
         yield f"addresses of {unknown:,} of {pods}, whose calls cannot be resolved"
-    if not kinds.get("Service"):
+    if not kinds.get("Service") and not snapshot.services:
         yield "no Services: calls through ClusterIPs are resolved only where NAT was recorded (S21)"
-    elif not kinds.get("EndpointSlice") and not kinds.get("Endpoints"):
+    elif kinds.get("Service") and not kinds.get("EndpointSlice") and not kinds.get("Endpoints"):
         yield "no EndpointSlices: backends come from Services' selectors (S21)"
     if not kinds.get("Node"):
         yield (

@@ -20,6 +20,7 @@ from otterize_pcap.counted import counted
 from otterize_pcap.errors import CoverageError, UsageError
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.graph.damage import DAMAGED, is_damaged
+from otterize_pcap.graph.service_graph import Coverage
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
 from otterize_pcap.policies.verdict import BOTH, Gates, ReasonKind
 from otterize_pcap.resolve.map_capture import map_capture
@@ -113,6 +114,7 @@ def _made(
     coverages, observations = [], []
     for capture in opened:
         mapped = map_capture(capture, rules)
+        _refuse_samples(mapped.coverage)
         observations.append(observe(mapped, attempts=rules.inclusion.attempts))
         coverages.append(mapped.coverage)
     if not reporting.quiet:
@@ -122,6 +124,21 @@ def _made(
     if reporting.strict and any(map(is_damaged, coverages)):
         raise CoverageError(DAMAGED)
     return make_policies(observations, wanted)
+
+
+def _refuse_samples(coverage: Coverage) -> None:
+    """Refuse what shows a part of what there was: what it lacks would be denied.
+
+    Raises:
+        UsageError: It is of a flow log.
+    """
+    for file in coverage.files:
+        if file.sample:
+            message = (
+                f"{file.file}: a flow log is a sample, and policies made of it would deny what it "
+                "lacks; give packets, or hold policies against it with netpol check"
+            )
+            raise UsageError(message)
 
 
 def _all_services(snapshot: Snapshot) -> frozenset[str]:

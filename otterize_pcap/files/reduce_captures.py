@@ -8,8 +8,9 @@ from typing import BinaryIO
 from otterize_pcap.errors import InputError, UsageError
 from otterize_pcap.files.capture_parts import CaptureParts
 from otterize_pcap.files.captures import Ways, no_service, own_snapshot, read_directory, read_named
+from otterize_pcap.files.flow_log_files import flow_logs_named
 from otterize_pcap.files.merged_parts import merge_parts
-from otterize_pcap.files.opening import STDIN
+from otterize_pcap.files.opening import STDIN, path_text
 from otterize_pcap.files.read_recording import Watch, unwatched
 from otterize_pcap.files.reduced_files import (
     is_reduced,
@@ -55,6 +56,13 @@ def reduce_captures(
         InputError: A file is missing, unreadable or not what it should be.
         UsageError: Pcap files without a snapshot, or captures of their own.
     """
+    if logs := flow_logs_named(paths):
+        where = path_text(next(iter(logs)))
+        message = (
+            f"{where}: a flow log, which every command reads as it is, and which has no packets to "
+            "reduce; give packets"
+        )
+        raise UsageError(message)
     require_pyarrow("otterize reduce")
     ways = Ways(replace(options, collect_names=True), watch, no_service, apart=True)
     given = documents_of(snapshots) if snapshots else None

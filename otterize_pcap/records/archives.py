@@ -55,7 +55,10 @@ class ArchiveMember:
         self._name = name
         self._found = self._next_capture()
         if self._found is None:
-            message = f"{name}: no capture in the tar archive; unpack it and look what is there"
+            message = (
+                f"{name}: no capture in the tar archive; unpack it: flow logs and documents are "
+                "read as files"
+            )
             raise UnknownCaptureFormat(message)
         self._left = self._found.size
 

@@ -12,7 +12,7 @@ def render_inspection(found: Inspection) -> str:
     objects = ", ".join(f"{count} {kind}" for kind, count in found.kinds)
     addresses = counted(found.addresses, "address", "addresses")
     lines = [
-        f"objects    {printable(objects)}",
+        f"objects    {printable(objects) or 'none; what is known is named by flow logs'}",
         f"pods       {counted(found.workloads, 'workload')} on {addresses}",
     ]
     if found.taken:
