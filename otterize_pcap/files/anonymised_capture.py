@@ -29,7 +29,7 @@ from otterize_pcap.capture_dir import (
     snapshot_path,
 )
 from otterize_pcap.errors import CaptureError, InputError, UsageError
-from otterize_pcap.files.flow_log_files import flow_logs_among
+from otterize_pcap.files.flow_log_files import flow_logs_named
 from otterize_pcap.files.found_files import find_captures
 from otterize_pcap.files.manifest_files import listed_files
 from otterize_pcap.files.node_folders import MAX_CONNTRACK_BYTES
@@ -105,7 +105,7 @@ def _refuse_unusable(source: Path, target: Path) -> None:
     if source == STDIN:
         message = "CAPTURE is read more than once, which standard input cannot be; save it first"
         raise UsageError(message)
-    if source.is_file() and flow_logs_among([source]):
+    if flow_logs_named([source]):
         message = (
             f"{path_text(source)}: a flow log, of which no anonymised form is made; give packets"
         )

@@ -122,3 +122,14 @@ def test_inspection_of_a_log(otterize: Otterize) -> None:
     assert objects == "objects    none; what is known is named by flow logs"
     assert pods == "pods       5 workloads on 5 addresses"
     assert not any("no Pods" in line or "no Services" in line for line in lacks)
+
+
+@pytest.mark.parametrize("given", [HUBBLE, NETOBSERV, LOGS], ids=lambda path: path.name)
+def test_logs_are_not_anonymised(given: Path, otterize: Otterize, tmp_path: Path) -> None:
+    """Nor is a directory of them; nothing is written."""
+    done = otterize("anonymise", given, "-o", tmp_path / "made")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"otterize: {given}: a flow log, of which no anonymised form is made; give packets\n"
+    )
+    assert not (tmp_path / "made").exists()
