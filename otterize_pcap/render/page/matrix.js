@@ -3,6 +3,7 @@
 "use strict";
 
 const HEAD_FONT = "11px system-ui, sans-serif";
+const HEAD_BOLD = "600 11px system-ui, sans-serif";
 let matrixShown = null;
 
 function showMatrix(picture) {
@@ -32,7 +33,7 @@ function matrixGrid(rows, columns, { cell, head }) {
 }
 
 const matrixName = (box) => shortened(box.workload ? boxName(box) : `${box.open ? "▾" : "▸"} ${box.title} (${box.members.length})`, 30);
-const headSize = (boxes) => Math.min(Math.max(60, ...boxes.map((box) => widthOf(matrixName(box), HEAD_FONT) + 34)), 240);
+const headSize = (boxes) => Math.min(Math.max(60, ...boxes.map((box) => widthOf(matrixName(box), box.workload ? HEAD_FONT : HEAD_BOLD) + 34)), 240);
 
 function corner(head) {
   return drawing("svg", { class: "corner", width: head, height: head, "aria-hidden": "true" },

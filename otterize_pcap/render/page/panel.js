@@ -53,18 +53,28 @@ function useParts(use) {
     fields([
       ["connections", grouped(use.connections)],
       ["outcomes", counts(use.outcomes)],
-      ["first seen", timeText(use.first)],
-      ["last seen", timeText(use.last)],
+      ["first seen", timeNode(use.first)],
+      ["last seen", timeNode(use.last)],
       ["through", use.services.join(", ")],
       ["packets", ways(use.packets)],
       ["bytes", ways(use.bytes)],
       ["client pods", podNames(use.pods[0])],
       ["server pods", podNames(use.pods[1])],
       ["direction by", Object.keys(use.rules).map((rule) => `${rule} (${grouped(use.rules[rule])}): ${rules.get(rule)?.text ?? ""}`).join("; ")],
-      ["evidence", use.evidence ? `${use.evidence.file}, packet ${use.evidence.packet}, ${timeText(use.evidence.time)}, rule ${use.evidence.rule}` : null],
+      ["evidence", use.evidence ? evidenceNode(use.evidence) : null],
     ]),
     ...(use.evidence ? [packetDetails(use)] : []),
   ];
+}
+
+/** A time that is broken before its hour, if anywhere. */
+function timeNode(sinceStart) {
+  const [day, hour] = timeText(sinceStart).split("T");
+  return element("span", {}, element("span", { class: "unbroken", text: day }), element("wbr"), element("span", { class: "unbroken", text: "T" + hour }));
+}
+
+function evidenceNode({ file, packet, time, rule }) {
+  return element("span", {}, `${file}, packet ${packet}, `, timeNode(time), `, rule ${rule}`);
 }
 
 /** The first pods, and how many there are beside them. */

@@ -270,3 +270,40 @@ def test_a_phone_has_room_for_the_map(page: Page) -> None:
     assert width == 390
     assert height > 350
     assert overflow is False
+
+
+def test_titles_cover_no_box_however_small_the_map(page: Page) -> None:
+    """The title of a frame keeps its size on a small screen, and grows away from what is inside."""
+    page.browser.resize(800, 600)
+    page.show(THREE, "#ns=*")
+    page.run("fitMap()")
+    grown, covered = page.run(
+        """
+        const seen = (one) => one.getBoundingClientRect();
+        const titles = [...document.querySelectorAll(".closer .title-back")].map(seen);
+        const faces = [...document.querySelectorAll(".box.workload .face")].map(seen);
+        const meet = (one, other) => one.left < other.right && other.left < one.right
+          && one.top + 1 < other.bottom && other.top + 1 < one.bottom;
+        const grow = getComputedStyle(document.getElementById("drawn")).getPropertyValue("--grow");
+        const covering = titles.filter((title) => faces.some((face) => meet(title, face)));
+        return [Number(grow), covering.length];
+        """
+    )
+    assert grown > 1
+    assert covered == 0
+
+
+def test_headings_of_the_matrix_are_whole(page: Page) -> None:
+    """Names of groups, which are bold, have the room that they take."""
+    page.show(THREE, "#view=matrix&ns=")
+    cut = page.run(
+        """
+        const room = (svg) => svg.getBoundingClientRect();
+        return [...document.querySelectorAll(".row-heads, .column-heads")].flatMap((svg) =>
+          [...svg.querySelectorAll("text")].filter((text) => {
+            const [inner, outer] = [text.getBoundingClientRect(), room(svg)];
+            return inner.left < outer.left || inner.top < outer.top || inner.right > outer.right;
+          })).map((text) => text.textContent);
+        """
+    )
+    assert cut == []
