@@ -213,9 +213,12 @@ def _look(
         if judgement.sides:
             seen.judged.append((flow, judgement))
             seen.usage.add(judgement)
-            seen.shortfalls.look_at_call(flow, judgement.sides, evaluator, nodes)
-            for each in flow.elsewhere():
-                seen.usage.add(evaluator.judge(each))
+            elsewhere = [evaluator.judge(each) for each in flow.elsewhere()]
+            for each in elsewhere:
+                seen.usage.add(each)
+            if judgement.outcome is Outcome.ALLOWED:
+                seen.shortfalls.look_at_call(flow, judgement, elsewhere, evaluator, nodes)
+                continue
             seen.perhaps.update(
                 id(policy)
                 for side in judgement.sides

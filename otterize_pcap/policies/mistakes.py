@@ -105,10 +105,13 @@ def _of_rule(
 ) -> Iterator[tuple[Rule, str]]:
     for peer in rule.peers:
         yield from _of_peer(peer, part.policy.namespace, worlds)
-    for number, port in enumerate(rule.ports):
-        if usage.is_used(RulePart(part.policy, part.direction, part.rule, port=number)):
-            continue
-        called = [(world, list(_called(part, rule, world))) for world in worlds]
+    idle = [
+        port
+        for number, port in enumerate(rule.ports)
+        if not usage.is_used(RulePart(part.policy, part.direction, part.rule, port=number))
+    ]
+    called = [(world, list(_called(part, rule, world))) for world in worlds if idle]
+    for port in idle:
         yield from _of_port(port, called)
 
 

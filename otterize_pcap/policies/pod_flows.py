@@ -77,9 +77,10 @@ class PodFlow:
 
         A node changes what goes to its own NodePorts before the filter of a pod there sees it.
         """
-        if self.destination != self.server:
+        # Nearly always the same value, whose fields need not be compared then.
+        if self.destination is not self.server and self.destination != self.server:
             yield replace(self, destination=self.server, port=self.server_port)
-        if self.source != self.client:
+        if self.source is not self.client and self.source != self.client:
             yield replace(self, source=self.client)
 
 

@@ -1,6 +1,7 @@
 """Which rules of a policy mean a flow, as the filter of one pod sees it."""
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from otterize_pcap.policies.action_rule import (
@@ -16,9 +17,12 @@ from otterize_pcap.policies.flow_ends import FlowEnd, PodEnd
 from otterize_pcap.policies.network_policy import ANY_PROTOCOL, EGRESS, PolicyPort
 from otterize_pcap.policies.peer_matcher import PeerMatcher
 from otterize_pcap.policies.peers import Known, port_matches
-from otterize_pcap.policies.rule_peers import RulePeers
+from otterize_pcap.policies.rule_peers import PolicyRules, RulePeers
+from otterize_pcap.policies.rule_ports import RulePorts
 from otterize_pcap.snapshot.snapshot import Pod, Snapshot
 
+FEW = 4
+"""So many rules, or ports of one, are looked through sooner than looked up."""
 SEVERAL_PORTS = (
     "Cilium looks up a port's name among all pods in egress rules, and these have several of it"
 )
@@ -82,13 +86,19 @@ class RuleMatcher:
         self.peers = PeerMatcher(snapshot, by_identity=by_identity)
         self._snapshot = snapshot
         self._of_rule: dict[int, RulePeers] = {}
+        self._ports_of: dict[int, RulePorts] = {}
+        self._rules_of: dict[tuple[int, str], PolicyRules] = {}
         self._numbers: dict[tuple[str, str], set[int]] | None = None
 
     def add(self, policy: AnyPolicy, seen: FilteredFlow, found: Matches, perhaps: str = "") -> None:
         """Take in the rules of one policy; `perhaps` says why it may select the pod or not."""
         if isinstance(policy, CiliumPolicy) and policy.doubt:
             found.doubt(policy.doubt)
-        for number, rule in enumerate(rules_of_policy(policy, seen.direction)):
+        rules = rules_of_policy(policy, seen.direction)
+        for number in (
+            self._candidates(policy, rules, seen) if len(rules) > FEW else range(len(rules))
+        ):
+            rule = rules[number]
             match, doubt = self.match(policy, number, rule, seen)
             if match is None and not doubt:
                 continue
@@ -129,7 +139,8 @@ class RuleMatcher:
         called, found, unknown = seen.called, [], ""
         pod = called.pod if isinstance(called, PodEnd) else None
         by_all = seen.direction == EGRESS and isinstance(policy, CiliumPolicy)
-        for at, port in enumerate(rule.ports):
+        many = len(rule.ports) > FEW
+        for at, port in self._ports_like(rule, seen) if many else enumerate(rule.ports):
             if by_all and isinstance(port.port, str):
                 known = self._is_named_so(port, seen)
             else:
@@ -138,7 +149,22 @@ class RuleMatcher:
                 found.append(at)
             elif known is None:
                 unknown = SEVERAL_PORTS
-        return tuple(found), unknown
+        return tuple(sorted(found)), unknown
+
+    def _ports_like(self, rule: AnyRule, seen: FilteredFlow) -> Iterator[tuple[int, PolicyPort]]:
+        found = self._ports_of.get(id(rule))
+        if found is None:
+            found = self._ports_of[id(rule)] = RulePorts(rule)
+        return found.candidates(seen.protocol, seen.port)
+
+    def _candidates(
+        self, policy: AnyPolicy, rules: Sequence[AnyRule], seen: FilteredFlow
+    ) -> list[int]:
+        key = (id(policy), seen.direction)
+        found = self._rules_of.get(key)
+        if found is None:
+            found = self._rules_of[key] = PolicyRules(rules)
+        return found.candidates(seen.other)
 
     def _is_named_so(self, port: PolicyPort, seen: FilteredFlow) -> Known:
         """Whether pods of the cluster have the port that was called by a rule's name for it."""

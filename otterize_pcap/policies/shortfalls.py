@@ -25,7 +25,7 @@ from otterize_pcap.policies.dns_needs import DnsQuestions
 from otterize_pcap.policies.evaluate import Evaluator
 from otterize_pcap.policies.flow_ends import NodeEnd
 from otterize_pcap.policies.judged_calls import party_of
-from otterize_pcap.policies.judgement import Outcome, Side
+from otterize_pcap.policies.judgement import Judgement, Outcome, Side
 from otterize_pcap.policies.network_policy import Peer, PolicyPort
 from otterize_pcap.policies.peers import port_matches
 from otterize_pcap.policies.pod_flows import PodFlow
@@ -67,25 +67,34 @@ class Shortfalls:
     def look_at_call(
         self,
         flow: PodFlow,
-        sides: Iterable[Side],
+        judgement: Judgement,
+        elsewhere: Iterable[Judgement],
         evaluator: Evaluator,
         nodes: Collection[NodeEnd],
     ) -> None:
-        """Whether an observed call passes by rules alone, wherever its pods are, of all `nodes`."""
-        if flow.status == ATTEMPTED or any(side.outcome is not Outcome.ALLOWED for side in sides):
+        """Whether a call that is allowed passes by rules alone, wherever its pods are.
+
+        Args:
+            flow: The call.
+            judgement: What policies make of it.
+            elsewhere: The same as filters would see it were a pod on another node.
+            evaluator: Judges it for other nodes.
+            nodes: All that there are.
+        """
+        if flow.status == ATTEMPTED:
             return
         if isinstance(flow.source, NodeEnd):
-            isolating = tuple(id(policy) for side in sides for policy in side.policies)
+            isolating = tuple(id(policy) for side in judgement.sides for policy in side.policies)
             key = (isolating, flow.protocol, flow.server_port)
             if isolating and key not in self._with_nodes:
                 self._with_nodes.add(key)
                 self._look_at_nodes(flow, flow.source, evaluator, nodes)
-        called = f"{flow.protocol} {flow.server_port}"
-        for each in flow.elsewhere():
-            for side in evaluator.judge(each).sides:
+        for each in elsewhere:
+            for side in each.sides:
                 if side.outcome is Outcome.DENIED:
-                    client, server = party_of(each.client).name, party_of(each.server).name
+                    client, server = party_of(flow.client).name, party_of(flow.server).name
                     before = f"lets {client} reach "
+                    called = f"{flow.protocol} {flow.server_port}"
                     after = f" at {called}, which passes only as its pods are placed now"
                     self._add(DENIED_ELSEWHERE, side, before, server, after)
 

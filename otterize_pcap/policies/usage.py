@@ -49,10 +49,12 @@ class Usage:
         self._peers: dict[tuple[int, str, int], set[int]] = defaultdict(set)
         self._ports: dict[tuple[int, str, int], set[int]] = defaultdict(set)
         self._nodes: set[bytes] = set()
+        self._alike: dict[tuple[int, str, int], dict[str, set[int]]] = {}
 
     def add_nodes(self, addresses: Iterable[bytes]) -> None:
         """Say which addresses are nodes': a rule that lets one use it lets in whichever it is."""
         self._nodes.update(addresses)
+        self._alike.clear()
 
     def add(self, judgement: Judgement) -> None:
         """Take one flow in."""
@@ -75,10 +77,16 @@ class Usage:
 
         Which node a pod is on, or a client outside comes by, changes; IPv4 and IPv6 are one.
         """
+        key = (id(part.policy), part.direction, part.rule)
         peers = part.value.peers
-        own = self._meant(peers[part.peer or 0])
-        alike = {at for at, peer in enumerate(peers) if own and self._meant(peer) == own}
-        return {part.peer or 0, *alike}
+        if key not in self._alike:
+            groups: dict[str, set[int]] = defaultdict(set)
+            for at, peer in enumerate(peers):
+                groups[self._meant(peer)].add(at)
+            self._alike[key] = groups
+        own = part.peer or 0
+        meant = self._meant(peers[own])
+        return self._alike[key][meant] if meant else {own}
 
     def _meant(self, peer: ActionPeer) -> str:
         """Whether a peer is all addresses, or nodes; empty where it is neither."""
