@@ -114,6 +114,7 @@ def _service(service: Json) -> Json:
             "ports",
             "selector",
             "loadBalancerIP",
+            "externalTrafficPolicy",
         ),
         "status": _picked(service.get("status") or {}, "loadBalancer"),
     }
