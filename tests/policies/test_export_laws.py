@@ -186,6 +186,21 @@ def test_a_policy_selects_all_pods_of_its_workload_at_any_time_and_no_others(
 
 
 @laws
+@given(members(), happenings, happenings, st.data())
+def test_several_captures_make_the_same_round_trip(
+    pods: tuple[Member, ...], happened: Traffic, later: Traffic, data: st.DataObject
+) -> None:
+    """Of captures before and after a rollout nothing is denied or unused, and no rule is spare."""
+    both = [captured(pods, happened), captured(rolled_out(pods, data), later, 100)]
+    policies = policies_of(made_of(*both))
+    found, remarks = check_policies(policies, both)
+    assert (found.denied, found.unknown, found.unused, remarks) == ((), (), (), ())
+    for rest, left_out in each_rule_left_out(policies):
+        found, remarks = check_policies(rest, both)
+        assert found.denied or found.unknown or remarks, left_out
+
+
+@laws
 @given(members(), happenings)
 def test_everybody_may_ask_the_clusters_dns(pods: tuple[Member, ...], happened: Traffic) -> None:
     """Whether or not it was asked meanwhile, by datagrams and by TCP."""
