@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.outcome import ESTABLISHED as CONNECTED
@@ -93,22 +94,27 @@ def build_calls(
     `cluster_dns` knows the cluster's DNS (S45).
     """
     tallies: Tallies = {}
-    fates: Counter[Fate] = Counter()
+    fates = _Fates()
     hidden: set[HiddenCall] = set()
+    near: dict[tuple[int, ...], object] = {}
+    tally_of = _Tallying(tallies, inclusion.distinct_by_label).of
     for resolution in resolutions:
         fate = fate_of(resolution, inclusion, cluster_dns)
-        fates[fate] += count_of(resolution.connection)
+        fates.add(fate, count_of(resolution.connection))
         if not isinstance(resolution, Resolved):
             continue
         if fate.kind is FateKind.RESOLVED:
-            tally = _tally_of(tallies, resolution, inclusion.distinct_by_label)
+            tally = tally_of(resolution)
             tally.add(resolution)
             if inclusion.behind:
                 tally.add_pods(resolution)
         elif isinstance(resolution.server, Party):
-            pair = resolution.client.workload, resolution.server.workload
-            hidden.add(HiddenCall(*pair, fate, resolution.services))
-    return _calls(tallies), fates, tuple(sorted(hidden, key=_hidden_order))
+            known = resolution.client, resolution.server, fate, resolution.services
+            # To hash a call takes as long as all the rest, and most are the same values again.
+            if near.setdefault(tuple(map(id, known)), known) is known:
+                pair = resolution.client.workload, resolution.server.workload
+                hidden.add(HiddenCall(*pair, fate, resolution.services))
+    return _calls(tallies), fates.counted(), tuple(sorted(hidden, key=_hidden_order))
 
 
 def count_fates(
@@ -133,15 +139,61 @@ def _hidden_order(call: HiddenCall) -> tuple[str, ...]:
     return (*call_order(call), str(call.fate), *call.services)
 
 
-def _tally_of(tallies: Tallies, resolved: AnyResolved, label: str) -> UseTally:
-    server = resolved.server
-    client = _labelled(resolved.client, label) if label else resolved.client.workload
-    pair = (client, server.workload if isinstance(server, Party) else server)
-    port = (PROTOCOL_NAMES[resolved.connection.protocol], resolved.port)
-    ports = tallies.setdefault(pair, {})
-    if port not in ports:
-        ports[port] = UseTally()
-    return ports[port]
+class _Fates:
+    """Counts fates; one and the same is told by its identity, since to hash one takes a µs."""
+
+    def __init__(self) -> None:
+        self._fates: dict[int, Fate] = {}
+        self._counts: dict[int, int] = {}
+
+    def add(self, fate: Fate, connections: int) -> None:
+        """Count some connections."""
+        known = id(fate)
+        if known in self._counts:
+            self._counts[known] += connections
+        else:
+            self._fates[known], self._counts[known] = fate, connections
+
+    def counted(self) -> Counter[Fate]:
+        """How many there were of each."""
+        found: Counter[Fate] = Counter()
+        for known, connections in self._counts.items():
+            found[self._fates[known]] += connections
+        return found
+
+
+class _Tallying:
+    """Finds the tally of a connection; one and the same workload is told by its identity.
+
+    To tell workloads apart takes longer than all the rest.
+    """
+
+    def __init__(self, tallies: Tallies, label: str) -> None:
+        self._tallies, self._label = tallies, label
+        # What is known by its identity is kept with it.
+        self._near: dict[tuple[int, int, int, int], tuple[UseTally, object, object]] = {}
+
+    def of(self, resolved: AnyResolved) -> UseTally:
+        """The tally of its call and port."""
+        # Where a label tells clients apart, one workload is several.
+        client = resolved.client if self._label else resolved.client.workload
+        party = resolved.server
+        server = party.workload if isinstance(party, Party) else party
+        key = id(client), id(server), resolved.connection.protocol, resolved.port
+        found = self._near.get(key)
+        if found is None:
+            found = self._near[key] = self._found(resolved), client, server
+        return found[0]
+
+    def _found(self, resolved: AnyResolved) -> UseTally:
+        server, label = resolved.server, self._label
+        client = _labelled(resolved.client, label) if label else resolved.client.workload
+        pair = (client, server.workload if isinstance(server, Party) else server)
+        port = (PROTOCOL_NAMES[resolved.connection.protocol], resolved.port)
+        ports = self._tallies.setdefault(pair, {})
+        if port not in ports:
+            ports[port] = UseTally()
+        return ports[port]
 
 
 def _labelled(party: Party, key: str) -> Workload:
@@ -187,7 +239,7 @@ def fate_of(
         if not (inclusion.attempts or (one_way and inclusion.one_way_udp)):
             if one_way:
                 return HIDDEN_ONE_WAY
-            return HIDDEN_HALF if is_half(connection) else Fate(FateKind.HIDDEN, connection.outcome)
+            return HIDDEN_HALF if is_half(connection) else _hidden(connection.outcome)
     if cluster_dns.is_called(resolution):
         if not inclusion.cluster_dns:
             return HIDDEN_DNS
@@ -197,6 +249,11 @@ def fate_of(
     elif not inclusion.self_calls and server.workload == resolution.client.workload:
         return HIDDEN_SELF
     return _excluded(resolution, inclusion) or SHOWN
+
+
+@cache
+def _hidden(outcome: str) -> Fate:
+    return Fate(FateKind.HIDDEN, outcome)
 
 
 def is_half(connection: Connection | ConnectionGroup) -> bool:

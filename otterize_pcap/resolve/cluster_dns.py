@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS
+from otterize_pcap.connections.stands import ConnectionGroup
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.identity import Identities
@@ -37,6 +38,7 @@ class ClusterDns:
             if key[2] == DNS_PORT and any(each.service in found for each in listeners)
         }
         self._addresses = {key[0] for key in self._listening} | {NODE_LOCAL_DNS}
+        self._called: dict[int, bool] = {}
         self._ports: dict[Workload, set[int]] = {}
         for service in found:
             for (_, port), backends in service.backends.items():
@@ -67,6 +69,16 @@ class ClusterDns:
         A cache answers at the Service's address (node-local DNS, Cilium's local redirect): what
         was sent there is asked of the cluster's DNS, whoever answers.
         """
+        connection = resolved.connection
+        if not isinstance(connection, ConnectionGroup):
+            return self._is_called(resolved)
+        # Whoever calls: groups of one capture are asked for, which has a server stand once.
+        stand = connection.server.number
+        if stand not in self._called:
+            self._called[stand] = self._is_called(resolved)
+        return self._called[stand]
+
+    def _is_called(self, resolved: AnyResolved) -> bool:
         connection = resolved.connection
         protocol = PROTOCOL_NAMES[connection.protocol]
         if (resolved.port, connection.servers[-1][0]) == (DNS_PORT, NODE_LOCAL_DNS):

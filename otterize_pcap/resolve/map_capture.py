@@ -319,14 +319,18 @@ class MappedCapture:
 
     def _counted(self) -> list[Resolution | GroupResolution]:
         """All connections, in groups as far as a group says all of them."""
-
-        def is_single(resolution: GroupResolution) -> bool:
-            # A name belongs to a single connection, so that none can stand for others.
-            by_name = self._goes_by_names and _is_outside(resolution)
-            return by_name or may_be_called(resolution)
-
-        groups = [resolution for resolution in self._judged if not is_single(resolution)]
-        return [*self._judged_odd, *groups, *self._each(is_single)]
+        by_name = self._goes_by_names
+        # A name belongs to a single connection, so that none can stand for others.
+        single = {
+            resolution.connection.number
+            for resolution in self._judged
+            if (by_name and _is_outside(resolution)) or may_be_called(resolution)
+        }
+        if not single:
+            return [*self._judged_odd, *self._judged]
+        groups = [each for each in self._judged if each.connection.number not in single]
+        ones = self._each(lambda each: each.connection.number in single)
+        return [*self._judged_odd, *groups, *ones]
 
     @cached_property
     def _names(self) -> ExternalNames:

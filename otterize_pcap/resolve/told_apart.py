@@ -50,13 +50,20 @@ def ends_outside(
         return not is_private(address) and not snapshot.is_pod_range(address)
 
     found: set[Workload] = set()
+    # Each side stands in many groups; what is known by its identity is kept until the end.
+    asked: dict[tuple[int, int], object] = {}
     for resolution in resolutions:
         if not isinstance(resolution, Resolved):
             continue
         connection = resolution.connection
-        ends = (resolution.client, connection.clients), (resolution.server, connection.servers)
-        for party, endpoints in ends:
-            # Few are, and to look a workload up takes longer than to see that.
+        for party, endpoints in (
+            (resolution.client, connection.clients),
+            (resolution.server, connection.servers),
+        ):
+            side = id(party), id(endpoints)
+            if side in asked:
+                continue
+            asked[side] = party, endpoints
             if isinstance(party, Party) and any(is_outside(address) for address, _ in endpoints):
                 found.add(party.workload)
     return tuple(sorted(found))

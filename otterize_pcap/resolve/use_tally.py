@@ -33,17 +33,16 @@ class UseTally:
         found = resolved.connection
         connections = count_of(found)
         self.connections += connections
-        for way in (0, 1):
-            self.packets[way] += found.packets[way]
-            self.bytes[way] += found.bytes[way]
+        for sums, more in ((self.packets, found.packets), (self.bytes, found.bytes)):
+            sums[0] += more[0]
+            sums[1] += more[1]
         self.first_ns = min(self.first_ns, found.first_ns)
         self.last_ns = max(self.last_ns, found.last_ns)
         _add(self.outcomes, found.outcome, connections)
         _add(self.rules, found.rule, connections)
         self.services.update(resolved.services)
-        evidence = evidence_of(found)
-        if self.evidence is None or is_earlier(evidence, self.evidence):
-            self.evidence = evidence
+        if self.evidence is None or evidence_order(found) < order_of(self.evidence):
+            self.evidence = evidence_of(found)
 
     def add_pods(self, resolved: AnyResolved) -> None:
         """Keep which pods were at its ends, as far as packets say."""
@@ -77,7 +76,7 @@ class UseTally:
             self.captures += use.captures
             self.hours.update(use.hours or map(hour_of, (use.first_ns, use.last_ns)))
         if use.evidence is not None and (
-            self.evidence is None or is_earlier(use.evidence, self.evidence)
+            self.evidence is None or order_of(use.evidence) < order_of(self.evidence)
         ):
             self.evidence = use.evidence
 
@@ -108,7 +107,20 @@ def _add(counts: dict[str, int], name: str, more: int) -> None:
 
 def is_earlier(one: Evidence, other: Evidence) -> bool:
     """Whether a packet came first; of one time, by file and number."""
-    return (one.time_ns, one.file, one.packet) < (other.time_ns, other.file, other.packet)
+    return order_of(one) < order_of(other)
+
+
+def order_of(evidence: Evidence) -> tuple[int, str, int]:
+    """By what packets are in order: time, file and number."""
+    return evidence.time_ns, evidence.file, evidence.packet
+
+
+def evidence_order(found: Connection | ConnectionGroup) -> tuple[int, str, int]:
+    """The same of what `evidence_of` gives."""
+    if isinstance(found, ConnectionGroup):
+        return found.evidence_ns, found.file, found.packet
+    leg = found.legs[0]
+    return found.first_ns, leg.file, leg.row.number
 
 
 def count_of(found: Connection | ConnectionGroup) -> int:
