@@ -5,20 +5,19 @@ part the same rules run on the same shapes this way, only slower.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from otterize_pcap.connections.clocks import median_low
 from otterize_pcap.connections.component_index import RowIndex
-from otterize_pcap.connections.connection_groups import Groups, Totals, totals_of
+from otterize_pcap.connections.connection_groups import Groups, totals_of
 from otterize_pcap.connections.conntrack_flows import tuple5
-from otterize_pcap.connections.facts import SnapshotFacts, Span
+from otterize_pcap.connections.facts import SnapshotFacts
+from otterize_pcap.connections.found_connections import Found, FoundConnection
 from otterize_pcap.connections.known_ends import KnownEnds
 from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.connections.piece_cuts import PieceLeg
 from otterize_pcap.connections.pieces import (
     NEVER,
-    Piece,
     Pieces,
     TableTimes,
     ToldSighting,
@@ -35,34 +34,6 @@ from otterize_pcap.table.rows import Endpoint, Row
 
 Judge = Callable[[bytes], list[Judged]]
 Tunnels = tuple[Tunnel, ...]
-FoundLeg = tuple[int, Row, int, int]
-FoundConnection = tuple[
-    int,
-    tuple[Endpoint, ...],
-    tuple[Endpoint, ...],
-    int,
-    int,
-    tuple[Span, Span],
-    tuple[int, int],
-    tuple[int, int],
-    int,
-    list[FoundLeg],
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One connection: where it is, what was said of it and its group."""
-
-    piece: Piece
-    judged: Judged
-    totals: Totals
-    group: int
-
-    def ends(self, which: int) -> tuple[Endpoint, ...]:
-        """The endpoints of the clients (1) or servers (2)."""
-        places: tuple[int, ...] = self.judged[1] if which == 1 else self.judged[2]
-        return tuple(self.piece.ends[place] for place in places)
 
 
 class Components:

@@ -1,7 +1,7 @@
 """One capture → its resolved connections and service graph: the stages in order."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -12,14 +12,13 @@ from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import (
     Coverage,
     External,
-    FileCoverage,
     ServiceGraph,
     Workload,
 )
 from otterize_pcap.resolve.belonging import refuse_strangers
-from otterize_pcap.resolve.blind_spots import with_workloads
 from otterize_pcap.resolve.build_graph import build_calls, count_fates
 from otterize_pcap.resolve.capture import Capture
+from otterize_pcap.resolve.capture_coverage import Outcome, coverage_of, last_ns
 from otterize_pcap.resolve.capture_lookup import DEFAULT_RULES, CaptureLookup, Rules
 from otterize_pcap.resolve.cluster_dns import ClusterDns
 from otterize_pcap.resolve.external_names import ExternalNames
@@ -27,34 +26,20 @@ from otterize_pcap.resolve.holders import Holders
 from otterize_pcap.resolve.identity import Identities, NamedBy, held_by_workloads
 from otterize_pcap.resolve.logged_ends import LoggedEnds
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
-from otterize_pcap.resolve.naming_notes import inferred_names, merged_notes, workloads_of
-from otterize_pcap.resolve.notes import (
-    clock_notes,
-    hands_notes,
-    snapshot_notes,
-    unrecorded_notes,
-)
+from otterize_pcap.resolve.naming_notes import inferred_names, workloads_of
 from otterize_pcap.resolve.resolution import (
-    AMBIGUOUS,
     GroupResolution,
     Resolution,
     Resolved,
     of_one,
 )
 from otterize_pcap.resolve.stands import StandResolver
-from otterize_pcap.resolve.told_apart import ends_outside, shared_addresses
 from otterize_pcap.resolve.tunnel_answers import TunnelAnswers
-from otterize_pcap.resolve.tunnel_ends import TunnelEnds
 from otterize_pcap.resolve.undecided import (
-    AGELESS,
-    find_undecided,
     may_be_called,
-    untimed_calls,
 )
 from otterize_pcap.resolve.workload_labels import labels_of_workloads
 from otterize_pcap.snapshot.snapshot import Snapshot
-
-IN_FORGED = "inside a tunnel, but sent by a pod as well: forged"
 
 
 class MappedCapture:
@@ -76,7 +61,7 @@ class MappedCapture:
                 contents.nodes,
                 contents.dumps,
             )
-        within = rules.time.within(_last_ns(contents.files_read))
+        within = rules.time.within(last_ns(contents.files_read))
         self._found = GroupedConnections(
             contents.recordings,
             self._lookup.routes,
@@ -261,61 +246,8 @@ class MappedCapture:
         fates: Counter[Fate],
         shown: Collection[Workload],
     ) -> Coverage:
-        """What became of connections, of which `shown` are the workloads in the graph."""
-        lookup, contents, rules = self._lookup, self._lookup.contents, self._lookup.rules
-        if self._found.ageless:
-            fates[AGELESS] += len(self._found.ageless)
-        skipped = Counter(contents.skipped)
-        if self._found.left_out_packets:
-            skipped[IN_FORGED] += self._found.left_out_packets
-        return Coverage(
-            connections=tuple(sorted(fates.items())),
-            skipped=tuple(sorted(skipped.items())),
-            notes=(*self._notes(fates[AMBIGUOUS]), *merged_notes(lookup.identities, shown)),
-            undecided=(
-                *find_undecided(
-                    counted,
-                    attempts=rules.inclusion.attempts,
-                    balancers=self._has_balancers,
-                    tunnels=bool(contents.closed),
-                ),
-                *untimed_calls(self._found.ageless, self.held, self._lookup.is_outside),
-            ),
-            shared=shared_addresses(self.held),
-            outside=ends_outside(counted, lookup.snapshot),
-            aside=contents.aside,
-            # Last, because they may be waited for.
-            files=contents.files,
-            nodes=with_workloads(
-                contents.coverage_nodes, contents.files, lookup.snapshot, lookup.identities
-            ),
-        )
-
-    def _notes(self, ambiguous: int) -> Iterator[str]:
-        """What a reader must know to trust the graph."""
-        lookup, contents = self._lookup, self._lookup.contents
-        yield from contents.notes
-        if contents.logged is not None:
-            # A log names pods when it sees them; a snapshot is asked for the rest.
-            if lookup.snapshot.where:
-                yield from snapshot_notes(
-                    lookup.snapshot, contents.files_read, lookup.rules.slack_ns
-                )
-            return
-        yield from clock_notes(self.offsets, self._found.other_readings)
-        yield from snapshot_notes(lookup.snapshot, contents.files_read, lookup.rules.slack_ns)
-        yield from hands_notes(lookup.hands, ambiguous, lookup.snapshot)
-        yield from unrecorded_notes(
-            lookup.snapshot,
-            {each.node for each in contents.recordings if each.files},
-            {each.name for each in contents.coverage_nodes},
-            _last_ns(contents.files_read),
-        )
-        ends = TunnelEnds(lookup.snapshot, contents.nodes)
-        opened = any(
-            any(each.table.paths) for each in contents.recordings if each.table is not None
-        )
-        yield from ends.notes(contents.closed, opened=opened)
+        outcome = Outcome(counted, fates, shown, self.held)
+        return coverage_of(self._lookup, self._found, outcome, balancers=self._has_balancers)
 
     def _counted(self) -> list[Resolution | GroupResolution]:
         """All connections, in groups as far as a group says all of them."""
@@ -363,11 +295,6 @@ def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture
 def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGraph:
     """The service graph of a capture."""
     return MappedCapture(capture, rules).graph
-
-
-def _last_ns(files: Iterable[FileCoverage]) -> int | None:
-    """When the last packet came."""
-    return max((file.last_ns for file in files if file.last_ns is not None), default=None)
 
 
 def _order(resolution: Resolution) -> tuple[int, str, int]:
