@@ -68,6 +68,8 @@ cdef class Answers:
     cdef CKnown *knowns
     cdef uint32_t known_count
     cdef Keys lead_keys
+    # When it changes who is at a side, by the side's key (`Groups`).
+    cdef dict moments
     cdef Leads *leads
     cdef uint32_t lead_count
     cdef uint32_t lead_room

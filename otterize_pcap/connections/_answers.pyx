@@ -29,6 +29,7 @@ cdef class Answers:
         for i in range(4):
             self.secret[i] = int.from_bytes(secret[8 * i:8 * i + 8], "little")
         self.lead_keys = Keys(self.secret[3])
+        self.moments = {}
         self.slot_bits = 8
         self.slots = <uint32_t *>calloc(1 << 8, sizeof(uint32_t))
         if self.slots == NULL:

@@ -32,8 +32,8 @@ from otterize_pcap.connections.stands import EVERY
 cdef enum:
     MAX_ASKED = 2
 
-ENOUGH_FOR_THREADS = 1 << 15
-"""5-tuples from which on a thread more counts sooner than it begins."""
+ENOUGH_FOR_THREADS = 1 << 17
+"""5-tuples from which on two threads count sooner than one: what they ask Python they ask in turn."""
 
 
 def run_beside(runs):

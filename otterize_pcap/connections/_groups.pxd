@@ -9,6 +9,19 @@ from otterize_pcap.connections._pieces cimport MAX_ENDS
 from otterize_pcap.connections._sums cimport CSpan, CTotals
 from otterize_pcap.connections._verdicts cimport CJudged
 
+cdef enum:
+    CLIENTS = 0
+    SERVERS = 1
+    UNKNOWN_CLIENTS = 2
+    UNKNOWN_SERVERS = 3
+
+cdef enum:
+    # Of a group's key: its class, two stands and when it was.
+    GROUP_WORDS = 4
+    WITHIN = 0
+    BEFORE = 1
+    AFTER = 2
+
 # The moments at which who is at a side changes; `first` is the first address that was met there.
 cdef struct CChanges:
     int64_t *moments
@@ -103,6 +116,7 @@ cdef class Groups:
     cdef uint32_t _numbered_stand(
         self, const uint32_t *key, int64_t first_ns, int64_t last_ns
     ) except? 0xFFFFFFFF nogil
+    cdef list _moments_of(self, uint32_t side)
     cdef int _make_room_for_side(self, uint32_t side) except -1
     cdef int take_over(self, Groups later, uint32_t *group) except -1
     cdef uint32_t _side_of(self, Groups later, uint32_t number) except? 0xFFFFFFFF

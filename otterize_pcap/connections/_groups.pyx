@@ -13,19 +13,6 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memset
 
-cdef enum:
-    CLIENTS = 0
-    SERVERS = 1
-    UNKNOWN_CLIENTS = 2
-    UNKNOWN_SERVERS = 3
-
-cdef enum:
-    # Of a group's key: its class, two stands and when it was.
-    GROUP_WORDS = 4
-    WITHIN = 0
-    BEFORE = 1
-    AFTER = 2
-
 
 cdef class Groups:
     """The groups of one capture; the arguments are those of `Answers` and of `Components.join`."""
@@ -189,9 +176,7 @@ cdef class Groups:
         self.changes[side].moments = NULL
         if not self._is_known(side):
             return 0
-        clients, protocol, servers, _ = self.side(side)
-        moments = (self.snapshot.client_changes(clients) if clients
-                   else self.snapshot.server_changes(protocol, servers))
+        moments = self._moments_of(side)
         if moments:
             self.changes[side].moments = <int64_t *>malloc(len(moments) * sizeof(int64_t))
             if self.changes[side].moments == NULL:
@@ -200,6 +185,17 @@ cdef class Groups:
                 self.changes[side].moments[place] = moment
             self.changes[side].count = <uint32_t>len(moments)
         return 0
+
+    cdef list _moments_of(self, uint32_t side):
+        """The moments at which it changes who is at a side; asked once, whoever counts."""
+        cdef bytes key = (<const char *>self.sides.key(side))[:self.sides.length(side)]
+        cdef list known = self.answers.moments.get(key)
+        if known is None:
+            clients, protocol, servers, _ = self.side(side)
+            known = list(self.snapshot.client_changes(clients) if clients
+                         else self.snapshot.server_changes(protocol, servers))
+            self.answers.moments[key] = known
+        return known
 
     cdef int _make_room_for_side(self, uint32_t side) except -1:
         cdef CChanges *changes
