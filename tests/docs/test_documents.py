@@ -1,5 +1,6 @@
 """What README and docs show is what the command prints."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -53,3 +54,13 @@ def test_links_lead_somewhere(document: str) -> None:
     path = ROOT / document
     for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), f"{document} links to {target}"
+
+
+def test_the_tutorial_is_recorded_in_its_order() -> None:
+    """What the reader captures last is stamped later than what is captured first."""
+    ends = [
+        json.loads((ROOT / "fixtures" / name / "manifest.json").read_text(encoding="utf-8"))
+        for name in ("tutorial-before", "tutorial-after")
+    ]
+    before, after = ends
+    assert before["end"] < after["start"]
