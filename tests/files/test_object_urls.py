@@ -30,7 +30,7 @@ from tests.reduced.test_reduce import ALL_NAMES, EVERYTHING, TUTORIAL, WHOLE, gr
 
 AFTER = next(path for path in WHOLE if path.name == "tutorial-after")
 # All of them are read by workers, in the tests of those; to upload them all takes a while.
-SOME = [*WHOLE[::5], TUTORIAL, AFTER]
+SOME = [*WHOLE[::8], TUTORIAL, AFTER]
 SNAPSHOT = TUTORIAL / "snapshot.json"
 PCAP = TUTORIAL / "pcap" / "node-a.pcap"
 

@@ -40,7 +40,7 @@ FORCED = Rules(force=True)
 CAPTURE = "s3://bkt/tutorial-before"
 OTHER = "pcap/node-b.pcap"
 SNAPSHOT = TUTORIAL / "snapshot.json"
-SOME = [*WHOLE[::8], TUTORIAL]
+SOME = [*WHOLE[::12], TUTORIAL]
 PATIENCE, FIND = "PATIENCE_S", "import_module"
 
 
