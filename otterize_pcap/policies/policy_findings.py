@@ -79,6 +79,9 @@ def denial_text(side: Side) -> str:
 
 
 def _place(call: JudgedCall) -> Place | None:
+    for match in (match for side in call.denying for match in side.denying):
+        if match.value.place is not None:
+            return match.value.place
     policies = isolating_policies(call) or (
         policy
         for side in call.judgement.sides

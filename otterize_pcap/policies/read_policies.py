@@ -87,7 +87,7 @@ class _Reader:
         """Take one file in."""
         if not file.content.strip():
             if not file.in_folder:
-                message = f"{file.name}: empty; expected NetworkPolicies, YAML or JSON"
+                message = f"{file.name}: empty; expected network policies, YAML or JSON"
                 raise PolicyError(message)
             self._left_out[EMPTY] += 1
             return

@@ -136,7 +136,8 @@ def rule_text(rule: AnyRule, direction: str) -> str:
         return "no call"
     peers = " or ".join(map(peer_text, rule.peers)) or "anybody"
     ports = ", ".join(map(port_text, rule.ports)) or "any port"
-    return f"{_way(direction)} {peers}, {ports}"
+    doubt = f" ({rule.doubt})" if isinstance(rule, ActionRule) and rule.doubt else ""
+    return f"{_way(direction)} {peers}, {ports}{doubt}"
 
 
 def _way(direction: str) -> str:

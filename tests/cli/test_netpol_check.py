@@ -156,3 +156,58 @@ def test_only_one_namespace_is_reported(otterize: Otterize) -> None:
         "netpol", "check", POLICIES, TWO_NODES, "-q", "--exclude-services", "ledger"
     )
     assert "ledger.app" not in excluded.stdout
+
+
+OTHER_KINDS = GOLDEN / "netpol" / "other-kinds.yaml"
+
+
+def test_rules_that_deny_are_named_with_their_lines(otterize: Otterize) -> None:
+    """For annotations and for programs: the rule's own line, not its policy's."""
+    result = otterize("netpol", "check", OTHER_KINDS, TWO_NODES, "-q", "--format", "github")
+    assert [line.split(",title=")[0] for line in result.stdout.splitlines()] == [
+        f"::error file={OTHER_KINDS},line=61",
+        f"::error file={OTHER_KINDS},line=22",
+        f"::warning file={OTHER_KINDS},line=48",
+        (
+            "::notice title=A call is allowed by rules of layer 7%2C which may deny some of it::"
+            "gateway.app calls orders.app, and rules of layer 7 may deny some of that "
+            "(TCP 8080; HTTP rules may deny some of what is asked)"
+        ),
+    ]
+    result = otterize("netpol", "check", OTHER_KINDS, TWO_NODES, "-q", "--format", "json")
+    document = json.loads(result.stdout)
+    Draft202012Validator(policy_check_schema()).validate(document)
+    denying = [
+        (entry["policy"]["kind"], entry["policy"]["line"], entry["rule"])
+        for call in document["denied"]
+        for side in call["sides"]
+        for entry in side.get("denying", ())
+    ]
+    assert denying == [("AdminNetworkPolicy", 61, 0), ("CiliumNetworkPolicy", 22, 2)]
+    assert [call["remedies"] for call in document["denied"] if "remedies" in call] == []
+
+
+def test_explain_says_which_rules_deny(otterize: Otterize) -> None:
+    """Beside those that allow, which do not count then."""
+    asked = ("report", "ledger", TWO_NODES, "--policies", OTHER_KINDS, "--most", "0", "-q")
+    said = otterize("explain", *asked).stdout
+    for line in (
+        "      does not allow  ingress rule 1: from pods with app=orders, TCP 5432",
+        "      allows  ingress rule 2: from entity cluster, any port",
+        "      denies  ingressDeny rule 1: from pods with app=report, any port",
+    ):
+        assert f"\n{line} ({OTHER_KINDS}:" in said
+
+
+def test_what_nobody_can_judge_is_said_of_the_rule(otterize: Otterize, tmp_path: Path) -> None:
+    """A rule that asks for authentication is listed with that."""
+    text = OTHER_KINDS.read_text().split("---\n")[0]
+    text = text.replace(
+        "    - fromEntities:", "    - authentication: {mode: required}\n      fromEntities:"
+    )
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(text.partition("  ingressDeny:")[0])
+    result = otterize("netpol", "check", policies, TWO_NODES, "-q", "--unused")
+    reason = "a rule asks for authentication, which packets do not show"
+    assert f"report.app calls:\n    - ledger.app (TCP 5432)\n        {reason}\n" in result.stdout
+    assert f"ingress rule 2: from entity cluster, any port ({reason})" in result.stdout

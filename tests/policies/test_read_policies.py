@@ -124,7 +124,7 @@ def test_namespace_of_those_that_name_none() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", r"0\.yaml: empty; expected NetworkPolicies, YAML or JSON"),
+        ("", r"0\.yaml: empty; expected network policies, YAML or JSON"),
         ("kind: {{ .Values.kind }}\n  x: 1", BROKEN),
         ('{"a": ', BROKEN),
     ],
