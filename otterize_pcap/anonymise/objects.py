@@ -8,21 +8,38 @@ about first.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import msgspec
-
-from otterize_pcap.addresses import AddressError, format_address
-from otterize_pcap.anonymise.known_words import KNOWN_LABELS, NAMING_ANNOTATIONS, WORDS
+from otterize_pcap.anonymise.field_values import (
+    address,
+    addresses,
+    annotations,
+    api_version,
+    as_is,
+    container_name,
+    endpoint_addresses,
+    host_name,
+    kind,
+    label_key,
+    labels,
+    name,
+    names,
+    network,
+    networks,
+    port_name,
+    time,
+    uid,
+    version,
+    wished_address,
+    word,
+    words,
+)
+from otterize_pcap.anonymise.known_words import WORDS
 from otterize_pcap.anonymise.renaming import Renaming
-from otterize_pcap.snapshot import attachments, endpoints, objects
+from otterize_pcap.snapshot import endpoints, objects
 from otterize_pcap.snapshot.nodes import ADDRESS_TYPES
-from otterize_pcap.snapshot.object_fields import without_zeros
 
 T = TypeVar("T")
 Treatment = Callable[[Renaming, Any], Any]
 """What stands for one field's value; asked of values that are not empty."""
-
-NO_ADDRESS = "None"
-"""What a headless Service has for an address."""
 
 
 def anonymised(renaming: Renaming, item: T) -> T:
@@ -40,119 +57,6 @@ def anonymised(renaming: Renaming, item: T) -> T:
             for name, value in values.items()
         }
     )
-
-
-def _as_is(_: Renaming, value: T) -> T:
-    """Numbers and truths tell of nobody."""
-    return value
-
-
-def _name(renaming: Renaming, name: str) -> str:
-    return renaming.names.name(name)
-
-
-def _port_name(renaming: Renaming, port: int | str) -> int | str:
-    return renaming.names.name(port) if isinstance(port, str) else port
-
-
-def _container_name(renaming: Renaming, name: str) -> str:
-    """The names of sidecars are known by (S6)."""
-    if name == "istio-proxy":
-        return name
-    return "sidecar" if "sidecar" in name else renaming.names.name(name)
-
-
-def _names(renaming: Renaming, names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(map(renaming.names.name, names))
-
-
-def _host_name(renaming: Renaming, name: str) -> str:
-    """As DNS says it, which knows no case."""
-    return renaming.names.name(name.lower())
-
-
-def _word(_: Renaming, word: str) -> str:
-    return word if word in WORDS else ""
-
-
-def _words(renaming: Renaming, words: Sequence[str]) -> tuple[str, ...]:
-    return tuple(_word(renaming, word) for word in words)
-
-
-def _uid(renaming: Renaming, uid: str) -> str:
-    return renaming.names.uid(uid)
-
-
-def _version(_: Renaming, version: str) -> str:
-    """An object's, by which its states are put in order: a number, or nothing."""
-    return version if version.isascii() and version.isdigit() else ""
-
-
-def _time(renaming: Renaming, text: str) -> str:
-    return renaming.time(text)
-
-
-def _kind(renaming: Renaming, kind: str) -> str:
-    return renaming.kind(kind)
-
-
-def _api_version(renaming: Renaming, text: str) -> str:
-    return renaming.api_version(text)
-
-
-def _address(renaming: Renaming, text: str) -> str:
-    if text == NO_ADDRESS:
-        return text
-    return renaming.addresses.text(without_zeros(text))
-
-
-def _addresses(renaming: Renaming, texts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(_address(renaming, text) if text else text for text in texts)
-
-
-def _wished_address(renaming: Renaming, text: str) -> str | None:
-    """What somebody wrote in the place of an address, where it is one."""
-    try:
-        return renaming.addresses.text(text)
-    except AddressError:
-        return None
-
-
-def _endpoint_addresses(renaming: Renaming, texts: Sequence[str]) -> tuple[str, ...]:
-    """Addresses, or names in a slice of type FQDN."""
-    return tuple(
-        _wished_address(renaming, without_zeros(text)) or _host_name(renaming, text)
-        for text in texts
-    )
-
-
-def _networks(renaming: Renaming, texts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(map(renaming.addresses.network, texts))
-
-
-def _network(renaming: Renaming, text: str) -> str:
-    return renaming.addresses.network(text)
-
-
-def _labels(renaming: Renaming, labels: Mapping[str, str]) -> dict[str, str]:
-    name = renaming.names.name
-    return {_label_key(renaming, key): name(value) for key, value in labels.items()}
-
-
-def _label_key(renaming: Renaming, key: str) -> str:
-    return key if key in KNOWN_LABELS else renaming.names.name(key)
-
-
-def _annotations(renaming: Renaming, annotations: Mapping[str, str]) -> dict[str, str]:
-    """Those that name a workload, and the addresses of further networks."""
-    name = renaming.names.name
-    kept = {key: name(annotations[key]) for key in NAMING_ANNOTATIONS & annotations.keys()}
-    for key in attachments.KEYS:
-        if key in annotations:
-            found = map(format_address, attachments.attached_addresses({key: annotations[key]}))
-            ips = [renaming.addresses.text(text) for text in found]
-            kept[key] = msgspec.json.encode([{"ips": ips}]).decode()
-    return kept
 
 
 def _parts(renaming: Renaming, items: Sequence[T]) -> tuple[T, ...]:
@@ -174,108 +78,108 @@ def _conditions(
 
 
 _ITEM: Mapping[str, Treatment] = {
-    "kind": _kind,
-    "apiVersion": _api_version,
+    "kind": kind,
+    "apiVersion": api_version,
     "metadata": anonymised,
 }
 _RULE: Mapping[str, Treatment] = {"peers": _parts, "ports": _parts}
 TREATMENTS: Mapping[type, Mapping[str, Treatment]] = {
     objects.OwnerReference: {
-        "kind": _kind,
-        "name": _name,
-        "uid": _uid,
-        "controller": _as_is,
-        "apiVersion": _api_version,
+        "kind": kind,
+        "name": name,
+        "uid": uid,
+        "controller": as_is,
+        "apiVersion": api_version,
     },
     objects.Metadata: {
-        "name": _name,
-        "namespace": _name,
-        "generateName": _name,
-        "uid": _uid,
-        "resourceVersion": _version,
-        "creationTimestamp": _time,
-        "deletionTimestamp": _time,
-        "labels": _labels,
-        "annotations": _annotations,
+        "name": name,
+        "namespace": name,
+        "generateName": name,
+        "uid": uid,
+        "resourceVersion": version,
+        "creationTimestamp": time,
+        "deletionTimestamp": time,
+        "labels": labels,
+        "annotations": annotations,
         "ownerReferences": _parts,
     },
     objects.ContainerPort: {
-        "containerPort": _as_is,
-        "protocol": _word,
-        "hostPort": _as_is,
-        "hostIP": _address,
-        "name": _name,
+        "containerPort": as_is,
+        "protocol": word,
+        "hostPort": as_is,
+        "hostIP": address,
+        "name": name,
     },
-    objects.Container: {"name": _container_name, "image": _name, "ports": _parts},
+    objects.Container: {"name": container_name, "image": name, "ports": _parts},
     objects.PodSpec: {
-        "nodeName": _name,
-        "hostNetwork": _as_is,
-        "serviceAccountName": _name,
+        "nodeName": name,
+        "hostNetwork": as_is,
+        "serviceAccountName": name,
         "containers": _parts,
         "initContainers": _parts,
     },
-    objects.Running: {"startedAt": _time},
-    objects.Terminated: {"startedAt": _time, "finishedAt": _time},
+    objects.Running: {"startedAt": time},
+    objects.Terminated: {"startedAt": time, "finishedAt": time},
     objects.ContainerState: {"running": anonymised, "terminated": anonymised},
     objects.ContainerStatus: {"state": anonymised, "lastState": anonymised},
-    objects.Condition: {"type": _word, "status": _word, "lastTransitionTime": _time},
-    objects.PodIP: {"ip": _address},
+    objects.Condition: {"type": word, "status": word, "lastTransitionTime": time},
+    objects.PodIP: {"ip": address},
     objects.PodStatus: {
-        "phase": _word,
-        "podIP": _address,
+        "phase": word,
+        "podIP": address,
         "podIPs": _parts,
-        "hostIP": _address,
+        "hostIP": address,
         "hostIPs": _parts,
-        "startTime": _time,
+        "startTime": time,
         "conditions": _conditions,
         "initContainerStatuses": _parts,
         "containerStatuses": _parts,
     },
     objects.ServicePort: {
-        "port": _as_is,
-        "protocol": _word,
-        "name": _name,
-        "targetPort": _port_name,
-        "nodePort": _as_is,
+        "port": as_is,
+        "protocol": word,
+        "name": name,
+        "targetPort": port_name,
+        "nodePort": as_is,
     },
     objects.ServiceSpec: {
-        "type": _word,
-        "clusterIP": _address,
-        "clusterIPs": _addresses,
-        "externalIPs": _addresses,
-        "loadBalancerIP": _wished_address,
-        "externalTrafficPolicy": _word,
+        "type": word,
+        "clusterIP": address,
+        "clusterIPs": addresses,
+        "externalIPs": addresses,
+        "loadBalancerIP": wished_address,
+        "externalTrafficPolicy": word,
         "ports": _parts,
-        "selector": _labels,
+        "selector": labels,
     },
-    objects.Ingress: {"ip": _address, "hostname": _host_name},
+    objects.Ingress: {"ip": address, "hostname": host_name},
     objects.LoadBalancer: {"ingress": _parts},
     objects.ServiceStatus: {"loadBalancer": anonymised},
-    objects.TargetRef: {"kind": _kind, "name": _name, "namespace": _name, "uid": _uid},
-    objects.Endpoint: {"addresses": _endpoint_addresses, "targetRef": anonymised},
-    objects.EndpointPort: {"name": _name, "port": _as_is, "protocol": _word},
-    objects.NodeAddress: {"type": _word, "address": _address},
-    objects.NodeSpec: {"podCIDR": _network, "podCIDRs": _networks},
+    objects.TargetRef: {"kind": kind, "name": name, "namespace": name, "uid": uid},
+    objects.Endpoint: {"addresses": endpoint_addresses, "targetRef": anonymised},
+    objects.EndpointPort: {"name": name, "port": as_is, "protocol": word},
+    objects.NodeAddress: {"type": word, "address": address},
+    objects.NodeSpec: {"podCIDR": network, "podCIDRs": networks},
     objects.NodeStatus: {"addresses": _node_addresses},
     objects.LabelSelectorRequirement: {
-        "key": _label_key,
-        "operator": _word,
-        "values": _names,
+        "key": label_key,
+        "operator": word,
+        "values": names,
     },
-    objects.LabelSelector: {"matchLabels": _labels, "matchExpressions": _parts},
+    objects.LabelSelector: {"matchLabels": labels, "matchExpressions": _parts},
     objects.WorkloadSpec: {"selector": anonymised},
-    objects.IPBlock: {"cidr": _network, "excepted": _networks},
+    objects.IPBlock: {"cidr": network, "excepted": networks},
     objects.NetworkPolicyPeer: {
         "podSelector": anonymised,
         "namespaceSelector": anonymised,
         "ipBlock": anonymised,
     },
-    objects.NetworkPolicyPort: {"protocol": _word, "port": _port_name, "endPort": _as_is},
+    objects.NetworkPolicyPort: {"protocol": word, "port": port_name, "endPort": as_is},
     objects.NetworkPolicyIngressRule: _RULE,
     objects.NetworkPolicyEgressRule: _RULE,
     objects.NetworkPolicySpec: {
         "podSelector": anonymised,
-        "policyTypes": _words,
+        "policyTypes": words,
         "ingress": _parts,
         "egress": _parts,
     },
@@ -284,7 +188,7 @@ TREATMENTS: Mapping[type, Mapping[str, Treatment]] = {
     objects.ServiceItem: {**_ITEM, "spec": anonymised, "status": anonymised},
     objects.EndpointSliceItem: {
         **_ITEM,
-        "addressType": _word,
+        "addressType": word,
         "endpoints": _parts,
         "ports": _parts,
     },
@@ -292,19 +196,19 @@ TREATMENTS: Mapping[type, Mapping[str, Treatment]] = {
     objects.WorkloadItem: {**_ITEM, "spec": anonymised},
     objects.NetworkPolicyItem: {**_ITEM, "spec": anonymised},
     objects.Observed: {
-        "uid": _uid,
-        "ip": _address,
-        "kind": _kind,
-        "start": _time,
-        "end": _time,
+        "uid": uid,
+        "ip": address,
+        "kind": kind,
+        "start": time,
+        "end": time,
     },
     objects.Watch: {
-        "taken_at": _time,
-        "watch_start": _time,
-        "watch_end": _time,
+        "taken_at": time,
+        "watch_start": time,
+        "watch_end": time,
         "observed": _parts,
     },
-    endpoints.EndpointAddress: {"ip": _address, "targetRef": anonymised},
+    endpoints.EndpointAddress: {"ip": address, "targetRef": anonymised},
     endpoints.EndpointSubset: {
         "addresses": _parts,
         "notReadyAddresses": _parts,

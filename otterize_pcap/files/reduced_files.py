@@ -132,7 +132,7 @@ class Reduced:
         """
         saved = self.saved
         recordings = []
-        for number, columns in enumerate(self.file.columns()):
+        for number, columns in enumerate(self.file.columns(options.max_connections)):
             recording = saved.recordings[number]
             self._require_same_tunnels(recording, columns, options)
             recordings.append((recording.node, self._table(number, columns, options)))
