@@ -54,7 +54,7 @@ def _use_entry(use: Use) -> UseEntry:
     evidence = use.evidence
     seen = use.connections > 0
     return UseEntry(
-        protocol=use.protocol,
+        protocol=use.protocol,  # type: ignore[arg-type] # of packets/protocols.py, or empty
         port=use.port,
         connections=use.connections,
         packets=Directions(*use.packets),

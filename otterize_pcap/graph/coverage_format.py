@@ -70,7 +70,13 @@ def _undecided_entry(call: UndecidedCall) -> UndecidedEntry:
         None if ends is None else tuple(map(server_entry, ends))
         for ends in (call.clients, call.servers)
     )
-    return UndecidedEntry(str(call.fate), clients, servers, call.protocol, call.connections)
+    return UndecidedEntry(
+        str(call.fate),
+        clients,
+        servers,
+        call.protocol,  # type: ignore[arg-type] # of packets/protocols.py
+        call.connections,
+    )
 
 
 def read_coverage(entry: CoverageEntry) -> Coverage:

@@ -44,10 +44,14 @@ class Directions(msgspec.Struct, frozen=True, rename="camel"):
     to_client: int
 
 
+Protocol = Literal["TCP", "UDP", "SCTP", ""]
+"""As `packets.protocols` has them; empty where none is declared. They are printed as they are."""
+
+
 class UseEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """What went to one port of a server, between which pods."""
 
-    protocol: str
+    protocol: Protocol
     port: int
     connections: int
     packets: Directions
@@ -111,7 +115,7 @@ class UndecidedEntry(msgspec.Struct, frozen=True):
     fate: str
     clients: tuple[WorkloadEntry | ExternalEntry, ...] | None
     servers: tuple[WorkloadEntry | ExternalEntry, ...] | None
-    protocol: str
+    protocol: Protocol
     connections: int
 
 

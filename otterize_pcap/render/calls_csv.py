@@ -29,7 +29,7 @@ def _text(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case dict():
-            return " ".join(f"{key}={count}" for key, count in value.items())
+            return " ".join(f"{printable(str(key))}={count}" for key, count in value.items())
         case tuple():
             return " ".join(map(printable, map(str, value)))
     return printable(str(value))

@@ -1,7 +1,7 @@
 """Nothing that is shown does anything: no escape, no second line, no command to the CI system."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,8 @@ from otterize_pcap.cli.terminal import notice
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.graph.service_graph import ESTABLISHED, Call, ServiceGraph, Use, Workload
 from otterize_pcap.render.list_text import render_list
-from tests.conftest import FIXTURES, Otterize
+from tests.command_tree import run_here
+from tests.conftest import FIXTURES, GOLDEN, Otterize
 from tests.strategies import laws
 
 SNAPSHOT = FIXTURES / "two-nodes" / "snapshot.json"
@@ -87,6 +88,50 @@ def test_pull_requests_documents_give_no_commands(otterize: Otterize, tmp_path: 
         done = otterize(*command)
         assert done.returncode in {0, 2, 3}
         assert shown_safely(done.stdout + done.stderr), done.stderr
+
+
+def leaves_replaced(value: object) -> Iterator[object]:
+    """A JSON document as often as it has texts and keys, each time with another one hostile."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from ({**value, key: changed} for changed in leaves_replaced(part))
+        yield {**value, HOSTILE: 1}
+    elif isinstance(value, list):
+        for place, part in enumerate(value[:2]):
+            yield from (
+                [*value[:place], changed, *value[place + 1 :]] for changed in leaves_replaced(part)
+            )
+    elif isinstance(value, str):
+        yield HOSTILE
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("diff", "{}", str(FIXTURES / "tutorial-before")),
+        ("diff", str(FIXTURES / "tutorial-before"), "{}", "--format", "markdown"),
+        ("check", "{}", "--allow", str(FIXTURES / "tutorial-before")),
+        ("intents", "list", "{}", "--ports"),
+        ("intents", "list", "{}", "--wide"),
+        ("intents", "list", "{}", "--format", "csv"),
+    ],
+    ids=lambda words: " ".join(words[:2] + words[3:]).replace(str(FIXTURES), ""),
+)
+def test_no_field_of_a_graph_gives_commands(
+    words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever text or key of graph JSON somebody else wrote, also where it should be a word."""
+    path = tmp_path / "graph.json"
+    document = json.loads((GOLDEN / "render" / "graph.json").read_bytes())
+    read = 0
+    for changed in leaves_replaced(document):
+        path.write_text(json.dumps(changed))
+        code = run_here(*(str(path) if word == "{}" else word for word in words))
+        shown = capsys.readouterr()
+        assert shown_safely(shown.out + shown.err), changed
+        assert code in {0, 1, 3}
+        read += code != 3
+    assert read
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "junit", "sarif", "json", "github"])
