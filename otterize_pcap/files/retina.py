@@ -25,7 +25,7 @@ from otterize_pcap.files.node_folders import (
 )
 from otterize_pcap.files.opening import STDIN
 from otterize_pcap.json_errors import BROKEN
-from otterize_pcap.records.archives import BLOCK, is_tar
+from otterize_pcap.records.archives import BLOCK, EndingStream, is_tar
 from otterize_pcap.records.compression import compression_of
 
 RESOURCES = "ip-resources.txt"
@@ -86,7 +86,10 @@ def _read(path: Path) -> tuple[str, dict[str, bytes]] | None:
 
     stem, contents = "", dict[str, bytes]()
     try:
-        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r|*") as archive:
+        with (
+            path.open("rb") as file,
+            tarfile.open(fileobj=EndingStream(file), mode="r|*") as archive,  # type: ignore[call-overload]
+        ):
             for number, member in enumerate(archive):
                 if number >= MOST_MEMBERS:
                     break

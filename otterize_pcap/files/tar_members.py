@@ -16,7 +16,7 @@ from weakref import finalize
 from otterize_pcap.capture_dir import manifest_path
 from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
 from otterize_pcap.files.recording_names import is_capture_name
-from otterize_pcap.records.archives import BLOCK, is_tar
+from otterize_pcap.records.archives import BLOCK, EndingStream, is_tar
 from otterize_pcap.records.compression import Unread, compression_of, plain_window
 from otterize_pcap.records.containers import is_container, open_capture
 from otterize_pcap.records.stream import ByteStream, Window
@@ -62,7 +62,7 @@ def _holds_several(stream: BufferedReader) -> bool:
     import tarfile  # noqa: PLC0415 - 5 ms of a start, for what few captures are in
 
     captures = 0
-    with tarfile.open(fileobj=stream, mode="r|") as tar:
+    with tarfile.open(fileobj=EndingStream(stream), mode="r|") as tar:  # type: ignore[call-overload]
         try:
             for member in tar:
                 content = tar.extractfile(member) if _is_file(member) else None
@@ -70,7 +70,7 @@ def _holds_several(stream: BufferedReader) -> bool:
                     captures += _is_listed(_plain(member), cast("ByteStream", content))
                 if captures == SEVERAL:
                     return True
-        except tarfile.ReadError:
+        except (tarfile.ReadError, EOFError):
             return False
     return False
 
@@ -191,7 +191,7 @@ def _places(file: BinaryIO) -> tuple[dict[str, _Place], bool]:
                     ends = begins + member.size
                     ended = begins + -(-member.size // BLOCK) * BLOCK
                     places[_plain(member)] = _Place(member.offset, begins, ends)
-        except tarfile.ReadError:
+        except (tarfile.ReadError, OverflowError):
             # It is cut off within a file; what comes before is there.
             return places, False
     file.seek(ended)

@@ -5,7 +5,7 @@ fill its content up to a multiple of that. Whatever else is in an archive is pas
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from otterize_pcap.errors import SeveralCaptures, UnknownCaptureFormat
 from otterize_pcap.records.stream import Window
@@ -22,6 +22,9 @@ SPARSE = b"S"
 Peek = Callable[[int], bytes]
 """The first bytes of a file, at most so many."""
 
+MOST_ENDS = 100
+"""How often tarfile may ask at the end: it does so for each block that pads an archive."""
+
 
 def is_tar(head: bytes) -> bool:
     """Whether 512 bytes are a tar header, by their checksum."""
@@ -37,6 +40,26 @@ def _header(block: bytes) -> "tarfile.TarInfo | None":
         return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.HeaderError:
         return None
+
+
+class EndingStream:
+    """A stream that tarfile reads: it raises EOFError where its end is read again and again.
+
+    tarfile goes on through a member's size block by block, whether or not there is any: a header
+    can say 2**88 bytes.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._ends = 0
+
+    def read(self, count: int) -> bytes:
+        """Read so many bytes, or fewer at the end."""
+        content = self._stream.read(count)
+        self._ends = 0 if content else self._ends + 1
+        if self._ends > MOST_ENDS:
+            raise EOFError
+        return content
 
 
 class ArchiveMember:

@@ -6,6 +6,7 @@ import lzma
 import shutil
 import tarfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,20 @@ def test_whole_capture_directory_is_to_be_unpacked(tmp_path: Path) -> None:
     files = {"x/manifest.json": b"{}", "x/pcap/a.pcap": GOOD, "x/pcap/b.pcap": OTHER}
     with pytest.raises(CaptureError, match=r"several captures in one tar archive; unpack it"):
         read(tmp_path / "all.tar", archive(files))
+
+
+@pytest.mark.parametrize("size", [b"\x80" + b"\xff" * 11, b"\x80" + bytes(4) + b"\x3f" * 7])
+@pytest.mark.parametrize("name", ["node-a.pcap", "notes.txt"])
+@pytest.mark.parametrize("mode", ["", "gz"])
+def test_size_that_no_file_has_ends_the_archive(
+    size: bytes, name: str, mode: str, tmp_path: Path
+) -> None:
+    """Tarfile would go on for 2**88 bytes, block by block (binary sizes, as GNU tar has them)."""
+    content = bytearray(archive({name: GOOD, "node-b.pcap": OTHER}))
+    content[124:136] = size
+    content[148:156] = b" " * 8
+    content[148:156] = b"%06o\0 " % sum(content[:512])
+    packed = gzip.compress(bytes(content)) if mode else bytes(content)
+    path = tmp_path / f"x.tar{mode and '.' + mode}"
+    with suppress(CaptureError):
+        read(path, packed)
