@@ -95,8 +95,10 @@ def refuse_form_word(output: Path | None, forms: list[str]) -> None:
     if word not in WORDS:
         return
     if word in forms:
-        suffix = next((each for each, of in SUFFIXES.items() if word in of), f".{word}")
-        message = f"-o names a file; did you mean --format {word}? (or -o out{suffix})"
+        # A suffix of several forms means the first of them.
+        suffix = next((each for each, of in SUFFIXES.items() if word == of[0]), None)
+        named = f" (or -o out{suffix})" if suffix else ""
+        message = f"-o names a file; did you mean --format {word}?{named}"
     elif word == "wide":
         message = "-o names a file; did you mean otterize intents list --wide?"
     else:

@@ -247,9 +247,13 @@ def test_suffix_of_another_form_is_refused(
 
 @pytest.mark.parametrize(("words", "form"), each_form())
 def test_output_named_as_a_form_is_refused(words: Words, form: str, capsys: Captured) -> None:
-    """`-o sarif` is kubectl's habit; the file would be called so."""
+    """`-o sarif` is kubectl's habit; a file that is named instead has that form."""
     assert run_here(*call(words), "-o", form) == 2
-    assert only_line(capsys).startswith(f"-o names a file; did you mean --format {form}?")
+    line = only_line(capsys)
+    assert line.startswith(f"-o names a file; did you mean --format {form}?")
+    _, named, suffix = line.strip().removesuffix(")").partition("(or -o out")
+    if named:
+        assert form == next(each for each in SUFFIXES[suffix] if (words, each) in FORMS)
 
 
 @pytest.mark.parametrize("words", with_output())

@@ -79,7 +79,9 @@ function evidenceNode({ file, packet, time, rule }) {
 
 /** The first pods, and how many there are beside them. */
 function podNames([names, number] = [[], 0]) {
-  return names.join(", ") + (number > names.length ? ` and ${grouped(number - names.length)} more` : "");
+  if (!number) return null;
+  const each = names.flatMap((name, index) => [index ? ", " : "", element("span", { class: "unbroken", text: name })]);
+  return element("span", {}, ...each, number > names.length ? ` and ${grouped(number - names.length)} more` : "");
 }
 
 function packetDetails(use) {
@@ -122,7 +124,7 @@ function workloadParts(one) {
   return [
     element("h2", { text: one.label }),
     fields([["namespace", one.namespace], ["kind", one.outside ? "outside the cluster" : one.kind], ["label", one.podLabel],
-      ...groupLabels.map(({ key, of }) => [key, of(one)]),
+      ["labels", groupLabels.filter(({ of }) => of(one)).map(({ key, of }) => key + "=" + of(one)).join("; ")],
       ["owned by", ownersOf(one, 0, 1)], ["owns", ownersOf(one, 1, 0)]]),
     neighbourhoodTools(one),
     ...(doubts.length ? [element("h3", { text: "Uncertain" }), element("ul", { class: "doubts" }, ...doubts.map((text) => element("li", { text })))] : []),

@@ -147,7 +147,7 @@ def test_grouping_by_a_label(page: Page) -> None:
     assert page.search("label:team=search -> label:team=search") == "14 of 39 calls"
     assert page.search("label:team=payments -ns:data") == "25 of 39 calls"
     page.show(THREE, "#at=web-03.web", origins=origins)
-    assert "\ntier\nback\nteam\npayments\n" in page.text("#panel-body")
+    assert "\nlabels\ntier=back; team=payments\n" in page.text("#panel-body")
 
 
 @pytest.mark.parametrize(
