@@ -13,7 +13,7 @@ from otterize_pcap.files.read_recording import Opened, ReadRecording, Watch, rea
 from otterize_pcap.files.recordings import Planned
 from otterize_pcap.table.chunk import ReadOptions
 
-READS, GATE = "read_recording", "gate"
+COMPILED, READS, GATE = "FAST_PATH", "read_recording", "gate"
 distributed: Any = import_module("distributed")
 
 
@@ -28,11 +28,21 @@ class Cluster(Protocol):
 
 @contextmanager
 def local_cluster(*, workers: int) -> Iterator[Cluster]:
-    """Workers of a thread each, which end with the block."""
+    """Workers of a thread each, which end with the block.
+
+    Where nothing is compiled they say otherwise: else each summary had a note of that.
+    """
     with distributed.LocalCluster(
         n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
     ) as cluster:
+        with distributed.Client(cluster) as client:
+            client.run(say_compiled, True)
         yield cluster
+
+
+def say_compiled(is_compiled: bool) -> None:
+    """Have a worker say whether it has the compiled part."""
+    setattr(worker_tasks, COMPILED, is_compiled)
 
 
 @contextmanager
