@@ -12,7 +12,9 @@ import pytest
 
 from otterize_pcap.compare.diff import diff_graphs
 from otterize_pcap.compare.thresholds import Thresholds, unmet_thresholds
+from otterize_pcap.files import manifest_files
 from otterize_pcap.files.captures import open_captures
+from otterize_pcap.files.compared_beside import MEMORY_OTHERWISE, MOST_OF_MEMORY
 from otterize_pcap.files.manifest_files import SMALL
 from otterize_pcap.graph.damage import is_damaged
 from otterize_pcap.graph.service_graph import ServiceGraph
@@ -160,8 +162,14 @@ def make_big(capture: Path, size: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
-def test_big_files_are_compared_while_they_are_read(capture: Path, threads: int) -> None:
+@pytest.mark.parametrize("memory", [MEMORY_OTHERWISE, SMALL])
+def test_big_files_are_compared_while_they_are_read(
+    capture: Path, threads: int, memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same is found whether who reads hashes as well, or another thread does."""
+    monkeypatch.setattr(
+        manifest_files, "fits_the_cache", lambda size: size <= memory // MOST_OF_MEMORY
+    )
     make_big(capture, SMALL)
     options = ReadOptions(threads=threads)
     (whole,) = open_captures([capture], None, options)
