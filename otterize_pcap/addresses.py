@@ -33,6 +33,15 @@ def parse_address(text: str) -> bytes:
         raise AddressError(message) from error
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is an address."""
+    try:
+        parse_address(text)
+    except AddressError:
+        return False
+    return True
+
+
 def format_address(address: bytes) -> str:
     """An address as people write it; IPv4 dotted, IPv6 compressed (RFC 5952)."""
     if address.startswith(MAPPED):

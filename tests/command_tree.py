@@ -42,9 +42,10 @@ def takes_path(param: Any) -> bool:  # noqa: ANN401
 READERS = {
     words: command
     for words, command in COMMANDS.items()
-    if any(takes_path(each) and each.param_type_name == "argument" for each in command.params)
+    if words[:1] != ("capture",)
+    and any(takes_path(each) and each.param_type_name == "argument" for each in command.params)
 }
-"""The commands that read captures or documents; the others talk to a cluster."""
+"""The commands that read captures or documents; others are of clusters and nodes."""
 
 
 def call(words: Words, path: object = CAPTURE, output: Path | None = None) -> list[str]:

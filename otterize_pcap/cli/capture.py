@@ -9,6 +9,7 @@ import typer
 from otterize_pcap.cli import show_capture
 from otterize_pcap.cli.capture_cleanup import CleanUp, clean_up
 from otterize_pcap.cli.capture_nodes import CaptureRequest, capture_nodes, default_directory
+from otterize_pcap.cli.capture_reduce import reduce, reduce_wish
 from otterize_pcap.cli.completion import complete_namespace, complete_profile
 from otterize_pcap.cli.quantities import Mode, parse_duration, parse_mode, parse_size, split_list
 from otterize_pcap.errors import UsageError
@@ -99,6 +100,28 @@ def register(
             ),
         ] = None,
         max_size: Annotated[str, typer.Option(help="Most bytes on each node.")] = "100Mi",
+        reduce_: Annotated[
+            bool,
+            typer.Option(
+                "--reduce", help="Make tables on the nodes, and pull these in place of packets."
+            ),
+        ] = False,
+        reduce_binary: Annotated[
+            Path | None,
+            typer.Option(
+                metavar="FILE",
+                help="The one-file otterize that nodes reduce with; copied into their pods.",
+                show_default="that of the image",
+            ),
+        ] = None,
+        disk: Annotated[
+            str | None,
+            typer.Option(
+                metavar="SIZE",
+                help="With --reduce: most bytes of packets that wait on a node.",
+                show_default="100Mi",
+            ),
+        ] = None,
         image: Annotated[
             str | None,
             typer.Option(help="Image with tcpdump.", show_default="that of capture-job.yaml"),
@@ -156,6 +179,9 @@ def register(
             profile=profile,
             snaplen=snaplen,
             max_bytes=parse_size(max_size, "--max-size"),
+            reduce=reduce_wish(
+                disk, reduce_binary, image, wanted=reduce_ or reduce_binary is not None
+            ),
             filter=filter_.strip(),
             interface=interface,
             image=image,
@@ -196,4 +222,5 @@ def register(
             CleanUp(job_namespace, all_namespaces, capture_id, context, kubeconfig, seconds, yes)
         )
 
+    group.command("reduce")(reduce)
     app.add_typer(group, name="capture")

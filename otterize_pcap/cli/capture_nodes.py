@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from otterize_pcap.cli import INTERRUPTED
+from otterize_pcap.cli.capture_reduce import ReduceWish
 from otterize_pcap.cli.terminal import is_terminal, notice, write_out
 from otterize_pcap.counted import counted
 from otterize_pcap.errors import ClusterError, PartialCaptureError, UsageError
@@ -43,6 +44,7 @@ class CaptureRequest:
     profile: str
     snaplen: int | None
     max_bytes: int
+    reduce: ReduceWish | None
     filter: str
     interface: str
     image: str | None
@@ -120,6 +122,8 @@ def _prepare(
     _check_permissions(cluster, plan.namespace)
     wish = NodeWish(request.nodes, request.node_selector, request.namespaces, request.pod_selector)
     nodes = choose_nodes(cluster, wish)
+    if request.reduce is not None:
+        plan = _reducing(cluster, plan, request.reduce, nodes)
     _check_cluster(cluster, plan, nodes, request)
     return None if request.dry_run else (cluster, plan, nodes, version)
 
@@ -136,6 +140,11 @@ def _check_request(request: CaptureRequest) -> None:
         raise UsageError(message)
     if not INTERFACE.match(request.interface):
         message = f"--interface {request.interface!r} is no interface name"
+        raise UsageError(message)
+    if request.reduce is not None and request.profile == "full":
+        message = (
+            "--profile full keeps packets whole, and --reduce keeps none; use --profile headers"
+        )
         raise UsageError(message)
     check_filter(request.filter)
 
@@ -156,6 +165,24 @@ def _plan(request: CaptureRequest, namespace: str) -> "JobPlan":
         image_pull_secrets=request.image_pull_secrets,
         pending_seconds=request.pending_seconds,
     )
+
+
+def _reducing(
+    cluster: "Cluster", plan: "JobPlan", wish: ReduceWish, nodes: "list[NodeChoice]"
+) -> "JobPlan":
+    """The plan with how it is reduced.
+
+    Raises:
+        UsageError: The binary does not run on a node.
+    """
+    from otterize_pcap.cluster.capture.job import ReducePlan  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.capture.nodes import node_addresses  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.capture.preflight import check_architecture  # noqa: PLC0415 - slow
+
+    if wish.binary is not None:
+        check_architecture(wish.binary, nodes)
+    ends = node_addresses(cluster)
+    return replace(plan, reduce=ReducePlan(wish.sha256, wish.disk_bytes, ends))
 
 
 def _check_permissions(cluster: "Cluster", namespace: str) -> None:
@@ -219,6 +246,7 @@ def _order(
         namespaces=request.namespaces,
         pod_selector=request.pod_selector,
         keep=request.keep,
+        reducer=None if request.reduce is None else request.reduce.binary,
     )
 
 
@@ -251,6 +279,9 @@ def _report(
             notice(f"{node.name}: {node.status}: {node.reason}")
     captured = [node for node in nodes if node.status is NodeStatus.CAPTURED]
     notice(f"capture: {order.directory} ({len(captured)} of {len(nodes)} nodes)")
+    packets, pulled = result.reduced
+    if packets:
+        notice(f"reduced on the nodes: {counted(packets, 'byte')} of packets; pulled {pulled:,}")
     if any(node.files for node in nodes):
         show_calls(order.directory)
     else:

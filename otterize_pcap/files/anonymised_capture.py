@@ -37,6 +37,7 @@ from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_byte
 from otterize_pcap.files.pcap_files import Wanted, read_files, refuse_empty
 from otterize_pcap.files.recordings import plan_recordings
 from otterize_pcap.files.snapshot_files import snapshot_documents
+from otterize_pcap.files.table_files import is_table_file
 from otterize_pcap.packets.ports import TunnelPorts
 from otterize_pcap.records.containers import OpenCapture, open_capture
 from otterize_pcap.snapshot.odd_fields import OddFields
@@ -137,6 +138,11 @@ class _Work:
             found = find_captures(self._source)
             refuse_empty(self._source, found, manifest)
             files = found.captures
+        for path in filter(is_table_file, files):
+            message = (
+                f"{path_text(path)}: a table that the node made, which has no packets to anonymise"
+            )
+            raise CaptureError(message)
         listed = listed_files(self._source, manifest)
         nodes = {file.path: file.node for file in listed if file.path is not None}
         said = self._said(files, nodes) if keep_dns else {}

@@ -14,6 +14,7 @@ from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
 from otterize_pcap.files.object_path import look_ahead
 from otterize_pcap.files.opening import path_text, require
 from otterize_pcap.files.recording_names import is_capture_name
+from otterize_pcap.files.table_files import is_table
 from otterize_pcap.records.archives import BLOCK, is_tar
 from otterize_pcap.records.compression import compression_of
 from otterize_pcap.records.containers import is_container, open_capture
@@ -154,6 +155,8 @@ def is_capture_directory(path: Path) -> bool:
 def is_capture(path: Path) -> bool:
     """Whether a file begins as a capture does, unpacked where it is compressed or an archive."""
     head = _head(path)
+    if is_table(head):
+        return True
     if compression_of(head[:4]) is None and not is_tar(head[:BLOCK]):
         return is_container(head)
     try:

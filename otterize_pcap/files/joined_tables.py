@@ -8,7 +8,10 @@ from otterize_pcap.table.capture_counts import CaptureCounts, Payload
 from otterize_pcap.table.chunk import ReadOptions
 from otterize_pcap.table.read import CaptureTable
 from otterize_pcap.table.reading import Reading
-from otterize_pcap.table.table_columns import columns_of, restore
+from otterize_pcap.table.table_columns import in_batches, restore
+
+BATCH = 1 << 17
+"""Rows that are there twice while they are moved from one table to another."""
 
 
 def joined_recordings(
@@ -41,14 +44,15 @@ def joined_table(tables: Sequence[CaptureTable], options: ReadOptions) -> Captur
     files: list[str] = []
     payloads: list[Payload] = []
     for table in (first, *others):
-        restore(joined, columns_of(table.table), len(files))
+        for columns in in_batches(table.table, BATCH):
+            restore(joined, columns, len(files))
         payloads += (each._replace(part=each.part + len(files)) for each in table.payloads)
         files += table.files
     return CaptureTable(
         first.name,
         tuple(files),
         joined,
-        _counted([table.counts for table in (first, *others)]),
+        joined_counts([table.counts for table in (first, *others)]),
         tuple(payloads),
         tuple(times for table in (first, *others) for times in table.part_times),
     )
@@ -59,7 +63,7 @@ def _begin(table: CaptureTable) -> tuple[int, tuple[str, ...]]:
     return min(times, default=NO_STOP), table.files
 
 
-def _counted(counts: Sequence[CaptureCounts]) -> CaptureCounts:
+def joined_counts(counts: Sequence[CaptureCounts]) -> CaptureCounts:
     """Counts of several recordings together."""
     skipped: dict[str, int] = {}
     closed = ClosedTunnels()

@@ -28,6 +28,7 @@ from otterize_pcap.files.recordings import (
     plan_recordings,
     separated,
 )
+from otterize_pcap.files.table_files import is_table_file, table_time
 from otterize_pcap.files.tar_members import holds_several, members_of
 from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.table.read import CaptureTable, ReadOptions, first_time
@@ -241,7 +242,8 @@ def _first_times(
                 errors[path] = error
                 continue
             try:
-                times[path] = first_time(stream, path_text(path))
+                time_of = table_time if is_table_file(path) else first_time
+                times[path] = time_of(stream, path_text(path))
             except CaptureError as error:
                 errors[path] = error
     return (

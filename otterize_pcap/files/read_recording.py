@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from otterize_pcap.errors import CaptureError, TooManyConnections
+from otterize_pcap.files.joined_tables import joined_table
 from otterize_pcap.files.opening import open_stream, path_text
 from otterize_pcap.files.recordings import Planned
+from otterize_pcap.files.table_files import is_table_file, read_table
 from otterize_pcap.records.stream import ByteStream
 from otterize_pcap.table.read import CaptureTable, Progress, ReadOptions, read_batches
 
@@ -104,6 +106,8 @@ def read_recording(
     Raises:
         TooManyConnections: There is no room for it.
     """
+    if any(map(is_table_file, planned.paths)):
+        return _read_with_tables(planned, options, watch, at_once, opened)
     try:
         return ReadRecording(planned.node, _read(planned, options, watch, at_once, opened))
     except TooManyConnections:
@@ -118,6 +122,32 @@ def read_recording(
     rest = replace(planned, paths=tuple(path for path in planned.paths if path not in errors))
     table = _read(rest, options, watch, at_once, opened) if rest.paths else None
     return ReadRecording(planned.node, table, errors)
+
+
+def _read_with_tables(
+    planned: Planned, options: ReadOptions, watch: Watch, at_once: int, opened: Opened
+) -> ReadRecording:
+    """Read files of which some are tables that the node made, and put them together."""
+    tables: list[CaptureTable] = []
+    errors: dict[Path, CaptureError] = {}
+    for path in planned.paths:
+        if not is_table_file(path):
+            alone = Planned(planned.node, (path,))
+            found = read_recording(alone, options, watch, at_once, opened)
+            tables += [found.table] if found.table else []
+            errors |= found.errors
+            continue
+        name = path_text(path)
+        try:
+            with ExitStack() as stack, watch(path_text(planned.node), (path,)) as progress:
+                stream = opened(path, open_stream(stack, path), alone=True)
+                tables.append(read_table(stream, name, planned.node, options, progress))
+        except TooManyConnections:
+            raise
+        except CaptureError as error:
+            errors[path] = error
+    joined = joined_table(tables, options) if tables else None
+    return ReadRecording(planned.node, joined, errors)
 
 
 def _read(

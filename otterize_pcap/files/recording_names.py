@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 _COMPRESSED = r"(?:\.(?:gz|zst|lz4|xz|bz2))?"
 _FILE = re.compile(
-    rf"(?P<base>.+?)\.(?:pcapng|pcap|cap|dmp)(?P<after>[0-9]*(?:[-._][-0-9._:T]*[0-9])?){_COMPRESSED}",
+    rf"(?P<base>.+?)\.(?:pcapng|pcap|cap|dmp|conntable)(?P<after>[0-9]*(?:[-._][-0-9._:T]*[0-9])?){_COMPRESSED}",
     re.IGNORECASE,
 )
 _DATE = r"(?:19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d"

@@ -32,7 +32,9 @@ from otterize_pcap.reduced.saved_capture import (
     SavedUnread,
     counts_of,
     damaged,
+    refuse_other_ports,
     save_counts,
+    saved_reading,
 )
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
@@ -42,7 +44,7 @@ from otterize_pcap.table.columns import Columns
 from otterize_pcap.table.name_payloads import wanted_payloads
 from otterize_pcap.table.read import CaptureTable
 from otterize_pcap.table.reading import Reading
-from otterize_pcap.table.table_columns import columns_of, restore
+from otterize_pcap.table.table_columns import in_batches, restore
 from otterize_pcap.version import __version__
 
 if TYPE_CHECKING:
@@ -229,16 +231,7 @@ def reading_of(saved: SavedReading, options: ReadOptions, where: str) -> ReadOpt
     Raises:
         UsageError: They ask for more than was read.
     """
-    for name, had, wanted in (
-        ("--vxlan-port", frozenset(saved.vxlan_ports), options.vxlan_ports),
-        ("--geneve-port", frozenset(saved.geneve_ports), options.geneve_ports),
-    ):
-        if more := sorted(wanted - had):
-            message = (
-                f"{where}: reduced without {name} {more[0]}, which cannot be asked for afterwards; "
-                "give it to `otterize reduce`"
-            )
-            raise UsageError(message)
+    refuse_other_ports(saved, options, where)
     return replace(
         options,
         vxlan_ports=frozenset(saved.vxlan_ports),
@@ -264,18 +257,14 @@ def write_reduced(
         OSError: The stream cannot be written.
     """
     require_pyarrow("otterize reduce")
-    from otterize_pcap.reduced.parquet import RecordingRows, write_parquet  # noqa: PLC0415
+    from otterize_pcap.reduced.parquet import ROW_GROUP, RecordingRows, write_parquet  # noqa: PLC0415
 
     tables = parts.read.recordings
     saved = SavedCapture(
         version=VERSION,
         tool=__version__,
         place="" if parts.place is None else str(parts.place),
-        reading=SavedReading(
-            tuple(sorted(options.vxlan_ports)),
-            tuple(sorted(options.geneve_ports)),
-            options.tunnel_endpoints,
-        ),
+        reading=saved_reading(options),
         recordings=tuple(
             SavedRecording(
                 node,
@@ -304,7 +293,7 @@ def write_reduced(
         stream,
         saved,
         (
-            RecordingRows(columns_of(table.table), node, table.files, table.payloads)
+            RecordingRows(in_batches(table.table, ROW_GROUP), node, table.files, table.payloads)
             for node, table in tables
         ),
     )

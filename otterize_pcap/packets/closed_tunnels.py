@@ -40,6 +40,12 @@ class ClosedTunnels:
             target = (inside.destination, inside.destination_port)
             self._claim((inside.protocol, min(source, target), max(source, target)))
 
+    def note_row(self, tunnel: Tunnel, claim: Claim, packets: int) -> None:
+        """Note a 5-tuple inside, and packets of it that were not counted yet."""
+        if packets:
+            self._count(tunnel, packets)
+        self._claim(claim)
+
     def append(self, later: "ClosedTunnels") -> None:
         """Add what was noted later."""
         for tunnel, packets in later.packets.items():

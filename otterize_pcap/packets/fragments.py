@@ -82,3 +82,11 @@ class FragmentMemory:
             firsts[key] = replace(first, number=first.number + numbers)
         self._firsts = firsts
         self.orphans = earlier.orphans
+
+    def for_what_follows(self, numbers: int) -> "FragmentMemory":
+        """What this knows after `numbers` packets, for a reader that counts from 1 again."""
+        later = FragmentMemory()
+        for key, first in self._firsts.items():
+            if numbers - first.number < WINDOW:
+                later._firsts[key] = replace(first, number=first.number - numbers)
+        return later

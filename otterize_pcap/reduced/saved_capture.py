@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from otterize_pcap.errors import CaptureError
+from otterize_pcap.errors import CaptureError, UsageError
 from otterize_pcap.json_errors import BROKEN
 from otterize_pcap.packets.closed_tunnels import ClosedTunnels
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.table.capture_counts import CaptureCounts, Payload
+from otterize_pcap.table.chunk import ReadOptions
 from otterize_pcap.table.rows import Endpoint
 
 VERSION = 1
@@ -165,6 +166,33 @@ def decode_payloads(data: bytes, where: str) -> tuple[Payload, ...]:
 def damaged(where: str) -> CaptureError:
     """The error for a file that is not as it was written."""
     return CaptureError(f"{where}: a damaged reduced capture; reduce the capture again")
+
+
+def saved_reading(options: ReadOptions) -> SavedReading:
+    """What of reading options changes which rows there are, as it is written."""
+    return SavedReading(
+        tuple(sorted(options.vxlan_ports)),
+        tuple(sorted(options.geneve_ports)),
+        options.tunnel_endpoints,
+    )
+
+
+def refuse_other_ports(saved: SavedReading, options: ReadOptions, where: str) -> None:
+    """See that no port of tunnels is asked for whose packets were not read so.
+
+    Raises:
+        UsageError: One is.
+    """
+    for name, had, wanted in (
+        ("--vxlan-port", frozenset(saved.vxlan_ports), options.vxlan_ports),
+        ("--geneve-port", frozenset(saved.geneve_ports), options.geneve_ports),
+    ):
+        if more := sorted(wanted - had):
+            message = (
+                f"{where}: reduced without {name} {more[0]}, which cannot be asked for afterwards; "
+                "give it to `otterize reduce`"
+            )
+            raise UsageError(message)
 
 
 def save_counts(counts: CaptureCounts) -> SavedCounts:

@@ -104,21 +104,21 @@ cdef inline void put64(uint8_t *out, uint64_t value) noexcept nogil:
 
 
 cdef void gather(
-    const Table *table, size_t offset, size_t size, uint8_t *out
+    const Table *table, uint64_t first, uint64_t count, size_t offset, size_t size, uint8_t *out
 ) noexcept nogil:
     cdef uint64_t index
     cdef CRow room
-    for index in range(table.rows):
-        memcpy(out + index * size, <const uint8_t *>kept_row(table, index, &room) + offset, size)
+    for index in range(count):
+        memcpy(out + index * size, <const uint8_t *>kept_row(table, first + index, &room) + offset, size)
 
 
-cdef void make(const Table *table, const Made *made) noexcept nogil:
+cdef void make(const Table *table, uint64_t first, uint64_t count, const Made *made) noexcept nogil:
     cdef uint64_t index
     cdef const CRow *row
     cdef CRow room
     cdef int side
-    for index in range(table.rows):
-        row = kept_row(table, index, &room)
+    for index in range(count):
+        row = kept_row(table, first + index, &room)
         made.protocol[index] = <uint8_t>row.key.word[4]
         made.path[index] = <uint32_t>(row.key.word[4] >> 8) & 0xFFFFFF
         made.part[index], made.number[index] = row.part, row.number
@@ -145,24 +145,25 @@ cdef uint8_t *_room(dict values, str name) except NULL:
     return <uint8_t *>column
 
 
-def columns_of(FastTable table):
+def columns_of(FastTable table, uint64_t first=0, uint64_t most=reference.ALL):
     """`columns.columns_of`."""
     cdef const Table *rows = &table.decoding.table
+    cdef uint64_t count = min(most, rows.rows - min(first, rows.rows))
     cdef Made made
     cdef size_t offset, size
     cdef uint8_t *out
     # One byte more: an empty column has an address as well.
-    cdef dict values = {name: bytearray(rows.rows * size + 1) for name, size in SIZES.items()}
+    cdef dict values = {name: bytearray(count * size + 1) for name, size in SIZES.items()}
     for name, place in _PLACES.items():
         offset, size, out = place, SIZES[name], _room(values, name)
         with nogil:
-            gather(rows, offset, size, out)
+            gather(rows, first, count, offset, size, out)
     bind(&made, {name: <size_t>_room(values, name) for name in SIZES})
     with nogil:
-        make(rows, &made)
+        make(rows, first, count, &made)
     return Columns(
-        rows.rows,
-        {name: memoryview(column)[:rows.rows * SIZES[name]] for name, column in values.items()},
+        count,
+        {name: memoryview(column)[:count * SIZES[name]] for name, column in values.items()},
         list(table.path_tunnels),
     )
 

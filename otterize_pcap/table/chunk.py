@@ -7,7 +7,7 @@ it declines; that one is decoded by the reference and goes into the same table.
 """
 
 import sys
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -26,7 +26,7 @@ from otterize_pcap.records.pcapng import PcapngReader
 from otterize_pcap.records.ranged_file import HAS_PREAD, FileSlice, RegularFile, ranged_file
 from otterize_pcap.records.stream import ByteStream, Record
 from otterize_pcap.table.capture_counts import Payload, RunningCounts
-from otterize_pcap.table.name_payloads import NamePayloads
+from otterize_pcap.table.name_payloads import NamePayloads, Stream
 from otterize_pcap.table.rows import DEFAULT_MAX_CONNECTIONS, ConnectionTable, Row
 
 try:
@@ -135,6 +135,14 @@ class EndedChunk:
         return chunk
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What a chunk left unfinished: packets and ClientHellos of which there is more to come."""
+
+    fragments: FragmentMemory
+    hellos: Mapping[Stream, int]
+
+
 class Chunk:
     """A reader at the beginning of a chunk, and what was made of it so far."""
 
@@ -164,6 +172,18 @@ class Chunk:
             else None
         )
         self._begin = begin
+        self._unfinished: Mapping[Stream, int] = {}
+
+    def unfinished(self) -> "Unfinished":
+        """What packets left unfinished, once all is read, for the next chunk of the recording."""
+        fragments = self.decoder.fragments.for_what_follows(self.packets_read)
+        return Unfinished(fragments, self._unfinished)
+
+    def go_on(self, unfinished: "Unfinished") -> None:
+        """Go on where another chunk ended, before anything is read."""
+        self.decoder.fragments = unfinished.fragments
+        if self._names is not None:
+            self._names.go_on(unfinished.hellos)
 
     @property
     def bytes_read(self) -> int:
@@ -214,7 +234,7 @@ class Chunk:
         self.counts.packets += reader.number - first
         self.counts.bytes = self.bytes_read
         if self._names is not None:
-            self._names.end()
+            self._unfinished = self._names.end()
 
     def _run_fast(self, table: "FastTable") -> Iterator[None]:
         reader = self.capture.reader

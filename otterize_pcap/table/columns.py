@@ -8,7 +8,7 @@ same with compiled tables, a column at a time; tests hold the two equal.
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from otterize_pcap.packets.packet import Tunnel
@@ -17,6 +17,8 @@ from otterize_pcap.table.rows import MOST_COUNTED, MOST_PARTS, Row, Side
 
 HAS_ACK, HAS_SEQ, HAS_TIMESTAMP, HAS_TIMES = 1, 2, 4, 8
 """Bits of `low_has` and `high_has`: which of a side's values there are."""
+ALL = 1 << 62
+"""More rows than any table has."""
 NO_CLIENT = 2
 """`client` of a row without a handshake; else it is 0, the lower endpoint, or 1."""
 
@@ -91,12 +93,12 @@ class Columns:
     paths: Sequence[tuple[Tunnel, ...]]
 
 
-def columns_of(table: Table) -> Columns:
-    """The columns of a table, its rows in the order in which they began."""
+def columns_of(table: Table, first: int = 0, most: int = ALL) -> Columns:
+    """The columns of a table's rows, in the order in which they began: `most` from `first` on."""
     paths: dict[tuple[Tunnel, ...], int] = {(): 0}
     packed = [
         _ROW.pack(*_row_values(row, paths.setdefault(row.tunnels, len(paths))))
-        for row in table.rows()
+        for row in islice(table.rows(), first, first + most)
     ]
     values: dict[str, bytes] = {}
     at = 0

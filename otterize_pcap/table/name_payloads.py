@@ -3,7 +3,7 @@
 A ClientHello may go on in the next segments; those are kept as far as its record reaches.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from otterize_pcap.addresses import is_not_a_call, is_private
@@ -64,10 +64,17 @@ class NamePayloads:
         lowered = content.lower()
         return any(label in lowered for label in self._labels)
 
-    def end(self) -> None:
-        """The file is over: nothing goes on."""
+    def end(self) -> dict[Stream, int]:
+        """The file is over; returns what would have gone on, and up to which sequence numbers."""
+        unfinished = dict(self._ends)
         while self._ends:
             self._forget(next(iter(self._ends)))
+        return unfinished
+
+    def go_on(self, unfinished: Mapping[Stream, int]) -> None:
+        """Go on where what came before had ended."""
+        for stream, end in unfinished.items():
+            self._expect(stream, end)
 
     def _begins(self, packet: Packet, content: bytes) -> bool:
         if packet.hint != CLIENT or content[0] != HANDSHAKE_RECORD:

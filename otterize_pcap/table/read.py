@@ -15,7 +15,7 @@ from otterize_pcap.records.containers import open_capture
 from otterize_pcap.records.ranged_file import ranged_file
 from otterize_pcap.records.stream import ByteStream
 from otterize_pcap.table.capture_counts import CaptureCounts, Payload
-from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table
+from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table, Unfinished
 from otterize_pcap.table.reading import Progress, Reading, refuse_link_type
 from otterize_pcap.table.rows import MOST_PARTS, Row
 
@@ -67,6 +67,32 @@ def read_capture(
 ) -> CaptureTable:
     """Read one capture file; see `read_parts`."""
     return read_parts([(name, stream)], name, options, progress)
+
+
+def read_on(
+    stream: ByteStream, name: str, options: ReadOptions, before: Unfinished | None
+) -> tuple[CaptureTable, Unfinished]:
+    """Read a capture file that goes on with a recording, and say what it leaves unfinished.
+
+    Args:
+        stream: The file.
+        name: Names it.
+        options: How to read; in one thread.
+        before: What the file before it left unfinished, None for the first.
+
+    Raises:
+        CaptureError: As `read_batches`.
+    """
+    reading = Reading(options, None)
+    chunk = reading.begin(open_capture(stream, name), name, 0)
+    if before is not None:
+        chunk.go_on(before)
+    for _ in chunk.run():
+        continue
+    reading.finish(chunk, name)
+    payloads, times = tuple(reading.total.payloads), tuple(reading.part_times)
+    table = CaptureTable(name, (name,), reading.table, reading.counts(), payloads, times)
+    return table, chunk.unfinished()
 
 
 def read_parts(

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Build dist/otterize, one file that needs nothing but the C library, and beside it the same as a
-# directory in a tar.gz, which starts faster.
+# directory in a tar.gz, which starts faster, and with the C library, for pods without (portable.sh).
 #
 # Both are built in a Debian 11 root made here, so that they run wherever glibc is 2.31 or newer.
 # Needs root, a Debian or Ubuntu host with apt, and the sdist (`make dist`). Everything is made in
@@ -79,9 +79,10 @@ run_in_root bash /packaging/in_root.sh
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' otterize_pcap/version.py)
 name=otterize-$version-linux-x86_64
 install -m 755 "$ROOT/out/otterize-file" dist/otterize
+bash "$HERE/portable.sh" dist/otterize "$ROOT" dist/otterize-portable
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
     --transform="s,^otterize,$name," -C "$ROOT/out" -c otterize \
     | gzip -9n >"dist/$name.tar.gz"
 cp "$ROOT/out/glibc" "$ROOT/out/system-packages" "$BUILD/"
-ls -l dist/otterize "dist/$name.tar.gz"
+ls -l dist/otterize dist/otterize-portable "dist/$name.tar.gz"
 echo "needs $(cat "$BUILD/glibc") or newer"

@@ -582,13 +582,29 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Sec-WebSocket-Protocol", self.api.subprotocol)
         self.end_headers()
         self.close_connection = True
-        self._stream(where["name"], command)
+        given = [self._pieces()] if ("stdin", "true") in pairs else []
+        self._stream(where["name"], command, *given)
 
-    def _stream(self, pod: str, command: list[str]) -> None:
+    def _pieces(self) -> Iterator[bytes]:
+        """What a client sends on channel 0, frame by frame (RFC 6455, 5.2), until it hangs up."""
+        while len(head := self.rfile.read(2)) == 2:
+            size = head[1] & 0x7F
+            if size > 125:
+                size = int.from_bytes(self.rfile.read(2 if size == 126 else 8))
+            mask = self.rfile.read(4)
+            content = self.rfile.read(size)
+            key = int.from_bytes((mask * (size // 4 + 1))[:size])
+            plain = (int.from_bytes(content) ^ key).to_bytes(size)
+            if head[0] & 0x0F == 8:
+                return
+            if plain[:1] == b"\0":
+                yield plain[1:]
+
+    def _stream(self, pod: str, command: list[str], *given: Iterator[bytes]) -> None:
         faults = self.api.faults
         budget = faults.exec_cuts.pop(0) if faults.exec_cuts and command[0] == "dd" else None
         self._frame(2, b"\x01")
-        for channel, content in self.api.kubelet.execute(pod, command):
+        for channel, content in self.api.kubelet.execute(pod, command, *given):
             if budget is not None and channel == 1:
                 self._frame(2, bytes([channel]) + content[:budget])
                 budget -= len(content)

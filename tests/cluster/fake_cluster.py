@@ -110,11 +110,13 @@ def assert_clean(api: FakeApi) -> None:
         time.sleep(0.05)
 
 
-def soon(action: Callable[[], object], *, when: Callable[[], object]) -> threading.Thread:
-    """Do something in the background as soon as a condition holds."""
+def soon(
+    action: Callable[[], object], *, when: Callable[[], object], seconds: float = 10
+) -> threading.Thread:
+    """Do something in the background as soon as a condition holds, within some seconds."""
 
     def wait() -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + seconds
         while not when():
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -6,6 +6,7 @@ that a recording is done, `ProcessRuntime` runs the manifest's shell command wit
 and the lab's runtime runs it in a network namespace with the real one.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -145,14 +146,18 @@ class Kubelet:
         container = self.containers.get(name)
         return "" if container is None else container.log()
 
-    def execute(self, name: str, words: list[str]) -> Iterator[tuple[int, bytes]]:
-        """Run a command; yields (channel, content) and last the status."""
+    def execute(
+        self, name: str, words: list[str], *given: Iterator[bytes]
+    ) -> Iterator[tuple[int, bytes]]:
+        """Run a command, `given` on its stdin; yields (channel, content) and last the status."""
         try:
             process = self.containers[name].command(words)
         except FileNotFoundError:
             message = f'error executing command in container: exec: "{words[0]}": not found'
             yield 3, _failure(message, None)
             return
+        for pieces in given:
+            threading.Thread(target=_feed, args=(process, pieces), daemon=True).start()
         with process:
             assert process.stdout is not None
             assert process.stderr is not None
@@ -166,6 +171,15 @@ class Kubelet:
         else:
             message = f"command terminated with non-zero exit code: {process.returncode}"
             yield 3, _failure(message, process.returncode)
+
+
+def _feed(process: subprocess.Popen[bytes], given: Iterator[bytes]) -> None:
+    """Write what comes to a command's stdin, until it wants no more."""
+    assert process.stdin is not None
+    with contextlib.suppress(OSError, ValueError):
+        for piece in given:
+            process.stdin.write(piece)
+            process.stdin.flush()
 
 
 def _unschedulable(message: str) -> Json:
@@ -336,4 +350,10 @@ class _Process:
 
 
 def _popen(words: list[str], environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    return subprocess.Popen(
+        words,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    )

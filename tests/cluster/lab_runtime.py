@@ -5,6 +5,7 @@ three capabilities, no new privileges, a read-only root, its volume at /capture.
 directories of links: Debian's dash and coreutils, or busybox alone, beside tcpdump.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -20,7 +21,7 @@ from tests.cluster.fake_kubelet import container_of
 Json = dict[str, Any]
 COMMON_TOOLS = (
     *("sh", "cat", "date", "dd", "df", "head", "ls", "mkdir", "rm", "sed"),
-    *("sha256sum", "sleep", "tail", "mv", "ip", "touch"),
+    *("sha256sum", "sleep", "tail", "mv", "ip", "touch", "chmod"),
 )
 ENTER = r"""
 set -e
@@ -37,6 +38,10 @@ mkdir "$root/proc" "$root/sys" "$root/bin" "$root/capture"
 mount -t proc proc "$root/proc"
 mount -t sysfs sys "$root/sys" || true
 cp -P "$IMAGE"/* "$root/bin"
+for d in $BOUND; do
+    mkdir -p "$root$d"
+    mount --rbind "$d" "$root$d"
+done
 mount --bind "$volume" "$root/capture"
 mount -o remount,ro "$root"
 mount -o remount,bind,ro "$root/usr" || true
@@ -100,6 +105,8 @@ class NamespaceRuntime:
     image: Path
     #: Namespace of each node's name.
     namespaces: dict[str, str]
+    #: Directories of this machine that the image has too.
+    bound: tuple[Path, ...] = ()
     #: Appended to or replacing the container's environment.
     overrides: dict[str, str] = field(default_factory=dict)
 
@@ -114,7 +121,9 @@ class NamespaceRuntime:
             self.directory / "root",
             place,
             self.namespaces[node],
-            environment | self.overrides | {"IMAGE": str(self.image), "PATH": "/bin"},
+            environment
+            | self.overrides
+            | {"IMAGE": str(self.image), "PATH": "/bin", "BOUND": " ".join(map(str, self.bound))},
             words,
         )
 
@@ -168,13 +177,24 @@ class _LabContainer:
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue
 
+    def _until_entered(self) -> None:
+        """Wait until the container has its root: nobody can run a command in it before."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{self.init}/root").readlink() == self._root:
+                    return
+            time.sleep(0.01)
+
     def command(self, words: list[str]) -> subprocess.Popen[bytes]:
+        self._until_entered()
         return subprocess.Popen(
             [
                 *("nsenter", "-t", str(self.init), "-m", "-p", "-n"),
                 *("/usr/sbin/chroot", str(self._root), "/usr/bin/env", "-i", "PATH=/bin"),
                 *words,
             ],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

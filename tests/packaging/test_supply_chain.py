@@ -68,7 +68,9 @@ def test_permissions_are_the_least(path: Path) -> None:
 def test_images_are_pinned_by_digest() -> None:
     """The image that captures run, and the base of our own, are named by their content."""
     dockerfile = (ROOT / "scripts" / "capture-image" / "Dockerfile").read_text()
-    bases = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
+    stages = re.findall(r"^FROM (\S+) AS (\S+)$", dockerfile, re.MULTILINE)
+    assert len(stages) == len(re.findall(r"^FROM", dockerfile, re.MULTILINE))
+    bases = {base for base, _ in stages} - {name for _, name in stages}
 
     assert len(bases) == 1
     for image in (default_image(), *bases):

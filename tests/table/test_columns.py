@@ -2,12 +2,13 @@
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from otterize_pcap.packets.packet import Packet
 from otterize_pcap.table.chunk import FAST_PATH, Table
 from otterize_pcap.table.columns import COLUMNS, SIZES, Columns, rows_of
 from otterize_pcap.table.rows import Row
-from otterize_pcap.table.table_columns import columns_of, restore
+from otterize_pcap.table.table_columns import columns_of, in_batches, restore
 from tests.table.test_rows import TABLES, empty, packet, recordings
 
 Recording = list[tuple[Packet, int, int]]
@@ -39,6 +40,18 @@ def test_columns_hold_all_of_a_row(fast: bool, recording: Recording) -> None:
         name: size * len(table) for name, size in SIZES.items()
     }
     assert shown(columns) == list(table.rows())
+
+
+@pytest.mark.parametrize("fast", TABLES)
+@given(recording=recordings, rows=st.integers(1, 5))
+def test_columns_in_batches_are_those_of_the_table(
+    fast: bool, recording: Recording, rows: int
+) -> None:
+    """Some rows at a time, none twice and none left out."""
+    table = filled(fast, recording)
+    batches = list(in_batches(table, rows))
+    assert [row for batch in batches for row in shown(batch)] == list(table.rows())
+    assert all(batch.rows <= rows for batch in batches)
 
 
 @NEEDS_COMPILED

@@ -1,13 +1,13 @@
 """Commands in a pod: the WebSocket exec protocol, frame by frame.
 
-A frame's first byte is its channel: 1 stdout, 2 stderr, 3 the final status, a JSON Status
+A frame's first byte is its channel: 0 stdin, 1 stdout, 2 stderr, 3 the final status, a JSON Status
 (Kubernetes `v4.channel.k8s.io`; `v5` adds channel 255, which closes others). A stream that ends
 without a status was cut, whatever its close code: that is told apart here from a finished one.
 """
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from otterize_pcap.cluster.api.connection_errors import connection_reason
 from otterize_pcap.counted import counted
 from otterize_pcap.json_errors import BROKEN
 
-STDOUT, STDERR, STATUS = 1, 2, 3
+STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
 CONTAINER = "tcpdump"
 STDERR_KEPT = 4096
 STATUS_KEPT = 65536
@@ -45,6 +45,7 @@ def run_in_pod(
     pod: tuple[str, str],
     command: list[str],
     receive: Callable[[bytes], None],
+    given: Iterable[bytes] = (),
 ) -> ExecResult:
     """Run a command in the capture container and hand over its stdout as it arrives.
 
@@ -54,6 +55,8 @@ def run_in_pod(
         command: Program and arguments; no shell is involved.
         receive: Called with each piece of stdout, and with nothing for whatever else comes; may
             raise to give up.
+        given: Pieces of its stdin, if it has one. Older protocols cannot say where that ends: the
+            command must know.
 
     Raises:
         ApiRefusedError: The handshake was refused (no such pod, container gone, no permission).
@@ -67,11 +70,13 @@ def run_in_pod(
         ("container", CONTAINER),
         ("stdout", "true"),
         ("stderr", "true"),
-        ("stdin", "false"),
+        ("stdin", str(bool(given)).lower()),
         ("tty", "false"),
     )
     socket = cluster.websocket(f"/api/v1/namespaces/{namespace}/pods/{name}/exec", query)
     try:
+        for piece in given:
+            socket.send_binary(bytes((STDIN,)) + piece)
         return _follow(socket, receive)
     except (websocket.WebSocketException, OSError) as error:
         return ExecResult(None, f"the stream broke: {connection_reason(error)}")

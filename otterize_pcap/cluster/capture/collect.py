@@ -5,13 +5,10 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from otterize_pcap.capture_dir import (
-    CapturedFile,
-    NodeCapture,
     PacketCounters,
     node_dir,
     pcap_dir,
@@ -19,10 +16,12 @@ from otterize_pcap.capture_dir import (
 from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.api.exec_stream import ExecFailedError, output_of
 from otterize_pcap.cluster.api.refusals import ApiRefusedError, ApiUnreachableError
-from otterize_pcap.cluster.capture.follow import NodeJob, Phase
+from otterize_pcap.cluster.capture.arrange_files import RING, PulledRecording
+from otterize_pcap.cluster.capture.follow import DETAIL_LENGTH, NodeJob, Phase
 from otterize_pcap.cluster.capture.job import CAPTURE_DIRECTORY, JobPlan
-from otterize_pcap.cluster.capture.merge_pcap_parts import can_merge, merge_parts
+from otterize_pcap.cluster.capture.manifest_entries import NodeResult
 from otterize_pcap.cluster.capture.node_state import (
+    REDUCER_FAILED,
     STATS_LIMIT,
     NodeState,
     StateFile,
@@ -36,14 +35,11 @@ from otterize_pcap.cluster.capture.pull import (
     PullAbandonedError,
     PullEnd,
     pull_file,
-    stored_sha256,
 )
-from otterize_pcap.cluster.capture.ring_contents import read_contents
+from otterize_pcap.cluster.capture.reducing import NodeTables, Reducing
 from otterize_pcap.cluster.capture.room import Room
-from otterize_pcap.cluster.snapshot.address_history import stamp_of
-from otterize_pcap.counted import counted
 from otterize_pcap.errors import ClusterError
-from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.graph.naming import printable
 from otterize_pcap.packets.payload_cut import PayloadCut
 from otterize_pcap.packets.ports import TunnelPorts
 from otterize_pcap.system_errors import system_reason
@@ -62,23 +58,24 @@ HEADERS_ONLY = "calls"
 Result = TypeVar("Result")
 
 
-@dataclass(slots=True)
-class NodeResult:
-    """What became of one node; `pulled` grows while its files come."""
-
-    state: NodeState | None = None
-    clock_ahead: float | None = None
-    pulled: tuple[CapturedFile, ...] = ()
-    first: float | None = None
-    overwritten: int = 0
-    counters: PacketCounters = PacketCounters()  # noqa: RUF009 - frozen
+def _why_unreduced(said: Path, tables: NodeTables | None) -> str:
+    """Why a node reduced no more, by its own words; empty where it did reduce all."""
+    if tables is None or not said.exists():
+        return ""
+    words = printable(" ".join(said.read_bytes()[:DETAIL_LENGTH].decode(errors="replace").split()))
+    return f"{words}; {tables.trouble}" if tables.trouble else words
 
 
 class Collector:
     """Pulls finished nodes into a capture directory; one call a node, from several threads."""
 
     def __init__(
-        self, cluster: Cluster, plan: JobPlan, directory: Path, abandoned: threading.Event
+        self,
+        cluster: Cluster,
+        plan: JobPlan,
+        directory: Path,
+        abandoned: threading.Event,
+        reducer: Path | None = None,
     ) -> None:
         self._cluster = cluster
         self._plan = plan
@@ -86,6 +83,11 @@ class Collector:
         self._abandoned = abandoned
         self._room = Room(directory, plan)
         self._counting = threading.Lock()
+        self.reducing = (
+            None
+            if plan.reduce is None
+            else Reducing(cluster, plan, directory, self._room, reducer, abandoned)
+        )
         self._cut = PayloadCut(TunnelPorts()) if plan.profile == HEADERS_ONLY else None
 
     def collect(self, job: NodeJob) -> NodeResult:
@@ -104,7 +106,7 @@ class Collector:
             job.fail("what it offers has a form that this version does not understand")
         else:
             job.phase, job.detail = Phase.DONE, ""
-        return result
+        return result if result.state is not None else self.what_came(job)
 
     def _collect(self, job: NodeJob, result: NodeResult, end: PullEnd) -> None:
         if not NODE_NAME.match(job.node):
@@ -118,6 +120,7 @@ class Collector:
             job.bytes = sum(file.size for file in state.pcaps)
             result.clock_ahead = clock.result()
             result.state = state
+            tables = self._tables(job, result, end)
             directory = node_dir(self._directory, job.node)
             directory.mkdir(parents=True, exist_ok=True)
             files = [(file, directory / file.name) for file in state.node_files]
@@ -130,12 +133,34 @@ class Collector:
                 for pull in pulls:
                     pull.result()
                 self._count(job, result, directory / "tcpdump-stats")
-                self._arrange(job, result, state, [target for _, target in parts])
+                result.unreduced = _why_unreduced(directory / REDUCER_FAILED, tables)
+                self._arrange(job, result, state, tables, [target for _, target in parts])
             finally:
                 end.stop()
                 wait(pulls)
                 for _, target in parts:
                     target.unlink(missing_ok=True)
+
+    def _tables(self, job: NodeJob, result: NodeResult, end: PullEnd) -> NodeTables | None:
+        """The rest of a node's tables, where it made any."""
+        if self.reducing is None:
+            return None
+        try:
+            return self.reducing.finish(job, end, self._progress(job))
+        finally:
+            # What came before it went wrong is kept too.
+            tables = self.reducing.tables_of(job.node)
+            result.pulled, result.packet_bytes = tables.files(), tables.packet_bytes
+
+    def what_came(self, job: NodeJob) -> NodeResult:
+        """What there is of a node that failed before it said what it has."""
+        result = NodeResult()
+        if self.reducing is not None:
+            tables = self.reducing.tables_of(job.node)
+            result.pulled, result.span = tables.files(), tables.span
+            result.packet_bytes = tables.packet_bytes
+            result.counters = PacketCounters(captured=tables.packets or None, dropped=job.dropped)
+        return result
 
     def _count(self, job: NodeJob, result: NodeResult, stats: Path) -> None:
         """Take tcpdump's counters, where they came; more than they can be is not read."""
@@ -146,62 +171,27 @@ class Collector:
             job.dropped = result.counters.dropped or 0
 
     def _arrange(
-        self, job: NodeJob, result: NodeResult, state: NodeState, targets: list[Path]
+        self,
+        job: NodeJob,
+        result: NodeResult,
+        state: NodeState,
+        tables: NodeTables | None,
+        targets: list[Path],
     ) -> None:
-        """Give what was pulled its names: a ring's files in order, other parts merged to one."""
-        folder = pcap_dir(self._directory)
-        if len(state.pcaps) > 1 and not state.pcaps[0].name.startswith("full."):
-            self._merge(job, result, targets)
-            return
-        arrived: list[tuple[float, Path, StateFile]] = []
-        held = 0
-        for number, (file, target) in enumerate(zip(state.pcaps, targets, strict=True)):
-            contents = read_contents(target) if file.name.startswith("full.") else None
-            # A ring's parts are ordered by their packets: their names wrap around.
-            first = number if contents is None else contents.first or state.ended
-            arrived.append((first, target, file))
-            if contents is not None and contents.first is not None:
-                held += contents.packets
-                result.first = min(result.first or contents.first, contents.first)
-        if result.first is not None:
-            result.overwritten = max(0, (result.counters.captured or 0) - held)
-        for number, (_, target, file) in enumerate(sorted(arrived, key=lambda part: part[0])):
-            name = f"{job.node}.pcap" if number == 0 else f"{job.node}.{number}.pcap"
-            left = self._without_payload(target, file)
-            target.rename(folder / name)
-            kept = CapturedFile(f"{folder.name}/{name}", left.bytes, left.sha256)
-            result.pulled = (*result.pulled, kept)
-
-    def _without_payload(self, target: Path, file: StateFile) -> CapturedFile:
-        """Cut a pulled file where its profile keeps no payload."""
-        if self._cut is None or not can_merge([target]):
-            return CapturedFile(target.name, file.size, file.sha256)
-        whole = target.rename(target.with_name(f"{target.name}.whole"))
-        try:
-            return merge_parts([whole], target, self._cut)
-        finally:
-            whole.unlink()
-
-    def _merge(self, job: NodeJob, result: NodeResult, targets: list[Path]) -> None:
-        """Make one file of parts that were recorded at the same time."""
-        folder = pcap_dir(self._directory)
-        if not can_merge(targets):
-            message = f"the recording of {job.node} is no pcap that can be read"
-            raise ClusterError(message)
-        job.detail = "merging its parts"
-        part = folder / f"{job.node}.pcap.part"
-        try:
-            merged = merge_parts(targets, part, self._cut)
-            with part.open("r+b") as written:
-                if stored_sha256(written) != merged.sha256:
-                    message = f"{part}: the disk gives back something else than was written"
-                    raise ClusterError(message)
-            name = f"{job.node}.pcap"
-            part.rename(folder / name)
-        finally:
-            part.unlink(missing_ok=True)
-        kept = CapturedFile(f"{folder.name}/{name}", merged.bytes, merged.sha256)
-        result.pulled = (kept,)
+        """Give what was pulled its names."""
+        recording = PulledRecording(job.node, pcap_dir(self._directory), self._cut)
+        if tables is not None:
+            begins = [tables.begin_of(file.name) for file in state.pcaps]
+            result.pulled += recording.keep_rest(targets, begins)
+        elif len(state.pcaps) > 1 and not state.pcaps[0].name.startswith(RING):
+            job.detail = "merging its parts"
+            result.pulled += recording.merge(targets)
+        else:
+            result.pulled += recording.keep_ring(state, targets)
+            if recording.first is not None:
+                result.first = recording.first
+                captured = result.counters.captured or 0
+                result.overwritten = max(0, captured - recording.held)
 
     def _pull(self, job: NodeJob, file: StateFile, target: Path, end: PullEnd) -> None:
         source = PodFile(
@@ -212,11 +202,14 @@ class Collector:
             file.sha256,
         )
 
+        pull_file(self._cluster, source, target, self._progress(job), end)
+
+    def _progress(self, job: NodeJob) -> Callable[[int], None]:
         def progress(count: int) -> None:
             with self._counting:
                 job.pulled += count
 
-        pull_file(self._cluster, source, target, progress, end)
+        return progress
 
     def _command(self, job: NodeJob, command: list[str]) -> str:
         pod = (self._plan.namespace, job.pod)
@@ -248,53 +241,3 @@ class Collector:
         cut = 0.0 if found.group(1) else 0.5
         # Adding zero makes a plain zero of a negative one.
         return round(float(found.group()) + cut - (before + after) / 2, 1) + 0.0
-
-
-def manifest_entry(job: NodeJob, result: NodeResult | None, plan: JobPlan) -> NodeCapture:
-    """A node's line in the manifest."""
-    if result is None or result.state is None:
-        return NodeCapture(job.node, NodeStatus.FAILED, job.detail or "no recording came about")
-    state = result.state
-    failed = job.phase is not Phase.DONE
-    reasons = [job.detail] if failed else coverage_notes(state, result, plan)
-    return NodeCapture(
-        job.node,
-        NodeStatus.FAILED if failed else NodeStatus.CAPTURED,
-        "; ".join(reasons) or None,
-        stamp_of(max(state.started, result.first or 0.0)),
-        stamp_of(state.ended),
-        result.pulled,
-        result.counters,
-        result.clock_ahead,
-    )
-
-
-def coverage_notes(state: NodeState, result: NodeResult, plan: JobPlan) -> list[str]:
-    """What the recording lacks, in words."""
-    lasted = state.ended - state.started
-    notes = []
-    if state.stopped == "size-limit":
-        notes.append(f"the size limit ended it after {lasted:.0f} of {plan.seconds} s")
-    elif state.stopped == "asked":
-        notes.append(f"stopped on request after {lasted:.0f} of {plan.seconds} s")
-    elif state.stopped == "tcpdump-ended":
-        broken = [part for part in state.parts if part.exit_code != 0]
-        said = ", ".join(f"{part.name} exit {part.exit_code}" for part in broken)
-        notes.append(f"tcpdump ended by itself after {lasted:.0f} of {plan.seconds} s ({said})")
-    notes += [
-        f"{part.name}: only for the first {part.ended - state.started:.0f} s (size limit)"
-        for part in state.parts
-        if part.name in {"acks", "dns"} and part.ended < state.ended
-    ]
-    if result.overwritten > 0:
-        notes.append(f"the ring overwrote {counted(result.overwritten, 'packet')}")
-    if result.clock_ahead is not None and abs(result.clock_ahead) > CLOCK_NOTICE_S:
-        notes.append(f"the node's clock is {result.clock_ahead:+.1f} s from the API server's")
-    return notes
-
-
-def is_partial(capture: NodeCapture, state: NodeState | None) -> bool:
-    """Whether a node makes a capture partial: nothing came, or tcpdump died on the way."""
-    return capture.status is not NodeStatus.CAPTURED or (
-        state is not None and state.stopped == "tcpdump-ended"
-    )

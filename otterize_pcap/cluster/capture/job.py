@@ -18,6 +18,25 @@ CAPTURE_DIRECTORY = "/capture"
 
 PROFILES = {"calls": 256, "headers": 256, "full": 262144}
 MEBIBYTE = 1024 * 1024
+REDUCER = "otterize"
+"""The program that reduces: its name in an image, and in the volume where it is copied in."""
+REDUCER_MEMORY = 384 * MEBIBYTE
+REDUCER_DISK = 96 * MEBIBYTE
+MOST_TUNNEL_ENDS = 5000
+"""Addresses of nodes that a Job is told; of tunnels between others it is not sure (S25)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReducePlan:
+    """How recordings become tables on their nodes.
+
+    `sha256` is that of the program where it is copied in, None where the image has it; `disk_bytes`
+    how many bytes of packets may wait for it; `tunnel_ends` are addresses of nodes.
+    """
+
+    sha256: str | None
+    disk_bytes: int
+    tunnel_ends: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +55,17 @@ class JobPlan:
     image_pull_secrets: tuple[str, ...]
     pending_seconds: int
     hold_seconds: int = 1800
+    reduce: ReducePlan | None = None
+
+    @property
+    def volume_bytes(self) -> int:
+        """The volume's limit: what tcpdump may write between two looks at it, and the other files.
+
+        Of reducing these are the tables, and the program, packed and unpacked.
+        """
+        packets = self.max_bytes if self.reduce is None else self.reduce.disk_bytes
+        room = packets + packets // 4 + 64 * MEBIBYTE
+        return room if self.reduce is None else room + self.max_bytes + REDUCER_DISK
 
 
 def load_template() -> Json:
@@ -83,17 +113,17 @@ def fill_job(template: Json, plan: JobPlan, node: str) -> Json:
         pod["spec"]["imagePullSecrets"] = [{"name": name} for name in plan.image_pull_secrets]
     _fill_container(_container(job), plan)
     volume = pod["spec"]["volumes"][0]["emptyDir"]
-    volume["sizeLimit"] = str(volume_bytes(plan.max_bytes))
+    volume["sizeLimit"] = str(plan.volume_bytes)
     return job
 
 
 def _fill_container(container: Json, plan: JobPlan) -> None:
     if plan.image is not None:
         container["image"] = plan.image
-    storage = str(volume_bytes(plan.max_bytes) + 32 * MEBIBYTE)
+    storage = str(plan.volume_bytes + 32 * MEBIBYTE)
     for bound in ("requests", "limits"):
         container["resources"][bound]["ephemeral-storage"] = storage
-    values = {
+    values = _reducing(container, plan.reduce) | {
         "CAPTURE_PROFILE": plan.profile,
         "CAPTURE_FILTER": plan.filter,
         "CAPTURE_INTERFACE": plan.interface,
@@ -108,9 +138,22 @@ def _fill_container(container: Json, plan: JobPlan) -> None:
             variable["value"] = values.pop(variable["name"]).replace("$", "$$")
 
 
-def volume_bytes(max_bytes: int) -> int:
-    """The volume's limit: what tcpdump may write between two looks at it, and the other files."""
-    return max_bytes + max_bytes // 4 + 64 * MEBIBYTE
+def _reducing(container: Json, reduce: ReducePlan | None) -> dict[str, str]:
+    """The variables of reducing; also gives it the memory and the processor that it takes."""
+    if reduce is None:
+        return {}
+    limits = container["resources"]["limits"]
+    # One thread reduces: tcpdump keeps the processor that it has without.
+    limits["cpu"] = "2"
+    limits["memory"] = f"{256 + REDUCER_MEMORY // MEBIBYTE}Mi"
+    container["resources"]["requests"]["memory"] = "192Mi"
+    return {
+        "CAPTURE_REDUCER": REDUCER if reduce.sha256 is None else f"./{REDUCER}",
+        "CAPTURE_REDUCER_SHA256": reduce.sha256 or "",
+        "CAPTURE_DISK_BYTES": str(reduce.disk_bytes),
+        "CAPTURE_REDUCER_BYTES": str(REDUCER_MEMORY),
+        "CAPTURE_TUNNEL_ENDS": " ".join(reduce.tunnel_ends[:MOST_TUNNEL_ENDS]),
+    }
 
 
 def pod_of_job(job: Json) -> Json:

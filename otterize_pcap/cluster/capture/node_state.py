@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from otterize_pcap.capture_dir import PacketCounters
 from otterize_pcap.errors import ClusterError
 
-PCAP_NAME = re.compile(r"(?:calls|acks|first|dns|headers|full)\.pcap[0-9]{0,3}\Z")
+PCAP_NAME = re.compile(r"(?:calls|acks|first|dns|headers|full)\.pcap[0-9]{0,6}\Z")
+REDUCER_FAILED = "reducer-failed"
+"""Where the script writes why nothing more is reduced."""
 NODE_FILES = frozenset(
     {
         "conntrack-start",
@@ -19,6 +21,7 @@ NODE_FILES = frozenset(
         "conntrack-timeouts",
         "ip_local_port_range",
         "tcpdump-stats",
+        REDUCER_FAILED,
     }
 )
 SHA256 = re.compile(r"[0-9a-f]{64}\Z")

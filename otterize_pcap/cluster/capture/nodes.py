@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from urllib.parse import quote
 
+from otterize_pcap.addresses import is_address
 from otterize_pcap.cluster.api.client import Cluster, Json
 from otterize_pcap.cluster.api.refusals import ApiRefusedError
 from otterize_pcap.errors import ClusterError, UsageError
+from otterize_pcap.snapshot.nodes import ADDRESS_TYPES
 
 NODES_PATH = "/api/v1/nodes"
 NOT_FOUND = 404
@@ -63,6 +65,18 @@ def choose_nodes(cluster: Cluster, wish: NodeWish) -> list[NodeChoice]:
 def list_all(cluster: Cluster, path: str, query: tuple[tuple[str, str], ...] = ()) -> list[Json]:
     """Every object of a collection."""
     return [item for page in cluster.pages(path, query) for item in page.get("items") or ()]
+
+
+def node_addresses(cluster: Cluster) -> tuple[str, ...]:
+    """The addresses of all nodes, as Kubernetes writes them."""
+    return tuple(
+        dict.fromkeys(
+            str(entry.get("address"))
+            for node in list_all(cluster, NODES_PATH)
+            for entry in (node.get("status") or {}).get("addresses") or ()
+            if entry.get("type") in ADDRESS_TYPES and is_address(str(entry.get("address")))
+        )
+    )
 
 
 def _nodes_of_pods(cluster: Cluster, wish: NodeWish) -> set[str]:

@@ -6,16 +6,21 @@ reviews and dry runs are questions.
 
 import shutil
 import subprocess
+from collections.abc import Sequence
+from pathlib import Path
 
 from otterize_pcap.cluster.api.access import Permission
 from otterize_pcap.cluster.api.client import Cluster, Json
 from otterize_pcap.cluster.api.refusals import ApiRefusedError
 from otterize_pcap.cluster.capture.cleanup import cleanup_permissions
 from otterize_pcap.cluster.capture.job import pod_of_job
+from otterize_pcap.cluster.capture.nodes import NodeChoice
 from otterize_pcap.errors import ClusterError, UsageError
 
 ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"
 MAX_FILTER = 4096
+MACHINES = {62: "amd64", 183: "arm64"}
+"""What ELF files of these machines are built for, as Kubernetes calls it (`elf.h`, EM_...)."""
 
 
 def capture_permissions(namespace: str) -> list[Permission]:
@@ -91,6 +96,32 @@ def dry_run_pod(cluster: Cluster, job: Json) -> None:
         hint = relabel_hint(namespace) if "PodSecurity" in str(error) else "change what refuses it"
         message = f"the cluster would not create the capture pod: {error}; {hint}"
         raise ClusterError(message) from error
+
+
+def check_architecture(binary: Path, nodes: Sequence[NodeChoice]) -> None:
+    """Whether a program to be copied was built for the nodes; what is no ELF file tells nothing.
+
+    The header is that of the System V ABI, chapter 4: byte 5 is the byte order, 18 the machine.
+
+    Raises:
+        UsageError: It was not.
+    """
+    with binary.open("rb") as file:
+        head = file.read(20)
+    if head[:4] != b"\x7fELF" or len(head) < 20:
+        return
+    machine = int.from_bytes(head[18:20], "big" if head[5] == 2 else "little")
+    built_for = MACHINES.get(machine, f"machine {machine}")
+    others = sorted(
+        node.name for node in nodes if node.skipped is None and node.architecture != built_for
+    )
+    if others:
+        message = (
+            f"{binary} is built for {built_for}, and {', '.join(others[:5])} "
+            f"{'is' if len(others) == 1 else 'are'} not; choose nodes with --node-selector "
+            f"kubernetes.io/arch={built_for}, or give an --image that has otterize for each"
+        )
+        raise UsageError(message)
 
 
 def check_filter(expression: str) -> None:

@@ -4,7 +4,7 @@ import shutil
 import threading
 from pathlib import Path
 
-from otterize_pcap.cluster.capture.job import JobPlan, volume_bytes
+from otterize_pcap.cluster.capture.job import JobPlan
 from otterize_pcap.cluster.capture.node_state import NodeState
 from otterize_pcap.counted import counted
 from otterize_pcap.errors import ClusterError
@@ -15,9 +15,10 @@ class Room:
 
     def __init__(self, directory: Path, plan: JobPlan) -> None:
         self._directory = directory
-        self._most = volume_bytes(plan.max_bytes)
+        self._most = plan.volume_bytes
         self._lock = threading.Lock()
         self._claimed = 0
+        self._offered: dict[str, int] = {}
         self._free: int | None = None
 
     def claim(self, node: str, state: NodeState) -> None:
@@ -29,16 +30,29 @@ class Room:
         """
         recorded = sum(file.size for file in state.pcaps)
         offered = recorded + sum(file.size for file in state.node_files)
-        if offered > self._most:
-            # The pod's volume holds no more: it says so, or its node does, without having it.
-            message = (
-                f"{node} offers {counted(offered, 'byte')}, and with this --max-size it can have "
-                f"no more than {self._most}; nothing of it is taken"
-            )
-            raise ClusterError(message)
         # Parts that were recorded at the same time are merged beside one another.
-        needed = offered + (recorded if len(state.pcaps) > 1 else 0)
+        self._take(node, offered, offered + (recorded if len(state.pcaps) > 1 else 0))
+
+    def claim_tables(self, node: str, size: int) -> None:
+        """Take the room for more tables of a node, and for the last of them once more.
+
+        Raises:
+            ClusterError: They are larger than a recording can be, or than what is left here.
+            OSError: The disk cannot be asked.
+        """
+        self._take(node, size, 2 * size)
+
+    def _take(self, node: str, offered: int, needed: int) -> None:
         with self._lock:
+            of_it = self._offered.get(node, 0) + offered
+            if of_it > self._most:
+                # The pod's volume holds no more: it says so, or its node does, without having it.
+                message = (
+                    f"{node} offers {counted(of_it, 'byte')}, and with this --max-size it can have "
+                    f"no more than {self._most}; nothing of it is taken"
+                )
+                raise ClusterError(message)
+            self._offered[node] = of_it
             if self._free is None:
                 self._free = shutil.disk_usage(self._directory).free
             left = self._free - self._claimed

@@ -16,15 +16,11 @@ from otterize_pcap.cluster.api.client import Cluster, Json, retried
 from otterize_pcap.cluster.api.refusals import ApiRefusedError
 from otterize_pcap.cluster.api.waiting import side_by_side
 from otterize_pcap.cluster.capture.cleanup import delete_capture, delete_finished
-from otterize_pcap.cluster.capture.collect import (
-    Collector,
-    NodeResult,
-    is_partial,
-    manifest_entry,
-)
+from otterize_pcap.cluster.capture.collect import Collector
 from otterize_pcap.cluster.capture.directory import close_directory, discard
 from otterize_pcap.cluster.capture.follow import Follower, NodeJob
 from otterize_pcap.cluster.capture.job import JobPlan, fill_job, job_name, load_template
+from otterize_pcap.cluster.capture.manifest_entries import NodeResult, is_partial, manifest_entry
 from otterize_pcap.cluster.capture.nodes import NodeChoice
 from otterize_pcap.cluster.capture.progress_table import ProgressTable
 from otterize_pcap.cluster.interrupts import Interrupts
@@ -41,7 +37,7 @@ CREATE_RETRY_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class CaptureOrder:
-    """What to capture and where to put it."""
+    """What to capture and where to put it; `reducer` is a program to copy to nodes."""
 
     plan: JobPlan
     nodes: tuple[NodeChoice, ...]
@@ -50,12 +46,14 @@ class CaptureOrder:
     namespaces: tuple[str, ...]
     pod_selector: str
     keep: bool
+    reducer: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureResult:
     """How it went.
 
+    `reduced` are bytes of packets that nodes reduced, 0 where they did not, and of what was pulled.
     `abandoned` where the user gave up and no directory was closed. `kept` and `left_behind` say
     what is on the cluster still: because it was asked for, and because it could not be deleted.
     """
@@ -65,6 +63,7 @@ class CaptureResult:
     abandoned: bool
     kept: str | None
     left_behind: str | None
+    reduced: tuple[int, int] = (0, 0)
 
 
 def begin_snapshot(cluster: Cluster, order: CaptureOrder, board: ProgressTable) -> SnapshotWatch:
@@ -121,7 +120,7 @@ def run_capture(
     if interrupts.abandon.is_set():
         discard(order.directory)
         manifest = _manifest(cluster, order, jobs, results, snapshot)
-        return CaptureResult(manifest, True, True, kept, *left_behind)
+        return CaptureResult(manifest, True, True, kept, left_behind[0])
     add_custom_owners(cluster, snapshot)
     manifest = _manifest(cluster, order, jobs, results, snapshot)
     close_directory(order.directory, snapshot.document(), manifest)
@@ -130,7 +129,9 @@ def run_capture(
         for node in manifest.nodes
         if node.status is not NodeStatus.SKIPPED
     )
-    return CaptureResult(manifest, partial, False, kept, *left_behind)
+    packets = sum(result.packet_bytes for result in results.values())
+    pulled = sum(file.bytes for node in manifest.nodes for file in node.files)
+    return CaptureResult(manifest, partial, False, kept, left_behind[0], (packets, pulled))
 
 
 def _record(
@@ -141,7 +142,7 @@ def _record(
     board: ProgressTable,
 ) -> dict[str, NodeResult]:
     """Create the Jobs, follow them, pull each node as it finishes and delete its Job."""
-    collector = Collector(cluster, order.plan, order.directory, interrupts.abandon)
+    collector = Collector(cluster, order.plan, order.directory, interrupts.abandon, order.reducer)
     pulls: dict[str, Future[NodeResult]] = {}
 
     def collect(job: NodeJob) -> NodeResult:
@@ -161,9 +162,18 @@ def _record(
             target=_create_jobs, args=(cluster, order.plan, jobs, interrupts), daemon=True
         )
         created.start()
-        Follower(cluster, order.plan, interrupts, ready, board.show).follow(jobs)
+
+        def look(shown: list[NodeJob]) -> None:
+            board.show(shown)
+            if collector.reducing is not None:
+                collector.reducing.look(shown)
+
+        Follower(cluster, order.plan, interrupts, ready, look).follow(jobs)
         created.join()
-    return {node: pull.result() for node, pull in pulls.items()}
+    if collector.reducing is not None:
+        collector.reducing.end()
+    came = {job.node: collector.what_came(job) for job in jobs if job.node not in pulls}
+    return came | {node: pull.result() for node, pull in pulls.items()}
 
 
 def _create_jobs(

@@ -87,6 +87,7 @@ function podNames([names, number] = [[], 0]) {
 function packetDetails(use) {
   const lines = packetLines(use).map(([what, line]) =>
     element("div", { class: "line-to-copy" }, element("span", { text: what }), element("code", { text: line }), copyButton(line, what)));
+  if (!lines.length) return element("p", { class: "packets", text: "Its packets were reduced on the node." });
   return element("details", { class: "packets" }, element("summary", { text: "Look at the packet" }), ...lines);
 }
 

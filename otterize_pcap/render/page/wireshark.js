@@ -15,8 +15,12 @@ function reading(file) {
   return suffix ? `${UNPACK[suffix]} ${fileWord(file)} | tcpdump -r -` : `tcpdump -r ${fileWord(file)}`;
 }
 
+/** A table that a node made of its packets, which nobody has any more. */
+const hasNoPackets = (file) => file.endsWith(".conntable");
+
 /** `[what, line]` for each way to look at a use's packets. */
 function packetLines({ protocol, port, evidence: { file, packet } }) {
+  if (hasNoPackets(file)) return [];
   const lines = [
     ["Wireshark, at the packet", `wireshark -r ${fileWord(file)} -g ${packet}`],
     ["display filter, the packet", `frame.number == ${packet}`],

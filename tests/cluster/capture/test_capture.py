@@ -251,7 +251,9 @@ def test_nodes_are_pulled_and_cleaned_up_side_by_side(
     slow = threading.Event()
     execute = api.kubelet.execute
 
-    def counted(name: str, words: list[str]) -> Iterator[tuple[int, bytes]]:
+    def counted(
+        name: str, words: list[str], *given: Iterator[bytes]
+    ) -> Iterator[tuple[int, bytes]]:
         nonlocal streams, most
         with lock:
             streams += 1
@@ -260,7 +262,7 @@ def test_nodes_are_pulled_and_cleaned_up_side_by_side(
         if words[0] == "dd" and "calls" in words[1] and name == max(api.kubelet.containers):
             deleted_while_pulling.append(slow.wait(10))
         time.sleep(0.05)
-        yield from execute(name, words)
+        yield from execute(name, words, *given)
         with lock:
             streams -= 1
 

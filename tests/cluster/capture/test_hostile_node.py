@@ -18,7 +18,6 @@ from otterize_pcap.cluster.api import exec_stream
 from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.api.exec_stream import ExecFailedError, ExecResult, output_of, run_in_pod
 from otterize_pcap.cluster.capture import collect, directory, follow, pull
-from otterize_pcap.cluster.capture.job import volume_bytes
 from otterize_pcap.cluster.capture.node_state import parse_counters, parse_progress, parse_state
 from otterize_pcap.cluster.capture.pull import PullEnd, stored_sha256
 from otterize_pcap.cluster.snapshot.address_history import stamp_of
@@ -27,6 +26,7 @@ from otterize_pcap.files.writing import write_whole
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import Run, assert_clean, capture_pods, nodes_of, read_manifest
 from tests.cluster.fake_kubelet import ScriptedRuntime
+from tests.cluster.script_runs import plan
 
 DIGEST = hashlib.sha256(b"packets").hexdigest()
 GOOD = f"started 1.5\nended 2.5\nstopped duration\nfile calls.pcap 7 {DIGEST}\n"
@@ -232,7 +232,7 @@ def test_full_disk_is_told_before_it_is_full(
 
 def test_honest_overshoot_is_taken() -> None:
     """What tcpdump writes between two looks at its size is not held against a node."""
-    assert volume_bytes(100 << 20) > (100 << 20) * 1.25 + (32 << 20)
+    assert plan(max_bytes=100 << 20).volume_bytes > (100 << 20) * 1.25 + (32 << 20)
 
 
 def test_no_room_for_the_snapshot_leaves_a_manifest(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.capture.test_capture_lab import Lab, lab, lab_api
+from tests.cluster.capture.test_capture_lab import lab
 from tests.cluster.fake_cluster import Run, StartApi, read_manifest
+from tests.cluster.lab_nodes import Lab, lab_api
 from tests.cluster.lab_runtime import unavailable
 
 WHY_NOT = unavailable()

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.capture.test_capture_lab import Lab, lab
+from tests.cluster.capture.test_capture_lab import lab
 from tests.cluster.fake_cluster import Run, StartApi, read_manifest
+from tests.cluster.lab_nodes import Lab
 from tests.cluster.lab_runtime import NamespaceRuntime, make_image, unavailable
 
 WHY_NOT = unavailable()

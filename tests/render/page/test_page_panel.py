@@ -91,6 +91,16 @@ def test_lines_for_wireshark_and_tcpdump(page: Page) -> None:
     }
 
 
+def test_packets_that_nobody_has_are_not_offered(page: Page) -> None:
+    """A table that a node made cannot be opened in Wireshark."""
+    use = Use("TCP", 80, 1, (1, 1), (1, 1), 5, 6, (), (), (), Evidence("a.conntable", 3, 5, "S30"))
+    call = Call(Workload("a", "x"), Workload("b", "x"), uses=(use,))
+    page.show(picture_of_graph(ServiceGraph((call,))))
+    choose_call(page, "a.x", "b.x")
+    assert lines_to_copy(page) == {}
+    assert page.text(".packets") == "Its packets were reduced on the node."
+
+
 @pytest.mark.parametrize("file", ["$(touch x).pcap", "a'b; ls.pcap", "-r.pcap", "`x`.pcap", "ä b"])
 def test_lines_quote_any_file_name(page: Page, file: str) -> None:
     """What is pasted into a shell runs nothing but what it says."""
