@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from otterize_pcap.cli.graph_input import read_graph
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import InputError, UsageError
+from otterize_pcap.files.captures_inside import captures_inside
 from otterize_pcap.files.flow_log_files import flow_logs_among, flow_logs_inside
 from otterize_pcap.files.found_files import find_captures, is_capture_directory
 from otterize_pcap.files.opening import STDIN, path_text, read_bytes
@@ -17,7 +19,7 @@ from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.graph_format import decode_graph, is_graph_json
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.graph.service_graph import ServiceGraph
-from otterize_pcap.resolve.merge_graphs import merge_graphs
+from otterize_pcap.resolve.merge_graphs import merge_as_they_come
 from otterize_pcap.system_errors import system_reason
 
 if TYPE_CHECKING:
@@ -33,8 +35,10 @@ def read_either(path: Path, selection: Selection, reporting: Reporting = SILENT)
     """The graph of an export (a file, or a directory of them), or of a capture.
 
     A directory is a capture where it holds a snapshot, pcap files or flow logs, a file where it is
-    no text or a flow log.
+    no text or a flow log. One that holds captures stands for these, and for graph JSON beside them.
     """
+    if (apart := _apart([path])) != [path]:
+        return read_observed(apart, selection, reporting)
     if path != STDIN and holds_traffic(path):
         return read_graph([path], selection)
     if path.is_dir() and not _documents(path):
@@ -69,13 +73,25 @@ def read_observed(
     paths: Sequence[Path] | None, selection: Selection, reporting: Reporting = SILENT
 ) -> ServiceGraph:
     """The graph of captures, and of graph JSON and exports among them."""
+    paths = None if paths is None else _apart(paths)
     documents = [path for path in paths or () if _is_document(path)]
     if not documents:
         return read_graph(paths, selection)
-    graphs = [_declared([path], selection, reporting) for path in documents]
-    if captures := [path for path in paths or () if path not in documents]:
-        graphs.append(read_graph(captures, selection))
-    return graphs[0] if len(graphs) == 1 else merge_graphs(graphs)
+    captures = [path for path in paths or () if path not in documents]
+    seen = (read_graph(each, selection) for each in (captures,) if each)
+    declared = (_declared([path], selection, reporting) for path in documents)
+    return merge_as_they_come(chain(declared, seen))
+
+
+def _apart(paths: Sequence[Path]) -> list[Path]:
+    """Paths with captures, and graph JSON beside them, in the place of directories of these."""
+    found: list[Path] = []
+    for path in paths:
+        inside = captures_inside(path)
+        beside = sorted(path.glob("*.json")) if inside else ()
+        found += inside or [path]
+        found += [each for each in beside if each.is_file() and is_graph_json(read_bytes(each))]
+    return found
 
 
 def read_allowed(
@@ -97,9 +113,11 @@ def read_declared(paths: Sequence[Path], reporting: Reporting = SILENT) -> Servi
     from otterize_pcap.intents.sort_files import NOT_PARSED, sort_files  # noqa: PLC0415
 
     files = [file for path in paths for file in document_files(path)]
-    if len(files) == 1 and is_graph_json(files[0].content):
-        return decode_graph(files[0].content, files[0].name)
-    sorted_files = sort_files(files)
+    graphs = [file for file in files if is_graph_json(file.content)]
+    seen = (decode_graph(file.content, file.name) for file in graphs)
+    if graphs and len(graphs) == len(files):
+        return merge_as_they_come(seen)
+    sorted_files = sort_files([file for file in files if file not in graphs])
     if not sorted_files.intents:
         message = f"{', '.join(map(path_text, paths))}: no ClientIntents in this directory ("
         message += f"found {listed_kinds(sorted_files.left_out)}); name the one that declares calls"
@@ -111,7 +129,7 @@ def read_declared(paths: Sequence[Path], reporting: Reporting = SILENT) -> Servi
     if reporting.verbose:
         for name in sorted_files.unparsed:
             notice(f"  note: {printable(name)}: {NOT_PARSED}")
-    return parse_intents(sorted_files.intents)
+    return merge_as_they_come(chain(seen, (parse_intents(sorted_files.intents),)))
 
 
 def listed_kinds(found: Counter[str]) -> str:
@@ -158,7 +176,11 @@ def document_files(path: Path) -> Iterator["NamedFile"]:
 def holds_traffic(path: Path) -> bool:
     """Whether a path holds packets or flows, and no document that declares calls."""
     if path.is_dir():
-        return is_capture_directory(path) or bool(flow_logs_inside(path))
+        return (
+            is_capture_directory(path)
+            or bool(captures_inside(path))
+            or bool(flow_logs_inside(path))
+        )
     return path.is_file() and (not _is_text(path) or bool(flow_logs_among([path])))
 
 

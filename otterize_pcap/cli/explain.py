@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from otterize_pcap.cli.completion import complete_workload
-from otterize_pcap.cli.inputs import open_captures
+from otterize_pcap.cli.each_mapped import of_each
 from otterize_pcap.cli.left_out import unseen_lines
 from otterize_pcap.cli.options import Captures, Output, selects
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
@@ -23,9 +23,8 @@ from otterize_pcap.files.object_path import named_path
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.policies.action_rule import AnyPolicy
 from otterize_pcap.render.explain_text import render_explanation, render_explanation_json
-from otterize_pcap.resolve.capture import Capture
 from otterize_pcap.resolve.capture_lookup import identities_under
-from otterize_pcap.resolve.map_capture import map_capture
+from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.snapshot.objects import DEFAULT_NAMESPACE
 from otterize_pcap.snapshot.snapshot import Snapshot
 
@@ -101,8 +100,11 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
     judging = None
     if policies:
         judging = read_policy_paths(policies, DEFAULT_NAMESPACE, reporting).policies
-    captured = open_captures(captures, selection.snapshots, selection.reading, asked)
-    parts = [_explain(question, capture, selection, judging) for capture in captured]
+    parts = [
+        *of_each(
+            captures, selection, lambda each: _explain(question, each, selection, judging), asked
+        )
+    ]
     explanation = merge_explanations(parts, most)
     render = render_explanation_json if form == ExplainFormat.JSON else render_explanation
     emit(render(explanation), output)
@@ -115,18 +117,17 @@ def explain_edge(  # noqa: PLR0913, PLR0917 - one parameter an option, all passe
 
 def _explain(
     question: Question,
-    capture: Capture,
+    mapped: MappedCapture,
     selection: Selection,
     policies: tuple[AnyPolicy, ...] | None,
 ) -> Explanation:
-    mapped = map_capture(capture, selection.rules)
     explanation = explain(question, mapped)
     if policies is not None:
         # What judges by policies is imported where there are some.
         from otterize_pcap.explain.explain_policies import explain_policies  # noqa: PLC0415
 
-        rules = naming_rules(selection.rules, policies)
-        named = mapped if rules == selection.rules else map_capture(capture, rules)
+        rules = naming_rules(mapped.rules, policies)
+        named = mapped if rules == mapped.rules else mapped.under(rules)
         explanation = replace(explanation, policies=explain_policies(question, named, policies))
     shown = filter_graph(mapped.graph, selection.wanted).calls
     if explanation.is_edge and not is_between(question, mapped, shown):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from otterize_pcap.cli.inputs import each_capture
+from otterize_pcap.cli.each_mapped import of_each
 from otterize_pcap.cli.left_out import packet_lines
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.summary import summary_lines
@@ -14,18 +14,13 @@ from otterize_pcap.graph.damage import DAMAGED, is_damaged
 from otterize_pcap.graph.fate import FateKind
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.service_graph import ServiceGraph
-from otterize_pcap.resolve.map_capture import graph_capture
-from otterize_pcap.resolve.merge_graphs import merge_graphs
+from otterize_pcap.resolve.merge_graphs import merge_as_they_come
 
 
 def read_graph(captures: Sequence[Path] | None, selection: Selection) -> ServiceGraph:
     """The service graph of the captures that a command was given."""
-    graphs = []
-    for capture in each_capture(captures, selection.snapshots, selection.reading):
-        graphs.append(graph_capture(capture, selection.rules))
-        # The next one is read before the loop would let go of this one.
-        del capture
-    return filter_graph(merge_graphs(graphs), selection.wanted)
+    graphs = of_each(captures, selection, lambda mapped: mapped.graph)
+    return filter_graph(merge_as_they_come(graphs), selection.wanted)
 
 
 def report(graph: ServiceGraph, reporting: Reporting) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from otterize_pcap.cli.each_mapped import with_time_of
 from otterize_pcap.cli.graph_input import report
 from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.selection import Reporting
@@ -58,7 +59,8 @@ def named_connections(
 ) -> NamedConnections:
     """Read captures with a snapshot, their own where none is given."""
     opened = open_captures(captures, snapshots, options)
-    return NamedConnections([map_capture(each, Rules(time=time)) for each in opened], namespaces)
+    rules = with_time_of(opened, Rules(time=time))
+    return NamedConnections([map_capture(each, rules) for each in opened], namespaces)
 
 
 def _named(resolution: Resolution, mapped: MappedCapture) -> NamedConnection:

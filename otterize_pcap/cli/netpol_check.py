@@ -18,6 +18,7 @@ from otterize_pcap.cli.comparing import (
     read_thresholds,
     render_findings,
 )
+from otterize_pcap.cli.each_mapped import with_time_of
 from otterize_pcap.cli.graph_input import why_empty
 from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.options import Output, selects
@@ -111,7 +112,7 @@ def check_network_policies(  # noqa: PLR0913 - one parameter an option, all pass
     files = [path for path in paths or () if path not in captures]
     read = read_policy_paths(files, policy_namespace, reporting)
     opened = open_captures(captures or None, selection.snapshots, selection.reading)
-    rules = naming_rules(selection.by_makers.rules, read.policies)
+    rules = with_time_of(opened, naming_rules(selection.by_makers.rules, read.policies))
     mapped = [map_capture(capture, rules) for capture in opened]
     policies = _policies(read.policies, mapped[-1].snapshot, reporting, recorded or not files)
     check, remarks = check_policies(

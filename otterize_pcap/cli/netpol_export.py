@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from otterize_pcap.addresses import AddressError, Network, parse_network
 from otterize_pcap.cli import netpol_options as options
-from otterize_pcap.cli.inputs import open_captures
+from otterize_pcap.cli.each_mapped import of_each
 from otterize_pcap.cli.netpol_options import PolicyFormat
 from otterize_pcap.cli.options import CALL_OPTIONS, Captures, comma_separated, selects
 from otterize_pcap.cli.output_form import SUFFIXES, chosen_form
@@ -23,12 +23,13 @@ from otterize_pcap.graph.damage import DAMAGED, is_damaged
 from otterize_pcap.graph.service_graph import Coverage
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
 from otterize_pcap.policies.verdict import BOTH, Gates, ReasonKind
-from otterize_pcap.resolve.map_capture import map_capture
+from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.timestamps import SECOND_NS
 
 if TYPE_CHECKING:
     from otterize_pcap.policies.generate import Wanted
+    from otterize_pcap.policies.observation import Observation
     from otterize_pcap.policies.workload_policy import WorkloadPolicy
 
 DAY_S = 24 * 3600
@@ -109,14 +110,15 @@ def _made(
     from otterize_pcap.policies.generate import make_policies  # noqa: PLC0415 - see above
     from otterize_pcap.policies.observation import observe  # noqa: PLC0415
 
-    rules = selection.by_makers.rules
-    opened = open_captures(captures, selection.snapshots, selection.reading, _all_services)
-    coverages, observations = [], []
-    for capture in opened:
-        mapped = map_capture(capture, rules)
+    selection = selection.by_makers
+    attempts = selection.rules.inclusion.attempts
+
+    def take(mapped: MappedCapture) -> "tuple[Observation, Coverage]":
         _refuse_samples(mapped.coverage)
-        observations.append(observe(mapped, attempts=rules.inclusion.attempts))
-        coverages.append(mapped.coverage)
+        return observe(mapped, attempts=attempts), mapped.coverage
+
+    taken = of_each(captures, selection, take, _all_services)
+    observations, coverages = zip(*taken, strict=True)
     if not reporting.quiet:
         for coverage in coverages:
             for line in packet_summary(coverage, verbose=reporting.verbose):

@@ -267,8 +267,9 @@ Captures = Annotated[
     typer.Argument(
         parser=named_path,
         metavar="CAPTURE",
-        help="Capture directories, or pcap files together with --snapshot, by path or by URL; `-` "
-        "is stdin. Default: the newest directory under ./otterize-captures/.",
+        help="Capture directories, directories of captures, reduced captures, or pcap files "
+        "together with --snapshot, by path or by URL; `-` is stdin. "
+        "Default: the newest directory under ./otterize-captures/.",
         show_default=False,
     ),
 ]

@@ -27,7 +27,8 @@ LastTime = Annotated[
     typer.Option(
         "--last",
         metavar="DURATION",
-        help="Keep connections of the last 90s, 5m or 1h30m of each capture.",
+        help="Keep connections of the last 90s, 1h30m or 7d before the newest packet of all "
+        "captures; several are read twice for it.",
     ),
 ]
 
@@ -39,7 +40,7 @@ def parse_times(begin: str | None, end: str | None, last: str | None) -> TimeAsk
         UsageError: One is no time, or they leave none.
     """
     if last is not None and (begin or end):
-        message = "--last counts from the end of a capture; drop it, or --from and --to"
+        message = "--last counts back from the newest packet; drop it, or --from and --to"
         raise UsageError(message)
     asked = TimeAsked(
         _time("--from", begin),

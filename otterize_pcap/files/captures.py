@@ -8,6 +8,7 @@ from pathlib import Path
 from otterize_pcap.capture_dir import snapshot_path
 from otterize_pcap.errors import SnapshotError, UsageError
 from otterize_pcap.files.capture_parts import CaptureParts, capture_of
+from otterize_pcap.files.captures_inside import each_alone
 from otterize_pcap.files.flow_log_files import (
     flow_logs_named,
     is_of_logs,
@@ -58,7 +59,8 @@ def open_captures(
     """Read every capture that the paths name.
 
     Pcap files make one capture with the snapshot given; each directory is one with its own
-    snapshot, unless one is given for all.
+    snapshot, unless one is given for all, or as many as it has capture directories and reduced
+    captures in it.
 
     Args:
         paths: Capture directories and pcap files; `-` is standard input. URLs are texts.
@@ -94,27 +96,49 @@ def each_capture(
     """
     given = load_snapshot(snapshots) if snapshots else None
     ways = Ways(options, watch, asked)
-    reduced = list(dict.fromkeys(filter(is_reduced, paths)))
-    logs = flow_logs_named(path for path in paths if path not in reduced)
-    named = [path for path in paths if path not in reduced and not is_of_logs(path, logs)]
-    files = [path for path in named if path == STDIN or not path.is_dir()]
-    if files and given is None:
-        if files[0] != STDIN:
-            refuse_foreign(files[0])
+    named = _Named.by(paths)
+    if named.files and given is None:
+        if named.files[0] != STDIN:
+            refuse_foreign(named.files[0])
         message = (
-            f"{files[0]}: a pcap file needs --snapshot FILE (what `kubectl get "
+            f"{named.files[0]}: a pcap file needs --snapshot FILE (what `kubectl get "
             "pods,services,endpointslices,nodes,replicasets,... -A -o json` prints)"
         )
         raise UsageError(message)
-    directories = dict.fromkeys(path for path in named if path not in files)
-    for path in reduced:
+    for path in named.reduced:
         yield _open_reduced(path, given, ways)
-    for path in directories:
+    for path in named.directories:
         yield _open_directory(path, given, ways)
-    if logs:
-        yield _open_logs(logs, given, options)
-    if files and given is not None:
-        yield capture_of(read_named(files, given, ways), given)
+    if named.logs:
+        yield _open_logs(named.logs, given, options)
+    if named.files and given is not None:
+        yield capture_of(read_named(named.files, given, ways), given)
+
+
+def count_captures(paths: Sequence[Path]) -> int:
+    """How many captures the paths name."""
+    named = _Named.by(paths)
+    return len(named.reduced) + len(named.directories) + bool(named.logs) + bool(named.files)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What paths name, each once: flow logs are one capture together, and so are pcap files."""
+
+    reduced: tuple[Path, ...]
+    directories: tuple[Path, ...]
+    logs: Mapping[Path, Writer]
+    files: tuple[Path, ...]
+
+    @classmethod
+    def by(cls, paths: Sequence[Path]) -> "_Named":
+        alone = each_alone(paths)
+        reduced = tuple(dict.fromkeys(filter(is_reduced, alone)))
+        logs = flow_logs_named(path for path in alone if path not in reduced)
+        others = [path for path in alone if path not in reduced and not is_of_logs(path, logs)]
+        files = tuple(path for path in others if path == STDIN or not path.is_dir())
+        directories = tuple(dict.fromkeys(path for path in others if path not in files))
+        return cls(reduced, directories, logs, files)
 
 
 def _asking_dns(options: ReadOptions, snapshot: Snapshot, asked: ServicesAsked) -> ReadOptions:

@@ -51,6 +51,7 @@ class MappedCapture:
     """
 
     def __init__(self, capture: Capture, rules: Rules) -> None:
+        self._capture = capture
         self._lookup = CaptureLookup(capture, rules)
         contents = self._lookup.contents
         if not rules.force:
@@ -165,6 +166,15 @@ class MappedCapture:
     def resolutions(self) -> tuple[Resolution, ...]:
         """What becomes of every connection, by the time at which it began."""
         return tuple(sorted(self.select(lambda _: True), key=_order))
+
+    @property
+    def rules(self) -> Rules:
+        """How it was mapped."""
+        return self._lookup.rules
+
+    def under(self, rules: Rules) -> "MappedCapture":
+        """The same capture, mapped by other rules."""
+        return MappedCapture(self._capture, rules)
 
     def select(
         self,

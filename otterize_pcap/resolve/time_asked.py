@@ -14,7 +14,7 @@ from otterize_pcap.intervals import OPEN, Interval
 class TimeAsked:
     """From when to when (ns since the epoch), both within; None where there is no bound.
 
-    `last_ns` is a duration: the end of each capture, counted back from its last packet.
+    `last_ns` is a duration, counted back from the last packet of all captures (`until`).
     """
 
     from_ns: int | None = None
@@ -25,11 +25,15 @@ class TimeAsked:
         """Whether anything is asked."""
         return any(bound is not None for bound in (self.from_ns, self.to_ns, self.last_ns))
 
+    def until(self, end_ns: int | None) -> "TimeAsked":
+        """The same for captures of which one ends last, then; None where none has a packet."""
+        if self.last_ns is None or end_ns is None:
+            return self
+        return TimeAsked(max(self.from_ns or 0, end_ns - self.last_ns), self.to_ns)
+
     def within(self, end_ns: int | None) -> Interval | None:
-        """What is asked of a capture whose last packet came then; None where that is all of it."""
+        """What is asked of a capture alone whose last packet came then; None where it is all."""
         if not self:
             return None
-        start = 0 if self.from_ns is None else self.from_ns
-        if self.last_ns is not None and end_ns is not None:
-            start = max(start, end_ns - self.last_ns)
-        return Interval(start, OPEN - 1 if self.to_ns is None else self.to_ns)
+        settled = self.until(end_ns)
+        return Interval(settled.from_ns or 0, OPEN - 1 if self.to_ns is None else self.to_ns)
