@@ -7,7 +7,7 @@ COMPILED ?= any
 PINS = scripts/packaging/test-requirements.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo unit-recording unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit verify-pins pins reference man site workflows newcomer page-libraries bench-layouts bench-growth
+.PHONY: demo unit-recording unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit verify-pins pins reference man site workflows newcomer page-libraries bench-layouts bench-growth bench-workers
 
 venv: $(VENV)/.installed
 
@@ -85,6 +85,10 @@ bench: venv
 # How everything grows: 12 minutes, a C compiler, and 9 GB under benchmarks/data.
 bench-growth: venv
 	$(BIN)/python benchmarks/growth.py
+
+# Workers against threads, and what merging takes: ten minutes.
+bench-workers: venv
+	$(BIN)/python benchmarks/workers.py
 
 # Needs clang with libFuzzer. An hour, of which half at the lowest priority.
 fuzz: venv

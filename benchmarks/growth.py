@@ -75,7 +75,7 @@ SERIES = (
     ),
     Series(
         "parts",
-        "connections in ten reduced files, merged",
+        "connections in eight reduced files, merged",
         (100_000, 300_000, 1_000_000, 3_000_000),
         "million",
         1_000_000,

@@ -62,6 +62,13 @@ def records(frames: Sequence[bytes], begin_us: int) -> Iterator[bytes]:
         yield STAMP.pack(START_S + seconds, micro) + frame
 
 
+def write_packets(data: Path, path: Path, *words: int) -> None:
+    """A pcap of the generator in C."""
+    with path.open("wb") as out:
+        command = [packets_program(data), *map(str, words)]
+        subprocess.run(command, check=True, stdout=out)
+
+
 def tiny_pcap(path: Path) -> None:
     """One connection."""
     frames = [frame for frame, _ in Connection(0, "snapped").frames]
@@ -72,9 +79,7 @@ def connections(data: Path, size: int) -> Words:
     """So many connections of four packets, a thousand at a time."""
     path = data / f"connections-{size}.pcap"
     if not path.exists():
-        with path.open("wb") as out:
-            words = map(str, (size, 4, 1000, 0, START_S))
-            subprocess.run([packets_program(data), *words], check=True, stdout=out)
+        write_packets(data, path, size, 4, 1000, 0, START_S)
     return [str(path), "--snapshot", str(pods_of_clients(data))]
 
 
@@ -399,35 +404,57 @@ def captures(data: Path, size: int) -> Words:
         if not directory.exists():
             directory.mkdir(parents=True)
             write_json(directory / "snapshot.json", snapshot(5_000))
-            with (directory / "node-0.pcap").open("wb") as out:
-                begin = START_S + number * 3600
-                words = map(str, (CONNECTIONS_A_CAPTURE, 4, 1000, 0, begin))
-                subprocess.run([packets_program(data), *words], check=True, stdout=out)
+            words = CONNECTIONS_A_CAPTURE, 4, 1000, 0, START_S + number * 3600
+            write_packets(data, directory / "node-0.pcap", *words)
     return found
 
 
+FILES = 8
+
+
+def shares(data: Path, size: int) -> Words:
+    """A capture directory of eight nodes' files with so many connections of four packets."""
+    return _shares(data / f"shares-{size}", size, packets=4)
+
+
+def megabytes(data: Path, size: int) -> Words:
+    """The same of 20,000 connections and so many MB, of headers alone."""
+    return _shares(
+        data / f"megabytes-{size}", 20_000, packets=size * MEGABYTE // 20_000 // (16 + 54)
+    )
+
+
+def _shares(directory: Path, size: int, packets: int) -> Words:
+    if not directory.exists():
+        directory.mkdir()
+        write_json(directory / "snapshot.json", snapshot(5_000))
+        each = size // FILES
+        for number in range(FILES):
+            words = each, packets, 1000, 0, START_S, number * each
+            write_packets(directory.parent, directory / f"node-{number}.pcap", *words)
+    return [str(directory)]
+
+
 def parts(data: Path, size: int) -> Words:
-    """The same connections as `connections`, reduced, in ten files to be merged."""
+    """The same connections as `shares`, reduced, in eight files to be merged."""
+    (directory,) = map(Path, shares(data, size))
     found = []
-    for number in range(10):
-        path = data / f"part-{size}-{number}.parquet"
+    for source in sorted(directory.glob("*.pcap")):
+        path = data / f"part-{size}-{source.stem}.parquet"
         found.append(str(path))
         if not path.exists():
-            source = data / "part.pcap"
-            with source.open("wb") as out:
-                begin = START_S + number * size // 10 * 4 // 1_000_000 + number
-                words = map(str, (size // 10, 4, 1000, 0, begin))
-                subprocess.run([packets_program(data), *words], check=True, stdout=out)
-            inputs = [str(source), "--snapshot", str(pods_of_clients(data))]
-            command = [sys.executable, "-m", "otterize_pcap", "reduce", *inputs, "-q", "-o"]
+            inputs = [str(source), "--snapshot", str(directory / "snapshot.json")]
+            command = [sys.executable, "-m", "otterize_pcap", "reduce", *inputs, "--quiet", "-o"]
             subprocess.run([*command, str(path)], check=True, cwd=HERE.parent)
-            source.unlink()
     return found
 
 
 KINDS: dict[str, Callable[[Path, int], Words]] = {
     each.__name__: each
-    for each in (pods, nodes, files, connections, stream, services, captures, parts)
+    for each in (
+        *(pods, nodes, files, connections, stream, services, captures),
+        *(shares, megabytes, parts),
+    )
 }
 
 

@@ -40,6 +40,8 @@ def run(
             stdout=subprocess.DEVNULL,
             stderr=errors,
             env=environment,
+            # Where this is, and not where whoever measures stands, is what is measured.
+            cwd=HERE.parent,
         )
         if writer and writer.stdout:
             writer.stdout.close()
@@ -51,5 +53,6 @@ def run(
     failed = writer is not None and writer.wait() != 0
     if process.returncode or failed or (refuses is not None and refuses in said):
         print(f"{' '.join(command)[:200]}: exit {process.returncode}", file=sys.stderr)
+        print(said.decode(errors="replace")[-1000:], file=sys.stderr)
         return None
     return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)

@@ -1,11 +1,12 @@
 /*
  * A pcap of TCP connections on stdout, faster than any pipe or disk takes it.
  *
- *     packets CONNECTIONS PACKETS WIDTH PAYLOAD START_S
+ *     packets CONNECTIONS PACKETS WIDTH PAYLOAD START_S [FIRST]
  *
  * Each connection has so many packets: SYN, SYN-ACK, ACK, then segments of PAYLOAD bytes both ways
- * in turn. WIDTH connections are open at a time; when they are through, the next ones begin. A
- * packet comes each microsecond from START_S on. Clients are 1,000 pods at 10.0.0.1 and up, servers
+ * in turn. WIDTH connections are open at a time; when they are through, the next ones begin. The
+ * first has the number FIRST, 0 unless said: of other numbers are other connections. A packet comes
+ * each microsecond from START_S on. Clients are 1,000 pods at 10.0.0.1 and up, servers
  * 211 at 10.128.0.1 and up, as in generate.py; a client has a port of its own for each connection.
  */
 #include <stdint.h>
@@ -54,8 +55,8 @@ int main(int count, char **words)
 {
     static uint8_t buffer[1 << 20];
     static const uint32_t header[] = {0xA1B2C3D4, 4 << 16 | 2, 0, 0, 262144, 1};
-    uint64_t size = sizeof header, number = 0, said[6] = {0};
-    if (count != 6)
+    uint64_t size = sizeof header, number = 0, said[7] = {0};
+    if (count != 6 && count != 7)
         return 2;
     for (int i = 1; i < count; i++)
         said[i] = strtoull(words[i], NULL, 10);
@@ -72,7 +73,7 @@ int main(int count, char **words)
                         return 1;
                     size = 0;
                 }
-                uint32_t data = frame(buffer + size + RECORD, each, step, payload);
+                uint32_t data = frame(buffer + size + RECORD, said[6] + each, step, payload);
                 little32(buffer + size, said[5] + number / 1000000);
                 little32(buffer + size + 4, number % 1000000);
                 little32(buffer + size + 8, HEADERS + data);
