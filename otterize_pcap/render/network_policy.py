@@ -37,9 +37,9 @@ def render_policies(made: Sequence[WorkloadPolicy], form: PolicyForm) -> str:
 
 
 def render_policy_files(made: Iterable[WorkloadPolicy], form: PolicyForm) -> dict[str, str]:
-    """A file a policy, by its name."""
+    """A file a policy, by its name; each begins with `---`, so that all can be one stream."""
     return {
-        policy_file(each): render_documents([form(each)])
+        policy_file(each): "---\n" + render_documents([form(each)])
         for each in made
         if each.policy is not None
     }

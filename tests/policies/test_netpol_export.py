@@ -73,7 +73,10 @@ def test_every_policy_is_one_that_the_api_takes(directory: Path) -> None:
 
 
 def test_a_file_a_workload(otterize: Otterize, tmp_path: Path) -> None:
-    """`-o DIR` writes what one stream holds, each policy into a file of its own."""
+    """`-o DIR` writes what one stream holds, each policy into a file of its own.
+
+    All files one after the other, as `cat` gives them, are that stream again.
+    """
     one = otterize("netpol", "export", TUTORIAL)
     done = otterize("netpol", "export", TUTORIAL, "-o", "policies")
     assert done.stdout == ""
@@ -84,6 +87,7 @@ def test_a_file_a_workload(otterize: Otterize, tmp_path: Path) -> None:
         "otterize-zookeeper.shop.yaml",
     ]
     assert [each for path in files for each in documents(path.read_text())] == documents(one.stdout)
+    assert documents("".join(path.read_text() for path in files)) == documents(one.stdout)
 
 
 @pytest.mark.parametrize("name", ["all.yaml", "all.yml", "-"])
