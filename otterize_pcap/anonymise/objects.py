@@ -34,7 +34,7 @@ from otterize_pcap.anonymise.field_values import (
 )
 from otterize_pcap.anonymise.known_words import WORDS
 from otterize_pcap.anonymise.renaming import Renaming
-from otterize_pcap.snapshot import endpoints, objects
+from otterize_pcap.snapshot import endpoints, objects, policy_objects
 from otterize_pcap.snapshot.nodes import ADDRESS_TYPES
 
 T = TypeVar("T")
@@ -168,16 +168,16 @@ TREATMENTS: Mapping[type, Mapping[str, Treatment]] = {
     },
     objects.LabelSelector: {"matchLabels": labels, "matchExpressions": _parts},
     objects.WorkloadSpec: {"selector": anonymised},
-    objects.IPBlock: {"cidr": network, "excepted": networks},
-    objects.NetworkPolicyPeer: {
+    policy_objects.IPBlock: {"cidr": network, "excepted": networks},
+    policy_objects.NetworkPolicyPeer: {
         "podSelector": anonymised,
         "namespaceSelector": anonymised,
         "ipBlock": anonymised,
     },
-    objects.NetworkPolicyPort: {"protocol": word, "port": port_name, "endPort": as_is},
-    objects.NetworkPolicyIngressRule: _RULE,
-    objects.NetworkPolicyEgressRule: _RULE,
-    objects.NetworkPolicySpec: {
+    policy_objects.NetworkPolicyPort: {"protocol": word, "port": port_name, "endPort": as_is},
+    policy_objects.NetworkPolicyIngressRule: _RULE,
+    policy_objects.NetworkPolicyEgressRule: _RULE,
+    policy_objects.NetworkPolicySpec: {
         "podSelector": anonymised,
         "policyTypes": words,
         "ingress": _parts,
@@ -194,7 +194,7 @@ TREATMENTS: Mapping[type, Mapping[str, Treatment]] = {
     },
     objects.NodeItem: {**_ITEM, "spec": anonymised, "status": anonymised},
     objects.WorkloadItem: {**_ITEM, "spec": anonymised},
-    objects.NetworkPolicyItem: {**_ITEM, "spec": anonymised},
+    policy_objects.NetworkPolicyItem: {**_ITEM, "spec": anonymised},
     objects.Observed: {
         "uid": uid,
         "ip": address,

@@ -257,12 +257,12 @@ def _run(cluster: "Cluster", order: "CaptureOrder") -> "CaptureResult":
 
     live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     color = "NO_COLOR" not in os.environ
-    with ProgressTable(live=live, color=color) as board:
-        cluster.waiting.say = board.say
+    with ProgressTable(live=live, color=color) as progress:
+        cluster.waiting.say = progress.say
         # Until something is on the cluster Ctrl-C just ends it.
-        snapshot = begin_snapshot(cluster, order, board)
+        snapshot = begin_snapshot(cluster, order, progress)
         with Interrupts() as interrupts:
-            return run_capture(cluster, order, snapshot, interrupts, board)
+            return run_capture(cluster, order, snapshot, interrupts, progress)
 
 
 def _report(

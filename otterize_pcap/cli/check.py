@@ -22,9 +22,10 @@ from otterize_pcap.cli.comparing import (
 )
 from otterize_pcap.cli.document_input import read_allowed, read_observed, read_places
 from otterize_pcap.cli.graph_input import summarise
-from otterize_pcap.cli.options import Captures, Output, selects
+from otterize_pcap.cli.options import selects
 from otterize_pcap.cli.output_form import chosen_form
 from otterize_pcap.cli.selection import Reporting, Selection
+from otterize_pcap.cli.shared_options import Captures, Output
 from otterize_pcap.cli.side_names import report_sides
 from otterize_pcap.cli.terminal import emit
 from otterize_pcap.compare.check import check_graph

@@ -12,16 +12,7 @@ from otterize_pcap.cli.inputs import newest_capture, read_logs, read_recordings
 from otterize_pcap.cli.left_out import packet_lines
 from otterize_pcap.cli.logged_connections import listed_of_logs, log_lines
 from otterize_pcap.cli.named_connections import named_connections
-from otterize_pcap.cli.options import (
-    Namespaces,
-    Output,
-    Quiet,
-    Snapshots,
-    Strict,
-    Verbose,
-    comma_separated,
-    reporting_of,
-)
+from otterize_pcap.cli.options import comma_separated, reporting_of
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.reading_options import (
     FileNodes,
@@ -33,6 +24,7 @@ from otterize_pcap.cli.reading_options import (
     reading_options,
 )
 from otterize_pcap.cli.selection import Reporting
+from otterize_pcap.cli.shared_options import Namespaces, Output, Quiet, Snapshots, Strict, Verbose
 from otterize_pcap.cli.terminal import emit_lines, notice
 from otterize_pcap.cli.time_options import FromTime, LastTime, ToTime, parse_times
 from otterize_pcap.connections.facts import NoSnapshot

@@ -10,10 +10,11 @@ import typer
 from otterize_pcap.cli.completion import complete_workload
 from otterize_pcap.cli.each_mapped import of_each
 from otterize_pcap.cli.left_out import unseen_lines
-from otterize_pcap.cli.options import Captures, Output, selects
+from otterize_pcap.cli.options import selects
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.policy_input import naming_rules, read_policy_paths
 from otterize_pcap.cli.selection import Reporting, Selection
+from otterize_pcap.cli.shared_options import Captures, Output
 from otterize_pcap.cli.terminal import complain, emit, notice
 from otterize_pcap.explain.asked_pair import Question, asked_services, is_between
 from otterize_pcap.explain.explain import NOTHING_RECORDED, explain

@@ -9,9 +9,10 @@ import typer
 from otterize_pcap.cli.completion import complete_version
 from otterize_pcap.cli.document_input import read_observed
 from otterize_pcap.cli.graph_input import report
-from otterize_pcap.cli.options import AsService, Captures, Output, Ports, selects
+from otterize_pcap.cli.options import selects
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.selection import Reporting, Selection
+from otterize_pcap.cli.shared_options import AsService, Captures, Output, Ports
 from otterize_pcap.cli.terminal import emit, emit_files, notice
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.service_graph import ServiceGraph

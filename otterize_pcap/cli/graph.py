@@ -9,9 +9,10 @@ import typer
 
 from otterize_pcap.cli.document_input import read_either, read_observed
 from otterize_pcap.cli.graph_input import report
-from otterize_pcap.cli.options import AsService, ByPods, Captures, Output, selects
+from otterize_pcap.cli.options import selects
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.selection import Reporting, Selection
+from otterize_pcap.cli.shared_options import AsService, ByPods, Captures, Output
 from otterize_pcap.cli.terminal import emit, notice
 from otterize_pcap.cli.usage_errors import shown as quoted
 from otterize_pcap.compare.diff import diff_graphs

@@ -9,9 +9,10 @@ from otterize_pcap.cli.document_input import read_observed
 from otterize_pcap.cli.export import export_intents
 from otterize_pcap.cli.graph_input import report
 from otterize_pcap.cli.name_notes import report_names
-from otterize_pcap.cli.options import AsService, ByPods, Captures, Output, Ports, selects
+from otterize_pcap.cli.options import selects
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.selection import Reporting, Selection
+from otterize_pcap.cli.shared_options import AsService, ByPods, Captures, Output, Ports
 from otterize_pcap.cli.terminal import emit, terminal_width
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.graph_format import encode_graph

@@ -21,7 +21,7 @@ from otterize_pcap.cli.comparing import (
 from otterize_pcap.cli.each_mapped import with_time_of
 from otterize_pcap.cli.graph_input import why_empty
 from otterize_pcap.cli.inputs import open_captures
-from otterize_pcap.cli.options import Output, selects
+from otterize_pcap.cli.options import selects
 from otterize_pcap.cli.output_form import chosen_form
 from otterize_pcap.cli.policy_input import (
     in_order,
@@ -32,6 +32,7 @@ from otterize_pcap.cli.policy_input import (
     with_recorded,
 )
 from otterize_pcap.cli.selection import Reporting, Selection
+from otterize_pcap.cli.shared_options import Output
 from otterize_pcap.cli.summary import summary_lines
 from otterize_pcap.cli.terminal import emit, notice
 from otterize_pcap.compare.findings import ERROR

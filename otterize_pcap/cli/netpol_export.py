@@ -10,10 +10,11 @@ from otterize_pcap.addresses import AddressError, Network, parse_network
 from otterize_pcap.cli import netpol_options as options
 from otterize_pcap.cli.each_mapped import of_each
 from otterize_pcap.cli.netpol_options import PolicyFormat
-from otterize_pcap.cli.options import CALL_OPTIONS, Captures, comma_separated, selects
+from otterize_pcap.cli.options import CALL_OPTIONS, comma_separated, selects
 from otterize_pcap.cli.output_form import SUFFIXES, chosen_form
 from otterize_pcap.cli.quantities import parse_duration
 from otterize_pcap.cli.selection import Reporting, Selection
+from otterize_pcap.cli.shared_options import Captures
 from otterize_pcap.cli.summary import packet_summary
 from otterize_pcap.cli.terminal import emit, emit_files, notice
 from otterize_pcap.counted import counted

@@ -7,12 +7,8 @@
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from inspect import Parameter, Signature, signature
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from otterize_pcap.cli.completion import complete_namespace, complete_server, complete_workload
 from otterize_pcap.cli.reading_options import (
     FileNodes,
     GenevePorts,
@@ -25,178 +21,64 @@ from otterize_pcap.cli.reading_options import (
     reading_options,
 )
 from otterize_pcap.cli.selection import Reporting, Selection
+from otterize_pcap.cli.shared_options import (
+    ClusterDns,
+    DistinctByLabel,
+    ExcludeLabels,
+    ExcludeNamespaces,
+    ExcludeSelf,
+    ExcludeServices,
+    Force,
+    ImageNameForJobs,
+    IncludeAttempts,
+    IncludeClusterDns,
+    IncludeLookups,
+    Internet,
+    Namespaces,
+    OneWayUdp,
+    Owner,
+    Quiet,
+    Server,
+    Snapshots,
+    Strict,
+    TimeSlack,
+    Verbose,
+    WorkloadAnnotation,
+    WorkloadLabels,
+)
 from otterize_pcap.cli.time_options import FromTime, LastTime, ToTime, parse_times
 from otterize_pcap.errors import UsageError
-from otterize_pcap.files.object_path import named_path
 from otterize_pcap.graph.filters import GraphFilter, parse_server, refuse_both
 from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.identity import ANNOTATIONS, NamedBy
 from otterize_pcap.timestamps import SECOND_NS
 
-MAX_SLACK_S = 3600
-"""What is longer says nothing of who had an address."""
-
-Output = Annotated[
-    Path | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Write to a file instead of stdout."),
-]
-
-
-Snapshots = Annotated[
-    list[Path] | None,
-    typer.Option(
-        parser=named_path,
-        metavar="FILE",
-        help="What `kubectl get -o json` printed: a file, or a directory of them. Repeatable.",
-    ),
-]
-Namespaces = Annotated[
-    list[str] | None,
-    typer.Option(
-        "-n",
-        "--namespace",
-        "--namespaces",
-        metavar="NAME",
-        help="Keep only clients in this namespace. Repeatable, or a comma-separated list.",
-        autocompletion=complete_namespace,
-    ),
-]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print no summary on stderr.")]
-Verbose = Annotated[
-    bool, typer.Option("-v", "--verbose", help="Print a detailed summary on stderr.")
-]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Fail (exit 6) on damaged files and malformed packets.")
-]
-
-Ports = Annotated[bool, typer.Option("--ports", help="Say to which ports each call went.")]
-
-ByPods = Annotated[
-    bool, typer.Option("--pods", help="Name pods by themselves, for those who look for one.")
-]
-
-AsService = Annotated[
-    bool,
-    typer.Option(
-        "--as-kubernetes-service",
-        help="Name the Service that a call went through instead of the workload behind it.",
-    ),
-]
-
 
 def _shared(  # noqa: PLR0913, PLR0917 - one parameter an option, all passed by name
     snapshot: Snapshots = None,
     namespace: Namespaces = None,
-    server: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME.NAMESPACE",
-            help="Keep only clients that call this server, with all their calls.",
-            autocompletion=complete_server,
-        ),
-    ] = None,
-    exclude_services: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Leave out these workloads, as clients and as servers. Repeatable, or a list.",
-            autocompletion=complete_workload,
-        ),
-    ] = None,
-    exclude_labels: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            help="Leave out calls where either side's pod has this label; KEY alone stands for any "
-            "value. Repeatable.",
-        ),
-    ] = None,
-    exclude_namespaces: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Leave out calls where either side is in this namespace. Repeatable, or a list.",
-            autocompletion=complete_namespace,
-        ),
-    ] = None,
-    include_attempts: Annotated[
-        bool,
-        typer.Option(
-            "--include-attempts", help="Add calls that were refused, unanswered or only probed."
-        ),
-    ] = False,
-    one_way_udp: Annotated[
-        bool, typer.Option("--one-way-udp", help="Count UDP that was never answered as a call.")
-    ] = False,
-    include_cluster_dns: Annotated[
-        bool, typer.Option("--include-cluster-dns", help="Show calls to the cluster's own DNS.")
-    ] = False,
-    include_lookups: Annotated[
-        bool,
-        typer.Option(
-            "--include-lookups", help="Add Services that were looked up in DNS but not called."
-        ),
-    ] = False,
-    internet: Annotated[
-        bool, typer.Option("--internet", help="Show calls to servers outside the cluster.")
-    ] = False,
-    distinct_by_label: Annotated[
-        str,
-        typer.Option(metavar="KEY", help="Tell clients apart by the value of this pod label."),
-    ] = "",
-    exclude_self: Annotated[
-        bool, typer.Option("--exclude-self", help="Leave out workloads that call themselves.")
-    ] = False,
-    time_slack: Annotated[
-        float,
-        typer.Option(
-            metavar="SECONDS",
-            min=0,
-            max=MAX_SLACK_S,
-            help="How far the times of packets and of pods may disagree.",
-        ),
-    ] = 2.0,
-    workload_annotation: Annotated[
-        str, typer.Option(metavar="KEY", help="The pod annotation that names a workload.")
-    ] = ANNOTATIONS[0],
-    image_name_for_jobs: Annotated[
-        bool,
-        typer.Option("--image-name-for-jobs", help="Name Jobs without a CronJob by their image."),
-    ] = False,
-    owner: Annotated[
-        NamedBy | None,
-        typer.Option(
-            help="Name pods by the owner that nothing owns (root), by who made them (nearest), "
-            "since a custom resource may own several sets of pods, or by themselves (pod). "
-            "Default: root; of diff and check, nearest.",
-            show_default=False,
-        ),
-    ] = None,
-    workload_label: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY",
-            help="Name pods without a stable owner by this label. Repeatable; the first counts.",
-        ),
-    ] = None,
-    cluster_dns: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAMESPACE/NAME",
-            help="Take this Service for the cluster's DNS, which is known without only in "
-            "kube-system and openshift-dns (S45). Repeatable.",
-        ),
-    ] = None,
+    server: Server = None,
+    exclude_services: ExcludeServices = None,
+    exclude_labels: ExcludeLabels = None,
+    exclude_namespaces: ExcludeNamespaces = None,
+    include_attempts: IncludeAttempts = False,
+    one_way_udp: OneWayUdp = False,
+    include_cluster_dns: IncludeClusterDns = False,
+    include_lookups: IncludeLookups = False,
+    internet: Internet = False,
+    distinct_by_label: DistinctByLabel = "",
+    exclude_self: ExcludeSelf = False,
+    time_slack: TimeSlack = 2.0,
+    workload_annotation: WorkloadAnnotation = ANNOTATIONS[0],
+    image_name_for_jobs: ImageNameForJobs = False,
+    owner: Owner = None,
+    workload_label: WorkloadLabels = None,
+    cluster_dns: ClusterDns = None,
     from_: FromTime = None,
     to: ToTime = None,
     last: LastTime = None,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force", help="Go on where a capture and a snapshot do not belong together."
-        ),
-    ] = False,
+    force: Force = False,
     vxlan_port: VxlanPorts = None,
     geneve_port: GenevePorts = None,
     tunnel_endpoints: TunnelEndpoints = None,
@@ -260,19 +142,6 @@ def reporting_of(*, quiet: bool, verbose: bool, strict: bool) -> Reporting:
         message = "-q and -v contradict each other; drop one of them"
         raise UsageError(message)
     return Reporting(quiet, verbose, strict)
-
-
-Captures = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        parser=named_path,
-        metavar="CAPTURE",
-        help="Capture directories, directories of captures, reduced captures, or pcap files "
-        "together with --snapshot, by path or by URL; `-` is stdin. "
-        "Default: the newest directory under ./otterize-captures/.",
-        show_default=False,
-    ),
-]
 
 
 CALL_OPTIONS = frozenset(

@@ -8,8 +8,8 @@ import typer
 
 from otterize_pcap.cli import snapshot_take
 from otterize_pcap.cli.inputs import newest_capture
-from otterize_pcap.cli.options import Output
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
+from otterize_pcap.cli.shared_options import Output
 from otterize_pcap.cli.terminal import emit
 from otterize_pcap.files.object_path import named_path
 from otterize_pcap.files.snapshot_files import load_snapshot

@@ -36,7 +36,8 @@ from otterize_pcap.policies.policy_rules import (
 from otterize_pcap.policies.validate import Path, Problem, problems_of, rules_of, unknown_fields
 from otterize_pcap.policies.validate_admin import admin_problems
 from otterize_pcap.policies.validate_cilium import cilium_problems
-from otterize_pcap.snapshot.objects import Item, NetworkPolicyItem, NetworkPolicySpec
+from otterize_pcap.snapshot.objects import Item
+from otterize_pcap.snapshot.policy_objects import NetworkPolicyItem, NetworkPolicySpec
 
 Slip = tuple[Rule, Path, str]
 UNKNOWN = "means nothing to the API server"

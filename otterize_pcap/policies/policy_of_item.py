@@ -15,8 +15,8 @@ from otterize_pcap.policies.network_policy import (
     policy_types_of,
 )
 from otterize_pcap.policies.validate import Path
-from otterize_pcap.snapshot import objects
-from otterize_pcap.snapshot.objects import NetworkPolicyItem, NetworkPolicySpec
+from otterize_pcap.snapshot import objects, policy_objects
+from otterize_pcap.snapshot.policy_objects import NetworkPolicyItem, NetworkPolicySpec
 
 Locate = Callable[[Path], Place | None]
 """Where a part of the object stands."""
@@ -53,7 +53,8 @@ def policy_of(item: NetworkPolicyItem, namespace: str, locate: Locate = nowhere)
 
 
 def _rule(
-    rule: objects.NetworkPolicyIngressRule | objects.NetworkPolicyEgressRule, place: Place | None
+    rule: policy_objects.NetworkPolicyIngressRule | policy_objects.NetworkPolicyEgressRule,
+    place: Place | None,
 ) -> PolicyRule:
     ports = (
         PolicyPort(port.protocol or "TCP", port.port, port.endPort) for port in rule.ports or ()
@@ -61,7 +62,7 @@ def _rule(
     return PolicyRule(tuple(map(_peer, rule.peers or ())), tuple(ports), place)
 
 
-def _peer(peer: objects.NetworkPolicyPeer) -> Peer:
+def _peer(peer: policy_objects.NetworkPolicyPeer) -> Peer:
     block = peer.ipBlock
     return Peer(
         None if peer.podSelector is None else selector_of(peer.podSelector),

@@ -24,9 +24,9 @@ from otterize_pcap.policies.network_policy import (
     OPERATORS,
     PROTOCOLS,
 )
-from otterize_pcap.snapshot.objects import (
+from otterize_pcap.snapshot.objects import LabelSelector
+from otterize_pcap.snapshot.policy_objects import (
     IPBlock,
-    LabelSelector,
     NetworkPolicyPeer,
     NetworkPolicyPort,
     NetworkPolicySpec,

@@ -14,13 +14,13 @@ from otterize_pcap.snapshot.objects import (
     Document,
     EndpointSliceItem,
     Item,
-    NetworkPolicyItem,
     NodeItem,
     PodItem,
     ServiceItem,
     WorkloadItem,
 )
 from otterize_pcap.snapshot.odd_fields import OddFields, read_item
+from otterize_pcap.snapshot.policy_objects import NetworkPolicyItem
 
 DECODERS: dict[str, msgspec.json.Decoder[Item]] = {
     "Pod": msgspec.json.Decoder(PodItem),

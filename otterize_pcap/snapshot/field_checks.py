@@ -18,7 +18,6 @@ from otterize_pcap.snapshot.objects import (
     Ingress,
     Item,
     Metadata,
-    NetworkPolicyItem,
     NodeAddress,
     NodeSpec,
     Observed,
@@ -33,6 +32,7 @@ from otterize_pcap.snapshot.objects import (
     Terminated,
     Watch,
 )
+from otterize_pcap.snapshot.policy_objects import NetworkPolicyItem
 from otterize_pcap.timestamps import parse_time
 
 Check = Callable[[str], object]

@@ -228,52 +228,6 @@ class WorkloadSpec(msgspec.Struct, frozen=True, gc=False):
     selector: LabelSelector | None = None
 
 
-class IPBlock(msgspec.Struct, frozen=True, gc=False):
-    """networking.k8s.io/v1 IPBlock."""
-
-    cidr: str
-    excepted: tuple[str, ...] | None = msgspec.field(name="except", default=None)
-
-
-class NetworkPolicyPeer(msgspec.Struct, frozen=True, gc=False):
-    """networking.k8s.io/v1 NetworkPolicyPeer."""
-
-    podSelector: LabelSelector | None = None  # noqa: N815
-    namespaceSelector: LabelSelector | None = None  # noqa: N815
-    ipBlock: IPBlock | None = None  # noqa: N815
-
-
-class NetworkPolicyPort(msgspec.Struct, frozen=True, gc=False):
-    """networking.k8s.io/v1 NetworkPolicyPort; `port` is a number or the name of a container's."""
-
-    protocol: str | None = None
-    port: int | str | None = None
-    endPort: int | None = None  # noqa: N815
-
-
-class NetworkPolicyIngressRule(msgspec.Struct, frozen=True, gc=False):
-    """networking.k8s.io/v1 NetworkPolicyIngressRule."""
-
-    peers: tuple[NetworkPolicyPeer, ...] | None = msgspec.field(name="from", default=None)
-    ports: tuple[NetworkPolicyPort, ...] | None = None
-
-
-class NetworkPolicyEgressRule(msgspec.Struct, frozen=True, gc=False):
-    """networking.k8s.io/v1 NetworkPolicyEgressRule."""
-
-    peers: tuple[NetworkPolicyPeer, ...] | None = msgspec.field(name="to", default=None)
-    ports: tuple[NetworkPolicyPort, ...] | None = None
-
-
-class NetworkPolicySpec(msgspec.Struct, frozen=True, gc=False):
-    """networking.k8s.io/v1 NetworkPolicySpec."""
-
-    podSelector: LabelSelector | None = None  # noqa: N815
-    policyTypes: tuple[str, ...] | None = None  # noqa: N815
-    ingress: tuple[NetworkPolicyIngressRule, ...] | None = None
-    egress: tuple[NetworkPolicyEgressRule, ...] | None = None
-
-
 class Item(msgspec.Struct, frozen=True, gc=False):
     """Any object; of kinds that are not below, owners are all that matters."""
 
@@ -315,12 +269,6 @@ class WorkloadItem(Item, frozen=True, gc=False):
     """apps/v1 Deployment, StatefulSet or DaemonSet, whose selector never changes."""
 
     spec: WorkloadSpec | None = None
-
-
-class NetworkPolicyItem(Item, frozen=True, gc=False):
-    """networking.k8s.io/v1 NetworkPolicy."""
-
-    spec: NetworkPolicySpec | None = None
 
 
 class Observed(msgspec.Struct, frozen=True, gc=False):

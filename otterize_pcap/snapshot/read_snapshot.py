@@ -15,7 +15,6 @@ from otterize_pcap.snapshot.objects import (
     EndpointSliceItem,
     Item,
     LabelSelector,
-    NetworkPolicyItem,
     NodeItem,
     OwnerReference,
     PodItem,
@@ -27,6 +26,7 @@ from otterize_pcap.snapshot.objects import (
 from otterize_pcap.snapshot.odd_fields import OddFields, sound_item, sound_watch
 from otterize_pcap.snapshot.plain_text import DocumentText
 from otterize_pcap.snapshot.pod_table import NO_NODES, at_nodes
+from otterize_pcap.snapshot.policy_objects import NetworkPolicyItem
 from otterize_pcap.snapshot.read_objects import Part, read_objects
 from otterize_pcap.snapshot.snapshot import Pod, Snapshot, Tenure
 from otterize_pcap.snapshot.states import ObjectStates

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from otterize_pcap.addresses import Network, in_network
 from otterize_pcap.intervals import Interval
-from otterize_pcap.snapshot.objects import NetworkPolicyItem, OwnerReference, ServicePort
+from otterize_pcap.snapshot.objects import OwnerReference, ServicePort
+from otterize_pcap.snapshot.policy_objects import NetworkPolicyItem
 
 ServedPort = tuple[str, int]
 

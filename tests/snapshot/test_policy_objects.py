@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from otterize_pcap.snapshot.objects import NetworkPolicySpec
+from otterize_pcap.snapshot.policy_objects import NetworkPolicySpec
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
 from tests.cluster_builder import pod
