@@ -7,6 +7,7 @@ from otterize_pcap.connections._index cimport RowIndex
 from otterize_pcap.connections._leg cimport CLeg
 from otterize_pcap.connections._sightings cimport Sightings
 from otterize_pcap.connections._table_times cimport TableTimes
+from otterize_pcap.table._numbers cimport UDP
 from otterize_pcap.table._row cimport CRow
 
 cdef enum:
@@ -42,7 +43,7 @@ cdef class ComponentLegs:
 
     cdef inline int64_t patience(self) noexcept nogil:
         """How far apart legs of one connection may be: `conntrack_flows.patience_of`."""
-        return self.limits.datagram_gap if self.protocol == 17 else self.limits.slack
+        return self.limits.datagram_gap if self.protocol == UDP else self.limits.slack
 
     cdef int gather(self, uint32_t root) except -1 nogil
     cdef CRow *_spare_row(self) except NULL nogil

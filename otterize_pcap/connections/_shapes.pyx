@@ -12,6 +12,7 @@ from otterize_pcap.connections._answers cimport CHANGES, YES, Answer, Leads, dur
 from otterize_pcap.connections._endpoint cimport CEnd, compare_ends
 from otterize_pcap.connections._pieces cimport CFlow
 from otterize_pcap.connections._sightings cimport CSighting
+from otterize_pcap.table._numbers cimport UDP
 from otterize_pcap.table._row cimport HAS_ACK, HAS_SEQ, NO_CLIENT, TCP, CSide
 
 cdef enum:
@@ -244,7 +245,7 @@ cdef class ShapeWriter:
         cdef CFlow *flow = &self.pieces.flow[place]
         cdef uint32_t facts = flow.client | (flow.first_sender + 1 if flow.has_legs else 0) << 4
         cdef int side
-        if flow.has_legs and flow.settled and self.pieces.protocol == 17:
+        if flow.has_legs and flow.settled and self.pieces.protocol == UDP:
             facts |= IS_SETTLED
         if (flow.has_legs and place > 0 and self.pieces.sighted
                 and flow.first_ns == self.pieces.flow[place - 1].first_ns):

@@ -66,7 +66,7 @@ class CaptureResult:
     reduced: tuple[int, int] = (0, 0)
 
 
-def begin_snapshot(cluster: Cluster, order: CaptureOrder, board: ProgressTable) -> SnapshotWatch:
+def begin_snapshot(cluster: Cluster, order: CaptureOrder, progress: ProgressTable) -> SnapshotWatch:
     """Begin to watch; nothing is on the cluster yet, and a failure leaves nothing here either.
 
     Raises:
@@ -76,7 +76,7 @@ def begin_snapshot(cluster: Cluster, order: CaptureOrder, board: ProgressTable) 
     try:
         snapshot.start()
         for note in (*snapshot.unreadable, *add_custom_owners(cluster, snapshot)):
-            board.say(f"not in the snapshot: {note}")
+            progress.say(f"not in the snapshot: {note}")
     except BaseException:
         # Ctrl-C too.
         discard(order.directory)
@@ -89,7 +89,7 @@ def run_capture(
     order: CaptureOrder,
     snapshot: SnapshotWatch,
     interrupts: Interrupts,
-    board: ProgressTable,
+    progress: ProgressTable,
 ) -> CaptureResult:
     """Record all nodes of an order, pull them and delete what was created.
 
@@ -98,7 +98,7 @@ def run_capture(
         order: What to capture.
         snapshot: What `begin_snapshot` began; ended here.
         interrupts: Stops it early, or abandons it.
-        board: Shows how far it is.
+        progress: Shows how far it is.
 
     Raises:
         ClusterError: The directory could not be closed; nothing is left on the cluster.
@@ -111,10 +111,10 @@ def run_capture(
     results: dict[str, NodeResult] = {}
     left_behind: list[str | None] = []
     try:
-        results = _record(cluster, order, jobs, interrupts, board)
+        results = _record(cluster, order, jobs, interrupts, progress)
     finally:
         # The deletion is first: it is what is waited for, whatever becomes of the other.
-        ending = (lambda: left_behind.append(_delete(cluster, order, board)), snapshot.stop)
+        ending = (lambda: left_behind.append(_delete(cluster, order, progress)), snapshot.stop)
         side_by_side(ending, len(ending))
     kept = f"the Jobs are kept; remove them with: {_cleanup_command(order)}" if order.keep else None
     if interrupts.abandon.is_set():
@@ -139,7 +139,7 @@ def _record(
     order: CaptureOrder,
     jobs: list[NodeJob],
     interrupts: Interrupts,
-    board: ProgressTable,
+    progress: ProgressTable,
 ) -> dict[str, NodeResult]:
     """Create the Jobs, follow them, pull each node as it finishes and delete its Job."""
     collector = Collector(cluster, order.plan, order.directory, interrupts.abandon, order.reducer)
@@ -164,7 +164,7 @@ def _record(
         created.start()
 
         def look(shown: list[NodeJob]) -> None:
-            board.show(shown)
+            progress.show(shown)
             if collector.reducing is not None:
                 collector.reducing.look(shown)
 
@@ -206,7 +206,7 @@ def _create_job(cluster: Cluster, job: Json) -> None:
             raise
 
 
-def _delete(cluster: Cluster, order: CaptureOrder, board: ProgressTable) -> str | None:
+def _delete(cluster: Cluster, order: CaptureOrder, progress: ProgressTable) -> str | None:
     """Delete the capture's Jobs; returns what a person must do where that failed."""
     if order.keep:
         return None
@@ -214,7 +214,7 @@ def _delete(cluster: Cluster, order: CaptureOrder, board: ProgressTable) -> str 
         delete_capture(cluster, order.plan.namespace, order.plan.capture_id)
     except ClusterError as error:
         # Here too: whatever else goes wrong on the way out, this must be known.
-        board.say(f"warning: {error}")
+        progress.say(f"warning: {error}")
         return str(error)
     return None
 

@@ -216,9 +216,9 @@ def jobs_on_board() -> list[NodeJob]:
 
 def test_plain_lines_say_each_change_once(capsys: pytest.CaptureFixture[str]) -> None:
     """Where stderr is no terminal each change is one line, and stdout stays empty."""
-    with ProgressTable(live=False, color=False) as board:
-        board.show(jobs_on_board())
-        board.show(jobs_on_board())
+    with ProgressTable(live=False, color=False) as progress:
+        progress.show(jobs_on_board())
+        progress.show(jobs_on_board())
 
     out, err = capsys.readouterr()
     assert out == ""
@@ -232,9 +232,9 @@ def test_plain_lines_say_each_change_once(capsys: pytest.CaptureFixture[str]) ->
 
 def test_live_table_shows_all_nodes(capsys: pytest.CaptureFixture[str]) -> None:
     """On a terminal a table shows bytes, packets, drops, the pull's share and what is wrong."""
-    with ProgressTable(live=True, color=False) as board:
-        board.show(jobs_on_board())
-        board.say("a notice [not markup]")
+    with ProgressTable(live=True, color=False) as progress:
+        progress.show(jobs_on_board())
+        progress.say("a notice [not markup]")
 
     out, err = capsys.readouterr()
     assert out == ""
