@@ -5,6 +5,7 @@ from the types.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
@@ -74,7 +75,7 @@ def render_diff_json(diff: GraphDiff, unmet: tuple[str, ...] = ()) -> str:
             added=_entries(diff.added),
             removed=_entries(diff.removed),
             changed=tuple(
-                ChangeEntry(call_entry(change.old), call_entry(change.new), change.reasons)
+                ChangeEntry(_entry(change.old), _entry(change.new), change.reasons)
                 for change in diff.changed
             ),
             not_seen=_remarks(diff.not_seen),
@@ -92,7 +93,7 @@ def render_check_json(result: CheckResult, unmet: tuple[str, ...] = ()) -> str:
             version=1,
             passed=not (result.violations or unmet),
             violations=tuple(
-                RemarkEntry(call_entry(entry.call), (entry.reason,)) for entry in result.violations
+                RemarkEntry(_entry(entry.call), (entry.reason,)) for entry in result.violations
             ),
             allowed=_entries(result.allowed),
             ignored=_entries(result.ignored),
@@ -117,9 +118,15 @@ def _indented(document: msgspec.Struct) -> str:
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 
 
+def _entry(call: Call) -> CallEntry:
+    """A call without its pods: other ones after each rollout, and in graph JSON alone anyway."""
+    nameless = tuple(replace(use, client_pods=(), server_pods=()) for use in call.uses)
+    return call_entry(replace(call, uses=nameless))
+
+
 def _entries(calls: Iterable[Call]) -> tuple[CallEntry, ...]:
-    return tuple(map(call_entry, calls))
+    return tuple(map(_entry, calls))
 
 
 def _remarks(entries: Iterable[NotSeen]) -> tuple[RemarkEntry, ...]:
-    return tuple(RemarkEntry(call_entry(entry.call), entry.reasons) for entry in entries)
+    return tuple(RemarkEntry(_entry(entry.call), entry.reasons) for entry in entries)
