@@ -96,6 +96,7 @@ cdef class Pieces:
         """Find the flows of the piece; False where a 5-tuple holds several."""
         cdef uint32_t i
         cdef int place
+        cdef int64_t early
         cdef CLeg *leg
         for i in range(self.legs):
             leg = &self.leg[i]
@@ -109,10 +110,13 @@ cdef class Pieces:
         if self.protocol == UDP:
             return True
         for i in range(self.legs):
-            # A run that came well before the handshake is a flow of its own.
+            # A run that came well before the handshake, or went both ways before, is another flow's.
             leg = &self.leg[i]
-            if (leg.row.client == NO_CLIENT and self.flow[leg.place].client != NO_CLIENT
-                    and leg.first_ns + self.component.limits.slack < self.flow[leg.place].handshake_ns):
+            if leg.row.client != NO_CLIENT or self.flow[leg.place].client == NO_CLIENT:
+                continue
+            early = self.flow[leg.place].handshake_ns - leg.first_ns
+            if early > self.component.limits.slack or early > 0 and (
+                    leg.row.sides[0].has & leg.row.sides[1].has & HAS_ACK):
                 return False
         return True
 

@@ -240,6 +240,8 @@ def _split(legs: list[Leg]) -> list[Flow]:
     rest: list[Flow] = []
     for leg in loose:
         begun_before = bisect_right(starts, leg.first_ns + SLACK_NS)
+        if begun_before and _was_there_before(leg, handshakes[begun_before - 1]):
+            begun_before -= 1
         if begun_before:
             handshakes[begun_before - 1].add(leg)
         elif rest and _same_run(rest[-1], leg):
@@ -247,6 +249,22 @@ def _split(legs: list[Leg]) -> list[Flow]:
         else:
             rest.append(Flow(leg))
     return _without_strays(sorted(handshakes + rest, key=lambda flow: flow.first_ns))
+
+
+def _was_there_before(leg: Leg, flow: Flow) -> bool:
+    """Whether a leg had gone both ways when a flow's SYN-ACK, to no SYN, came by that recording.
+
+    Nothing goes both ways of a connection before its SYN-ACK, so the leg is of another.
+    """
+    return (
+        flow.lacks_question
+        and all(side.ack_first is not None for side in leg.row.sides)
+        and any(
+            other.recording is leg.recording and leg.last_ns <= other.first_ns
+            for other in flow.legs
+            if other.row.client is not None
+        )
+    )
 
 
 def _without_strays(flows: list[Flow]) -> list[Flow]:

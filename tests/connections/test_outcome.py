@@ -245,12 +245,14 @@ def test_forged_segment_hides_and_turns_no_call(
     assert edges(mapped(KNOWN, seen)) == {"client -> server:80"}
 
 
-def test_forged_syn_ack_turns_no_connection_in_the_middle() -> None:
-    """S30: also where the recording began after the call did."""
+@pytest.mark.parametrize("after", [0.15, 0.5, 1.9, 5.0])
+@pytest.mark.parametrize("seq", [7, 20, 1 << 30])
+def test_forged_syn_ack_turns_no_connection_in_the_middle(after: float, seq: int) -> None:
+    """S30: also where the recording began after the call did, however shortly before."""
     seen = [
         (packet(A, B, PSH | ACK, 8, 10), 0.0, 1),
         (packet(B, A, PSH | ACK, 10, 20), 0.1, 1),
-        (packet(A, B, SYN | ACK, 1 << 30, 5), 5.0, 1),
+        (packet(A, B, SYN | ACK, seq, 5), after, 1),
         (packet(A, B, PSH | ACK, 20, 20), 6.0, 1),
         (packet(B, A, PSH | ACK, 20, 30), 6.1, 1),
     ]
