@@ -9,12 +9,14 @@ are those that `otterize capture` saves of a node as well.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
 from otterize_pcap.connections.node_files import parse_node_addresses
+from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.node_folders import (
     ADDRESSES,
     DUMPS,
@@ -26,14 +28,14 @@ from otterize_pcap.files.node_folders import (
 from otterize_pcap.files.opening import STDIN
 from otterize_pcap.json_errors import BROKEN
 from otterize_pcap.records.archives import BLOCK, EndingStream, is_tar
-from otterize_pcap.records.compression import compression_of
+from otterize_pcap.records.compression import Unread, compression_of, plain_window
 
 RESOURCES = "ip-resources.txt"
 CONNTRACK = "proc-net/nf_conntrack"
 PROC_PORT_RANGE = "proc-sys-net/ipv4/ip_local_port_range"
 PROC_TIMEOUTS = "proc-sys-net/netfilter/"
 PACKED = ("gzip", "xz", "bzip2")
-"""What tarfile unpacks; Retina writes gzip."""
+"""What may be around one; Retina writes gzip."""
 MOST_MEMBERS = 20_000
 """Files of an archive that are looked at: /proc/sys/net of a node with 250 pods has 10,000."""
 MOST_BYTES = 1 << 20
@@ -86,19 +88,22 @@ def _read(path: Path) -> tuple[str, dict[str, bytes]] | None:
 
     stem, contents = "", dict[str, bytes]()
     try:
-        with (
-            path.open("rb") as file,
-            tarfile.open(fileobj=EndingStream(file), mode="r|*") as archive,  # type: ignore[call-overload]
-        ):
-            for number, member in enumerate(archive):
-                if number >= MOST_MEMBERS:
-                    break
-                name = member.name.removeprefix("./")
-                if match := _NAME.match(name):
-                    stem = match["stem"]
-                elif member.isreg():
-                    _take(contents, name, archive.extractfile(member))
-    except (tarfile.TarError, OSError, EOFError, ValueError, ArithmeticError):
+        with path.open("rb") as file:
+            # tarfile's own unpacking takes the name in a gzip header byte by byte.
+            window = plain_window(file, path.name)
+            if not is_tar(window.peek(BLOCK)):
+                return None
+            stream = EndingStream(BufferedReader(Unread(window)))
+            with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]
+                for number, member in enumerate(archive):
+                    if number >= MOST_MEMBERS:
+                        break
+                    name = member.name.removeprefix("./")
+                    if match := _NAME.match(name):
+                        stem = match["stem"]
+                    elif member.isreg():
+                        _take(contents, name, archive.extractfile(member))
+    except (tarfile.TarError, CaptureError, OSError, EOFError, ValueError, ArithmeticError):
         # It ends early, or is damaged: what came before counts, as of the capture in it.
         pass
     return (stem, contents) if stem and ADDRESSES in contents else None
