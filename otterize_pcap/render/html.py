@@ -19,7 +19,8 @@ LIBRARY = "elk-0.12.1.bundled.js"
 STYLES = ("base", "map", "matrix", "table", "panel", "print")
 # A later one uses what earlier ones define.
 SCRIPTS = (
-    *("engine", "dom", "calls", "query", "grouping", "state", "shown", "layout", "map", "pan"),
+    *("engine", "dom", "calls", "query", "grouping", "state", "shown", "layout"),
+    *("frames", "map", "pan"),
     *(
         "map_keys",
         "matrix_order",
@@ -31,7 +32,7 @@ SCRIPTS = (
         "doubts",
         "panel",
     ),
-    *("origin", "toolbar", "main"),
+    *("origin", "focus", "toolbar", "main"),
 )
 
 

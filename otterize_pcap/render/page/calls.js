@@ -53,9 +53,13 @@ const portText = (use) => (use.protocol === "TCP" ? String(use.port) : (use.prot
 const fullPort = (use) => (use.protocol + " " + use.port).trim();
 const connectionsOf = (uses) => uses.reduce((sum, use) => sum + use.connections, 0);
 
-/** "checkout.shop", "kafka (StatefulSet)": finds a workload by how a link names it. */
-function workloadNamed(name) {
+/**
+ * "checkout.shop", "kafka (StatefulSet)": finds a workload by how a link names it. Of several with a
+ * bare name, one of the namespaces that the link opens comes first.
+ */
+function workloadNamed(name, opened = []) {
   return workloads.find((one) => one.label === name)
     ?? workloads.find((one) => one.fullName === name)
+    ?? workloads.find((one) => one.name === name && opened.includes(one.namespace))
     ?? workloads.find((one) => one.name === name);
 }

@@ -8,10 +8,14 @@ const LONGEST_NAME = 34;
 // Edge labels take part in the layout up to so many bundles; more would push the boxes far apart.
 const LABELLED = 70;
 const LONGEST_LABEL = 24;
-// A picture that fits at less than this scale is laid out the other way as well, if that is quick.
+// A picture that fits at less than this scale is laid out the other way as well, if that is quick;
+// one of more lines has many layers, which take less room above each other than in a row.
 const LARGE_ENOUGH = 0.85;
-const TRIED_BOTH_WAYS = 300;
+const TRIED_BOTH_WAYS = 120;
 const WORTH_TURNING = 1.1;
+// More lines make a larger map, which is shown smaller: the names of closed groups grow with it.
+const LINES_AT_USUAL_SIZE = 20;
+const LARGEST_NAMES = 4;
 // Room on a box's side for each line that ends there.
 const LINE_ROOM = 9;
 
@@ -47,9 +51,13 @@ function bundleLabel(bundle) {
   return shortened([marks, text].filter(Boolean).join(" "), LONGEST_LABEL);
 }
 
+/** How much larger than usual the texts of closed groups are. */
+const groupScale = ({ bundles }) => Math.min(Math.max(Math.sqrt(bundles.length / LINES_AT_USUAL_SIZE), 1), LARGEST_NAMES);
+
 /** A box has room for the lines that end at one of its sides. */
-function boxSize(box, lines, tall) {
-  const size = textSize(box);
+function boxSize(box, lines, { tall, scale = 1 }) {
+  const text = textSize(box);
+  const size = { width: text.width * scale, height: text.height * scale };
   const room = 12 + LINE_ROOM * Math.min(Math.max(lines.in.get(box.id) ?? 0, lines.out.get(box.id) ?? 0), 24);
   return tall ? { ...size, width: Math.max(size.width, room) } : { ...size, height: Math.max(size.height, room) };
 }
@@ -102,6 +110,7 @@ function leastSize(group, tall) {
 
 /** ELK's graph of what is shown; `tall` runs it downwards, for screens that are higher than wide. */
 function elkGraph({ groups, bundles }, tall) {
+  const scale = groupScale({ bundles });
   const labelled = bundles.length <= LABELLED;
   const lines = lineCounts(bundles);
   const children = groups.map((group) => (group.open
@@ -111,10 +120,10 @@ function elkGraph({ groups, bundles }, tall) {
         "elk.nodeSize.minimum": leastSize(group, tall) },
       children: group.members.map((workload) => {
         const id = "w:" + workload.index;
-        return { id, ...boxSize({ id, workload, group }, lines, tall) };
+        return { id, ...boxSize({ id, workload, group }, lines, { tall }) };
       }),
     }
-    : { id: group.id, ...boxSize(group, lines, tall) }));
+    : { id: group.id, ...boxSize(group, lines, { tall, scale }) }));
   return {
     id: "root",
     layoutOptions: { ...ROOT_OPTIONS, "elk.direction": tall ? "DOWN" : "RIGHT", "elk.aspectRatio": tall ? "0.6" : "1.7" },
@@ -134,7 +143,7 @@ const fitScale = (places, { width, height }) => Math.min(width / places.width, h
 
 /** The layout that shows larger in an area: to the right or downwards. */
 async function layOut(picture, area) {
-  const tall = isTall();
+  const tall = isTall() || picture.bundles.length > TRIED_BOTH_WAYS;
   const first = await layOutAlong(picture, tall);
   if (fitScale(first, area) > LARGE_ENOUGH || picture.bundles.length > TRIED_BOTH_WAYS) return first;
   const second = await layOutAlong(picture, !tall);

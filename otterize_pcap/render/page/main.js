@@ -4,8 +4,13 @@
 let presentPicture = null;
 let drawnFor = "";
 
-/** Shows the present state; the map is laid out anew only where its boxes changed. */
+/** Shows the present state. */
 function render({ typing = false } = {}) {
+  keepingFocus(() => draw({ typing }));
+}
+
+/** The map is laid out anew only where its boxes changed. */
+function draw({ typing }) {
   const picture = shown();
   picture.key = [state.by, state.q, state.focus, state.hops, state.dir, state.only, ...picture.groups.map((group) => group.key + (group.open ? "+" : "-"))].join("\n");
   presentPicture = picture;
@@ -29,7 +34,7 @@ function markChosen() {
 function select(selected) {
   state = { ...state, selected };
   tellAddress(true);
-  showPanel(presentPicture);
+  keepingFocus(() => showPanel(presentPicture));
   markChosen();
   if (selected) byId("panel-body").scrollTop = 0;
   announce(byId("panel-body").querySelector("h2")?.textContent ?? "");
@@ -63,12 +68,8 @@ function escape() {
     return;
   }
   if (document.activeElement === byId("search") && state.q) go({ q: "", selected: null });
-  else if (state.selected) {
-    const inPanel = byId("panel").contains(document.activeElement);
-    const id = selectedBoxId();
-    select(null);
-    if (inPanel && state.view === "map") focusItem(mapShown?.items.get(id ?? ""));
-  } else if (state.focus) go({ focus: "" });
+  else if (state.selected) unselect();
+  else if (state.focus) go({ focus: "" });
   else if (state.q) go({ q: "" });
   else if (state.only) go({ only: "" });
 }

@@ -68,7 +68,7 @@ function drawMap(picture, places) {
   const labels = [];
   for (const group of picture.groups.filter((one) => one.open)) {
     parts.push(frame(group, places.boxes.get(group.id)));
-    labels.push(frameTitle(group, places.boxes.get(group.id), items));
+    labels.push(frameTitle(group, places, items));
   }
   picture.bundles.forEach((bundle, index) => {
     const route = places.routes[index];
@@ -76,9 +76,13 @@ function drawMap(picture, places) {
     parts.push(line(bundle, route, items));
     if (route.label?.width) labels.push(lineLabel(bundle, route.label));
   });
-  for (const box of picture.boxes) parts.push(boxDrawing(box, places.boxes.get(box.id), items));
+  const scale = groupScale(picture);
+  for (const box of picture.boxes) {
+    const place = places.boxes.get(box.id);
+    parts.push(box.workload ? workloadBox(box, place, items) : groupBox(box, { ...place, scale }, items));
+  }
   byId("drawn").replaceChildren(...parts, ...labels);
-  const changed = mapShown?.key !== picture.key;
+  const changed = mapShown?.key !== picture.key || mapShown.tall !== isTall();
   mapShown = { picture, places, tall: isTall(), items: new Map(items.map((item) => [item.id, item])), key: picture.key };
   byId("svg").setAttribute("aria-label", mapSummary(picture));
   if (changed) fitMap({ readable: true });
@@ -108,44 +112,19 @@ function item(made, items) {
   return pressable(made.drawn, made);
 }
 
-/** An open group: a frame, and over the lines a title that closes it. */
-function frame(group, place) {
-  const drawn = drawing("rect", { class: "frame", ...place, rx: 10 });
-  drawn.style.setProperty("--hue", lookOf(group.key).hue);
-  return drawn;
-}
-
-function frameTitle(group, place, items) {
-  const title = shortened(group.title, LONGEST_NAME);
-  const inner = counted(group.members.length, group.key === OUTSIDE ? "destination" : "workload");
-  const width = Math.min(widthOf(title, BOLD) + 56, place.width - 4);
-  const drawn = drawing("g", { class: "closer", "aria-expanded": "true", transform: `translate(${place.x + 2} ${place.y + 2})` },
-    drawing("g", { class: "grown" },
-      drawing("rect", { class: "title-back", width, height: 24, rx: 8 }),
-      drawing("rect", { x: 8, y: 6, width: 12, height: 12, rx: 3, fill: `url(#${lookOf(group.key).pattern})` }),
-      drawing("text", { class: "group-name", x: 26, y: 16.5, text: title }),
-      drawing("path", { class: "sign", d: `M${width - 18} 12h9` })));
-  drawn.style.setProperty("--hue", lookOf(group.key).hue);
-  return item({ id: group.id, drawn, place: { ...place, height: 26 }, kind: "group",
-    name: `${groupNoun(group)} ${title}: ${inner}`, tip: `${group.title}: ${inner}; click to close`,
-    press: () => toggleGroup(group.key) }, items);
-}
-
 const groupNoun = (group) => (group.key === OUTSIDE || state.by === "none" ? "Group" : GROUPINGS[state.by].title.replace(/^./, (letter) => letter.toUpperCase()));
-
-function boxDrawing(box, place, items) {
-  return box.workload ? workloadBox(box, place, items) : groupBox(box, place, items);
-}
 
 function groupBox(group, place, items) {
   const lines = groupLines(group);
-  const middle = (place.height - 34 - 16 * lines.length) / 2;
+  const [width, height] = [place.width / place.scale, place.height / place.scale];
+  const middle = (height - 34 - 16 * lines.length) / 2;
   const drawn = drawing("g", { class: "box group", transform: `translate(${place.x} ${place.y})` },
-    drawing("rect", { class: "face", width: place.width, height: place.height, rx: 8 }),
-    drawing("path", { d: `M8 0H10V${place.height}H8A8 8 0 0 1 0 ${place.height - 8}V8A8 8 0 0 1 8 0Z`, fill: `url(#${lookOf(group.key).pattern})` }),
-    drawing("text", { class: "group-name", x: 20, y: middle + 21, text: shortened(group.title, LONGEST_NAME) }),
-    drawing("path", { class: "sign", d: `M${place.width - 20} ${middle + 17}h9m-4.5-4.5v9` }),
-    ...lines.map((text, index) => drawing("text", { class: "small", x: 20, y: middle + 38 + 16 * index, text })));
+    drawing("g", { transform: `scale(${place.scale})` },
+      drawing("rect", { class: "face", width, height, rx: 8 }),
+      drawing("path", { d: `M8 0H10V${height}H8A8 8 0 0 1 0 ${height - 8}V8A8 8 0 0 1 8 0Z`, fill: `url(#${lookOf(group.key).pattern})` }),
+      drawing("text", { class: "group-name", x: 20, y: middle + 21, text: shortened(group.title, LONGEST_NAME) }),
+      drawing("path", { class: "sign", d: `M${width - 20} ${middle + 17}h9m-4.5-4.5v9` }),
+      ...lines.map((text, index) => drawing("text", { class: "small", x: 20, y: middle + 38 + 16 * index, text }))));
   drawn.style.setProperty("--hue", lookOf(group.key).hue);
   drawn.setAttribute("aria-expanded", "false");
   if (group.key === OUTSIDE) drawn.classList.add("outside");
@@ -220,14 +199,14 @@ function line(bundle, { points }, items) {
   if (bundle.tried) drawn.classList.add("tried");
   const middle = points[Math.floor((points.length - 1) / 2)];
   return item({ id: bundle.id, drawn, place: { x: middle.x, y: middle.y, width: 0, height: 0 }, kind: "line", name: bundleTitle(bundle),
-    press: () => select({ bundle: bundle.id }) }, items);
+    press: () => select(choiceOf(bundle)) }, items);
 }
 
 function lineLabel(bundle, { text, x, y, width, height }) {
   const drawn = drawing("g", { class: "line-label " + markClass(bundle.marks), "aria-hidden": "true" },
     drawing("rect", { x, y, width, height, rx: 3 }),
     drawing("text", { class: "small", x: x + width / 2, y: y + 11, "text-anchor": "middle", text }));
-  drawn.addEventListener("click", () => { if (!dragged()) select({ bundle: bundle.id }); });
+  drawn.addEventListener("click", () => { if (!dragged()) select(choiceOf(bundle)); });
   return drawn;
 }
 

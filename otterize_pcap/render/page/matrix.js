@@ -101,7 +101,7 @@ function squares({ bundles, groups }, rows, columns, { cell, width, height }) {
     if (bundle.crosses) drawn.classList.add("crosses");
     if (bundle.tried) drawn.classList.add("tried");
     made.append(matrixItem({ id: bundle.id, drawn, place: [row, column],
-      name: bundleTitle(bundle) + (sign ? ` ${sign}` : ""), press: () => select({ bundle: bundle.id }) }));
+      name: bundleTitle(bundle) + (sign ? ` ${sign}` : ""), press: () => select(choiceOf(bundle)) }));
   }
   return made;
 }

@@ -16,15 +16,19 @@ let moved = 0;
 
 const dragged = () => moved > 4;
 
+/** By how much titles of frames are enlarged where the map is shown at a scale. */
+const titleGrowth = (scale) => Math.min(Math.max(LEAST_TITLE / scale, 1), MOST_GROWN);
+
 function applyPlace() {
   byId("drawn").setAttribute("transform", `translate(${place.x} ${place.y}) scale(${place.scale})`);
-  byId("drawn").style.setProperty("--grow", Math.min(Math.max(LEAST_TITLE / place.scale, 1), MOST_GROWN));
+  byId("drawn").style.setProperty("--grow", titleGrowth(place.scale));
 }
 
 /** On paper the whole map, whatever part is in sight. */
 function prepareForPaper() {
   window.addEventListener("beforeprint", () => {
     if (state.view === "matrix" && matrixShown?.items.size) putMatrixOnPaper();
+    if (state.view === "table") showTable(presentPicture, { all: true });
     if (!mapShown) return;
     byId("svg").setAttribute("viewBox", `0 0 ${mapShown.places.width} ${mapShown.places.height}`);
     byId("drawn").removeAttribute("transform");
@@ -32,12 +36,16 @@ function prepareForPaper() {
   });
   window.addEventListener("afterprint", () => {
     if (state.view === "matrix") showMatrix(presentPicture);
+    if (state.view === "table") showTable(presentPicture);
     byId("svg").removeAttribute("viewBox");
     applyPlace();
   });
 }
 
-/** The whole map in sight; at first, on a screen too small for that, its beginning, to be read. */
+/**
+ * The whole map in sight; at first, on a screen too small for that, its beginning, to be read, or
+ * the workload whose neighbourhood it is.
+ */
 function fitMap({ readable = false } = {}) {
   if (!mapShown) return;
   const { width, height } = byId("canvas").getBoundingClientRect();
@@ -46,7 +54,9 @@ function fitMap({ readable = false } = {}) {
   place.scale = Math.max(scale, readable && width < NARROW ? READABLE_SCALE : SCALES[0]);
   place.x = Math.max((width - places.width * place.scale) / 2, readable ? MARGIN : -Infinity);
   place.y = Math.max((height - places.height * place.scale) / 2, readable ? MARGIN : -Infinity);
-  applyPlace();
+  const focus = mapShown.picture.boxes.find(({ workload }) => workload && workload.label === state.focus);
+  if (readable && focus) reveal(places.boxes.get(focus.id));
+  else applyPlace();
 }
 
 function zoomAt(factor, x, y) {

@@ -112,6 +112,9 @@ function summed(bundle) {
   };
 }
 
+/** What a line or square stands for: its one call, which an address can name, or several. */
+const choiceOf = ({ id, entries }) => (entries.length === 1 ? { call: entries[0].call.index } : { bundle: id });
+
 const groupKey = (box) => (box.workload ? box.group.key : box.key);
 
 /** `{added: 2, "": 5}`: how many calls of each mark. */

@@ -62,11 +62,11 @@ function stateOf(hash) {
     if (!allowed.includes(found[name])) found[name] = DEFAULTS[name];
   }
   if (!Object.hasOwn(GROUPINGS, found.by)) found.by = DEFAULTS.by;
-  if (found.focus) found.focus = workloadNamed(found.focus)?.label ?? "";
+  const opened = (given.get("ns") ?? "").split(",").filter(Boolean).map(decoded);
+  if (found.focus) found.focus = workloadNamed(found.focus, opened)?.label ?? "";
   found.selected = selectedBy(given);
   if (given.has("ns")) {
-    const names = given.get("ns");
-    found[isPart(found) ? "near" : "open"] = names === "*" ? "all" : new Set(names.split(",").filter(Boolean).map(decoded));
+    found[isPart(found) ? "near" : "open"] = given.get("ns") === "*" ? "all" : new Set(opened);
   }
   return found;
 }

@@ -34,11 +34,13 @@ function tableRows(entries) {
   return keyed.map(([, row]) => row);
 }
 
-function showTable({ entries }) {
+/** The first rows, and a button for more; `all` of them for paper. */
+function showTable({ entries }, { all = false } = {}) {
   const rows = tableRows(entries);
+  const number = all ? rows.length : rowsShown;
   const head = element("tr", {}, ...COLUMNS.map(tableHeading));
-  const body = element("tbody", {}, ...rows.slice(0, rowsShown).map(tableRow));
-  const more = rows.length > rowsShown
+  const body = element("tbody", {}, ...rows.slice(0, number).map(tableRow));
+  const more = rows.length > number
     ? button(`Show ${Math.min(STEP, rows.length - rowsShown)} more of ${grouped(rows.length - rowsShown)}`, () => {
       const next = rowsShown;
       rowsShown += STEP;

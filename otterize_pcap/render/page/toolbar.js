@@ -16,7 +16,7 @@ function prepareToolbar() {
   byId("zoom-out").addEventListener("click", () => zoomBy(0.8));
   byId("help-button").addEventListener("click", () => byId("help").showModal());
   byId("help-close").addEventListener("click", () => byId("help").close());
-  byId("close-panel").addEventListener("click", () => select(null));
+  byId("close-panel").addEventListener("click", unselect);
 }
 
 function showToolbar({ entries, groups }) {

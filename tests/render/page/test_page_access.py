@@ -160,3 +160,19 @@ def test_paper_has_the_whole_matrix(page: Page) -> None:
     assert sum(squares for _, _, squares in parts) == 3000
     assert page.run("return document.querySelectorAll('.matrix-grid').length") == 1
     assert page.run("return matrixShown.items.size") == before
+
+
+def test_paper_has_all_rows_of_the_table(page: Page) -> None:
+    """Also those that a button would show; afterwards the page is as it was."""
+    page.show(picture_of_graph(large()), "#view=table")
+    rows = page.run(
+        """
+        const rows = () => document.querySelectorAll("#table tbody tr").length;
+        const found = [rows()];
+        window.dispatchEvent(new Event("beforeprint"));
+        found.push(rows());
+        window.dispatchEvent(new Event("afterprint"));
+        return [...found, rows()];
+        """
+    )
+    assert rows == [200, 3000, 200]

@@ -1,6 +1,9 @@
 """Everything by keyboard: focus is never lost, Escape goes a step back, all calls are reached."""
 
-from tests.page_pictures import SMALL, THREE
+import pytest
+
+from otterize_pcap.render.picture import picture_of_graph
+from tests.page_pictures import SMALL, THREE, large
 from tests.page_views import Page
 
 
@@ -144,3 +147,80 @@ def test_help_is_a_dialog(page: Page) -> None:
     assert page.run("return document.getElementById('help').open") is False
     assert page.run("return state.q") == "shop"
     assert page.focused() == "Help"
+
+
+def focus_in_panel(page: Page, selector: str) -> None:
+    """Give something in the panel the focus, as Tab does."""
+    page.run("document.querySelector(arguments[0]).focus()", f"#panel {selector}")
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        (".calls button", "Details"),
+        (".groups [data-group=data]", "Close data"),
+        (".groups .hide", "Details"),
+    ],
+)
+def test_panel_that_is_drawn_anew_keeps_the_focus(page: Page, selector: str, expected: str) -> None:
+    """On the same button where there is one, else on the panel's text."""
+    page.show(THREE, "#ns=shop")
+    focus_in_panel(page, selector)
+    page.press("Enter")
+    assert page.focused() == expected
+
+
+def test_links_and_choices_in_the_panel_keep_the_focus(page: Page) -> None:
+    """From a call to its client, to the client's neighbourhood, to everything."""
+    page.show(THREE, "#call=web-00.web,shop-00.shop")
+    focus_in_panel(page, "h2 button")
+    page.press("Enter")
+    assert page.text("#panel-body h2") == "web-00.web"
+    assert page.focused() == "Details"
+    focus_in_panel(page, "[data-choice='2 hops']")
+    page.press("Enter")
+    assert page.focused() == "2 hops"
+    page.run("document.querySelector('#path button').focus()")
+    page.press("Enter")
+    assert page.run("return [document.activeElement === document.body, state.focus]") == [False, ""]
+
+
+@pytest.mark.parametrize("key", ["Escape", "close"])
+@pytest.mark.parametrize("view", ["map", "matrix", "table"])
+def test_end_of_a_choice_gives_the_focus_back(page: Page, view: str, key: str) -> None:
+    """To the line, square or row that was chosen: by Escape in the panel or by its button."""
+    page.show(THREE, f"#view={view}&ns=*&call=web-00.web,shop-00.shop")
+    focus_in_panel(page, "#close-panel" if key == "close" else "h2 button")
+    page.press("Enter" if key == "close" else key)
+    assert page.focused().startswith(
+        "web-00.web → shop-00.shop" if view == "table" else "web-00.web calls shop-00.shop"
+    )
+    assert page.run("return state.selected") is None
+
+
+def test_buttons_that_go_away_give_the_focus_to_the_view(page: Page) -> None:
+    """Of too large a map, and "Open all" where all is open."""
+    page.show(THREE)
+    page.run("document.getElementById('open-all').focus()")
+    page.press("Enter")
+    assert page.run("return document.activeElement === document.body") is False
+    page.show(picture_of_graph(large()), "#ns=*")
+    page.run("document.querySelector('#too-many .primary').focus()")
+    page.press("Enter")
+    assert page.run("return byId('matrix').contains(document.activeElement)") is True
+
+
+def test_row_with_the_focus_is_not_behind_the_tables_head(page: Page) -> None:
+    """Going up by Shift+Tab, the head stays above the row."""
+    page.show(THREE, "#view=table")
+    covered = page.run(
+        """
+        const head = document.querySelector("#table th").getBoundingClientRect();
+        const rows = [...document.querySelectorAll("#table tbody button")].reverse();
+        return rows.filter((row) => {
+          row.focus();
+          return row.getBoundingClientRect().top < head.bottom;
+        }).length;
+        """
+    )
+    assert covered == 0

@@ -4,7 +4,7 @@ import pytest
 
 from otterize_pcap.graph.service_graph import Call, ServiceGraph, Workload
 from otterize_pcap.render.picture import picture_of_graph
-from tests.page_pictures import DIFF, SMALL, THREE
+from tests.page_pictures import DIFF, SMALL, THREE, use
 from tests.page_views import Page
 
 SEARCHES = {
@@ -155,3 +155,20 @@ def test_names_with_commas_and_signs_survive_the_address(page: Page) -> None:
     fragment = page.run("return location.hash")
     page.show(picture_of_graph(ServiceGraph(calls)), fragment)
     assert page.boxes() == ["#f%", "*", "x.a,b", "x.c&d=e", "y.a,b", "y.c&d=e"]
+
+
+def test_a_bare_name_is_of_the_namespace_that_is_opened(page: Page) -> None:
+    """`#ns=shop&focus=api` where several namespaces have an `api`."""
+    calls = [
+        Call(Workload("api", name), Workload("db", name), uses=(use(80),))
+        for name in ("pay", "shop", "web")
+    ]
+    page.show(picture_of_graph(ServiceGraph(tuple(calls))), "#ns=shop&focus=api")
+    assert page.boxes() == ["api.shop", "db.shop"]
+
+
+def test_a_line_of_one_call_is_in_the_address(page: Page) -> None:
+    """The evidence that somebody found by a press can be sent to others."""
+    page.show(THREE)
+    page.click("shop calls data")
+    assert page.run("return location.hash") == "#call=shop-00.shop,data-00.data"
