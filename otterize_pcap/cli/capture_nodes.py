@@ -19,7 +19,7 @@ from otterize_pcap.cli import INTERRUPTED
 from otterize_pcap.cli.capture_reduce import ReduceWish
 from otterize_pcap.cli.terminal import is_terminal, notice, write_out
 from otterize_pcap.counted import counted
-from otterize_pcap.errors import ClusterError, PartialCaptureError, UsageError
+from otterize_pcap.errors import ClusterError, OtterizeError, PartialCaptureError, UsageError
 from otterize_pcap.node_status import NodeStatus
 
 if TYPE_CHECKING:
@@ -283,7 +283,13 @@ def _report(
     if packets:
         notice(f"reduced on the nodes: {counted(packets, 'byte')} of packets; pulled {pulled:,}")
     if any(node.files for node in nodes):
-        show_calls(order.directory)
+        try:
+            show_calls(order.directory)
+        except OtterizeError as error:
+            # What still runs on the cluster matters more than a recording that cannot be read.
+            if result.left_behind is None:
+                raise
+            notice(f"warning: {error}")
     else:
         reasons = "; ".join(sorted({node.reason or node.status for node in nodes}))
         message = f"no node was captured: {reasons}"

@@ -40,12 +40,12 @@ cdef inline bint pack_rows(Table *table) noexcept nogil:
 
 
 cdef inline void pack_chunk(Table *table, uint64_t chunk) noexcept nogil:
-    """Pack a full chunk where most of its rows are bare; where there is no memory it stays."""
+    """Pack a full chunk where most of its rows are bare; without memory, or packed, it stays."""
     cdef Packed packed
     cdef Bare *bare
     cdef uint64_t first = chunk * CHUNK_ROWS
     cdef uint32_t at, others = 0, few = CHUNK_ROWS - CHUNK_ROWS // 4 * BARE_OF_FOUR
-    if table.rows < first + CHUNK_ROWS:
+    if table.rows < first + CHUNK_ROWS or table.chunks[chunk] == NULL:
         return
     for at in range(CHUNK_ROWS):
         others += not may_be_bare(row_at(table, first + at))

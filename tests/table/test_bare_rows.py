@@ -112,6 +112,20 @@ def test_connections_of_packed_rows_are_those_of_the_reference() -> None:
     assert sorted(fast.listing(), key=str) == sorted(slow.listing(), key=str)
 
 
+@needs_compiled
+def test_packed_rows_are_indexed_again() -> None:
+    """Who maps one capture twice, as the API allows, gets the same from rows that are packed."""
+    recording = recorded(filled(fast=True, count=2 * CHUNK_ROWS + 500, answered=0.02))
+    first, second = joined(recording), joined(recording)
+
+    def told(found: GroupedConnections) -> list[tuple[object, ...]]:
+        everything = [one for _, one in found.connections(range(len(found.groups)))]
+        return sorted(_shown(one) for one in [*everything, *found.odd])
+
+    assert told(second) == told(first)
+    assert sorted(first.listing(), key=str) == sorted(second.listing(), key=str)
+
+
 def _shown(one: Connection) -> tuple[object, ...]:
     """All of a connection but for whose table its legs are of."""
     legs = [(repr(leg.row), leg.first_ns, leg.last_ns) for leg in one.legs]

@@ -5,9 +5,10 @@ import shlex
 from pathlib import Path
 
 import pytest
+import typer
 
 from otterize_pcap.cluster.capture import cleanup
-from otterize_pcap.errors import PartialCaptureError
+from otterize_pcap.errors import InputError, PartialCaptureError
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import Run, assert_clean, nodes_of
 
@@ -101,6 +102,25 @@ def test_nothing_captured_and_not_cleaned_up(api: FakeApi, run: Run, tmp_path: P
 
     assert isinstance(result.exception, PartialCaptureError)
     assert "no node was captured: not started within 1 s: ImagePullBackOff" in result.stderr
+    assert DELETE.search(str(result.exception)) is not None
+
+
+def test_unreadable_recording_and_not_cleaned_up(
+    api: FakeApi, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does a recording that cannot be read take the place of what is left on the cluster."""
+
+    def refuse(_message: str) -> None:
+        message = "node-a.pcap: no packets in it"
+        raise InputError(message)
+
+    monkeypatch.setattr(typer, "echo", refuse)
+    api.faults.failing["delete", "jobs"] = 403
+
+    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
+
+    assert isinstance(result.exception, PartialCaptureError)
+    assert "warning: node-a.pcap: no packets in it" in result.stderr
     assert DELETE.search(str(result.exception)) is not None
 
 
