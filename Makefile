@@ -32,7 +32,7 @@ types: venv
 	$(BIN)/mypy
 
 # Two at once: what records real traffic, or asks a browser, mostly waits; what reads it computes.
-RECORDING = tests/cluster tests/lab tests/render
+RECORDING = tests/cluster tests/lab tests/render tests/policies
 unit: venv
 	$(MAKE) --no-print-directory --output-sync=target --jobs=2 unit-recording unit-reading
 

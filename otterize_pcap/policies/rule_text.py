@@ -98,7 +98,7 @@ def port_text(port: PolicyPort) -> str:
     if port.port is None:
         return "every port" if is_any else f"every {port.protocol} port"
     last = "" if port.end_port is None else f"-{port.end_port}"
-    rules = f" by {port.filtered_by} rules" if port.filtered_by else ""
+    rules = f" by rules of {port.filtered_by}" if port.filtered_by else ""
     return f"{'any protocol, port' if is_any else port.protocol} {port.port}{last}{rules}"
 
 

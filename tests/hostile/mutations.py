@@ -61,14 +61,14 @@ def _written(value: object, random: Random) -> bytes:
 def changed_value(value: Any, random: Random) -> Any:  # noqa: ANN401 - any JSON
     """The same JSON with one value, somewhere within, replaced, removed, repeated or renamed."""
     if isinstance(value, dict) and value and random.random() < 0.85:
-        key = random.choice(sorted(value))
+        key = random.choice(sorted(value, key=str))
         changed = dict(value)
         match random.randrange(8):
             case 0:
                 del changed[key]
             case 1:
-                changed[random.choice((key.upper(), "", "\0", "kind", "x" * 300))] = changed.pop(
-                    key
+                changed[random.choice((str(key).upper(), "", "\0", "kind", "x" * 300))] = (
+                    changed.pop(key)
                 )
             case 2:
                 changed[key] = random.choice(ODD_VALUES)
