@@ -85,14 +85,19 @@ class PieceFlow:
 
     @property
     def holds_several(self) -> bool:
-        """Whether the legs are of several flows: a run well before the handshake is its own."""
+        """Whether the legs are of several flows: a run well before the handshake is its own.
+
+        So may be one that went both ways before.
+        """
         return self.several or (
-            self.client is not None
-            and any(
-                leg.row.client is None and leg.first_ns + SLACK_NS < self.handshake_ns
-                for leg in self.legs
-            )
+            self.client is not None and any(map(self._may_be_another, self.legs))
         )
+
+    def _may_be_another(self, leg: PieceLeg) -> bool:
+        """Whether a leg without a handshake is perhaps of a flow before this one."""
+        early = 0 if leg.row.client is not None else self.handshake_ns - leg.first_ns
+        both = all(side.ack_first is not None for side in leg.row.sides)
+        return early > SLACK_NS or (early > 0 and both)
 
 
 @dataclass(frozen=True, slots=True)
