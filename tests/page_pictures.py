@@ -2,6 +2,7 @@
 
 from otterize_pcap.compare.diff import diff_graphs
 from otterize_pcap.graph.fate import Fate, FateKind
+from otterize_pcap.graph.order import call_order
 from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     Call,
@@ -15,7 +16,6 @@ from otterize_pcap.graph.service_graph import (
     UndecidedCall,
     Use,
     Workload,
-    call_order,
 )
 from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.render.picture import picture_of_diff, picture_of_graph

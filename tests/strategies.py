@@ -4,6 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from otterize_pcap.graph.fate import parse_fate
+from otterize_pcap.graph.order import call_order
 from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     ESTABLISHED,
@@ -18,7 +19,6 @@ from otterize_pcap.graph.service_graph import (
     UndecidedCall,
     Use,
     Workload,
-    call_order,
 )
 from otterize_pcap.node_status import NodeStatus
 

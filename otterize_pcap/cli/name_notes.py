@@ -6,7 +6,8 @@ from otterize_pcap.cli.selection import Reporting
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.graph.generated_names import has_generated_name
 from otterize_pcap.graph.naming import full_name, printable
-from otterize_pcap.graph.service_graph import ServiceGraph, Workload, workload_order
+from otterize_pcap.graph.order import workload_order
+from otterize_pcap.graph.service_graph import ServiceGraph, Workload
 from otterize_pcap.resolve.naming_notes import workloads_of
 
 # More names than these are a wall of text; a snapshot of pods alone has nothing but such names.

@@ -14,14 +14,8 @@ from otterize_pcap.compare.align_workloads import align_graphs
 from otterize_pcap.compare.diff import NotSeen, missed_calls
 from otterize_pcap.compare.ignore_rules import IgnoreRule, is_ignored
 from otterize_pcap.compare.seen_otherwise import HIDDEN_OUTSIDE, may_be_service
-from otterize_pcap.graph.service_graph import (
-    Call,
-    External,
-    ServiceGraph,
-    Use,
-    Workload,
-    call_order,
-)
+from otterize_pcap.graph.order import call_order
+from otterize_pcap.graph.service_graph import Call, External, ServiceGraph, Use, Workload
 from otterize_pcap.intents.declared_entries import CLOUD
 
 NOT_DECLARED = "not declared"

@@ -9,7 +9,8 @@ from otterize_pcap.compare.coverage_gaps import coverage_gaps, gaps_that_hide, n
 from otterize_pcap.compare.ignore_rules import IgnoreRule, is_ignored
 from otterize_pcap.compare.seen_otherwise import SeenOtherwise
 from otterize_pcap.compare.shared_ends import NONE_SHARED, SHARED, SharedEnds
-from otterize_pcap.graph.service_graph import Call, Coverage, ServiceGraph, call_order
+from otterize_pcap.graph.order import call_order
+from otterize_pcap.graph.service_graph import Call, Coverage, ServiceGraph
 from otterize_pcap.timestamps import SECOND_NS
 
 # A call is expected to show again where the new capture lasted at least this share of the old

@@ -7,7 +7,7 @@ has no shape is *odd* and looked at row by row, by the same rules (`connect`).
 
 import os
 from collections.abc import Callable, Collection, Container, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from otterize_pcap.connections.any_clock import AnyClock, CapturedSnapshot
@@ -21,19 +21,17 @@ from otterize_pcap.connections.connect import Connection, connect
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.conntrack_flows import related_sightings
 from otterize_pcap.connections.conntrack_only import ageless_entries, tracked_recordings
-from otterize_pcap.connections.evidence import Known, conntrack_originals
-from otterize_pcap.connections.legs import Flow, Leg, Recording
+from otterize_pcap.connections.legs import Leg, Recording
 from otterize_pcap.connections.listed import ListedConnection
-from otterize_pcap.connections.port_ranges import Ranges, decoded
-from otterize_pcap.connections.shapes import LIMITS, EndFact
-from otterize_pcap.connections.sightings import Sighting, sightings_of
+from otterize_pcap.connections.port_ranges import Ranges
+from otterize_pcap.connections.shapes import LIMITS
+from otterize_pcap.connections.sightings import sightings_of
 from otterize_pcap.connections.stands import AT_ADDRESSES, EVERY, ConnectionGroup, Stand
+from otterize_pcap.connections.surveyed import surveyed
 from otterize_pcap.connections.verdicts import Verdicts
 from otterize_pcap.intervals import Interval
 from otterize_pcap.packets.packet import Tunnel
-from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table, new_table
-from otterize_pcap.table.rows import Endpoint
 
 if TYPE_CHECKING:
     from otterize_pcap.connections.components import Components
@@ -214,7 +212,8 @@ class GroupedConnections:
             Recording(each.files, each.node, tuple(self._components.odd_rows(place)), each.first_ns)
             for place, each in enumerate(self._recordings)
         ]
-        return connect(left, self._snapshot, self._sightings, self.offsets, self._survey)
+        survey = partial(surveyed, self._components)
+        return connect(left, self._snapshot, self._sightings, self.offsets, survey)
 
     def connections(
         self, wanted: Container[int], addresses: Collection[bytes] | None = None
@@ -265,36 +264,6 @@ class GroupedConnections:
         """All connections that have a shape, by time, file and packet; nothing is kept."""
         kinds = [(kind.protocol, kind.rule.value, kind.outcome) for kind in self._verdicts.classes]
         return self._components.listing(kinds, self._files)
-
-    def _survey(self, flows: Collection[Flow], sightings: Sequence[Sighting]) -> Known:
-        """What direction asks of the whole capture, where `flows` are those that are odd."""
-        ends = {(flow.protocol, flow.endpoint(side)) for flow in flows for side in (0, 1)}
-        for one in sightings:
-            ends.update(
-                (one.protocol, end) for end in (one.client, one.target, one.server, one.reply_to)
-            )
-        facts = {end: self._components.facts(*end) for end in ends}
-
-        def having(fact: EndFact) -> frozenset[tuple[int, Endpoint]]:
-            return frozenset(end for end, (found, _) in facts.items() if found & fact)
-
-        isns = {
-            (flow.protocol, leg.row.client_isn)
-            for flow in flows
-            for leg in flow.legs
-            if leg.row.client_isn is not None
-        }
-        began = self._components.began_ns
-        return Known(
-            servers=having(EndFact.ANSWERED),
-            originals=conntrack_originals(sightings),
-            shared=having(EndFact.SHARED),
-            mostly_clients=having(EndFact.MOSTLY_CLIENT),
-            mostly_servers=having(EndFact.MOSTLY_SERVER),
-            ports={end: decoded(port) for (_, end), (_, port) in facts.items()},
-            crowded=frozenset(isn for isn in isns if self._components.is_crowded(*isn)),
-            began={flow.tuple5: began(*flow.tuple5) for flow in flows if flow.protocol == UDP},
-        )
 
 
 def _components_of(

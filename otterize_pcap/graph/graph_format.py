@@ -14,7 +14,8 @@ from otterize_pcap.errors import GraphFormatError
 from otterize_pcap.graph.call_format import call_entry, read_call, read_workload, workload_entry
 from otterize_pcap.graph.coverage_format import coverage_entry, read_coverage
 from otterize_pcap.graph.graph_entries import GraphDocument, LabelsEntry, OwnerEntry
-from otterize_pcap.graph.service_graph import Labels, Server, ServiceGraph, Workload, call_order
+from otterize_pcap.graph.order import call_order
+from otterize_pcap.graph.service_graph import Labels, Server, ServiceGraph, Workload
 from otterize_pcap.json_errors import BROKEN, json_reason
 from otterize_pcap.timestamps import TimeError
 

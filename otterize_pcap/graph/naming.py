@@ -7,7 +7,7 @@ as it is, control characters above all, is shown as an escape.
 from collections import defaultdict
 from collections.abc import Iterable
 
-from otterize_pcap.graph.service_graph import Call, External, Server, Workload, server_name
+from otterize_pcap.graph.service_graph import Call, External, Server, Workload
 
 
 class Names:
@@ -60,6 +60,20 @@ class Names:
 
 def _of_client(client: Workload, server: Workload) -> tuple[Workload, str, str]:
     return client, server.name, server.namespace
+
+
+def server_name(server: Server, client: Workload) -> str:
+    """How a server is written for a client: bare in its namespace, else `name.namespace` (S62).
+
+    A name that an annotation set (S1) may hold dots; the namespace then always follows, so that
+    what is after the last dot of a written name is its namespace.
+    """
+    match server:
+        case Workload(name, namespace):
+            elsewhere = namespace != client.namespace or "." in name
+            return f"{name}.{namespace}" if namespace and elsewhere else name
+        case External(name):
+            return name
 
 
 def full_name(party: Server) -> str:

@@ -275,32 +275,3 @@ def ends_of(calls: Iterable[Call]) -> set[Workload]:
 def declared_use(protocol: str, port: int) -> Use:
     """A port that a document declares: nothing was counted; `protocol` may be unknown (empty)."""
     return Use(protocol, port, 0, (0, 0), (0, 0), 0, 0, (), ())
-
-
-def call_order(call: Call | HiddenCall) -> tuple[str, ...]:
-    """Sort key of S61: client name, namespace, kind, then the server's; external ones last."""
-    client = workload_order(call.client)
-    match call.server:
-        case Workload():
-            return (*client, "0", *workload_order(call.server))
-        case External(name, is_address):
-            return (*client, "1", name, str(is_address), "", "", "")
-
-
-def workload_order(workload: Workload) -> tuple[str, ...]:
-    """Sort key of S61 for one workload: name, namespace, kind with its group, label."""
-    return workload.name, workload.namespace, workload.kind, workload.group, workload.label
-
-
-def server_name(server: Server, client: Workload) -> str:
-    """How a server is written for a client: bare in its namespace, else `name.namespace` (S62).
-
-    A name that an annotation set (S1) may hold dots; the namespace then always follows, so that
-    what is after the last dot of a written name is its namespace.
-    """
-    match server:
-        case Workload(name, namespace):
-            elsewhere = namespace != client.namespace or "." in name
-            return f"{name}.{namespace}" if namespace and elsewhere else name
-        case External(name):
-            return name

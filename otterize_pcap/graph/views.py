@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from otterize_pcap.graph.service_graph import SERVICE, Call, ServiceGraph, Use, Workload, call_order
+from otterize_pcap.graph.order import call_order
+from otterize_pcap.graph.service_graph import SERVICE, Call, ServiceGraph, Use, Workload
 
 
 def through_services(graph: ServiceGraph) -> ServiceGraph:

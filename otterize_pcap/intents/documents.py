@@ -15,14 +15,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from otterize_pcap.graph.service_graph import (
-    ESTABLISHED,
-    Call,
-    External,
-    ServiceGraph,
-    Workload,
-    server_name,
-)
+from otterize_pcap.graph.naming import server_name
+from otterize_pcap.graph.service_graph import ESTABLISHED, Call, External, ServiceGraph, Workload
 from otterize_pcap.intents.versions import TUTORIAL, IntentsVersion
 
 KIND = "ClientIntents"

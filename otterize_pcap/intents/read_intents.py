@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from otterize_pcap.errors import GraphFormatError
+from otterize_pcap.graph.order import call_order
 from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     ESTABLISHED,
@@ -22,7 +23,6 @@ from otterize_pcap.graph.service_graph import (
     ServiceGraph,
     Use,
     Workload,
-    call_order,
     declared_use,
 )
 from otterize_pcap.intents.declared_entries import target_call, v1_call

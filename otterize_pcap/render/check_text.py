@@ -5,7 +5,8 @@ from itertools import groupby
 
 from otterize_pcap.compare.check import NOT_DECLARED, CheckResult
 from otterize_pcap.graph.naming import Names
-from otterize_pcap.graph.service_graph import Call, call_order
+from otterize_pcap.graph.order import call_order
+from otterize_pcap.graph.service_graph import Call
 from otterize_pcap.render.list_text import server_line
 
 

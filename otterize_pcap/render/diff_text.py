@@ -7,7 +7,8 @@ from itertools import groupby
 
 from otterize_pcap.compare.diff import GraphDiff
 from otterize_pcap.graph.naming import Names
-from otterize_pcap.graph.service_graph import Call, call_order
+from otterize_pcap.graph.order import call_order
+from otterize_pcap.graph.service_graph import Call
 from otterize_pcap.render.list_text import server_line
 
 COLORS = {"+": "\x1b[32m", "-": "\x1b[31m", "~": "\x1b[33m", "?": "\x1b[36m", " ": ""}

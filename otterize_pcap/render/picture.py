@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from otterize_pcap.compare.diff import GraphDiff
 from otterize_pcap.graph.naming import full_name, printable
-from otterize_pcap.graph.service_graph import Call, External, Server, ServiceGraph, workload_order
+from otterize_pcap.graph.order import workload_order
+from otterize_pcap.graph.service_graph import Call, External, Server, ServiceGraph
 
 UNMARKED, ADDED, REMOVED, CHANGED, NOT_SEEN = "", "added", "removed", "changed", "not seen"
 

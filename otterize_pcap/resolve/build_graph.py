@@ -10,6 +10,7 @@ from otterize_pcap.connections.outcome import ESTABLISHED as CONNECTED
 from otterize_pcap.connections.rule import Rule
 from otterize_pcap.connections.stands import ConnectionGroup
 from otterize_pcap.graph.fate import Fate, FateKind
+from otterize_pcap.graph.order import call_order
 from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     ESTABLISHED,
@@ -19,7 +20,6 @@ from otterize_pcap.graph.service_graph import (
     HiddenCall,
     Server,
     Workload,
-    call_order,
 )
 from otterize_pcap.intervals import Interval
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES, UDP

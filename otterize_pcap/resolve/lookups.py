@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from otterize_pcap.connections.dns_answers import Answer
 from otterize_pcap.connections.names import Names
-from otterize_pcap.graph.service_graph import LOOKUP, Call, Workload, call_order
+from otterize_pcap.graph.order import call_order
+from otterize_pcap.graph.service_graph import LOOKUP, Call, Workload
 from otterize_pcap.intervals import Interval
 from otterize_pcap.resolve.api_server import API_SERVER_NAME
 from otterize_pcap.resolve.holders import Holders

@@ -11,7 +11,6 @@ from otterize_pcap.connections.legs import leg_order
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import (
     Coverage,
-    External,
     ServiceGraph,
     Workload,
 )
@@ -21,16 +20,15 @@ from otterize_pcap.resolve.capture import Capture
 from otterize_pcap.resolve.capture_coverage import Outcome, coverage_of, last_ns
 from otterize_pcap.resolve.capture_lookup import DEFAULT_RULES, CaptureLookup, Rules
 from otterize_pcap.resolve.cluster_dns import ClusterDns
-from otterize_pcap.resolve.external_names import ExternalNames
 from otterize_pcap.resolve.holders import Holders
 from otterize_pcap.resolve.identity import Identities, NamedBy, held_by_workloads
 from otterize_pcap.resolve.logged_ends import LoggedEnds
 from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
 from otterize_pcap.resolve.naming_notes import inferred_names, workloads_of
+from otterize_pcap.resolve.outside_naming import OutsideNaming
 from otterize_pcap.resolve.resolution import (
     GroupResolution,
     Resolution,
-    Resolved,
     of_one,
 )
 from otterize_pcap.resolve.stands import StandResolver
@@ -76,6 +74,7 @@ class MappedCapture:
         )
         self.offsets: Mapping[str, int] = self._found.offsets
         self.resolver = self._lookup.resolver(self._found.other_readings)
+        self._outside = OutsideNaming(self._lookup, self.offsets, self.resolver)
         self.cluster_dns: ClusterDns = self._lookup.cluster_dns
         self.inclusion = replace(rules.inclusion, within=within)
         self.clocks_disagree = bool(self._found.other_readings)
@@ -115,7 +114,7 @@ class MappedCapture:
 
     @cached_property
     def _of_odd(self) -> list[Resolution]:
-        return [self._named(self.resolver.resolve(each)) for each in self._found.odd]
+        return [self._outside.named(self.resolver.resolve(each)) for each in self._found.odd]
 
     @cached_property
     def _of_logs(self) -> list[Resolution]:
@@ -188,7 +187,7 @@ class MappedCapture:
         """
 
         def could_be(resolution: GroupResolution) -> bool:
-            return wanted(resolution) or (self._goes_by_names and _is_outside(resolution))
+            return wanted(resolution) or self._outside.may_name(resolution)
 
         yield from filter(wanted, self._each(could_be, addresses))
         yield from filter(wanted, self._judged_odd)
@@ -197,9 +196,9 @@ class MappedCapture:
         """All connections asked for, in groups as far as a group tells the addresses of each."""
 
         def is_vague(resolution: GroupResolution) -> bool:
-            by_name = self._goes_by_names and _is_outside(resolution)
             seen = resolution.connection
-            return by_name or seen.client.is_example or seen.server.is_example
+            is_example = seen.client.is_example or seen.server.is_example
+            return is_example or self._outside.may_name(resolution)
 
         yield from self.odd
         yield from (resolution for resolution in self.groups if not is_vague(resolution))
@@ -217,7 +216,7 @@ class MappedCapture:
             if wanted(resolution)
         }
         for number, connection in self._found.connections(chosen.keys(), addresses):
-            yield self._named(of_one(chosen[number], connection))
+            yield self._outside.named(of_one(chosen[number], connection))
 
     @cached_property
     def graph(self) -> ServiceGraph:
@@ -257,44 +256,23 @@ class MappedCapture:
         shown: Collection[Workload],
     ) -> Coverage:
         outcome = Outcome(counted, fates, shown, self.held)
-        return coverage_of(self._lookup, self._found, outcome, balancers=self._has_balancers)
+        return coverage_of(
+            self._lookup, self._found, outcome, balancers=self._outside.has_balancers
+        )
 
     def _counted(self) -> list[Resolution | GroupResolution]:
         """All connections, in groups as far as a group says all of them."""
-        by_name = self._goes_by_names
         # A name belongs to a single connection, so that none can stand for others.
         single = {
             resolution.connection.number
             for resolution in self._judged
-            if (by_name and _is_outside(resolution)) or may_be_called(resolution)
+            if self._outside.may_name(resolution) or may_be_called(resolution)
         }
         if not single:
             return [*self._judged_odd, *self._judged]
         groups = [each for each in self._judged if each.connection.number not in single]
         ones = self._each(lambda each: each.connection.number in single)
         return [*self._judged_odd, *groups, *ones]
-
-    @cached_property
-    def _names(self) -> ExternalNames:
-        lookup = self._lookup
-        return ExternalNames(lookup.snapshot, lookup.names(self.offsets), self.resolver)
-
-    @cached_property
-    def _has_balancers(self) -> bool:
-        """Whether the Service behind an address outside may be known by name (S50)."""
-        return any(service.hostnames for service in self._lookup.snapshot.services)
-
-    @property
-    def _goes_by_names(self) -> bool:
-        return self._lookup.rules.inclusion.internet or self._has_balancers
-
-    def _named(self, resolution: Resolution) -> Resolution:
-        """The same with a server outside as the Service that it serves, or by name (S50)."""
-        if self._has_balancers:
-            resolution = self._names.behind_balancer(resolution)
-        if not self._lookup.rules.inclusion.internet:
-            return resolution
-        return self._names.named(resolution)
 
 
 def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture:
@@ -309,7 +287,3 @@ def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGrap
 
 def _order(resolution: Resolution) -> tuple[int, str, int]:
     return leg_order(resolution.connection.legs[0])
-
-
-def _is_outside(resolution: Resolution | GroupResolution) -> bool:
-    return isinstance(resolution, Resolved) and isinstance(resolution.server, External)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otterize_pcap.errors import GraphFormatError
+from otterize_pcap.graph.order import call_order
 from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     ESTABLISHED,
@@ -21,7 +22,6 @@ from otterize_pcap.graph.service_graph import (
     ServiceGraph,
     Use,
     Workload,
-    call_order,
     declared_use,
 )
 from otterize_pcap.intents.documents import intents_documents, left_out, object_names

@@ -19,14 +19,8 @@ from otterize_pcap.compare.diff import diff_graphs
 from otterize_pcap.compare.findings import FindingList, check_findings
 from otterize_pcap.graph.graph_format import decode_graph, encode_graph
 from otterize_pcap.graph.naming import full_name, printable
-from otterize_pcap.graph.service_graph import (
-    Call,
-    External,
-    Server,
-    ServiceGraph,
-    Workload,
-    call_order,
-)
+from otterize_pcap.graph.order import call_order
+from otterize_pcap.graph.service_graph import Call, External, Server, ServiceGraph, Workload
 from otterize_pcap.intents.places import Places
 from otterize_pcap.render.calls_csv import FORMULA, render_csv
 from otterize_pcap.render.diff_text import render_diff

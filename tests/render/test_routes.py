@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 
+from otterize_pcap.graph.order import call_order
 from otterize_pcap.graph.service_graph import (
     ATTEMPTED,
     ESTABLISHED,
@@ -18,7 +19,6 @@ from otterize_pcap.graph.service_graph import (
     Server,
     ServiceGraph,
     Workload,
-    call_order,
     declared_use,
 )
 from otterize_pcap.render.dot import render_dot

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.graph.naming import printable
-from otterize_pcap.graph.service_graph import Call, External, ServiceGraph, Workload, call_order
+from otterize_pcap.graph.order import call_order
+from otterize_pcap.graph.service_graph import Call, External, ServiceGraph, Workload
 from otterize_pcap.render.html import render_html
 from otterize_pcap.render.page_origin import Origin
 from otterize_pcap.render.picture import picture_of_graph

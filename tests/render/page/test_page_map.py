@@ -2,7 +2,8 @@
 
 import pytest
 
-from otterize_pcap.graph.service_graph import Call, ServiceGraph, Workload, call_order
+from otterize_pcap.graph.order import call_order
+from otterize_pcap.graph.service_graph import Call, ServiceGraph, Workload
 from otterize_pcap.render.page_origin import Origin
 from otterize_pcap.render.picture import picture_of_graph
 from tests.page_pictures import GRAPH_OF_THREE, THREE
