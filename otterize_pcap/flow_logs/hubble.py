@@ -105,8 +105,7 @@ class HubbleReader:
 
     def _flow(self, flow: Fields, outer: Fields, line: int) -> None:
         found, addresses = self._found, flow.object("IP")
-        time_ns = flow.time("time")
-        time_ns = outer.time("time") if time_ns is None else time_ns
+        time_ns = _time(flow, outer)
         protocol, ports, shows = _layer_4(flow.object("l4"))
         source, destination = addresses.address("source"), addresses.address("destination")
         if time_ns is None:
@@ -127,9 +126,7 @@ class HubbleReader:
         if flow.text("Type") == SOCKET:
             self._socket(flow, ends, protocol, time_ns)
             return
-        answer = flow.object("l7").object("dns")
-        if "query" in answer:
-            self._dns(flow, answer, ends[1], time_ns)
+        self._dns(flow, ends[1], time_ns)
         client, rule = _direction(flow, protocol, shows)
         shows |= _verdict(flow)
         found.flows.append(
@@ -179,9 +176,10 @@ class HubbleReader:
         elif flow.text("verdict") == "TRANSLATED":
             self._given[node, cookie] = client.address, server, time_ns
 
-    def _dns(self, flow: Fields, answer: Fields, asker: LoggedEnd, time_ns: int) -> None:
+    def _dns(self, flow: Fields, asker: LoggedEnd, time_ns: int) -> None:
         """What DNS told: the addresses of an answer that Cilium's proxy saw."""
-        if flow.flag("is_reply") is not True:
+        answer = flow.object("l7").object("dns")
+        if "query" not in answer or flow.flag("is_reply") is not True:
             return
         addresses = []
         for text in answer.texts("ips"):
@@ -223,6 +221,12 @@ def _end(
 def _node(name: str) -> str:
     """A node's own name; Hubble puts its cluster's in front (`default/worker-1`)."""
     return name.rpartition("/")[2]
+
+
+def _time(flow: Fields, outer: Fields) -> int | None:
+    """When it was seen, as the flow or what it came in says."""
+    time_ns = flow.time("time")
+    return outer.time("time") if time_ns is None else time_ns
 
 
 def _layer_4(l4: Fields) -> tuple[int | None, tuple[int, int], int]:

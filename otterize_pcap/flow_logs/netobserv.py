@@ -55,14 +55,10 @@ class NetObservReader:
             return
         found.sampled = max(found.sampled, fields.number("Sampling") or 1)
         ends = self._end(fields, "Src", addresses[0]), self._end(fields, "Dst", addresses[1])
-        flags = fields.number("Flags") if protocol == TCP else None
-        shows = _shows(flags)
         packets = fields.number("Packets") or 0
-        if packets and (fields.number("PktDropPackets") or 0) >= packets:
-            shows |= Shows.DROPPED
+        shows = _shows(fields, protocol, packets)
         client, rule = _direction(ends, shows)
-        agent = fields.address("AgentIP")
-        node = _observer(fields, format_address(agent) if agent else "")
+        node = _observer(fields)
         for way in _ways(fields, packets):
             forth = way[0] == SOURCE
             found.flows.append(
@@ -121,7 +117,15 @@ def _times(fields: Fields) -> tuple[int, int] | None:
     return min(first, last), max(first, last)
 
 
-def _shows(flags: int | None) -> int:
+def _shows(fields: Fields, protocol: int, packets: int) -> int:
+    """What TCP's flags show, and whether all packets were dropped."""
+    shows = _flags_show(fields.number("Flags") if protocol == TCP else None)
+    if packets and (fields.number("PktDropPackets") or 0) >= packets:
+        shows |= Shows.DROPPED
+    return shows
+
+
+def _flags_show(flags: int | None) -> int:
     """What the flags of a flow's packets, all in one number, show."""
     if not flags:
         return 0
@@ -163,8 +167,10 @@ def _ways(fields: Fields, packets: int) -> list[tuple[int, int, int]]:
     return [(SOURCE, packets, fields.number("Bytes") or 0)]
 
 
-def _observer(fields: Fields, agent: str) -> str:
+def _observer(fields: Fields) -> str:
     """The node that saw it: the one whose agent wrote it."""
+    address = fields.address("AgentIP")
+    agent = format_address(address) if address else ""
     for side in ("Src", "Dst"):
         if agent and fields.text(f"{side}K8S_HostIP") == agent:
             return fields.text(f"{side}K8S_HostName") or agent

@@ -6,27 +6,21 @@ rule, and a connection of which an end is not known says nothing at all.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from otterize_pcap.compare.coverage_gaps import Gap, coverage_gaps
 from otterize_pcap.counted import counted
 from otterize_pcap.graph.fate import Fate
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.policies.action_rule import AnyPolicy, CiliumPolicy
-from otterize_pcap.policies.dns_needs import DnsQuestions
-from otterize_pcap.policies.evaluate import Evaluator
-from otterize_pcap.policies.flow_ends import NodeEnd
 from otterize_pcap.policies.judged_calls import JudgedCall, judged_calls, workloads_of
-from otterize_pcap.policies.judgement import Judgement, Outcome, Side
+from otterize_pcap.policies.judged_captures import JudgedCaptures
+from otterize_pcap.policies.judgement import Outcome, Side
 from otterize_pcap.policies.mistakes import find_mistakes
-from otterize_pcap.policies.network_policy import INGRESS
-from otterize_pcap.policies.pod_flows import PodFlow, PodFlows, UndecidedFlow, pod_flows
+from otterize_pcap.policies.pod_flows import PodFlow, UndecidedFlow
 from otterize_pcap.policies.policy_rules import PolicyName, Remark
-from otterize_pcap.policies.shortfalls import Shortfalls
 from otterize_pcap.policies.suggest import Suggestions
-from otterize_pcap.policies.usage import RulePart, Usage
+from otterize_pcap.policies.usage import RulePart
 from otterize_pcap.resolve.map_capture import MappedCapture
-from otterize_pcap.snapshot.snapshot import Pod
 
 PERHAPS_USED = "whether a call needs it is not known"
 
@@ -115,22 +109,6 @@ class CheckScope:
         )
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What all captures say together."""
-
-    usage: Usage = field(default_factory=Usage)
-    shortfalls: Shortfalls = field(default_factory=Shortfalls)
-    judged: list[tuple[PodFlow, Judgement]] = field(default_factory=list)
-    undecided: list[UndecidedFlow] = field(default_factory=list)
-    perhaps: set[int] = field(default_factory=set)
-    gaps: list[Gap] = field(default_factory=list)
-    selected: dict[int, set[Workload]] = field(default_factory=lambda: defaultdict(set))
-    unselected: dict[tuple[str, Workload], set[str]] = field(
-        default_factory=lambda: defaultdict(set)
-    )
-
-
 EVERYTHING = CheckScope()
 
 
@@ -152,9 +130,9 @@ def check_policies(
     Returns:
         What was found of calls, pods and rules, and remarks on the policies.
     """
-    seen = _Seen()
+    seen = JudgedCaptures()
     for mapped in captures:
-        _look(policies, mapped, pod_flows(mapped), seen)
+        seen.look_at(policies, mapped)
     judged = seen.judged
     if scope != EVERYTHING:
         judged = [(flow, found) for flow, found in judged if scope.has_flow(flow)]
@@ -202,61 +180,6 @@ def _remedied(call: JudgedCall, suggestions: Suggestions) -> JudgedCall:
     return replace(call, remedies=tuple(rules))
 
 
-def _look(
-    policies: Sequence[AnyPolicy], mapped: MappedCapture, flows: PodFlows, seen: _Seen
-) -> None:
-    """Judge all flows of a capture, and see whom policies select."""
-    evaluator = Evaluator(policies, mapped.snapshot)
-    nodes = [NodeEnd(address, names) for address, names in mapped.lookup.own_of_nodes.items()]
-    for flow in flows.flows:
-        judgement = evaluator.judge(flow)
-        if judgement.sides:
-            seen.judged.append((flow, judgement))
-            seen.usage.add(judgement)
-            elsewhere = [evaluator.judge(each) for each in flow.elsewhere()]
-            for each in elsewhere:
-                seen.usage.add(each)
-            if judgement.outcome is Outcome.ALLOWED:
-                seen.shortfalls.look_at_call(flow, judgement, elsewhere, evaluator, nodes)
-                continue
-            seen.perhaps.update(
-                id(policy)
-                for side in judgement.sides
-                if side.outcome is Outcome.UNKNOWN
-                for policy in side.policies
-            )
-    seen.undecided += flows.undecided
-    seen.gaps += coverage_gaps(mapped.coverage)
-    seen.usage.add_nodes(mapped.lookup.nodes)
-    questions = DnsQuestions(mapped, flows.flows)
-    asked: set[tuple[frozenset[int], str]] = set()
-    dns_isolated = not all(
-        evaluator.index.of_direction(pod, INGRESS).is_nobody for pod in questions.answering
-    )
-    for pod in mapped.snapshot.pods:
-        if pod.host_network:
-            continue
-        workload = mapped.identities.of(pod).workload
-        found = evaluator.index.selecting(pod)
-        selecting = (*found.policies, *(policy for policy, _ in found.perhaps))
-        # Whom DNS lets ask can depend on labels, of which two workloads need not have the same.
-        asking = frozenset(map(id, selecting)), str(workload) if dns_isolated else ""
-        if asking not in asked:
-            # Everybody needs the cluster's DNS, and who asked it before the capture, too.
-            asked.add(asking)
-            for question in questions.of(pod):
-                seen.usage.add(evaluator.judge(question))
-            seen.shortfalls.look_at_dns(pod, workload, questions, evaluator)
-        for policy in selecting:
-            seen.selected[id(policy)].add(workload)
-        if not selecting:
-            seen.unselected[pod.namespace, workload].add(_uid(pod))
-
-
-def _uid(pod: Pod) -> str:
-    return f"{pod.name} {pod.uid}"
-
-
 def _counted(undecided: Sequence[UndecidedFlow]) -> tuple[tuple[Fate, int], ...]:
     found: Counter[Fate] = Counter()
     for flow in undecided:
@@ -264,7 +187,7 @@ def _counted(undecided: Sequence[UndecidedFlow]) -> tuple[tuple[Fate, int], ...]
     return tuple(sorted(found.items()))
 
 
-def _unused(policies: Sequence[AnyPolicy], seen: _Seen) -> Iterator[UnusedPart]:
+def _unused(policies: Sequence[AnyPolicy], seen: JudgedCaptures) -> Iterator[UnusedPart]:
     """What nothing used of policies that select a pod; of others that is said of them."""
     for policy in policies:
         if id(policy) not in seen.selected:
@@ -275,7 +198,7 @@ def _unused(policies: Sequence[AnyPolicy], seen: _Seen) -> Iterator[UnusedPart]:
         yield from (UnusedPart(part, reasons) for part in seen.usage.unused(policy))
 
 
-def _hidden(workloads: set[Workload], seen: _Seen) -> Iterator[str]:
+def _hidden(workloads: set[Workload], seen: JudgedCaptures) -> Iterator[str]:
     """Why calls of some workloads, or to them, need not have been seen."""
     said = (gap.reason for gap in seen.gaps if any(gap.has(each) for each in workloads))
     yield from dict.fromkeys(said)
@@ -288,7 +211,7 @@ def _hidden(workloads: set[Workload], seen: _Seen) -> Iterator[str]:
 
 
 def _not_selected(
-    policies: Sequence[AnyPolicy], seen: _Seen, scope: CheckScope
+    policies: Sequence[AnyPolicy], seen: JudgedCaptures, scope: CheckScope
 ) -> tuple[NotSelected, ...]:
     with_policies = {policy.namespace for policy in policies}
     found: Counter[tuple[str, Workload | None]] = Counter()

@@ -33,7 +33,7 @@ from otterize_pcap.snapshot.states import ObjectStates
 from otterize_pcap.snapshot.succession import with_successors
 from otterize_pcap.snapshot.tenures import read_pod, tenures_of
 from otterize_pcap.snapshot.virtual_addresses import ServiceReader, slices_by_service
-from otterize_pcap.snapshot.watched_intervals import watched_intervals
+from otterize_pcap.snapshot.watched_intervals import WatchedIntervals, watched_intervals
 
 MOST_NAMED = 8
 
@@ -116,12 +116,7 @@ def _parts(document: DocumentText | InputError, name: str, odd: OddFields) -> li
 
 def _assemble(where: str, states: ObjectStates, watches: list[Watch], odd: OddFields) -> Snapshot:
     intervals = watched_intervals(watches, where)
-    pods: list[Pod] = []
-    held: list[tuple[bytes, Tenure]] = []
-    for pod_states in states.of_type(PodItem, where):
-        pods.append(read_pod(pod_states[-1], where))
-        own = tenures_of(pods[-1], pod_states, intervals, where)
-        held += _in_doubt(own) if pods[-1].uid in odd.doubtful else own
+    pods, held = _pods(where, states, intervals, odd)
     tenures: dict[bytes, list[Tenure]] = defaultdict(list)
     host_pods: dict[str, list[Tenure]] = defaultdict(list)
     for address, tenure in held:
@@ -160,6 +155,19 @@ def _assemble(where: str, states: ObjectStates, watches: list[Watch], odd: OddFi
         watches=_intervals(where, watches),
         left_out=(*sorted(odd.fields), *sorted(odd.files)),
     )
+
+
+def _pods(
+    where: str, states: ObjectStates, intervals: WatchedIntervals, odd: OddFields
+) -> tuple[list[Pod], list[tuple[bytes, Tenure]]]:
+    """All pods, and which of them held which address when; those of a node's own have none."""
+    pods: list[Pod] = []
+    held: list[tuple[bytes, Tenure]] = []
+    for pod_states in states.of_type(PodItem, where):
+        pods.append(read_pod(pod_states[-1], where))
+        own = tenures_of(pods[-1], pod_states, intervals, where)
+        held += _in_doubt(own) if pods[-1].uid in odd.doubtful else own
+    return pods, held
 
 
 def _in_doubt(tenures: Iterable[tuple[bytes, Tenure]]) -> Iterator[tuple[bytes, Tenure]]:

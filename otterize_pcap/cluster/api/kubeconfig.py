@@ -34,11 +34,30 @@ def connect(
     Raises:
         ClusterError: There is no usable configuration.
     """
-    import yaml  # noqa: PLC0415
-    from kubernetes import client, config  # noqa: PLC0415
+    from kubernetes import client  # noqa: PLC0415
     from urllib3 import Retry  # noqa: PLC0415
 
     configuration = client.Configuration()
+    name, namespace = _fill(configuration, kubeconfig, context)
+    # Retries are ours to tell of, or not; this one is for kept connections that were cut meanwhile.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    configuration.retries = Retry(total=1, connect=0, redirect=0, status=0)
+    # Ten watches, several pulls and the polling share the pool.
+    configuration.connection_pool_maxsize = 32
+    api = client.ApiClient(configuration)
+    waiting = Waiting(request_timeout_s, say)
+    return Cluster(api, name, namespace, waiting, _kubectl_options(kubeconfig, context))
+
+
+def _fill(configuration: Any, kubeconfig: Path | None, context: str | None) -> tuple[str, str]:  # noqa: ANN401 - the client is untyped
+    """Put the server and the account into a configuration: the context's name and namespace.
+
+    Raises:
+        ClusterError: There is nothing to take them from.
+    """
+    import yaml  # noqa: PLC0415
+    from kubernetes import config  # noqa: PLC0415
+
     name, namespace = "in-cluster", "default"
     file = None if kubeconfig is None else str(kubeconfig)
     # The client tells of a credential plugin's failure there, and goes on without credentials.
@@ -67,14 +86,7 @@ def connect(
         _require_credentials(file, chosen, configuration)
     finally:
         logging.disable(logging.NOTSET)
-    # Retries are ours to tell of, or not; this one is for kept connections that were cut meanwhile.
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
-    configuration.retries = Retry(total=1, connect=0, redirect=0, status=0)
-    # Ten watches, several pulls and the polling share the pool.
-    configuration.connection_pool_maxsize = 32
-    api = client.ApiClient(configuration)
-    waiting = Waiting(request_timeout_s, say)
-    return Cluster(api, name, namespace, waiting, _kubectl_options(kubeconfig, context))
+    return name, namespace
 
 
 def _kubectl_options(kubeconfig: Path | None, context: str | None) -> tuple[str, ...]:
