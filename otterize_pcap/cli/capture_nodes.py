@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from otterize_pcap.cli import INTERRUPTED
 from otterize_pcap.cli.capture_reduce import ReduceWish
+from otterize_pcap.cli.capture_report import report
 from otterize_pcap.cli.terminal import is_terminal, notice, write_out
 from otterize_pcap.counted import counted
-from otterize_pcap.errors import ClusterError, OtterizeError, PartialCaptureError, UsageError
-from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.errors import UsageError
 
 if TYPE_CHECKING:
     from otterize_pcap.cluster.api.client import Cluster
@@ -105,7 +104,7 @@ def capture_nodes(request: CaptureRequest, show_calls: Callable[[Path], None]) -
     with ending_as_interrupted():
         order = _order(request, plan, nodes, version)
         result = _run(cluster, order)
-        _report(order, result, show_calls)
+        report(order, result, show_calls)
 
 
 def _prepare(
@@ -263,45 +262,3 @@ def _run(cluster: "Cluster", order: "CaptureOrder") -> "CaptureResult":
         snapshot = begin_snapshot(cluster, order, progress)
         with Interrupts() as interrupts:
             return run_capture(cluster, order, snapshot, interrupts, progress)
-
-
-def _report(
-    order: "CaptureOrder", result: "CaptureResult", show_calls: Callable[[Path], None]
-) -> None:
-    if result.kept is not None:
-        notice(f"warning: {result.kept}")
-    if result.abandoned:
-        notice("abandoned: nothing was kept")
-        raise typer.Exit(INTERRUPTED)
-    nodes = result.manifest.nodes
-    for node in nodes:
-        if node.reason is not None:
-            notice(f"{node.name}: {node.status}: {node.reason}")
-    captured = [node for node in nodes if node.status is NodeStatus.CAPTURED]
-    notice(f"capture: {order.directory} ({len(captured)} of {len(nodes)} nodes)")
-    packets, pulled = result.reduced
-    if packets:
-        notice(f"reduced on the nodes: {counted(packets, 'byte')} of packets; pulled {pulled:,}")
-    if any(node.files for node in nodes):
-        try:
-            show_calls(order.directory)
-        except OtterizeError as error:
-            # What still runs on the cluster matters more than a recording that cannot be read.
-            if result.left_behind is None:
-                raise
-            notice(f"warning: {error}")
-    else:
-        reasons = "; ".join(sorted({node.reason or node.status for node in nodes}))
-        message = f"no node was captured: {reasons}"
-        if result.left_behind is None:
-            raise ClusterError(message)
-        notice(message)
-    if result.left_behind is not None:
-        raise PartialCaptureError(result.left_behind)
-    if result.partial:
-        missing = ", ".join(node.name for node in nodes if node.status is not NodeStatus.CAPTURED)
-        message = (
-            f"{order.directory} is not complete ({missing or 'a recording ended early'}); "
-            "its manifest.json says what is missing"
-        )
-        raise PartialCaptureError(message)

@@ -211,7 +211,7 @@ class Decoder:
         """The packet that holds no other one."""
         if segment is None:
             if header.protocol in (ICMP_V4, ICMP_V6):
-                return self._quoted(quoted_packet(header.protocol, header.payload), tunnels), b""
+                return self._undelivered(header, tunnels), b""
             raise UndecodableError(ENCRYPTED if header.protocol == ESP else NOT_TRANSPORT)
         packet = Packet(
             protocol=header.protocol,
@@ -253,18 +253,9 @@ class Decoder:
             raise UndecodableError(TUNNEL_FRAGMENT)
         return _part_of(found, header.length), b""
 
-    def _quoted(self, quote: bytes, tunnels: tuple[Tunnel, ...]) -> Packet:
-        """The packet that an ICMP error quotes: its ports are in the first 4 bytes (RFC 792)."""
-        try:
-            header = parse_ip(quote, 0)
-        except UndecodableError as undecodable:
-            raise UndecodableError(ICMP) from undecodable
-        if header.protocol not in (TCP, UDP, SCTP) or header.fragment_offset:
-            raise UndecodableError(ICMP)
-        if len(header.payload) < 4 or _is_zeroed(header):
-            raise UndecodableError(ICMP)
-        source_port = int.from_bytes(header.payload[:2])
-        destination_port = int.from_bytes(header.payload[2:4])
+    def _undelivered(self, error: IpHeader, tunnels: tuple[Tunnel, ...]) -> Packet:
+        """The packet that an ICMP error quotes."""
+        header, source_port, destination_port = quoted_packet(error.protocol, error.payload)
         if (
             header.protocol == UDP
             and self._ports.carries(destination_port)
@@ -304,9 +295,3 @@ def _tunnel(kind: str, header: IpHeader) -> Tunnel:
 
 def _fragment_key(header: IpHeader, fragment_id: int, tunnels: tuple[Tunnel, ...]) -> FragmentKey:
     return (header.source, header.destination, header.protocol, fragment_id, tunnels)
-
-
-def _is_zeroed(header: IpHeader) -> bool:
-    """Whether zeros took the place of what follows the ports: TCP's number, UDP's length."""
-    follows = header.payload[4:8]
-    return header.protocol in (TCP, UDP) and len(follows) == 4 and not any(follows)

@@ -10,8 +10,8 @@ from otterize_pcap.api_groups import group_of
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.json_errors import BROKEN, json_reason
 from otterize_pcap.snapshot.endpoints import EndpointsItem
+from otterize_pcap.snapshot.envelopes import Document
 from otterize_pcap.snapshot.objects import (
-    Document,
     EndpointSliceItem,
     Item,
     NodeItem,

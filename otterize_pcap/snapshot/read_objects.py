@@ -22,7 +22,8 @@ from otterize_pcap.counted import counted
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.json_errors import BROKEN, json_reason
 from otterize_pcap.snapshot.decode_items import KIND, Listed, decode_item
-from otterize_pcap.snapshot.objects import Document, Item, Metadata, Watch, WatchEvent
+from otterize_pcap.snapshot.envelopes import Document, WatchEvent
+from otterize_pcap.snapshot.objects import Item, Metadata, Watch
 from otterize_pcap.snapshot.odd_fields import OddFields, read_watch
 from otterize_pcap.snapshot.plain_text import DocumentText, json_values, utf8_text, yaml_values
 from otterize_pcap.snapshot.pod_table import LACKS, is_table, read_tables

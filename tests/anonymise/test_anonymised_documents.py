@@ -25,9 +25,7 @@ STRUCTS = [
     each
     for module in (objects, endpoints)
     for each in vars(module).values()
-    if isinstance(each, type)
-    and issubclass(each, msgspec.Struct)
-    and each not in (msgspec.Struct, objects.Document, objects.WatchEvent)
+    if isinstance(each, type) and issubclass(each, msgspec.Struct) and each is not msgspec.Struct
 ]
 
 
