@@ -11,7 +11,7 @@ import typer
 from otterize_pcap.cli.inputs import newest_capture, read_logs, read_recordings
 from otterize_pcap.cli.left_out import packet_lines
 from otterize_pcap.cli.logged_connections import listed_of_logs, log_lines
-from otterize_pcap.cli.named_connections import named_connections
+from otterize_pcap.cli.named_connections import NamedConnections
 from otterize_pcap.cli.options import comma_separated, reporting_of
 from otterize_pcap.cli.output_form import BY_SUFFIX, chosen_form
 from otterize_pcap.cli.reading_options import (
@@ -23,7 +23,7 @@ from otterize_pcap.cli.reading_options import (
     VxlanPorts,
     reading_options,
 )
-from otterize_pcap.cli.selection import Reporting
+from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.shared_options import Namespaces, Output, Quiet, Snapshots, Strict, Verbose
 from otterize_pcap.cli.terminal import emit_lines, notice
 from otterize_pcap.cli.time_options import FromTime, LastTime, ToTime, parse_times
@@ -47,6 +47,7 @@ from otterize_pcap.render.connections import (
     shown_connection,
     shown_leg,
 )
+from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.table.read import CaptureTable
 
 
@@ -116,8 +117,9 @@ def show_connections(  # noqa: PLR0913, PLR0917 - one parameter an option
         if legs:
             message = "--legs are not resolved; drop it, or --snapshot and -n"
             raise UsageError(message)
-        found = named_connections(captures, snapshot, namespaces, options, asked)
-        emit_lines(render_named(form, found.connections), output)
+        selection = Selection(snapshot or (), Rules(time=asked), reading=options)
+        found = NamedConnections(captures, selection, namespaces)
+        emit_lines(render_named(form, found.connections()), output)
         found.report(reporting)
         return
     logs, rest = read_logs(list(captures or [newest_capture()]), options)

@@ -25,7 +25,17 @@ def of_each(
     take: Callable[[MappedCapture], Result],
     asked: ServicesAsked = no_service,
 ) -> Iterator[Result]:
-    """What `take` makes of each capture; nothing of one is held when the next one is read.
+    """What `take` makes of each capture; nothing else of one is held when the next one is read."""
+    for mapped in each_mapped(arguments, selection, asked):
+        taken = take(mapped)
+        del mapped
+        yield taken
+
+
+def each_mapped(
+    arguments: Sequence[Path] | None, selection: Selection, asked: ServicesAsked = no_service
+) -> Iterator[MappedCapture]:
+    """Each capture, in the room of the largest if who asks for the next one has let this one go.
 
     With `--last`, several are read twice: where it begins is known when all have ended.
     """
@@ -35,11 +45,10 @@ def of_each(
         gc.freeze()
     rules = _until_the_last(arguments or (), selection) if are_several else selection.rules
     for capture in each_capture(arguments, selection.snapshots, selection.reading, asked):
-        mapped = map_capture(capture, rules)
+        mapped = [map_capture(capture, rules)]
         del capture
-        taken = take(mapped)
-        del mapped
-        yield taken
+        # A list gives away what a name would hold.
+        yield mapped.pop()
         if are_several:
             # Nobody else does it (`cli.main`), and each leaves values that refer to each other.
             gc.collect()

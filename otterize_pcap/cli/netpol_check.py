@@ -1,6 +1,8 @@
 """`otterize netpol check POLICIES… [CAPTURE…]`."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,9 +20,8 @@ from otterize_pcap.cli.comparing import (
     read_thresholds,
     render_findings,
 )
-from otterize_pcap.cli.each_mapped import with_time_of
+from otterize_pcap.cli.each_mapped import of_each
 from otterize_pcap.cli.graph_input import why_empty
-from otterize_pcap.cli.inputs import open_captures
 from otterize_pcap.cli.options import selects
 from otterize_pcap.cli.output_form import chosen_form
 from otterize_pcap.cli.policy_input import (
@@ -38,15 +39,16 @@ from otterize_pcap.cli.terminal import emit, notice
 from otterize_pcap.compare.findings import ERROR
 from otterize_pcap.counted import counted
 from otterize_pcap.errors import UsageError
+from otterize_pcap.files.captures import count_captures, last_snapshot
 from otterize_pcap.files.object_path import named_path
-from otterize_pcap.graph.service_graph import ServiceGraph
+from otterize_pcap.graph.service_graph import Coverage, ServiceGraph
 from otterize_pcap.policies.action_rule import AnyPolicy
-from otterize_pcap.policies.check_policies import CheckScope, PolicyCheck, check_policies
+from otterize_pcap.policies.check_policies import CheckScope, PolicyCheck, PolicyChecker
 from otterize_pcap.policies.policy_findings import policy_findings
-from otterize_pcap.policies.policy_rules import name_of
+from otterize_pcap.policies.policy_rules import Remark, name_of
 from otterize_pcap.render.netpol_json import render_policy_check_json
 from otterize_pcap.render.netpol_text import render_policy_check
-from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
+from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.resolve.merge_graphs import merge_coverages
 from otterize_pcap.snapshot.objects import DEFAULT_NAMESPACE
 from otterize_pcap.snapshot.snapshot import Snapshot
@@ -112,18 +114,23 @@ def check_network_policies(  # noqa: PLR0913 - one parameter an option, all pass
     captures = [path for path in paths or () if is_capture(path)]
     files = [path for path in paths or () if path not in captures]
     read = read_policy_paths(files, policy_namespace, reporting)
-    opened = open_captures(captures or None, selection.snapshots, selection.reading)
-    rules = with_time_of(opened, naming_rules(selection.by_makers.rules, read.policies))
-    mapped = [map_capture(capture, rules) for capture in opened]
-    policies = _policies(read.policies, mapped[-1].snapshot, reporting, recorded or not files)
-    check, remarks = check_policies(
-        policies, mapped, scope, attempts=selection.rules.inclusion.attempts
+    seen = _Seen(
+        read.policies,
+        partial(PolicyChecker, scope=scope, attempts=selection.rules.inclusion.attempts),
+        adds_recorded=recorded or not files,
     )
+    if seen.adds_recorded and count_captures(captures) > 1:
+        seen.choose(last_snapshot(captures, selection.snapshots))
+    selection = selection.by_makers
+    selection = replace(selection, rules=naming_rules(selection.rules, read.policies))
+    coverage = merge_coverages([*of_each(captures or None, selection, seen.look_at)])
+    if not reporting.quiet:
+        seen.say_what_is_left_out()
+    check, remarks = seen.found()
     of_files = [each for each in read.remarks if scope.has_policy(each.policy)]
     remarks = in_order((*of_files, *remarks))
-    coverage = merge_coverages([each.coverage for each in mapped])
     observed = ServiceGraph((), coverage)
-    vacuous = _vacuous(policies, check, mapped, observed)
+    vacuous = seen.why_vacuous(check, observed)
     unmet = gate.unmet((observed,), vacuous)
     match form:
         case ComparisonFormat.TEXT:
@@ -165,33 +172,62 @@ def _scope(selection: Selection) -> CheckScope:
     return CheckScope(wanted.namespaces, inclusion.exclude_namespaces, wanted.exclude_services)
 
 
-def _policies(
-    given: tuple[AnyPolicy, ...], snapshot: Snapshot, reporting: Reporting, add_recorded: bool
-) -> tuple[AnyPolicy, ...]:
-    """The policies to check: those that were given, those that were recorded, or both."""
-    recorded = recorded_policies(snapshot)
-    if add_recorded:
-        return with_recorded(given, recorded)
-    names = set(map(name_of, given))
-    more = sum(name_of(each) not in names for each in recorded)
-    if more and not reporting.quiet:
-        what = counted(more, "other policy", "other policies")
-        notice(f"note: the snapshot holds {what}; --recorded adds what it holds")
-    return given
+class _Seen:
+    """What a check keeps of captures: what it finds, and what is to be said of their snapshots.
 
+    The policies are those that were given; or, where `adds_recorded`, with them what the snapshot
+    of the last capture holds.
+    """
 
-def _vacuous(
-    policies: tuple[AnyPolicy, ...],
-    check: PolicyCheck,
-    captures: list[MappedCapture],
-    observed: ServiceGraph,
-) -> str:
-    """Why a check rests on nothing; empty where it does not."""
-    pods = [pod for mapped in captures for pod in mapped.snapshot.pods]
-    if pods and not any(pod.labels for pod in pods):
-        return NO_LABELS
-    if not policies:
-        return NO_POLICIES
-    if check.judged:
-        return ""
-    return NOTHING_ISOLATED if check.allowed else why_empty(observed)
+    def __init__(
+        self,
+        given: tuple[AnyPolicy, ...],
+        checker_of: Callable[[tuple[AnyPolicy, ...]], PolicyChecker],
+        *,
+        adds_recorded: bool,
+    ) -> None:
+        self.adds_recorded = adds_recorded
+        self._policies, self._checker_of = given, checker_of
+        self._checker = checker_of(given)
+        self._recorded: tuple[AnyPolicy, ...] = ()
+        self._chosen = not adds_recorded
+        self._pods = self._labelled = False
+
+    def choose(self, last: Snapshot) -> None:
+        """Add what the snapshot of the last capture holds, where that is wanted."""
+        if not self._chosen:
+            self._policies = with_recorded(self._policies, recorded_policies(last))
+            self._checker = self._checker_of(self._policies)
+        self._chosen = True
+
+    def look_at(self, mapped: MappedCapture) -> Coverage:
+        """Hold the policies against one capture; what it covered."""
+        snapshot = mapped.snapshot
+        self.choose(snapshot)
+        self._checker.look_at(mapped)
+        self._recorded = recorded_policies(snapshot)
+        self._pods = self._pods or bool(snapshot.pods)
+        self._labelled = self._labelled or any(pod.labels for pod in snapshot.pods)
+        return mapped.coverage
+
+    def say_what_is_left_out(self) -> None:
+        """Say how many policies the last snapshot holds that are not checked."""
+        names = set(map(name_of, self._policies))
+        more = sum(name_of(each) not in names for each in self._recorded)
+        if more and not self.adds_recorded:
+            what = counted(more, "other policy", "other policies")
+            notice(f"note: the snapshot holds {what}; --recorded adds what it holds")
+
+    def found(self) -> tuple[PolicyCheck, tuple[Remark, ...]]:
+        """What the check of all captures found."""
+        return self._checker.found()
+
+    def why_vacuous(self, check: PolicyCheck, observed: ServiceGraph) -> str:
+        """Why a check rests on nothing; empty where it does not."""
+        if self._pods and not self._labelled:
+            return NO_LABELS
+        if not self._policies:
+            return NO_POLICIES
+        if check.judged:
+            return ""
+        return NOTHING_ISOLATED if check.allowed else why_empty(observed)

@@ -94,17 +94,9 @@ def each_capture(
     gives the names of Services whose answers in DNS are kept, of a capture's snapshot; None keeps
     all names.
     """
-    given = load_snapshot(snapshots) if snapshots else None
     ways = Ways(options, watch, asked)
     named = _Named.by(paths)
-    if named.files and given is None:
-        if named.files[0] != STDIN:
-            refuse_foreign(named.files[0])
-        message = (
-            f"{named.files[0]}: a pcap file needs --snapshot FILE (what `kubectl get "
-            "pods,services,endpointslices,nodes,replicasets,... -A -o json` prints)"
-        )
-        raise UsageError(message)
+    given = _given(snapshots, named)
     for path in named.reduced:
         yield _open_reduced(path, given, ways)
     for path in named.directories:
@@ -113,6 +105,39 @@ def each_capture(
         yield _open_logs(named.logs, given, options)
     if named.files and given is not None:
         yield capture_of(read_named(named.files, given, ways), given)
+
+
+def last_snapshot(paths: Sequence[Path], snapshots: Sequence[Path] | None) -> Snapshot:
+    """The snapshot of the last one that `each_capture` would yield; no packets are read."""
+    named = _Named.by(paths)
+    given = _given(snapshots, named)
+    if given is not None:
+        return given
+    if named.logs:
+        return Snapshot(where="")
+    if named.directories:
+        return _snapshot_inside(named.directories[-1])
+    with open_reduced(named.reduced[-1]) as reduced:
+        return reduced.snapshot()
+
+
+def _given(snapshots: Sequence[Path] | None, named: "_Named") -> Snapshot | None:
+    """The snapshot that was given for all captures.
+
+    Raises:
+        UsageError: There is none, and pcap files need one.
+    """
+    if snapshots:
+        return load_snapshot(snapshots)
+    if named.files:
+        if named.files[0] != STDIN:
+            refuse_foreign(named.files[0])
+        message = (
+            f"{named.files[0]}: a pcap file needs --snapshot FILE (what `kubectl get "
+            "pods,services,endpointslices,nodes,replicasets,... -A -o json` prints)"
+        )
+        raise UsageError(message)
+    return None
 
 
 def count_captures(paths: Sequence[Path]) -> int:
@@ -181,12 +206,14 @@ def _open_reduced(path: Path, given: Snapshot | None, ways: Ways) -> Capture:
 
 
 def _open_directory(path: Path, given: Snapshot | None, ways: Ways) -> Capture:
-    snapshot = given
-    if snapshot is None:
-        if not snapshot_path(path).exists():
-            refuse_empty(path, find_captures(path), read_manifest(path))
-        snapshot = load_snapshot([own_snapshot(path)])
+    snapshot = given or _snapshot_inside(path)
     return capture_of(read_directory(path, snapshot, ways), snapshot)
+
+
+def _snapshot_inside(directory: Path) -> Snapshot:
+    if not snapshot_path(directory).exists():
+        refuse_empty(directory, find_captures(directory), read_manifest(directory))
+    return load_snapshot([own_snapshot(directory)])
 
 
 def own_snapshot(path: Path) -> Path:

@@ -15,7 +15,7 @@ from otterize_pcap.policies.action_rule import AnyPolicy, CiliumPolicy
 from otterize_pcap.policies.judged_calls import JudgedCall, judged_calls, workloads_of
 from otterize_pcap.policies.judged_captures import JudgedCaptures
 from otterize_pcap.policies.judgement import Outcome, Side
-from otterize_pcap.policies.mistakes import find_mistakes
+from otterize_pcap.policies.mistakes import Mistakes
 from otterize_pcap.policies.pod_flows import PodFlow, UndecidedFlow
 from otterize_pcap.policies.policy_rules import PolicyName, Remark
 from otterize_pcap.policies.suggest import Suggestions
@@ -112,53 +112,59 @@ class CheckScope:
 EVERYTHING = CheckScope()
 
 
-def check_policies(
-    policies: Sequence[AnyPolicy],
-    captures: Sequence[MappedCapture],
-    scope: CheckScope = EVERYTHING,
-    *,
-    attempts: bool = False,
-) -> tuple[PolicyCheck, tuple[Remark, ...]]:
-    """Hold policies against captures.
+class PolicyChecker:
+    """Holds policies against one capture after another, of which it keeps what the check says.
 
     Args:
         policies: All that there are.
-        captures: Each with the snapshot by which its flows are judged.
         scope: What is reported.
         attempts: Whether calls that came to nothing count as others do.
-
-    Returns:
-        What was found of calls, pods and rules, and remarks on the policies.
     """
-    seen = JudgedCaptures()
-    for mapped in captures:
-        seen.look_at(policies, mapped)
-    judged = seen.judged
-    if scope != EVERYTHING:
-        judged = [(flow, found) for flow, found in judged if scope.has_flow(flow)]
-    calls = judged_calls(judged)
-    asked = [policy for policy in policies if scope.has_policy(policy)]
-    snapshots = [mapped.snapshot for mapped in captures]
-    remarks = (
-        *find_mistakes(asked, snapshots, seen.usage),
-        *seen.shortfalls.remarks(asked),
-    )
-    suggestions = Suggestions(captures)
-    denied = [_remedied(call, suggestions) for call in calls if call.outcome is Outcome.DENIED]
-    check = PolicyCheck(
-        denied=tuple(call for call in denied if attempts or not call.is_attempt),
-        attempts=tuple(call for call in denied if call.is_attempt and not attempts),
-        unknown=tuple(call for call in calls if call.outcome is Outcome.UNKNOWN),
-        allowed=tuple(call for call in calls if call.outcome is Outcome.ALLOWED),
-        undecided=_counted(seen.undecided),
-        unused=tuple(_unused(asked, seen)),
-        selecting_nothing=tuple(
-            each for each in asked if id(each) not in seen.selected and not _is_for_nodes(each)
-        ),
-        not_selected=_not_selected(policies, seen, scope),
-        judged=sum(any(side.policies for side in found.sides) for _, found in judged),
-    )
-    return check, remarks
+
+    def __init__(
+        self,
+        policies: Sequence[AnyPolicy],
+        scope: CheckScope = EVERYTHING,
+        *,
+        attempts: bool = False,
+    ) -> None:
+        self._policies, self._scope, self._attempts = policies, scope, attempts
+        self._asked = [policy for policy in policies if scope.has_policy(policy)]
+        self._seen = JudgedCaptures()
+        self._mistakes = Mistakes(self._asked, self._seen.usage)
+        self._suggestions = Suggestions()
+
+    def look_at(self, mapped: MappedCapture) -> None:
+        """Hold the policies against one capture more, by its own snapshot."""
+        self._seen.look_at(self._policies, mapped)
+        self._mistakes.look_at(mapped.snapshot)
+        self._suggestions.look_at(mapped)
+
+    def found(self) -> tuple[PolicyCheck, tuple[Remark, ...]]:
+        """What was found of calls, pods and rules, and remarks on the policies."""
+        seen, asked, attempts = self._seen, self._asked, self._attempts
+        judged = seen.judged
+        if self._scope != EVERYTHING:
+            judged = [(flow, found) for flow, found in judged if self._scope.has_flow(flow)]
+        calls = judged_calls(judged)
+        remarks = (*self._mistakes.remarks(), *seen.shortfalls.remarks(asked))
+        denied = [
+            _remedied(call, self._suggestions) for call in calls if call.outcome is Outcome.DENIED
+        ]
+        check = PolicyCheck(
+            denied=tuple(call for call in denied if attempts or not call.is_attempt),
+            attempts=tuple(call for call in denied if call.is_attempt and not attempts),
+            unknown=tuple(call for call in calls if call.outcome is Outcome.UNKNOWN),
+            allowed=tuple(call for call in calls if call.outcome is Outcome.ALLOWED),
+            undecided=_counted(seen.undecided),
+            unused=tuple(_unused(asked, seen)),
+            selecting_nothing=tuple(
+                each for each in asked if id(each) not in seen.selected and not _is_for_nodes(each)
+            ),
+            not_selected=_not_selected(self._policies, seen, self._scope),
+            judged=sum(any(side.policies for side in found.sides) for _, found in judged),
+        )
+        return check, remarks
 
 
 def _is_for_nodes(policy: AnyPolicy) -> bool:

@@ -1,11 +1,10 @@
 """What policies probably do not mean: found by what the cluster has, in all snapshots alike."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from otterize_pcap.compare.findings import Rule
-from otterize_pcap.intents.places import Place
 from otterize_pcap.policies.action_rule import (
     ActionPeer,
     AnyPolicy,
@@ -83,39 +82,152 @@ class _World:
         return self._fronts.get(address, {})
 
 
-def find_mistakes(
-    policies: Sequence[AnyPolicy], snapshots: Sequence[Snapshot], usage: Usage
-) -> Iterator[Remark]:
-    """Remarks on policies, each with the line of its rule."""
-    worlds = [_World(snapshot) for snapshot in snapshots]
-    for policy in policies:
-        for direction in (INGRESS, EGRESS):
-            for number, rule in enumerate(rules_of_policy(policy, direction)):
-                part = RulePart(policy, direction, number)
-                for remark in _of_rule(part, rule, worlds, usage):
-                    yield Remark(remark[0], name_of(policy), remark[1], _place(rule, policy))
+@dataclass(slots=True)
+class _PeerSeen:
+    """What the snapshots looked at so far have of one peer.
+
+    `is_told` says that all of them hold the labels of namespaces; `elsewhere` are the namespaces
+    of pods that it would mean, were they of its policy's.
+    """
+
+    peer: ActionPeer
+    is_told: bool = True
+    has_namespace: bool = False
+    has_pod: bool = False
+    elsewhere: set[str] = field(default_factory=set)
+
+    def look_at(self, world: _World, own: str) -> None:
+        """Look at one snapshot more."""
+        peer, pods = self.peer, world.pods
+        self.is_told = self.is_told and pods.labels.is_recorded
+        if isinstance(peer, Peer) and peer.namespace_selector is not None:
+            if not pods.has_namespace(peer.namespace_selector):
+                return
+            self.has_namespace = True
+        if self.has_pod or not _asks_for_pods(peer):
+            return
+        self.has_pod = any(True for _ in pods.meant(peer, own))
+        if not self.has_pod and isinstance(peer, Peer) and peer.namespace_selector is None:
+            selector = peer.pod_selector or LabelSelector()
+            self.elsewhere.update(pod.namespace for pod in pods.having(selector))
 
 
-def _place(rule: AnyRule, policy: AnyPolicy) -> Place | None:
-    return rule.place or policy.place
+@dataclass(slots=True)
+class _PortSeen:
+    """What the snapshots looked at so far have of one port, at the pods that its rule speaks of."""
+
+    port: PolicyPort
+    has_pods: bool = False
+    is_there: bool = False
+    fronts: dict[ServicePort, _Front] = field(default_factory=dict)
+
+    def look_at(self, world: _World, pods: Sequence[Pod]) -> None:
+        """Look at one snapshot more, in which the rule speaks of these pods."""
+        self.has_pods = self.has_pods or bool(pods)
+        number = self.port.port
+        if number is None or self.is_there:
+            return
+        if isinstance(number, str):
+            named = [(number, protocol) for protocol in self.protocols]
+            self.is_there = any(each in pod.numbers for pod in pods for each in named)
+            return
+        asked = [(protocol, number) for protocol in self.protocols]
+        self.is_there = any(each in pod.ports for pod in pods for each in asked)
+        if self.is_there:
+            return
+        for each in asked:
+            found = (world.front(pod, each) for pod in pods)
+            front = self.fronts.get(each) or next(filter(None, found), None)
+            if front is not None:
+                self.fronts[each] = front
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """Those that the port is of."""
+        return PROTOCOLS if self.port.protocol == ANY_PROTOCOL else (self.port.protocol,)
 
 
-def _of_rule(
-    part: RulePart, rule: AnyRule, worlds: Sequence[_World], usage: Usage
-) -> Iterator[tuple[Rule, str]]:
-    for peer in rule.peers:
-        yield from _of_peer(peer, part.policy.namespace, worlds)
-    idle = [
-        port
-        for number, port in enumerate(rule.ports)
-        if not usage.is_used(RulePart(part.policy, part.direction, part.rule, port=number))
-    ]
-    called = [(world, list(_called(part, rule, world))) for world in worlds if idle]
-    for port in idle:
-        yield from _of_port(port, called)
+@dataclass(frozen=True, slots=True)
+class _RuleSeen:
+    """A rule with what was seen of its peers and ports."""
+
+    part: RulePart
+    rule: AnyRule
+    peers: tuple[_PeerSeen, ...]
+    ports: tuple[_PortSeen, ...]
+
+    @classmethod
+    def of(cls, part: RulePart, rule: AnyRule) -> "_RuleSeen":
+        """A rule of which nothing was seen yet."""
+        return cls(part, rule, tuple(map(_PeerSeen, rule.peers)), tuple(map(_PortSeen, rule.ports)))
+
+    def look_at(self, world: _World, usage: Usage) -> None:
+        """Look at one snapshot more, and there at the ports that nothing used so far."""
+        for peer in self.peers:
+            peer.look_at(world, self.part.policy.namespace)
+        if idle := list(self.idle(usage)):
+            pods = list(_called(self.part, self.rule, world))
+            for port in idle:
+                port.look_at(world, pods)
+
+    def idle(self, usage: Usage) -> Iterator[_PortSeen]:
+        """The ports that nothing used."""
+        for number, port in enumerate(self.ports):
+            part = RulePart(self.part.policy, self.part.direction, self.part.rule, port=number)
+            if not usage.is_used(part):
+                yield port
 
 
-def _of_endpoint(peer: EndpointPeer, worlds: Sequence[_World]) -> Iterator[tuple[Rule, str]]:
+class Mistakes:
+    """Looks for them in one snapshot after another, of which it keeps nothing.
+
+    `usage` says which ports were used in those that were looked at.
+    """
+
+    def __init__(self, policies: Iterable[AnyPolicy], usage: Usage) -> None:
+        self._usage = usage
+        self._rules = [
+            _RuleSeen.of(RulePart(policy, direction, number), rule)
+            for policy in policies
+            for direction in (INGRESS, EGRESS)
+            for number, rule in enumerate(rules_of_policy(policy, direction))
+        ]
+
+    def look_at(self, snapshot: Snapshot) -> None:
+        """Look at one snapshot more."""
+        world = _World(snapshot)
+        for each in self._rules:
+            each.look_at(world, self._usage)
+
+    def remarks(self) -> Iterator[Remark]:
+        """Remarks on policies, each with the line of its rule."""
+        for each in self._rules:
+            policy = each.part.policy
+            for rule, text in _of_rule(each, self._usage):
+                yield Remark(rule, name_of(policy), text, each.rule.place or policy.place)
+
+
+def _asks_for_pods(peer: ActionPeer) -> bool:
+    """Whether a peer means pods by their labels, and not all that there are."""
+    if isinstance(peer, EndpointPeer):
+        requirements = peer.selector.requirements
+        return bool(requirements) and all(
+            split_key(each.key)[0] != RESERVED for each in requirements
+        )
+    return isinstance(peer, Peer) and peer.pod_selector not in (None, LabelSelector())
+
+
+def _of_rule(seen: _RuleSeen, usage: Usage) -> Iterator[tuple[Rule, str]]:
+    for peer in seen.peers:
+        if isinstance(peer.peer, EndpointPeer):
+            yield from _of_endpoint(peer, peer.peer)
+        elif isinstance(peer.peer, Peer):
+            yield from _of_peer(peer, peer.peer, seen.part.policy.namespace)
+    for port in seen.idle(usage):
+        yield from _of_port(port)
+
+
+def _of_endpoint(seen: _PeerSeen, peer: EndpointPeer) -> Iterator[tuple[Rule, str]]:
     """Labels by which Cilium knows no pod; and those that no pod has."""
     for requirement in peer.selector.requirements:
         source, name = split_key(requirement.key)
@@ -125,39 +237,28 @@ def _of_endpoint(peer: EndpointPeer, worlds: Sequence[_World]) -> Iterator[tuple
             yield LEFT_OUT_LABEL, f"Cilium knows no pod by {name}, unless it is told to"
             return
     asks_for_namespace = any(is_namespace_label(split_key(key)[1]) for key in peer.selector.keys)
-    if asks_for_namespace and not all(world.pods.labels.is_recorded for world in worlds):
+    if asks_for_namespace and not seen.is_told:
         return
-    if not peer.selector.requirements or any(
-        True for world in worlds for _ in world.pods.meant(peer, "")
-    ):
+    if not peer.selector.requirements or seen.has_pod:
         return
     where = f" of {peer.namespace}" if peer.namespace else ""
     yield NO_PEER_POD, f"no pod{where} has {selector_text(peer.selector)}"
 
 
-def _of_peer(peer: ActionPeer, own: str, worlds: Sequence[_World]) -> Iterator[tuple[Rule, str]]:
-    if isinstance(peer, EndpointPeer):
-        yield from _of_endpoint(peer, worlds)
-    if not isinstance(peer, Peer):
-        return
+def _of_peer(seen: _PeerSeen, peer: Peer, own: str) -> Iterator[tuple[Rule, str]]:
     if peer.namespace_selector is not None:
-        if not all(world.pods.labels.is_recorded for world in worlds):
+        if not seen.is_told:
             return
-        if not any(world.pods.has_namespace(peer.namespace_selector) for world in worlds):
+        if not seen.has_namespace:
             yield NO_NAMESPACE, f"no namespace has {selector_text(peer.namespace_selector)}"
             return
-    if peer.pod_selector is None or peer.pod_selector == LabelSelector():
-        return
-    if any(True for world in worlds for _ in world.pods.meant(peer, own)):
+    if not _asks_for_pods(peer) or seen.has_pod or peer.pod_selector is None:
         return
     text = selector_text(peer.pod_selector)
-    elsewhere = sorted(
-        {pod.namespace for world in worlds for pod in world.pods.having(peer.pod_selector)}
-    )
     if peer.namespace_selector is not None:
         yield NO_PEER_POD, f"no pod of such namespaces has {text}"
-    elif elsewhere:
-        where = ", ".join(elsewhere)
+    elif seen.elsewhere:
+        where = ", ".join(sorted(seen.elsewhere))
         yield (
             NO_PEER_POD,
             (
@@ -178,24 +279,16 @@ def _called(part: RulePart, rule: AnyRule, world: _World) -> Iterator[Pod]:
             yield from world.pods.meant(peer, part.policy.namespace)
 
 
-def _of_port(
-    port: PolicyPort, called: Sequence[tuple[_World, Sequence[Pod]]]
-) -> Iterator[tuple[Rule, str]]:
-    pods = [pod for _, found in called for pod in found]
-    if not pods or port.port is None or port.end_port is not None:
+def _of_port(seen: _PortSeen) -> Iterator[tuple[Rule, str]]:
+    port = seen.port
+    if not seen.has_pods or seen.is_there or port.port is None or port.end_port is not None:
         return
-    protocols = PROTOCOLS if port.protocol == ANY_PROTOCOL else (port.protocol,)
     if isinstance(port.port, str):
-        name = port.port
-        if not any((name, each) in pod.numbers for pod in pods for each in protocols):
-            kind = "" if port.protocol == ANY_PROTOCOL else f"{port.protocol} "
-            yield NO_PORT_NAME, f"no pod that it speaks of has a {kind}port {name!r}"
+        kind = "" if port.protocol == ANY_PROTOCOL else f"{port.protocol} "
+        yield NO_PORT_NAME, f"no pod that it speaks of has a {kind}port {port.port!r}"
         return
-    asked = [(protocol, port.port) for protocol in protocols]
-    if any(each in pod.ports for pod in pods for each in asked):
-        return
-    fronts = (world.front(pod, each) for each in asked for world, found in called for pod in found)
-    front = next((found for found in fronts if found is not None), None)
+    asked = ((protocol, port.port) for protocol in seen.protocols)
+    front = next(filter(None, map(seen.fronts.get, asked)), None)
     if front is not None:
         yield (
             SERVICE_PORT,

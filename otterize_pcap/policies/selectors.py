@@ -65,8 +65,8 @@ class Selectors:
     """The selectors of the workloads of one namespace.
 
     Args:
-        pods: For each workload the labels of each of its pods; those on a node's network do not
-            count, since no policy selects them.
+        pods: For each workload the labels of each of its pods, or what lasts of them; those on a
+            node's network do not count, since no policy selects them.
         owners: For each workload the keys of its owner's own selector, which never change.
     """
 
@@ -76,7 +76,7 @@ class Selectors:
         owners: Mapping[Workload, frozenset[str]],
     ) -> None:
         self._pods = {
-            workload: sorted({_lasting(labels) for labels in found})
+            workload: sorted({lasting(labels) for labels in found})
             for workload, found in pods.items()
         }
         self._owners = owners
@@ -189,7 +189,7 @@ def _changes(labels: Iterable[tuple[str, str]]) -> bool:
     return any(key in CHANGING for key, _ in labels)
 
 
-def _lasting(labels: Labels) -> LabelSet:
+def lasting(labels: Labels) -> LabelSet:
     """The labels that outlive a pod, a run and a version."""
     return tuple(
         sorted((key, value) for key, value in labels.items() if not is_generated_label(key))

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 from otterize_pcap.addresses import ALL
 from otterize_pcap.graph.service_graph import Workload
@@ -41,24 +42,45 @@ from otterize_pcap.policies.network_policy import (
     PolicyRule,
 )
 from otterize_pcap.policies.pod_flows import PodFlow
-from otterize_pcap.policies.selectors import Labels, NoSelector, Selectors, selector_keys_of
+from otterize_pcap.policies.selectors import (
+    LabelSet,
+    NoSelector,
+    Selectors,
+    lasting,
+    selector_keys_of,
+)
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.snapshot.snapshot import Pod
 
 
 class Suggestions:
-    """Makes rules for what policies deny."""
+    """Makes rules for what policies deny, by the labels that pods had in any of several captures.
 
-    def __init__(self, captures: Iterable[MappedCapture]) -> None:
-        pods: dict[str, dict[Workload, list[Labels]]] = defaultdict(lambda: defaultdict(list))
-        keys: dict[Workload, frozenset[str]] = {}
-        for mapped in captures:
-            keys |= selector_keys_of(mapped.snapshot)
-            for pod in mapped.snapshot.pods:
-                if not pod.host_network:
-                    workload = mapped.identities.of(pod).workload
-                    pods[pod.namespace][workload].append(pod.labels)
-        self._selectors = {namespace: Selectors(found, keys) for namespace, found in pods.items()}
+    Of each capture that is looked at it keeps these labels, without those that are of one pod.
+    """
+
+    def __init__(self) -> None:
+        self._labels: dict[str, dict[Workload, dict[LabelSet, None]]] = {}
+        self._keys: dict[Workload, frozenset[str]] = {}
+
+    def look_at(self, mapped: MappedCapture) -> None:
+        """Look at the pods of one capture more."""
+        self._keys |= selector_keys_of(mapped.snapshot)
+        for pod in mapped.snapshot.pods:
+            if not pod.host_network:
+                workload = mapped.identities.of(pod).workload
+                of_namespace = self._labels.setdefault(pod.namespace, {})
+                of_namespace.setdefault(workload, {})[lasting(pod.labels)] = None
+
+    @cached_property
+    def _selectors(self) -> dict[str, Selectors]:
+        """What selects each workload of a namespace, of all captures together."""
+        return {
+            namespace: Selectors(
+                {workload: list(map(dict, sets)) for workload, sets in found.items()}, self._keys
+            )
+            for namespace, found in self._labels.items()
+        }
 
     def rules(self, denied: Sequence[tuple[PodFlow, Side]]) -> Iterator[AnyRule]:
         """The rules that policies lack for some flows between two, one side of which denies them.

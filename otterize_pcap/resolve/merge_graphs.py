@@ -34,16 +34,31 @@ def merge_graphs(graphs: Sequence[ServiceGraph]) -> ServiceGraph:
     )
 
 
-def merge_as_they_come(graphs: Iterable[ServiceGraph]) -> ServiceGraph:
+class MergedGraphs:
     """The same of any number of graphs, of which a few are held at a time."""
-    held: list[ServiceGraph] = []
+
+    def __init__(self) -> None:
+        self._held: list[ServiceGraph] = []
+
+    def add(self, graph: ServiceGraph) -> None:
+        """Take one more in."""
+        self._held.append(graph)
+        if len(self._held) == FEW:
+            self._held = [self.merged()]
+
+    def merged(self) -> ServiceGraph:
+        """All that were taken in, as one."""
+        return merge_graphs(self._held)
+
+
+def merge_as_they_come(graphs: Iterable[ServiceGraph]) -> ServiceGraph:
+    """The graphs of several captures as one, each taken in when it is made."""
+    merged = MergedGraphs()
     for graph in graphs:
-        held.append(graph)
-        if len(held) == FEW:
-            held = [merge_graphs(held)]
+        merged.add(graph)
         # Else it would be held until the next one is made.
         del graph
-    return merge_graphs(held)
+    return merged.merged()
 
 
 def merge_coverages(coverages: Sequence[Coverage]) -> Coverage:

@@ -29,7 +29,6 @@ from otterize_pcap.intents.places import declared_places
 from otterize_pcap.intents.read_intents import parse_intents
 from otterize_pcap.intents.sort_files import NamedFile
 from otterize_pcap.policies.action_rule import AnyPolicy
-from otterize_pcap.policies.check_policies import check_policies
 from otterize_pcap.policies.policy_findings import policy_findings
 from otterize_pcap.policies.policy_rules import Remark
 from otterize_pcap.policies.read_policies import read_policies
@@ -46,6 +45,7 @@ from tests.conftest import FIXTURES, GOLDEN
 from tests.hostile.mutations import mutated
 from tests.hostile.parquet_mutations import mutated_parquet
 from tests.hostile.policy_documents import ADMIN, CILIUM, as_list
+from tests.policies.judged import check_policies
 
 CAPTURE = FIXTURES / "two-nodes"
 NODE = CAPTURE / "node" / "node-a"

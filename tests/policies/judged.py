@@ -1,6 +1,6 @@
 """A small cluster, and what policies written in YAML make of calls in it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import yaml
 
@@ -8,12 +8,15 @@ from otterize_pcap.addresses import parse_address
 from otterize_pcap.graph.service_graph import ESTABLISHED, Evidence, Workload
 from otterize_pcap.intents.sort_files import NamedFile
 from otterize_pcap.policies.action_rule import AnyPolicy
+from otterize_pcap.policies.check_policies import EVERYTHING, CheckScope, PolicyCheck, PolicyChecker
 from otterize_pcap.policies.evaluate import Evaluator
 from otterize_pcap.policies.flow_ends import FlowEnd, NodeEnd, OutsideEnd, PodEnd
 from otterize_pcap.policies.judgement import Judgement
 from otterize_pcap.policies.network_policy import NetworkPolicy
 from otterize_pcap.policies.pod_flows import PodFlow
+from otterize_pcap.policies.policy_rules import Remark
 from otterize_pcap.policies.read_policies import read_policies
+from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.snapshot.snapshot import Snapshot
 from tests.cluster_builder import NODE_A, NODE_B, Json, pod, snapshot
 
@@ -45,6 +48,20 @@ WORDS = {
 }
 CLUSTER = snapshot(*OBJECTS)
 NODES = {NODE_A: "a", NODE_B: "b"}
+
+
+def check_policies(
+    given: Sequence[AnyPolicy],
+    captures: Iterable[MappedCapture],
+    scope: CheckScope = EVERYTHING,
+    *,
+    attempts: bool = False,
+) -> tuple[PolicyCheck, tuple[Remark, ...]]:
+    """What a check of captures finds, one looked at after the other."""
+    checker = PolicyChecker(given, scope, attempts=attempts)
+    for mapped in captures:
+        checker.look_at(mapped)
+    return checker.found()
 
 
 def policies(text: str) -> tuple[NetworkPolicy, ...]:

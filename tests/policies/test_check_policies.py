@@ -6,7 +6,6 @@ import pytest
 
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.policies.action_rule import ActionRule, CiliumPolicy
-from otterize_pcap.policies.check_policies import check_policies
 from otterize_pcap.policies.network_policy import (
     EGRESS,
     INGRESS,
@@ -20,7 +19,7 @@ from otterize_pcap.policies.policy_rules import Remark
 from otterize_pcap.resolve.map_capture import map_capture
 from otterize_pcap.table.read import ReadOptions
 from tests.cluster_builder import Json, call, mapped, pod, service, snapshot
-from tests.policies.judged import OBJECTS, policies
+from tests.policies.judged import OBJECTS, check_policies, policies
 from tests.policies.recordings import RECORDED
 
 BOTH = frozenset({INGRESS, EGRESS})

@@ -15,7 +15,6 @@ from otterize_pcap.files.captures import open_captures
 from otterize_pcap.graph.service_graph import ATTEMPTED, Workload
 from otterize_pcap.intents.sort_files import NamedFile
 from otterize_pcap.policies.action_rule import AnyPolicy
-from otterize_pcap.policies.check_policies import check_policies
 from otterize_pcap.policies.dns_needs import DnsQuestions
 from otterize_pcap.policies.evaluate import Evaluator
 from otterize_pcap.policies.flow_ends import PodEnd, ServiceEnd
@@ -38,6 +37,7 @@ from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.identity import NamedBy
 from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
+from tests.policies.judged import check_policies
 from tests.policies.judged import flow as flow_between
 from tests.policies.policy_rules import problems
 from tests.policies.random_clusters import (

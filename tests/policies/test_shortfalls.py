@@ -2,7 +2,6 @@
 
 import pytest
 
-from otterize_pcap.policies.check_policies import check_policies
 from otterize_pcap.policies.policy_rules import Remark
 from tests.cluster_builder import (
     NODE_A,
@@ -18,7 +17,7 @@ from tests.cluster_builder import (
     service,
     snapshot,
 )
-from tests.policies.judged import policies
+from tests.policies.judged import check_policies, policies
 
 WEB, API, DNS_POD = "10.1.0.1", "10.1.0.2", "10.1.9.9"
 DNS: tuple[Json, ...] = (
