@@ -9,7 +9,8 @@ component is.
 from libc.stdint cimport uint32_t, uint64_t
 
 from otterize_pcap.connections._endpoint cimport CTuple
-from otterize_pcap.connections._index cimport HAS_HANDSHAKE, HAS_ISNS, RowIndex, protocol_of
+from otterize_pcap.connections._index cimport RowIndex
+from otterize_pcap.connections._tuple_facts cimport HAS_HANDSHAKE, HAS_ISNS, protocol_of
 from otterize_pcap.table._memory cimport free_zeros, new_zeros
 from otterize_pcap.table._row cimport NO_CLIENT, CRow
 

@@ -5,7 +5,8 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
 
-from otterize_pcap.connections._index cimport AHEAD, HAS_HANDSHAKE, RowIndex
+from otterize_pcap.connections._index cimport AHEAD, RowIndex
+from otterize_pcap.connections._tuple_facts cimport HAS_HANDSHAKE
 from otterize_pcap.table._row cimport NO_CLIENT, CRow
 
 

@@ -10,7 +10,8 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free, malloc, qsort, realloc
 
 from otterize_pcap.connections._cuts cimport Cuts
-from otterize_pcap.connections._index cimport RowIndex, protocol_of
+from otterize_pcap.connections._index cimport RowIndex
+from otterize_pcap.connections._tuple_facts cimport protocol_of
 from otterize_pcap.table._row cimport UDP, CRow
 
 

@@ -10,8 +10,6 @@ from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.table._fastpath import FastTable
 from otterize_pcap.table.rows import Endpoint, Row
 
-ENOUGH_FOR_THREADS: int
-
 class Components:
     left_out_packets: int
     def __init__(

@@ -32,9 +32,6 @@ from otterize_pcap.connections.stands import EVERY
 cdef enum:
     MAX_ASKED = 2
 
-ENOUGH_FOR_THREADS = 1 << 17
-"""5-tuples from which on two threads count sooner than one: what they ask Python they ask in turn."""
-
 
 def run_beside(runs):
     """Call functions, all but the first in threads of their own; `runs` has the arguments behind."""
@@ -128,7 +125,7 @@ cdef class Components:
         if len(set(nodes)) < 2:
             return {}
         self.index.chain_components()
-        ranges = self._ranges()
+        ranges = self.index.ranges(self.threads)
         found = [ClockDifferences(self.index, nodes) for _ in ranges]
         run_beside([(each.look, *range_) for each, range_ in zip(found, ranges)])
         first = found[0]
@@ -170,7 +167,7 @@ cdef class Components:
             judge: Gives the connections of a shape; see `Verdicts`. Any thread may call it.
             list_them: Whether to note each connection, for `listing`.
         """
-        cdef list ranges = self._ranges(), counters
+        cdef list ranges = self.index.ranges(self.threads), counters
         cdef Counter other
         self.group_at = <uint32_t *>calloc(<size_t>self.index.tuples + 1, sizeof(uint32_t))
         if self.group_at == NULL:
@@ -193,19 +190,6 @@ cdef class Components:
             self.within)
         made.group_at = self.group_at
         return made
-
-    cdef list _ranges(self):
-        """The 5-tuples, in ranges for a thread each that have as many components."""
-        cdef uint32_t number, seen = 0, roots = 0
-        cdef uint32_t pieces = self.threads if self.index.tuples >= ENOUGH_FOR_THREADS else 1
-        cdef list begins = [0]
-        for number in range(self.index.tuples if pieces > 1 else 0):
-            roots += self.index.tuple_[number].parent == number
-        for number in range(self.index.tuples if pieces > 1 else 0):
-            seen += self.index.tuple_[number].parent == number
-            if seen * <uint64_t>pieces > roots * <uint64_t>len(begins):
-                begins.append(number)
-        return list(zip(begins[:pieces], [*begins[1:pieces], self.index.tuples]))
 
     def shapes(self):
         """How many shapes were met."""

@@ -12,17 +12,17 @@ from libc.string cimport memset
 
 from otterize_pcap.connections._answers cimport Answers
 from otterize_pcap.connections._endpoint cimport CEnd, CTuple, compare_ends, end_of, packed_end
-from otterize_pcap.connections._index cimport (
+from otterize_pcap.connections._index cimport RowIndex
+from otterize_pcap.connections._table_times cimport TableTimes
+from otterize_pcap.connections._tuple_facts cimport (
     HIGH_ANSWERED,
     HIGH_ASKED,
     IS_INCOMPLETE,
     IS_RECORDED,
     LOW_ANSWERED,
     LOW_ASKED,
-    RowIndex,
     protocol_of,
 )
-from otterize_pcap.connections._table_times cimport TableTimes
 from otterize_pcap.table._row cimport UDP, CRow, Key
 from otterize_pcap.table._rows cimport hash_key
 

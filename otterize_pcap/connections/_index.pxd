@@ -12,18 +12,6 @@ cdef enum:
     NOTHING = 0xFFFFFFFF
     # How many 5-tuples before they are used rows are fetched.
     AHEAD = 8
-    # What the rows of a 5-tuple show, all taken together.
-    HAS_HANDSHAKE = 1
-    HAS_RUN = 2
-    IS_INCOMPLETE = 4
-    IS_RECORDED = 8
-    LOW_ANSWERED = 16
-    HIGH_ANSWERED = 32
-    # A side sent a SYN or a DNS query.
-    LOW_ASKED = 64
-    HIGH_ASKED = 128
-    # Rows have other client ISNs than `isn`.
-    HAS_ISNS = 256
 
 # A slot of the index of 5-tuples: the hash's upper half, and one more than the tuple's number.
 cdef struct TupleSlot:
@@ -40,10 +28,6 @@ cdef extern from *:
     #endif
     """
     void otterize_fetch(const void *address) noexcept nogil
-
-
-cdef inline uint32_t protocol_of(const CTuple *of) noexcept nogil:
-    return of.word[4] & 0xFF
 
 
 cdef inline bint is_tuple(const CTuple *of, const Key *key) noexcept nogil:
@@ -139,3 +123,4 @@ cdef class RowIndex:
     cdef int64_t number_of(self, const Key *key) except -1
     cdef void chain_components(self) noexcept nogil
     cdef void unchain_components(self) noexcept nogil
+    cdef list ranges(self, uint32_t threads)

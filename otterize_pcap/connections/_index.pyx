@@ -9,13 +9,14 @@ leave numbers unused. A number costs 4 bytes and no row is copied; a 5-tuple cos
 over all of them look at no row.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy
 
 from otterize_pcap.connections._endpoint cimport CTuple
+from otterize_pcap.connections._tuple_facts cimport note_row
 from otterize_pcap.table._fastpath cimport FastTable
-from otterize_pcap.table._row cimport NO_CLIENT, UDP, CRow, Key
+from otterize_pcap.table._row cimport CRow, Key
 from otterize_pcap.table._bare_rows cimport pack_chunk, pack_rows
 from otterize_pcap.table._chunks cimport CHUNK_ROWS, Packed, Table, hash_key, row_at
 from otterize_pcap.table._memory cimport free_zeros, grow_zeros, new_zeros
@@ -24,39 +25,9 @@ from otterize_pcap.table.rows import too_many_connections
 
 cdef enum:
     BATCH = 16
-    DNS_PORT = 53
 
-
-cdef inline uint16_t flags_of(const CRow *row) noexcept nogil:
-    cdef uint16_t flags = HAS_HANDSHAKE
-    if row.client == NO_CLIENT:
-        flags = HAS_RUN | IS_INCOMPLETE
-        if row.key.word[4] & 0xFF == UDP:
-            if (row.key.word[4] >> 32) & 0xFFFF == DNS_PORT and row.sides[0].hints & 1:
-                flags |= LOW_ASKED
-            elif row.key.word[4] >> 48 == DNS_PORT and row.sides[1].hints & 1:
-                flags |= HIGH_ASKED
-    else:
-        flags |= HIGH_ASKED if row.client else LOW_ASKED
-        if row.has_server_isn:
-            flags |= LOW_ANSWERED if row.client else HIGH_ANSWERED
-        else:
-            flags |= IS_INCOMPLETE
-    if (row.sides[0].packets or row.sides[1].packets or row.sides[0].unreachable
-            or row.sides[1].unreachable):
-        flags |= IS_RECORDED
-    return flags
-
-
-cdef inline void note_row(CTuple *of, const CRow *row) noexcept nogil:
-    """Add what a row shows to what is known of its 5-tuple."""
-    cdef uint16_t flags = flags_of(row)
-    if flags & HAS_HANDSHAKE:
-        if not of.flags & HAS_HANDSHAKE:
-            of.isn = row.client_isn
-        elif of.isn != row.client_isn:
-            flags |= HAS_ISNS
-    of.flags |= flags
+ENOUGH_FOR_THREADS = 1 << 17
+"""5-tuples from which on two threads count sooner than one: what they ask Python they ask in turn."""
 
 
 cdef inline void key_of(Key *key, const CRow *row) noexcept nogil:
@@ -312,3 +283,16 @@ cdef class RowIndex:
         cdef uint32_t number
         for number in range(self.tuples):
             self.tuple_[number].next_ = 0
+
+    cdef list ranges(self, uint32_t threads):
+        """The 5-tuples, in ranges for a thread each that have as many components."""
+        cdef uint32_t number, seen = 0, roots = 0
+        cdef uint32_t pieces = threads if self.tuples >= ENOUGH_FOR_THREADS else 1
+        cdef list begins = [0]
+        for number in range(self.tuples if pieces > 1 else 0):
+            roots += self.tuple_[number].parent == number
+        for number in range(self.tuples if pieces > 1 else 0):
+            seen += self.tuple_[number].parent == number
+            if seen * <uint64_t>pieces > roots * <uint64_t>len(begins):
+                begins.append(number)
+        return list(zip(begins[:pieces], [*begins[1:pieces], self.tuples]))

@@ -10,13 +10,8 @@ from libc.stdlib cimport calloc, free
 
 from otterize_pcap.connections._answers cimport Answers, Leads
 from otterize_pcap.connections._endpoint cimport CEnd, CTuple, end_of, tuple_of
-from otterize_pcap.connections._index cimport (
-    HAS_HANDSHAKE,
-    HAS_RUN,
-    NOTHING,
-    RowIndex,
-    protocol_of,
-)
+from otterize_pcap.connections._index cimport NOTHING, RowIndex
+from otterize_pcap.connections._tuple_facts cimport HAS_HANDSHAKE, HAS_RUN, protocol_of
 from otterize_pcap.table._row cimport Key
 
 

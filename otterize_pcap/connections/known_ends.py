@@ -20,10 +20,11 @@ from otterize_pcap.connections.port_ranges import (
 )
 from otterize_pcap.connections.shapes import EndFact
 from otterize_pcap.connections.snapshot_answers import SnapshotAnswers
+from otterize_pcap.packets.packet import CLIENT
+from otterize_pcap.packets.ports import DNS_PORT
 from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.rows import Endpoint, Row
 
-DNS_PORT = 53
 ENOUGH_FLOWS = 3
 """Fewer flows than that have no majority."""
 Ends = tuple[Endpoint, Endpoint]
@@ -170,7 +171,7 @@ def _asking(row: Row) -> int | None:
         return row.client
     for side in (0, 1):
         server = row.low if side else row.high
-        if row.protocol == UDP and server[1] == DNS_PORT and row.sides[side].hints & 1:
+        if row.protocol == UDP and server[1] == DNS_PORT and row.sides[side].hints & CLIENT:
             return side
     return None
 

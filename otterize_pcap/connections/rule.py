@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from otterize_pcap.connections.evidence import Known
 from otterize_pcap.connections.legs import UDP_GAP_NS, Flow
 from otterize_pcap.connections.port_ranges import WELL_KNOWN
+from otterize_pcap.packets.packet import CLIENT, SERVER
 from otterize_pcap.table.rows import Endpoint
 
 
@@ -151,9 +152,9 @@ def _by_payload(flow: Flow, _known: Known, _served: ServedPorts) -> int | None:
     for leg in flow.legs:
         for side in (0, 1):
             hints = leg.row.sides[side].hints
-            if hints & 1:
+            if hints & CLIENT:
                 said.add(side)
-            if hints & 2:
+            if hints & SERVER:
                 said.add(1 - side)
     return said.pop() if len(said) == 1 else None
 

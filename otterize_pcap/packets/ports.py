@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-DNS_PORTS = frozenset({53, 5353})
-"""DNS and mDNS; the first one with TCP as well."""
+DNS_PORT = 53
+DNS_PORTS = frozenset({DNS_PORT, 5353})
+"""DNS, with TCP as well, and mDNS."""
 VXLAN_PORTS = frozenset({4789, 8472})
 """IANA's, and the one that Linux used before and flannel still does."""
 GENEVE_PORTS = frozenset({6081})

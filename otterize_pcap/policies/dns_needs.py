@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS
 from otterize_pcap.graph.service_graph import ESTABLISHED, Evidence, Workload
+from otterize_pcap.packets.ports import DNS_PORT
 from otterize_pcap.policies.flow_ends import NodeEnd, OutsideEnd, PodEnd
 from otterize_pcap.policies.pod_flows import PodFlow
-from otterize_pcap.resolve.cluster_dns import DNS_PORT
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.snapshot.snapshot import Pod
 

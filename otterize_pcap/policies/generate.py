@@ -8,6 +8,7 @@ from otterize_pcap.addresses import Network
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.intents.documents import object_names
+from otterize_pcap.packets.ports import DNS_PORT
 from otterize_pcap.policies.dns_needs import PROTOCOLS
 from otterize_pcap.policies.joined_rules import joined_rules
 from otterize_pcap.policies.needs import (
@@ -35,7 +36,6 @@ from otterize_pcap.policies.selectors import Labels, NoSelector
 from otterize_pcap.policies.sufficiency import judge
 from otterize_pcap.policies.verdict import BOTH, NO_GATES, Gates, Reason, ReasonKind, Verdict
 from otterize_pcap.policies.workload_policy import AllowedPeer, WorkloadPolicy
-from otterize_pcap.resolve.cluster_dns import DNS_PORT
 from otterize_pcap.snapshot.snapshot import ServedPort
 
 MANAGED_BY = ("app.kubernetes.io/managed-by", "otterize-pcap")

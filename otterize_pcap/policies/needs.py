@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from otterize_pcap.graph.service_graph import Evidence, Workload
+from otterize_pcap.packets.ports import DNS_PORT
 from otterize_pcap.policies.exposure import Exposure
 from otterize_pcap.policies.flow_ends import (
     ApiServerEnd,
@@ -21,7 +22,6 @@ from otterize_pcap.policies.flow_ends import (
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
 from otterize_pcap.policies.pod_flows import PodFlow
 from otterize_pcap.resolve.capture_lookup import CaptureLookup
-from otterize_pcap.resolve.cluster_dns import DNS_PORT
 from otterize_pcap.resolve.use_tally import is_earlier
 from otterize_pcap.snapshot.snapshot import ServedPort
 

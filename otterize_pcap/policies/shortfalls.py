@@ -13,6 +13,7 @@ from otterize_pcap.addresses import MAPPED, format_address
 from otterize_pcap.compare.findings import Rule
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import ATTEMPTED, Workload
+from otterize_pcap.packets.ports import DNS_PORT
 from otterize_pcap.policies.action_rule import (
     ALLOW,
     ActionPeer,
@@ -36,7 +37,6 @@ from otterize_pcap.policies.policy_rules import (
     Remark,
     name_of,
 )
-from otterize_pcap.resolve.cluster_dns import DNS_PORT
 from otterize_pcap.snapshot.snapshot import Pod
 
 SHOWN = 3

@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterator, Mapping
 from otterize_pcap.addresses import NODE_LOCAL_DNS
 from otterize_pcap.connections.stands import ConnectionGroup
 from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.packets.ports import DNS_PORT
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.identity import Identities
 from otterize_pcap.resolve.resolution import AnyResolved, Party
 from otterize_pcap.snapshot.snapshot import Backend, Service, Snapshot, Tenure
 
-DNS_PORT = 53
 NAMES = ("kube-dns", "coredns", "dns-default")
 NAMESPACES = ("kube-system", "openshift-dns")
 """Where clusters keep their DNS. Elsewhere its name and label are anybody's to take."""

@@ -12,8 +12,9 @@ from otterize_pcap.flow_logs.flow import LoggedEnd, StandsFor
 from otterize_pcap.flow_logs.gather_flows import merged_end
 from otterize_pcap.flow_logs.judge_flows import LoggedConnection
 from otterize_pcap.intervals import ALWAYS, Interval
+from otterize_pcap.packets.ports import DNS_PORT
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
-from otterize_pcap.resolve.cluster_dns import DNS_PORT, NAMES, NAMESPACES
+from otterize_pcap.resolve.cluster_dns import NAMES, NAMESPACES
 from otterize_pcap.snapshot.objects import OwnerReference
 from otterize_pcap.snapshot.snapshot import Backend, Pod, ServedPort, Service, Snapshot, Tenure
 

@@ -11,19 +11,18 @@ bytes that are there, and nothing holds the GIL while it walks.
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
 
 from otterize_pcap.table._bare_rows cimport kept_row
 from otterize_pcap.table._batch cimport ERAS, Era, MAX_INTERFACES, Walk, begin_walk
 from otterize_pcap.table._handover cimport (
-    as_payload, as_row, fill_packet, fill_row, know_places, link_of, number_of_stream
+    as_payload, as_row, fill_packet, fill_row, know_labels, know_places,
+    link_of, number_of_stream
 )
 from otterize_pcap.table._moved_rows cimport move_rows
 from otterize_pcap.table._naming cimport (
     EXPECTED_BITS, Expected, expect_stream, forget_stream
 )
 from otterize_pcap.table._row cimport CPacket, CRow, Key
-from otterize_pcap.table._segments cimport MAX_LABELS, Label
 from otterize_pcap.table._rows cimport (
     DONE, Outcome, Slot, Table, add_packet, free_index, free_table, hash_key, make_table,
     place_row, row_at
@@ -54,8 +53,6 @@ cdef class FastTable:
         tuple labels=(), opens=None
     ):
         cdef const uint8_t *seed = secret
-        cdef bytes text
-        cdef Label *label
         if len(secret) != sizeof(self.decoding.table.secret):
             raise ValueError("the secret is 56 bytes")
         self.max_rows = max_rows
@@ -73,12 +70,7 @@ cdef class FastTable:
         self.path_tunnels = self.tunnel_paths.tunnels
         know_places(&self.decoding.places, vxlan_ports, geneve_ports)
         self.decoding.places.collect_names = collect_names
-        # The labels of names that alone are wanted; where there are many, all names are.
-        for text in labels if len(labels) <= MAX_LABELS else ():
-            label = &self.decoding.places.label[self.decoding.places.labels]
-            memcpy(label.text, <const uint8_t *>text, len(text))
-            label.length = <uint32_t>len(text)
-            self.decoding.places.labels += 1
+        know_labels(&self.decoding.places, labels)
 
     def __dealloc__(self):
         free_table(&self.decoding.table)

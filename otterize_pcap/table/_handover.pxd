@@ -6,6 +6,7 @@ from otterize_pcap.table._segments cimport Places
 
 
 cdef know_places(Places *places, vxlan_ports, geneve_ports)
+cdef know_labels(Places *places, tuple labels)
 cdef Link link_of(link_type)
 cdef fill_packet(
     CPacket *taken, packet, int64_t time_ns, uint64_t number, uint64_t interface, uint32_t part,

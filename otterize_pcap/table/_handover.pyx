@@ -3,7 +3,7 @@
 """What Python and the compiled path hand to each other: definitions in, rows out."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from otterize_pcap.table cimport _numbers
 from otterize_pcap.table._frames cimport set_key
@@ -16,14 +16,13 @@ from otterize_pcap.table._row cimport (
     be64
 )
 from otterize_pcap.table._segments cimport (
-    MAX_NETWORKS, Network, PORT_DECLINED, PORT_DNS, PORT_GENEVE, PORT_VXLAN,
+    MAX_LABELS, MAX_NETWORKS, Label, Network, PORT_DECLINED, PORT_DNS, PORT_GENEVE, PORT_VXLAN,
     PORT_WIREGUARD, Places
 )
 from otterize_pcap.table._tunnels cimport Ends
 
 from otterize_pcap.addresses import PRIVATE
-from otterize_pcap.packets import ethertypes, link_layer, packet, protocols, transport
-from otterize_pcap.packets.ports import DNS_PORTS, GUESSED_PORTS, WIREGUARD_PORTS
+from otterize_pcap.packets import ethertypes, link_layer, packet, ports, protocols, transport
 from otterize_pcap.records import pcap, pcapng, stream
 from otterize_pcap.table import file_times, name_payloads, rows
 from otterize_pcap.table.capture_counts import Payload
@@ -46,6 +45,7 @@ COPIES = {
         "ACK": _numbers.ACK,
     },
     packet: {"CLIENT": _numbers.CLIENT, "SERVER": _numbers.SERVER},
+    ports: {"DNS_PORT": _numbers.DNS_PORT},
     link_layer: {"NETLINK_HARDWARE": _numbers.NETLINK_HARDWARE},
     ethertypes: {
         "IPV4": _numbers.IPV4, "IPV6": _numbers.IPV6, "ARP": _numbers.ARP, "VLAN": _numbers.VLAN,
@@ -77,12 +77,13 @@ for _module, _numbers_of in COPIES.items():
 cdef know_places(Places *places, vxlan_ports, geneve_ports):
     """Hand over the ports of each use, and the networks whose servers need no name (S50)."""
     cdef Network *network
-    for use, ports in (
+    for use, numbers in (
         (PORT_VXLAN, vxlan_ports), (PORT_GENEVE, geneve_ports),
-        (PORT_WIREGUARD, WIREGUARD_PORTS), (PORT_DECLINED, GUESSED_PORTS - WIREGUARD_PORTS),
-        (PORT_DNS, DNS_PORTS),
+        (PORT_WIREGUARD, ports.WIREGUARD_PORTS),
+        (PORT_DECLINED, ports.GUESSED_PORTS - ports.WIREGUARD_PORTS),
+        (PORT_DNS, ports.DNS_PORTS),
     ):
-        for port in ports:
+        for port in numbers:
             places.use[<uint16_t>port] |= <uint8_t>use
     if len(PRIVATE) > MAX_NETWORKS:
         raise ValueError(f"more than {MAX_NETWORKS} networks")
@@ -91,6 +92,17 @@ cdef know_places(Places *places, vxlan_ports, geneve_ports):
         network.high, network.low = value >> 64, value & <uint64_t>-1
         network.high_mask, network.low_mask = mask >> 64, mask & <uint64_t>-1
         places.private_networks += 1
+
+
+cdef know_labels(Places *places, tuple labels):
+    """Hand over the labels of names that alone are wanted; where there are many, all names are."""
+    cdef bytes text
+    cdef Label *label
+    for text in labels if len(labels) <= MAX_LABELS else ():
+        label = &places.label[places.labels]
+        memcpy(label.text, <const uint8_t *>text, len(text))
+        label.length = <uint32_t>len(text)
+        places.labels += 1
 
 
 cdef Link link_of(link_type):

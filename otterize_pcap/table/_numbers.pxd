@@ -22,6 +22,8 @@ cdef enum:
     # packets.packet
     CLIENT = 1
     SERVER = 2
+    # packets.ports
+    DNS_PORT = 53
     # packets.link_layer
     IPV4 = 0x0800
     IPV6 = 0x86DD

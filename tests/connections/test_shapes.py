@@ -112,7 +112,7 @@ def test_compiled_and_readable_shapes_are_equal(found: Traffic) -> None:
 @given(found=traffic(), threads=st.integers(2, 5))
 def test_threads_that_count_change_nothing(found: Traffic, threads: int) -> None:
     """What several threads count is that of one, numbered alike and in the same order."""
-    with patch("otterize_pcap.connections._components.ENOUGH_FOR_THREADS", 0):
+    with patch("otterize_pcap.connections._index.ENOUGH_FOR_THREADS", 0):
         fast, fast_shapes = grouped(found, fast=True, threads=threads)
     slow, slow_shapes = grouped(found, fast=False)
     assert set(fast_shapes) == set(slow_shapes)
