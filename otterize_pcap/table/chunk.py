@@ -6,7 +6,6 @@ them. Where the compiled path is there, it walks the buffer and stops in front o
 it declines; that one is decoded by the reference and goes into the same table.
 """
 
-import sys
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -17,15 +16,13 @@ from otterize_pcap.packets.closed_tunnels import Claim
 from otterize_pcap.packets.decode import Decoded, Decoder
 from otterize_pcap.packets.fragments import FragmentMemory
 from otterize_pcap.packets.link_layer import LINK_TYPES
-from otterize_pcap.packets.packet import ICMP, NOT_IP_ARP, Packet, Tunnel
+from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.packets.ports import GENEVE_PORTS, VXLAN_PORTS, TunnelPorts
 from otterize_pcap.packets.tunnels import OuterEnds
 from otterize_pcap.records.containers import OpenCapture
-from otterize_pcap.records.pcap import PcapReader
-from otterize_pcap.records.pcapng import PcapngReader
-from otterize_pcap.records.ranged_file import HAS_PREAD, FileSlice, RegularFile, ranged_file
-from otterize_pcap.records.stream import ByteStream, Record
+from otterize_pcap.records.stream import Record
 from otterize_pcap.table.capture_counts import Payload, RunningCounts
+from otterize_pcap.table.compiled_walk import CompiledWalk, is_walkable
 from otterize_pcap.table.name_payloads import NamePayloads, Stream
 from otterize_pcap.table.rows import DEFAULT_MAX_CONNECTIONS, ConnectionTable, Row
 
@@ -38,9 +35,6 @@ try:
 except ImportError:
     FAST_PATH = False
 """Whether all compiled parts were built; without them everything is right, only slower."""
-
-FIRST_SURE_VERSION = (2, 4)
-"""The pcap version since which a record's captured length surely comes first."""
 
 
 class Table(Protocol):
@@ -224,7 +218,7 @@ class Chunk:
         """Read to the end of the chunk, pausing after each block for whoever wants to look."""
         reader = self.capture.reader
         first = reader.number
-        if FAST_PATH and isinstance(self.table, FastTable) and _is_walkable(reader):
+        if FAST_PATH and isinstance(self.table, FastTable) and is_walkable(reader):
             yield from self._run_fast(self.table)
         else:
             while (record := reader.next()) is not None:
@@ -238,56 +232,23 @@ class Chunk:
 
     def _run_fast(self, table: "FastTable") -> Iterator[None]:
         reader = self.capture.reader
-        window = reader.window
-        file = _at_offset(window.stream)
-        if file is not None:
-            window.go_on_in(file)
-        before = table.not_ip, table.icmp
+        walk = CompiledWalk(reader, table, self.part)
         while True:
-            stop = min(reader.stop - window.base, sys.maxsize)
-            if isinstance(reader, PcapReader):
-                ended, window.start, reader.number, kept = table.walk_pcap(
-                    window.data,
-                    window.start,
-                    window.end,
-                    stop,
-                    reader.header,
-                    reader.number,
-                    self.part,
-                    window.at_end,
-                    window,
-                )
-            else:
-                ended, window.start, reader.number, kept = table.walk_pcapng(
-                    window.data,
-                    window.start,
-                    window.end,
-                    stop,
-                    reader.order,
-                    reader.interfaces,
-                    reader.first_interface,
-                    reader.number,
-                    self.part,
-                    window,
-                )
+            ended, kept = walk.go_on()
             if self._names is not None:
                 self._keep(kept, self._names)
             if ended == NEED_MORE:
                 yield
                 # Once more at the end of the file: its last record is told from zeros by that.
-                if not window.at_end:
-                    window.refill()
+                if not reader.window.at_end:
+                    reader.window.refill()
                     continue
             record = reader.next()
             if record is None:
                 break
             self.counts.declined += ended == DECLINE
             self._count(record)
-        for reason, now, then in zip(
-            (NOT_IP_ARP, ICMP), (table.not_ip, table.icmp), before, strict=True
-        ):
-            if now > then:
-                self.counts.skipped[reason.reason] += now - then
+        self.counts.skipped.update(walk.skipped())
         self.counts.times.add(table.take_times())
 
     def _keep(self, found: Sequence[Payload], names: NamePayloads) -> None:
@@ -329,15 +290,3 @@ class Chunk:
             content,
             self.part,
         )
-
-
-def _is_walkable(reader: PcapReader | PcapngReader) -> bool:
-    return isinstance(reader, PcapngReader) or reader.header.version >= FIRST_SURE_VERSION
-
-
-def _at_offset(stream: ByteStream) -> FileSlice | None:
-    """What is left of a stream, by descriptor and offset, where it is a regular file."""
-    if isinstance(stream, FileSlice):
-        return stream
-    file = ranged_file(stream) if HAS_PREAD else None
-    return file.from_offset(0) if isinstance(file, RegularFile) else None
