@@ -21,6 +21,7 @@ from otterize_pcap.files.node_folders import ADDRESSES, NodeFolder
 from otterize_pcap.files.opening import open_stream, path_text
 from otterize_pcap.files.pcap_files import ReadFiles, UnreadFile
 from otterize_pcap.packets.closed_tunnels import FORGED
+from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.reduced.saved_capture import (
     VERSION,
     SavedBroken,
@@ -134,10 +135,9 @@ class Reduced:
         """
         saved = self.saved
         recordings = []
-        for number, columns in enumerate(self.file.columns(options.max_connections)):
-            recording = saved.recordings[number]
-            self._require_same_tunnels(recording, columns, options)
-            recordings.append((recording.node, self._table(number, columns, options)))
+        for number, groups in enumerate(self.file.columns(options.max_connections)):
+            node = saved.recordings[number].node
+            recordings.append((node, self._table(number, groups, options)))
         place = Path(saved.place) if saved.place else None
         return CaptureParts(
             ReadFiles(
@@ -159,18 +159,22 @@ class Reduced:
             threads=options.threads,
         )
 
-    def _table(self, number: int, columns: Columns, options: ReadOptions) -> CaptureTable:
+    def _table(self, number: int, groups: Iterator[Columns], options: ReadOptions) -> CaptureTable:
         recording = self.saved.recordings[number]
         payloads = self._payloads(number, options)
         parts = {payload.part for payload in payloads}
-        parts.update(memoryview(columns.values["part"]).cast("I"))
+        opened: set[Tunnel] = set()
         table = Reading(options, None).table
         try:
-            restore(table, columns)
+            for columns in groups:
+                parts.update(memoryview(columns.values["part"]).cast("I"))
+                opened.update(tunnel for path in columns.paths for tunnel in path)
+                restore(table, columns)
         except ValueError as error:
             raise damaged(self.where) from error
         if parts and max(parts) >= len(recording.files):
             raise damaged(self.where)
+        self._require_same_tunnels(recording, opened - {FORGED}, options)
         return CaptureTable(
             recording.name,
             recording.files,
@@ -191,9 +195,8 @@ class Reduced:
         )
 
     def _require_same_tunnels(
-        self, recording: SavedRecording, columns: Columns, options: ReadOptions
+        self, recording: SavedRecording, opened: set[Tunnel], options: ReadOptions
     ) -> None:
-        opened = {tunnel for path in columns.paths for tunnel in path if tunnel != FORGED}
         closed = counts_of(recording.counts).closed.packets
         if options.opens is None:
             return

@@ -4,8 +4,10 @@ Parquet's own format: https://parquet.apache.org/docs/file-format/. Whatever rea
 the rows; `docs/tables.md` says what each column means.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import SEEK_END
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -13,6 +15,14 @@ import pyarrow.parquet as pq
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.reduced.arrow_rows import SCHEMA, TEXT, Arrow, arrow_of, columns_of
+from otterize_pcap.reduced.packed_parts import (
+    CODEC,
+    PAYLOAD_TIMES,
+    SAVED_TIMES,
+    packed,
+    unpacked,
+)
+from otterize_pcap.reduced.page_headers import Said, require_true
 from otterize_pcap.reduced.saved_capture import (
     SavedCapture,
     damaged,
@@ -25,14 +35,11 @@ from otterize_pcap.table.capture_counts import Payload
 from otterize_pcap.table.columns import Columns
 from otterize_pcap.table.rows import too_many_connections
 
-CODEC = "zstd"
 ROW_GROUP = 1 << 17
 """Rows that are made columns, and written, at a time."""
 SAVED, PAYLOADS = "otterize.capture", "otterize.payloads."
-MAX_SAVED = 2 << 30
-"""Bytes that a part beside the rows may be decompressed to."""
-MAX_TEXTS, BYTES_A_ROW = 256 << 20, 1024
-"""Bytes that a group of rows may be decompressed to: so many, and so many more for each row."""
+MAX_TEXTS, BYTES_A_ROW = 16 << 20, 1024
+"""Bytes that a file's rows may be decompressed to: so many, and so many more for each row."""
 _TEXTS = [field.name for field in SCHEMA if field.type == TEXT]
 _FEW = ("part", "interface", "packets", "bytes", "flags", "syns", "hints", "unreachable", "station")
 _VARIED = [
@@ -66,26 +73,12 @@ def write_parquet(
         use_dictionary=few,
         column_encoding=dict.fromkeys(_VARIED, "DELTA_BINARY_PACKED"),
     ) as writer:
-        kept = {SAVED: _packed(encode_saved(saved))}
+        kept = {SAVED: packed(encode_saved(saved), SAVED_TIMES)}
         for number, each in enumerate(recordings):
             for columns in each.columns:
                 writer.write_table(arrow_of(columns, each.node, each.files))
-            kept[f"{PAYLOADS}{number}"] = _packed(encode_payloads(each.payloads))
+            kept[f"{PAYLOADS}{number}"] = packed(encode_payloads(each.payloads), PAYLOAD_TIMES)
         writer.add_key_value_metadata(kept)
-
-
-def _packed(plain: bytes) -> bytes:
-    """Compressed, behind its size: 8 bytes, the lowest first."""
-    packed: bytes = pa.compress(plain, codec=CODEC, asbytes=True)
-    return len(plain).to_bytes(8, "little") + packed
-
-
-def _unpacked(packed: bytes) -> bytes:
-    size = int.from_bytes(packed[:8], "little")
-    if size > MAX_SAVED:
-        raise ValueError(size)
-    plain: bytes = pa.decompress(packed[8:], size, codec=CODEC, asbytes=True)
-    return plain
 
 
 class ReducedFile:
@@ -101,8 +94,8 @@ class ReducedFile:
         try:
             self._file = pq.ParquetFile(stream)
             self._kept = self._file.metadata.metadata or {}
-            packed = self._kept.get(SAVED.encode())
-            plain = None if packed is None else _unpacked(packed)
+            part = self._kept.get(SAVED.encode())
+            plain = None if part is None else unpacked(part, SAVED_TIMES)
         except (pa.ArrowException, ValueError, OSError) as error:
             raise damaged(where) from error
         if plain is None:
@@ -113,52 +106,18 @@ class ReducedFile:
             raise CaptureError(message)
         self.saved: SavedCapture = decode_saved(plain, where)
 
-    def columns(self, max_rows: int) -> Iterable[Columns]:
-        """The rows of each recording, in order.
+    def columns(self, max_rows: int) -> Iterator[Iterator[Columns]]:
+        """The rows of each recording, in order, a group of them at a time.
 
         Raises:
             CaptureError: They are not what the rest of the file says, or a recording has more than
                 `max_rows`.
         """
-        try:
-            self._require_flat()
-            # Else a text of 1 MiB that a million rows have takes 1 TiB, in a file of 160 KB.
-            file = pq.ParquetFile(self._stream, read_dictionary=_TEXTS)
-            group = 0
-            for recording in self.saved.recordings:
-                if recording.rows > max_rows:
-                    raise too_many_connections(max_rows)
-                groups, rows = [], 0
-                while rows < recording.rows:
-                    self._require_small(group)
-                    rows += self._file.metadata.row_group(group).num_rows
-                    groups.append(group)
-                    group += 1
-                if rows != recording.rows:
-                    raise ValueError(rows)
-                empty: Arrow = SCHEMA.empty_table()
-                yield columns_of(
-                    file.read_row_groups(groups, columns=SCHEMA.names) if groups else empty
-                )
-        except (pa.ArrowException, ValueError, LookupError, OSError) as error:
-            raise damaged(self._where) from error
-
-    def _require_flat(self) -> None:
-        """Refuse columns that are not there once, or are lists, which hold more than rows say."""
-        schema = self._file.schema_arrow
-        for name in SCHEMA.names:
-            if schema.names.count(name) != 1 or pa.types.is_nested(schema.field(name).type):
-                raise ValueError(name)
-
-    def _require_small(self, number: int) -> None:
-        """Refuse a group of rows that is larger, by its own word, than rows can be."""
-        group = self._file.metadata.row_group(number)
-        columns = map(group.column, range(group.num_columns))
-        size = sum(
-            each.total_uncompressed_size for each in columns if each.path_in_schema in SCHEMA.names
-        )
-        if size > MAX_TEXTS + BYTES_A_ROW * group.num_rows:
-            raise ValueError(size)
+        rows = _Rows(self._stream, self._where, self._file.metadata)
+        for recording in self.saved.recordings:
+            if recording.rows > max_rows:
+                raise too_many_connections(max_rows)
+            yield rows.next(recording.rows)
 
     def payloads(self, number: int) -> tuple[Payload, ...]:
         """What names are read from, of one recording.
@@ -167,7 +126,73 @@ class ReducedFile:
             CaptureError: It is damaged.
         """
         try:
-            plain = _unpacked(self._kept[f"{PAYLOADS}{number}".encode()])
+            part = self._kept[f"{PAYLOADS}{number}".encode()]
+            plain = unpacked(part, PAYLOAD_TIMES)
         except (pa.ArrowException, ValueError, LookupError, OSError) as error:
             raise damaged(self._where) from error
         return decode_payloads(plain, self._where)
+
+
+class _Rows:
+    """The groups of rows of a file, each read after what it says of itself was found true."""
+
+    def __init__(self, stream: BinaryIO, where: str, metadata: Arrow) -> None:
+        self._stream, self._where, self._metadata = stream, where, metadata
+        self._group = 0
+        self._stored = stream.seek(0, SEEK_END)
+        self._size = MAX_TEXTS
+        with self._damage():
+            # Else a text of 1 MiB that a million rows have takes 1 TiB, in a file of 160 KB.
+            self._file = pq.ParquetFile(stream, metadata=metadata, read_dictionary=_TEXTS)
+            self._require_flat()
+
+    @contextmanager
+    def _damage(self) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, ValueError, LookupError, OSError) as error:
+            raise damaged(self._where) from error
+
+    def next(self, rows: int) -> Iterator[Columns]:
+        """So many rows, from where the last ended.
+
+        Raises:
+            CaptureError: They are none.
+        """
+        while rows:
+            with self._damage():
+                group = self._metadata.row_group(self._group)
+                rows -= group.num_rows
+                if not 0 < group.num_rows <= ROW_GROUP or rows < 0:
+                    raise ValueError(group.num_rows)
+                self._require_true(group)
+                read = self._file.read_row_group(self._group, columns=SCHEMA.names)
+                columns = columns_of(read)
+                self._group += 1
+            yield columns
+
+    def _require_flat(self) -> None:
+        """Refuse columns that are not there once, or hold what rows do not: lists, texts."""
+        schema = self._file.schema_arrow
+        for field in SCHEMA:
+            kinds = (field.type, pa.utf8()) if field.type == TEXT else (field.type,)
+            if schema.names.count(field.name) != 1 or schema.field(field.name).type not in kinds:
+                raise ValueError(field.name)
+
+    def _require_true(self, group: Arrow) -> None:
+        """Refuse a group whose pages are not what it says, or are larger than rows can be."""
+        self._size += BYTES_A_ROW * group.num_rows
+        for column in map(group.column, range(group.num_columns)):
+            if column.path_in_schema not in SCHEMA.names:
+                continue
+            self._size -= column.total_uncompressed_size
+            # A column that lies where another does too would be read, and unpacked, many times.
+            self._stored -= column.total_compressed_size
+            if min(self._size, self._stored, column.total_compressed_size) < 0:
+                raise ValueError(column.path_in_schema)
+            begin = column.data_page_offset
+            if column.has_dictionary_page:
+                begin = min(begin, column.dictionary_page_offset)
+            self._stream.seek(begin)
+            chunk = self._stream.read(column.total_compressed_size)
+            require_true(chunk, Said(group.num_rows, column.total_uncompressed_size))

@@ -43,6 +43,7 @@ from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.table.chunk import ReadOptions
 from tests.conftest import FIXTURES, GOLDEN
 from tests.hostile.mutations import mutated
+from tests.hostile.page_mutations import mutated_pages
 from tests.hostile.parquet_mutations import mutated_parquet
 from tests.hostile.policy_documents import ADMIN, CILIUM, as_list
 from tests.policies.judged import check_policies
@@ -255,4 +256,5 @@ DOCUMENTS = {
     "flows, Loki": Document(flow_log, (LOGS / "netobserv-console.json").read_bytes()),
     "flows, CSV": Document(flow_log, (LOGS / "netobserv.csv").read_bytes()),
     "reduced": Document(reduced, _reduced_tutorial(), mutated_parquet),
+    "reduced, its pages": Document(reduced, _reduced_tutorial(), mutated_pages),
 }
