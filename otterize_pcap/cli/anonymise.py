@@ -105,6 +105,16 @@ def _shift(text: str | None) -> int:
     return seconds
 
 
+def _write_new(path: Path, descriptor: int, content: bytes) -> None:
+    """Write a file that was just made, and leave none that has not all of it."""
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
 def _key(path: Path, output: Path) -> bytes:
     """The secret in a file, made where there is none; only its owner may read it."""
     if path.resolve().is_relative_to(output.resolve()):
@@ -117,8 +127,7 @@ def _key(path: Path, output: Path) -> bytes:
             text = path.read_bytes()
         else:
             text = token_bytes(KEY_BYTES).hex().encode()
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text + b"\n")
+            _write_new(path, descriptor, text + b"\n")
         secret = bytes.fromhex(text.decode("ascii"))
     except OSError as error:
         message = f"--key {path_text(path)}: {system_reason(error)}; name another file"

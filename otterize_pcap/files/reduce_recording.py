@@ -22,6 +22,7 @@ from pathlib import Path
 from otterize_pcap.files.make_blocks import BlockMaker, ReducedBlock
 from otterize_pcap.files.recorded_parts import Position, RecordedParts
 from otterize_pcap.files.table_journal import Journal, JournalEntry
+from otterize_pcap.files.writing import naming
 from otterize_pcap.table.chunk import ReadOptions
 
 BLOCK_BYTES = 16 << 20
@@ -110,7 +111,8 @@ class Reducer:
         """Write a block whole, and then into the journal."""
         name = self._journal.next_name()
         part = self.directory / f"{name}.part"
-        part.write_bytes(block.content)
+        with naming(part):
+            part.write_bytes(block.content)
         part.rename(self.directory / name)
         digest = hashlib.sha256(block.content).hexdigest()
         self._journal.append(

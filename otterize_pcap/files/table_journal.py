@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from otterize_pcap.files.writing import naming
+
 JOURNAL = "tables"
 TABLE_NAME = re.compile(r"table-[0-9]{6}\Z")
 _LINE = re.compile(
@@ -72,7 +74,8 @@ class Journal:
         self._entries = parse_journal(text)
         whole = "".join(map(_line, self._entries))
         if whole != text or not self._path.exists():
-            self._path.write_text(whole)
+            with naming(self._path):
+                self._path.write_text(whole)
 
     def is_empty(self) -> bool:
         """Whether no block was written down yet."""
@@ -92,11 +95,12 @@ class Journal:
 
     def append(self, entry: JournalEntry) -> None:
         """Write down a block that is whole."""
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(descriptor, _line(entry).encode())
-        finally:
-            os.close(descriptor)
+        with naming(self._path):
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(descriptor, _line(entry).encode())
+            finally:
+                os.close(descriptor)
         self._entries.append(entry)
 
 

@@ -9,8 +9,12 @@ import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BufferedWriter, FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 PRIVATE = 0o600
 PRIVATE_DIRECTORY = 0o700
@@ -30,25 +34,50 @@ def whole_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
         mode: Its rights.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: It cannot be written; the error's `filename` is `path`.
     """
     if _is_special(path):
-        with path.open("wb") as stream:
+        with BufferedWriter(_Sink(path, path, os.O_WRONLY | os.O_TRUNC)) as stream:
             yield stream
         return
     part = path.with_name(_part_name())
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
-        with open(part, "xb", opener=lambda name, _: os.open(name, flags, mode)) as stream:
+        with BufferedWriter(_Sink(part, path, flags, mode)) as stream:
             if mode != ANYBODY:
                 part.chmod(mode)
             yield stream
             stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
+            with naming(path):
+                os.fsync(stream.fileno())
+        with naming(path):
+            part.replace(path)
     except BaseException:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+        raise
+
+
+class _Sink(FileIO):
+    """A file to write; `place` is the one that failures name."""
+
+    def __init__(self, path: Path, place: Path, flags: int, mode: int = ANYBODY) -> None:
+        self._place = place
+        with naming(place):
+            super().__init__(path, "w", opener=lambda name, _: os.open(name, flags, mode))
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        with naming(self._place):
+            return super().write(data)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let failures of a block name the file that it writes: the system names none of a write."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
         raise
 
 

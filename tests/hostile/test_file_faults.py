@@ -1,5 +1,6 @@
 """Every command against every fault of the file system: one line, exit code 3, nothing left."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.cli.app import run
+from otterize_pcap.files.table_journal import JOURNAL, Journal, JournalEntry
+from otterize_pcap.files.writing import whole_file
 from tests.command_tree import READERS, Words
 from tests.conftest import FIXTURES, GOLDEN
 from tests.hostile.mounts import small_disk
@@ -19,6 +22,7 @@ PCAP = str(FIXTURES / "tutorial-before" / "pcap" / "node-a.pcap")
 SNAPSHOT = str(FIXTURES / "tutorial-before" / "snapshot.json")
 POLICIES = str(GOLDEN / "netpol" / "policies.yaml")
 NOBODY = 65534
+PAGE = 4096
 PRINTING = {
     "list": ("intents", "list", CAPTURE),
     "export": ("intents", "export", CAPTURE),
@@ -60,7 +64,7 @@ WRITING = {
     "explain": ("explain", "checkout", "kafka", CAPTURE, "-o", "{}"),
     "connections": ("connections", CAPTURE, "-o", "{}"),
     "inspect": ("snapshot", "inspect", CAPTURE, "-o", "{}"),
-    "diff": ("diff", CAPTURE, CAPTURE, "-o", "{}"),
+    "diff": ("diff", CAPTURE, OTHER, "-o", "{}"),
     "check": ("check", CAPTURE, "--allow", CAPTURE, "-o", "{}"),
     "anonymise": ("anonymise", CAPTURE, "-o", "{}"),
     "netpol check": ("netpol", "check", POLICIES, CAPTURE, "-o", "{}"),
@@ -94,8 +98,8 @@ def failed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     code: int = 3,
-) -> None:
-    """Run a command that must fail as it should; the path stands where {} is."""
+) -> str:
+    """Run a command that must fail as it should; the path stands where {} is. What it says."""
     monkeypatch.setattr(
         sys, "argv", ["otterize", *(word.replace("{}", str(path)) for word in words)]
     )
@@ -105,6 +109,7 @@ def failed(
     last = shown.err.splitlines()[-1]
     assert last.startswith("otterize: ")
     assert "a fault of our own" not in last
+    return last
 
 
 def options_of(words: Words) -> dict[str, bool]:
@@ -175,9 +180,11 @@ def test_what_cannot_be_read(
         failed(READING[command], path, monkeypatch, capsys)
 
 
-@pytest.mark.parametrize(
-    "fault", ["full", "read-only", "too long", "no directory", "no rights", "another kind"]
-)
+FULL = {"full": "nr_inodes=1", "no room": "", "read-only": "ro"}
+"""Options of a disk of one page: no room for a file, none for what is in it, nothing changes."""
+
+
+@pytest.mark.parametrize("fault", [*FULL, "too long", "no directory", "no rights", "another kind"])
 @pytest.mark.parametrize("command", WRITING)
 def test_what_cannot_be_written(
     command: str,
@@ -186,11 +193,12 @@ def test_what_cannot_be_written(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Each command says why, and leaves nothing behind."""
-    if fault in {"full", "read-only"}:
-        with small_disk(4096, "ro" if fault == "read-only" else "nr_inodes=1") as disk:
-            failed(WRITING[command], disk / "out", monkeypatch, capsys)
-            assert list(disk.iterdir()) == []
+    """Each command says which path and why, and leaves nothing behind."""
+    if fault in FULL:
+        with small_disk(PAGE, FULL[fault]) as disk:
+            before = filled(disk, fault)
+            said = failed(WRITING[command], disk / "out", monkeypatch, capsys)
+            assert (f" {disk / 'out'}: " in said, list(disk.iterdir())) == (True, before), said
         return
     (tmp_path / "file").write_text("a")
     (tmp_path / "folder").mkdir()
@@ -202,8 +210,58 @@ def test_what_cannot_be_written(
     }[fault]
     if fault == "no rights":
         with no_rights(tmp_path / "folder"):
-            failed(WRITING[command], place, monkeypatch, capsys)
+            said = failed(WRITING[command], place, monkeypatch, capsys)
     else:
-        failed(WRITING[command], place, monkeypatch, capsys, USAGE.get((command, fault), 3))
+        said = failed(WRITING[command], place, monkeypatch, capsys, USAGE.get((command, fault), 3))
+    assert f"{place}: " in said
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
     assert (tmp_path / "file").read_text() == "a"
+
+
+def filled(disk: Path, fault: str) -> list[Path]:
+    """What lies on a disk beforehand: where there is to be no room, a file that takes all."""
+    if fault != "no room":
+        return []
+    (disk / "filler").write_bytes(b"a" * PAGE)
+    return [disk / "filler"]
+
+
+@pytest.mark.parametrize("fault", FULL)
+def test_key_that_cannot_be_written(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half a key left behind would be refused the next time."""
+    words = ("anonymise", CAPTURE, "--key", "{}", "-o", str(tmp_path / "out"))
+    with small_disk(PAGE, FULL[fault]) as disk:
+        before = filled(disk, fault)
+        said = failed(words, disk / "key", monkeypatch, capsys)
+        assert (f" {disk / 'key'}: " in said, list(disk.iterdir())) == (True, before), said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", FULL)
+def test_journal_that_cannot_be_written(fault: str) -> None:
+    """What a node's reducer writes as it goes is named, too."""
+    with small_disk(PAGE, FULL[fault]) as disk:
+        before = filled(disk, fault)
+        with pytest.raises(OSError, match=r".") as caught:
+            Journal(disk).append(JournalEntry("table", 1, "0" * 64, 1, 1, {}))
+        assert caught.value.filename == str(disk / JOURNAL)
+        assert [path for path in disk.iterdir() if path.name != JOURNAL] == before
+
+
+def test_what_was_read_is_not_taken_for_what_is_written(tmp_path: Path) -> None:
+    """A failure of something else within the block keeps its name, or none."""
+    with pytest.raises(OSError, match=r".") as caught, whole_file(tmp_path / "out"):
+        raise OSError(errno.EIO, "")
+    assert (caught.value.filename, list(tmp_path.iterdir())) == (None, [])
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_device_that_is_full(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A device is written as it is, and named as well."""
+    code = 2 if command == "anonymise" else 3
+    said = failed(WRITING[command], Path("/dev/full"), monkeypatch, capsys, code)
+    assert "/dev/full: " in said
