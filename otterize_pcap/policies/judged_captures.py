@@ -42,6 +42,7 @@ class JudgedCaptures:
         evaluator = Evaluator(policies, mapped.snapshot)
         flows = pod_flows(mapped)
         nodes = [NodeEnd(address, names) for address, names in mapped.lookup.own_of_nodes.items()]
+        self.shortfalls.begin_capture()
         for flow in flows.flows:
             self._judge(flow, evaluator, nodes)
         self.undecided += flows.undecided

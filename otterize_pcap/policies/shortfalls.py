@@ -62,7 +62,11 @@ class Shortfalls:
 
     def __init__(self) -> None:
         self._found: dict[_Key, tuple[_Lack, set[str]]] = {}
-        self._with_nodes: set[tuple[tuple[int, ...], str, int]] = set()
+        self._with_nodes: set[_NodesAsk] = set()
+
+    def begin_capture(self) -> None:
+        """See that nodes of the next capture are looked at: they need not be those of the last."""
+        self._with_nodes.clear()
 
     def look_at_call(
         self,
@@ -84,10 +88,9 @@ class Shortfalls:
         if flow.status == ATTEMPTED:
             return
         if isinstance(flow.source, NodeEnd):
-            isolating = tuple(id(policy) for side in judgement.sides for policy in side.policies)
-            key = (isolating, flow.protocol, flow.server_port)
-            if isolating and key not in self._with_nodes:
-                self._with_nodes.add(key)
+            asked = _what_nodes_ask(flow, flow.source, judgement)
+            if any(side.policies for side in judgement.sides) and asked not in self._with_nodes:
+                self._with_nodes.add(asked)
                 self._look_at_nodes(flow, flow.source, evaluator, nodes)
         for each in elsewhere:
             for side in each.sides:
@@ -102,8 +105,7 @@ class Shortfalls:
         self, flow: PodFlow, seen: NodeEnd, evaluator: Evaluator, nodes: Collection[NodeEnd]
     ) -> None:
         """Whether a rule lets in all nodes of which one was let in: pods move, and clients."""
-        is_ipv4 = seen.address.startswith(MAPPED)
-        alike = (node for node in nodes if node.address.startswith(MAPPED) == is_ipv4)
+        alike = (node for node in nodes if _is_ipv4(node) == _is_ipv4(seen))
         for node in (seen, *alike):
             at_node = replace(flow, client=node, source=node)
             for side in evaluator.judge(at_node).sides:
@@ -161,6 +163,33 @@ class Shortfalls:
 
 
 _Key = tuple[str, tuple[int, ...], str, str, str]
+_SideAsk = tuple[str, tuple[int, ...], frozenset[str]]
+_NodesAsk = tuple[str, int, bool, tuple[_SideAsk, ...]]
+
+
+def _what_nodes_ask(flow: PodFlow, source: NodeEnd, judgement: Judgement) -> _NodesAsk:
+    """All by which filters tell nodes of a capture apart: flows alike in it need one look.
+
+    Policies count for their direction's filter alone, and what a port is called is said by the pod.
+    """
+    protocol, port = flow.protocol, flow.server_port
+    sides = tuple(
+        (
+            side.direction,
+            tuple(map(id, side.policies)),
+            frozenset(
+                name
+                for (name, of_protocol), number in side.pod.numbers.items()
+                if (of_protocol, number) == (protocol, port)
+            ),
+        )
+        for side in judgement.sides
+    )
+    return protocol, port, _is_ipv4(source), sides
+
+
+def _is_ipv4(node: NodeEnd) -> bool:
+    return node.address.startswith(MAPPED)
 
 
 def _may_be_dns(side: Side, protocol: str) -> bool:

@@ -127,22 +127,79 @@ def test_nodes_that_need_a_rule(rules: str, expected: list[str]) -> None:
     assert remarks(INGRESS % rules, seen=call(f"{NODE_B}:40000", f"{API}:8080")) == expected
 
 
+def test_nodes_of_each_capture() -> None:
+    """A node that joined later has no rule, whatever the nodes before it had."""
+    probe = recording(call(f"{NODE_B}:40000", f"{API}:8080"), "b")
+    before, after = (
+        mapped(snapshot(PODS[1], *joined), probe) for joined in ((), (node("c", "192.168.0.9"),))
+    )
+    text = INGRESS % "{from: [{ipBlock: {cidr: 192.168.0.0/29}}]}"
+    for captures in ([before, after], [after, before]):
+        _, found = check_policies(policies(text), captures)
+        (told,) = map(said, found)
+        assert told == f"{NO_NODE} c (192.168.0.9) reach api.shop at TCP 8080, as another did"
+
+
+def test_nodes_of_each_family() -> None:
+    """A rule for the nodes' IPv4 addresses lets in none that comes by IPv6."""
+    node_b, api = "fd00::b", "fd00:1::2"
+    both = (
+        node("b", NODE_B, node_b),
+        pod("api", [API, api], namespace="shop", node="b", ports=[8080]),
+    )
+    seen = [*call(f"{NODE_B}:40000", f"{API}:8080"), *call(f"[{node_b}]:40001", f"[{api}]:8080")]
+    capture = mapped(snapshot(*both), recording(seen, "b"))
+    text = INGRESS % "{from: [{ipBlock: {cidr: 192.168.0.0/16}}]}"
+    _, found = check_policies(policies(text), [capture])
+    assert list(map(said, found)) == [f"{NO_NODE}{OWN_NODE.replace(NODE_B, node_b)}"]
+
+
+def test_nodes_of_pods_whose_port_has_no_name() -> None:
+    """A port's name is its pod's: the same policies let nodes in at one pod and not at another."""
+    named = {"containerPort": 8080, "name": "http"}
+    pods = (
+        pod("api", API, namespace="shop", node="b", labels={"app": "api"}, ports=[named]),
+        pod("old", "10.1.0.7", namespace="shop", node="b", labels={"app": "api"}, ports=[8080]),
+        node("b", NODE_B),
+    )
+    seen = [*call(f"{NODE_B}:40000", f"{API}:8080"), *call(f"{NODE_B}:40001", "10.1.0.7:8080")]
+    capture = mapped(snapshot(*pods), recording(seen, "b"))
+    text = INGRESS % "{from: [{ipBlock: {cidr: 192.168.0.0/16}}], ports: [{port: http}]}"
+    _, found = check_policies(policies(text), [capture])
+    assert list(map(said, found)) == [f"{NO_NODE}{OWN_NODE.replace('api.shop', 'old.shop')}"]
+
+
+def test_nodes_by_either_direction_of_one_policy() -> None:
+    """That a policy was met at its pod's way out says nothing of who comes in."""
+    text = """p: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress, Egress],
+        ingress: [{from: [{podSelector: {}}]}],
+        egress: [{to: [{ipBlock: {cidr: 192.168.0.2/32}}, {podSelector: {}}]},
+            {ports: [{port: 53}, {port: 53, protocol: UDP}]}]}"""
+    probe = call(f"{NODE_A}:40000", f"{WEB}:8080", 1, isn=9)
+    capture = mapped(snapshot(*PODS, FRONT), *(recording([*BY_NODE, *probe], n) for n in "ab"))
+    _, found = check_policies(policies(text), [capture])
+    own = OWN_NODE.replace("b (192.168.0.2)", "a (192.168.0.1)").replace("api", "web")
+    assert f"{NO_NODE}{own}" in list(map(said, found))
+
+
+FRONT = service(
+    "api",
+    "10.96.0.9",
+    namespace="shop",
+    ports=[{"port": 80, "targetPort": 8080, "nodePort": 30080}],
+    selector={"app": "api"},
+)
+BY_NODE = [
+    *call(f"{WEB}:40000", f"{NODE_B}:30080", isn=5, interface=1),
+    *call(f"{NODE_B}:40000", f"{API}:8080", 0.0001, isn=5, interface=2),
+]
+
+
 def test_a_call_that_passes_by_where_its_pods_are() -> None:
     """By another node's NodePort the filter sees that node; by its own it would see the pod."""
-    front = service(
-        "api",
-        "10.96.0.9",
-        namespace="shop",
-        ports=[{"port": 80, "targetPort": 8080, "nodePort": 30080}],
-        selector={"app": "api"},
-    )
-    seen = [
-        *call(f"{WEB}:40000", f"{NODE_B}:30080", isn=5, interface=1),
-        *call(f"{NODE_B}:40000", f"{API}:8080", 0.0001, isn=5, interface=2),
-    ]
     to_node = "{to: [{ipBlock: {cidr: 192.168.0.2/32}}]}"
     dns = "{ports: [{port: 53}, {port: 53, protocol: UDP}]}"
-    (found,) = remarks(EGRESS % f"{to_node}, {dns}", front, seen=seen)
+    (found,) = remarks(EGRESS % f"{to_node}, {dns}", FRONT, seen=BY_NODE)
     assert found == (
         "call-denied-elsewhere: no egress rule lets web.shop reach api.shop at TCP 8080, which "
         "passes only as its pods are placed now"
