@@ -28,7 +28,11 @@ class BelievedRows:
 
 
 def believed_rows(block: TableBlock, opens: OuterEnds | None) -> BelievedRows:
-    """The rows of a block with the tunnels opened that are to be, None for all."""
+    """The rows of a block with the tunnels opened that are to be, None for all.
+
+    Raises:
+        ValueError: It has a row that cannot be.
+    """
     if opens is None:
         return BelievedRows(block.within, block.counts)
     shut = [not all(opens(each.low, each.high) for each in path) for path in block.within.paths]

@@ -39,7 +39,7 @@ from otterize_pcap.reduced.saved_capture import (
 )
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
-from otterize_pcap.table.capture_counts import Payload
+from otterize_pcap.table.capture_counts import CaptureCounts, Payload
 from otterize_pcap.table.chunk import ReadOptions
 from otterize_pcap.table.columns import Columns
 from otterize_pcap.table.name_payloads import wanted_payloads
@@ -179,10 +179,16 @@ class Reduced:
             recording.name,
             recording.files,
             table,
-            counts_of(recording.counts),
+            self._counts(recording),
             payloads,
             recording.part_times,
         )
+
+    def _counts(self, recording: SavedRecording) -> CaptureCounts:
+        try:
+            return counts_of(recording.counts)
+        except ValueError as error:
+            raise damaged(self.where) from error
 
     def _payloads(self, number: int, options: ReadOptions) -> tuple[Payload, ...]:
         """What names are read from, as far as these options ask for it."""
@@ -197,7 +203,7 @@ class Reduced:
     def _require_same_tunnels(
         self, recording: SavedRecording, opened: set[Tunnel], options: ReadOptions
     ) -> None:
-        closed = counts_of(recording.counts).closed.packets
+        closed = self._counts(recording).closed.packets
         if options.opens is None:
             return
         for tunnels, were in ((opened, True), (closed, False)):

@@ -71,8 +71,8 @@ def read_table(
     spans: list[tuple[int, int]] = []
     while (block := read_block(stream, name)) is not None:
         refuse_other_ports(block.reading, options, name)
-        believed = believed_rows(block, options.opens)
         try:
+            believed = believed_rows(block, options.opens)
             restore(table, believed.columns)
         except ValueError as error:
             message = f"{name}: a damaged table of a node; capture again"

@@ -13,8 +13,8 @@ GROUP = "policy.networking.k8s.io"
 class NamespacedPod(msgspec.Struct, frozen=True, gc=False):
     """v1alpha1.NamespacedPod."""
 
-    namespaceSelector: LabelSelector | None = None  # noqa: N815
-    podSelector: LabelSelector | None = None  # noqa: N815
+    namespaceSelector: LabelSelector | None = None
+    podSelector: LabelSelector | None = None
 
 
 class Subject(msgspec.Struct, frozen=True, gc=False):
@@ -33,7 +33,7 @@ class EgressPeer(Subject, frozen=True, gc=False):
 
     nodes: LabelSelector | None = None
     networks: tuple[str, ...] | None = None
-    domainNames: tuple[str, ...] | None = None  # noqa: N815
+    domainNames: tuple[str, ...] | None = None
 
 
 class Port(msgspec.Struct, frozen=True, gc=False):
@@ -54,9 +54,9 @@ class PortRange(msgspec.Struct, frozen=True, gc=False):
 class AdminPort(msgspec.Struct, frozen=True, gc=False):
     """v1alpha1.AdminNetworkPolicyPort."""
 
-    portNumber: Port | None = None  # noqa: N815
-    namedPort: str | None = None  # noqa: N815
-    portRange: PortRange | None = None  # noqa: N815
+    portNumber: Port | None = None
+    namedPort: str | None = None
+    portRange: PortRange | None = None
 
 
 class IngressRule(msgspec.Struct, frozen=True, gc=False):

@@ -16,23 +16,23 @@ class CIDRRule(msgspec.Struct, frozen=True, gc=False):
 
     cidr: str | None = None
     excepted: tuple[str, ...] | None = msgspec.field(name="except", default=None)
-    cidrGroupRef: str | None = None  # noqa: N815
-    cidrGroupSelector: LabelSelector | None = None  # noqa: N815
+    cidrGroupRef: str | None = None
+    cidrGroupSelector: LabelSelector | None = None
 
 
 class PortProtocol(msgspec.Struct, frozen=True, gc=False):
     """api.PortProtocol: `port` is a number or a name, as text."""
 
     port: str = ""
-    endPort: int | None = None  # noqa: N815
+    endPort: int | None = None
     protocol: str | None = None
 
 
 class DNSRule(msgspec.Struct, frozen=True, gc=False):
     """api.FQDNSelector and api.PortRuleDNS."""
 
-    matchName: str | None = None  # noqa: N815
-    matchPattern: str | None = None  # noqa: N815
+    matchName: str | None = None
+    matchPattern: str | None = None
 
 
 class L7Rules(msgspec.Struct, frozen=True, gc=False):
@@ -55,10 +55,10 @@ class PortRule(PortDenyRule, frozen=True, gc=False):
     """api.PortRule."""
 
     rules: L7Rules | None = None
-    serverNames: tuple[str, ...] | None = None  # noqa: N815
+    serverNames: tuple[str, ...] | None = None
     listener: Any = None
-    terminatingTLS: Any = None  # noqa: N815
-    originatingTLS: Any = None  # noqa: N815
+    terminatingTLS: Any = None
+    originatingTLS: Any = None
 
 
 class Authentication(msgspec.Struct, frozen=True, gc=False):
@@ -70,7 +70,7 @@ class Authentication(msgspec.Struct, frozen=True, gc=False):
 class K8sServiceNamespace(msgspec.Struct, frozen=True, gc=False):
     """api.K8sServiceNamespace."""
 
-    serviceName: str | None = None  # noqa: N815
+    serviceName: str | None = None
     namespace: str | None = None
 
 
@@ -84,8 +84,8 @@ class K8sServiceSelectorNamespace(msgspec.Struct, frozen=True, gc=False):
 class Service(msgspec.Struct, frozen=True, gc=False):
     """api.Service."""
 
-    k8sService: K8sServiceNamespace | None = None  # noqa: N815
-    k8sServiceSelector: K8sServiceSelectorNamespace | None = None  # noqa: N815
+    k8sService: K8sServiceNamespace | None = None
+    k8sServiceSelector: K8sServiceSelectorNamespace | None = None
 
 
 class IngressCommonRule(msgspec.Struct, frozen=True, gc=False):
@@ -104,14 +104,14 @@ class IngressCommonRule(msgspec.Struct, frozen=True, gc=False):
 class IngressRule(IngressCommonRule, frozen=True, gc=False):
     """api.IngressRule."""
 
-    toPorts: tuple[PortRule, ...] | None = None  # noqa: N815
+    toPorts: tuple[PortRule, ...] | None = None
     authentication: Authentication | None = None
 
 
 class IngressDenyRule(IngressCommonRule, frozen=True, gc=False):
     """api.IngressDenyRule."""
 
-    toPorts: tuple[PortDenyRule, ...] | None = None  # noqa: N815
+    toPorts: tuple[PortDenyRule, ...] | None = None
 
 
 class EgressCommonRule(msgspec.Struct, frozen=True, gc=False):
@@ -131,7 +131,7 @@ class EgressCommonRule(msgspec.Struct, frozen=True, gc=False):
 class EgressRule(EgressCommonRule, frozen=True, gc=False):
     """api.EgressRule."""
 
-    toPorts: tuple[PortRule, ...] | None = None  # noqa: N815
+    toPorts: tuple[PortRule, ...] | None = None
     names: tuple[DNSRule, ...] | None = msgspec.field(name="toFQDNs", default=None)
     authentication: Authentication | None = None
 
@@ -139,7 +139,7 @@ class EgressRule(EgressCommonRule, frozen=True, gc=False):
 class EgressDenyRule(EgressCommonRule, frozen=True, gc=False):
     """api.EgressDenyRule."""
 
-    toPorts: tuple[PortDenyRule, ...] | None = None  # noqa: N815
+    toPorts: tuple[PortDenyRule, ...] | None = None
 
 
 AnyIngress = IngressRule | IngressDenyRule
@@ -157,13 +157,13 @@ class DefaultDenyConfig(msgspec.Struct, frozen=True, gc=False):
 class RuleSpec(msgspec.Struct, frozen=True, gc=False):
     """api.Rule."""
 
-    endpointSelector: LabelSelector | None = None  # noqa: N815
-    nodeSelector: LabelSelector | None = None  # noqa: N815
+    endpointSelector: LabelSelector | None = None
+    nodeSelector: LabelSelector | None = None
     ingress: tuple[IngressRule, ...] | None = None
-    ingressDeny: tuple[IngressDenyRule, ...] | None = None  # noqa: N815
+    ingressDeny: tuple[IngressDenyRule, ...] | None = None
     egress: tuple[EgressRule, ...] | None = None
-    egressDeny: tuple[EgressDenyRule, ...] | None = None  # noqa: N815
-    enableDefaultDeny: DefaultDenyConfig | None = None  # noqa: N815
+    egressDeny: tuple[EgressDenyRule, ...] | None = None
+    enableDefaultDeny: DefaultDenyConfig | None = None
     labels: Any = None
     description: str | None = None
     log: Any = None

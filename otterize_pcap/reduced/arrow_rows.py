@@ -15,7 +15,7 @@ from otterize_pcap.addresses import format_address, parse_address
 from otterize_pcap.packets.closed_tunnels import FORGED
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES, PROTOCOL_NUMBERS
-from otterize_pcap.packets.tunnels import TUNNEL_KINDS
+from otterize_pcap.reduced.saved_tunnels import known_tunnel
 from otterize_pcap.table.columns import (
     HAS_ACK,
     HAS_SEQ,
@@ -168,9 +168,7 @@ def _tunnel(text: str) -> Tunnel:
     if text == FORGED.kind:
         return FORGED
     kind, low, high = text.split(" ")
-    if kind not in TUNNEL_KINDS:
-        raise ValueError(text)
-    return Tunnel(kind, parse_address(low), parse_address(high))
+    return known_tunnel(kind, parse_address(low), parse_address(high))
 
 
 class _PathNumbers(dict[str, int]):

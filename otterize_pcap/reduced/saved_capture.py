@@ -11,7 +11,7 @@ import msgspec
 from otterize_pcap.errors import CaptureError, UsageError
 from otterize_pcap.json_errors import BROKEN
 from otterize_pcap.packets.closed_tunnels import ClosedTunnels
-from otterize_pcap.packets.packet import Tunnel
+from otterize_pcap.reduced.saved_tunnels import known_tunnel
 from otterize_pcap.table.capture_counts import CaptureCounts, Payload
 from otterize_pcap.table.chunk import ReadOptions
 from otterize_pcap.table.rows import Endpoint
@@ -214,10 +214,14 @@ def save_counts(counts: CaptureCounts) -> SavedCounts:
 
 
 def counts_of(saved: SavedCounts) -> CaptureCounts:
-    """Counts again."""
+    """Counts again.
+
+    Raises:
+        ValueError: They are of a tunnel that cannot be.
+    """
     closed = ClosedTunnels(is_full=saved.closed.is_full)
     closed.claims.update(saved.closed.claims)
     for kind, low, high, count in saved.closed.packets:
-        closed.packets[Tunnel(kind, low, high)] = count
+        closed.packets[known_tunnel(kind, low, high)] = count
     fields: Mapping[str, object] = msgspec.structs.asdict(saved)
     return CaptureCounts(**{**fields, "closed": closed})  # type: ignore[arg-type]

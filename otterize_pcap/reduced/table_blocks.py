@@ -23,7 +23,6 @@ import msgspec
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.json_errors import BROKEN
-from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.records.stream import ByteStream
 from otterize_pcap.reduced.saved_capture import (
     SavedCounts,
@@ -33,6 +32,7 @@ from otterize_pcap.reduced.saved_capture import (
     encode_payloads,
     save_counts,
 )
+from otterize_pcap.reduced.saved_tunnels import known_tunnel
 from otterize_pcap.table.capture_counts import CaptureCounts, Payload
 from otterize_pcap.table.columns import COLUMNS, SIZES, Columns
 from otterize_pcap.version import __version__
@@ -198,7 +198,9 @@ def _rows(saved: SavedRows, stream: ByteStream) -> Columns:
     values = {name: _values(name, _read(stream, size), saved.rows) for name, size in saved.columns}
     if any(values["part"]):
         raise ValueError(saved.rows)
-    paths = [tuple(Tunnel(*each) for each in path) for path in saved.paths]
+    paths = [tuple(known_tunnel(*each) for each in path) for path in saved.paths]
+    if saved.rows and max(memoryview(values["path"]).cast("I")) >= len(paths):
+        raise ValueError(saved.rows)
     return Columns(saved.rows, values, paths)
 
 

@@ -24,14 +24,14 @@ class EndpointAddress(msgspec.Struct, frozen=True, gc=False):
     """v1.EndpointAddress."""
 
     ip: str = ""
-    targetRef: TargetRef | None = None  # noqa: N815
+    targetRef: TargetRef | None = None
 
 
 class EndpointSubset(msgspec.Struct, frozen=True, gc=False):
     """v1.EndpointSubset."""
 
     addresses: tuple[EndpointAddress, ...] | None = None
-    notReadyAddresses: tuple[EndpointAddress, ...] | None = None  # noqa: N815
+    notReadyAddresses: tuple[EndpointAddress, ...] | None = None
     ports: tuple[EndpointPort, ...] | None = None
 
 

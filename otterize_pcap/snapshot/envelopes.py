@@ -7,7 +7,7 @@ class Document(msgspec.Struct, frozen=True, gc=False):
     """A whole document: a List, or one object."""
 
     kind: str = ""
-    apiVersion: str = ""  # noqa: N815
+    apiVersion: str = ""
     metadata: msgspec.Raw = msgspec.Raw()
     items: list[msgspec.Raw] | None = None
     otterize: msgspec.Raw = msgspec.Raw()

@@ -20,7 +20,7 @@ class OwnerReference(msgspec.Struct, frozen=True, gc=False):
     name: str
     uid: str = ""
     controller: bool | None = None
-    apiVersion: str = ""  # noqa: N815 - as Kubernetes spells it
+    apiVersion: str = ""
 
 
 class Metadata(msgspec.Struct, frozen=True, gc=False):
@@ -28,23 +28,23 @@ class Metadata(msgspec.Struct, frozen=True, gc=False):
 
     name: str = ""
     namespace: str | None = None
-    generateName: str = ""  # noqa: N815 - as Kubernetes spells it
+    generateName: str = ""
     uid: str = ""
-    resourceVersion: str = ""  # noqa: N815
-    creationTimestamp: str | None = None  # noqa: N815
-    deletionTimestamp: str | None = None  # noqa: N815
+    resourceVersion: str = ""
+    creationTimestamp: str | None = None
+    deletionTimestamp: str | None = None
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
-    ownerReferences: tuple[OwnerReference, ...] | None = None  # noqa: N815
+    ownerReferences: tuple[OwnerReference, ...] | None = None
 
 
 class ContainerPort(msgspec.Struct, frozen=True, gc=False):
     """v1.ContainerPort."""
 
-    containerPort: int  # noqa: N815
+    containerPort: int
     protocol: str = "TCP"
-    hostPort: int = 0  # noqa: N815
-    hostIP: str = ""  # noqa: N815
+    hostPort: int = 0
+    hostIP: str = ""
     name: str = ""
 
 
@@ -59,24 +59,24 @@ class Container(msgspec.Struct, frozen=True, gc=False):
 class PodSpec(msgspec.Struct, frozen=True, gc=False):
     """v1.PodSpec."""
 
-    nodeName: str | None = None  # noqa: N815
-    hostNetwork: bool | None = None  # noqa: N815
-    serviceAccountName: str | None = None  # noqa: N815
+    nodeName: str | None = None
+    hostNetwork: bool | None = None
+    serviceAccountName: str | None = None
     containers: tuple[Container, ...] | None = None
-    initContainers: tuple[Container, ...] | None = None  # noqa: N815
+    initContainers: tuple[Container, ...] | None = None
 
 
 class Running(msgspec.Struct, frozen=True, gc=False):
     """v1.ContainerStateRunning."""
 
-    startedAt: str | None = None  # noqa: N815
+    startedAt: str | None = None
 
 
 class Terminated(msgspec.Struct, frozen=True, gc=False):
     """v1.ContainerStateTerminated."""
 
-    startedAt: str | None = None  # noqa: N815
-    finishedAt: str | None = None  # noqa: N815
+    startedAt: str | None = None
+    finishedAt: str | None = None
 
 
 class ContainerState(msgspec.Struct, frozen=True, gc=False):
@@ -90,7 +90,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, gc=False):
     """v1.ContainerStatus."""
 
     state: ContainerState | None = None
-    lastState: ContainerState | None = None  # noqa: N815
+    lastState: ContainerState | None = None
 
 
 class Condition(msgspec.Struct, frozen=True, gc=False):
@@ -98,7 +98,7 @@ class Condition(msgspec.Struct, frozen=True, gc=False):
 
     type: str
     status: str = ""
-    lastTransitionTime: str | None = None  # noqa: N815
+    lastTransitionTime: str | None = None
 
 
 class PodIP(msgspec.Struct, frozen=True, gc=False):
@@ -111,14 +111,14 @@ class PodStatus(msgspec.Struct, frozen=True, gc=False):
     """v1.PodStatus."""
 
     phase: str = ""
-    podIP: str | None = None  # noqa: N815
-    podIPs: tuple[PodIP, ...] | None = None  # noqa: N815
-    hostIP: str | None = None  # noqa: N815
-    hostIPs: tuple[PodIP, ...] | None = None  # noqa: N815
-    startTime: str | None = None  # noqa: N815
+    podIP: str | None = None
+    podIPs: tuple[PodIP, ...] | None = None
+    hostIP: str | None = None
+    hostIPs: tuple[PodIP, ...] | None = None
+    startTime: str | None = None
     conditions: tuple[Condition, ...] | None = None
-    initContainerStatuses: tuple[ContainerStatus, ...] | None = None  # noqa: N815
-    containerStatuses: tuple[ContainerStatus, ...] | None = None  # noqa: N815
+    initContainerStatuses: tuple[ContainerStatus, ...] | None = None
+    containerStatuses: tuple[ContainerStatus, ...] | None = None
 
 
 class ServicePort(msgspec.Struct, frozen=True, gc=False):
@@ -127,19 +127,19 @@ class ServicePort(msgspec.Struct, frozen=True, gc=False):
     port: int
     protocol: str = "TCP"
     name: str | None = None
-    targetPort: int | str | None = None  # noqa: N815
-    nodePort: int = 0  # noqa: N815
+    targetPort: int | str | None = None
+    nodePort: int = 0
 
 
 class ServiceSpec(msgspec.Struct, frozen=True, gc=False):
     """v1.ServiceSpec."""
 
     type: str = "ClusterIP"
-    clusterIP: str | None = None  # noqa: N815
-    clusterIPs: tuple[str, ...] | None = None  # noqa: N815
-    externalIPs: tuple[str, ...] | None = None  # noqa: N815
-    loadBalancerIP: str | None = None  # noqa: N815
-    externalTrafficPolicy: str | None = None  # noqa: N815
+    clusterIP: str | None = None
+    clusterIPs: tuple[str, ...] | None = None
+    externalIPs: tuple[str, ...] | None = None
+    loadBalancerIP: str | None = None
+    externalTrafficPolicy: str | None = None
     ports: tuple[ServicePort, ...] | None = None
     selector: dict[str, str] | None = None
 
@@ -160,7 +160,7 @@ class LoadBalancer(msgspec.Struct, frozen=True, gc=False):
 class ServiceStatus(msgspec.Struct, frozen=True, gc=False):
     """v1.ServiceStatus."""
 
-    loadBalancer: LoadBalancer | None = None  # noqa: N815
+    loadBalancer: LoadBalancer | None = None
 
 
 class TargetRef(msgspec.Struct, frozen=True, gc=False):
@@ -176,7 +176,7 @@ class Endpoint(msgspec.Struct, frozen=True, gc=False):
     """discovery.k8s.io/v1 Endpoint."""
 
     addresses: tuple[str, ...] = ()
-    targetRef: TargetRef | None = None  # noqa: N815
+    targetRef: TargetRef | None = None
 
 
 class EndpointPort(msgspec.Struct, frozen=True, gc=False):
@@ -197,8 +197,8 @@ class NodeAddress(msgspec.Struct, frozen=True, gc=False):
 class NodeSpec(msgspec.Struct, frozen=True, gc=False):
     """v1.NodeSpec."""
 
-    podCIDR: str | None = None  # noqa: N815
-    podCIDRs: tuple[str, ...] | None = None  # noqa: N815
+    podCIDR: str | None = None
+    podCIDRs: tuple[str, ...] | None = None
 
 
 class NodeStatus(msgspec.Struct, frozen=True, gc=False):
@@ -218,8 +218,8 @@ class LabelSelectorRequirement(msgspec.Struct, frozen=True, gc=False):
 class LabelSelector(msgspec.Struct, frozen=True, gc=False):
     """metav1.LabelSelector."""
 
-    matchLabels: dict[str, str] | None = None  # noqa: N815
-    matchExpressions: tuple[LabelSelectorRequirement, ...] | None = None  # noqa: N815
+    matchLabels: dict[str, str] | None = None
+    matchExpressions: tuple[LabelSelectorRequirement, ...] | None = None
 
 
 class WorkloadSpec(msgspec.Struct, frozen=True, gc=False):
@@ -232,7 +232,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     """Any object; of kinds that are not below, owners are all that matters."""
 
     kind: str = ""
-    apiVersion: str = ""  # noqa: N815
+    apiVersion: str = ""
     metadata: Metadata = Metadata()
 
 
@@ -253,7 +253,7 @@ class ServiceItem(Item, frozen=True, gc=False):
 class EndpointSliceItem(Item, frozen=True, gc=False):
     """discovery.k8s.io/v1 EndpointSlice; one of type FQDN lists names."""
 
-    addressType: str = ""  # noqa: N815
+    addressType: str = ""
     endpoints: tuple[Endpoint, ...] | None = None
     ports: tuple[EndpointPort, ...] | None = None
 

@@ -15,9 +15,9 @@ class IPBlock(msgspec.Struct, frozen=True, gc=False):
 class NetworkPolicyPeer(msgspec.Struct, frozen=True, gc=False):
     """networking.k8s.io/v1 NetworkPolicyPeer."""
 
-    podSelector: LabelSelector | None = None  # noqa: N815
-    namespaceSelector: LabelSelector | None = None  # noqa: N815
-    ipBlock: IPBlock | None = None  # noqa: N815
+    podSelector: LabelSelector | None = None
+    namespaceSelector: LabelSelector | None = None
+    ipBlock: IPBlock | None = None
 
 
 class NetworkPolicyPort(msgspec.Struct, frozen=True, gc=False):
@@ -25,7 +25,7 @@ class NetworkPolicyPort(msgspec.Struct, frozen=True, gc=False):
 
     protocol: str | None = None
     port: int | str | None = None
-    endPort: int | None = None  # noqa: N815
+    endPort: int | None = None
 
 
 class NetworkPolicyIngressRule(msgspec.Struct, frozen=True, gc=False):
@@ -45,8 +45,8 @@ class NetworkPolicyEgressRule(msgspec.Struct, frozen=True, gc=False):
 class NetworkPolicySpec(msgspec.Struct, frozen=True, gc=False):
     """networking.k8s.io/v1 NetworkPolicySpec."""
 
-    podSelector: LabelSelector | None = None  # noqa: N815
-    policyTypes: tuple[str, ...] | None = None  # noqa: N815
+    podSelector: LabelSelector | None = None
+    policyTypes: tuple[str, ...] | None = None
     ingress: tuple[NetworkPolicyIngressRule, ...] | None = None
     egress: tuple[NetworkPolicyEgressRule, ...] | None = None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -26,6 +27,7 @@ from tests.lab.test_scenarios import PCAP_HEADER, SCENARIOS, pcap_records
 from tests.reduced.test_reduce import ALL_NAMES, EVERYTHING, graph_of, reduced
 
 WHOLE = [path for path in SCENARIOS if (path / "snapshot.json").exists()]
+PODS_TUNNELS = next(path for path in WHOLE if path.name == "pod-tunnels")
 TUTORIAL = next(path for path in WHOLE if path.name == "tutorial-before")
 
 
@@ -128,10 +130,36 @@ def test_damage_is_an_error(data: st.DataObject) -> None:
         assert said.startswith(str(path))
 
 
+@pytest.mark.parametrize(
+    ("kind", "low", "high"),
+    [("VXLAN", bytes(16), bytes(16)), ("vxlan", b"", b""), ("vxlan", bytes(16), bytes(15))],
+)
+@pytest.mark.parametrize("part", ["paths", "closed", "counts"])
+def test_tunnels_that_cannot_be_are_damage(
+    kind: str, low: bytes, high: bytes, part: str, tmp_path: Path
+) -> None:
+    """Neither compiled code nor a table of kinds gets a tunnel that no packet came through."""
+    content = block_of(PODS_TUNNELS)
+    begin = len(table_blocks.MAGIC) + 4
+    end = begin + int.from_bytes(content[begin - 4 : begin], "little")
+    head = msgspec.msgpack.decode(content[begin:end])
+    if part == "paths":
+        head["within"]["paths"].append([[kind, low, high]])
+    else:
+        head[part]["closed"]["packets"].append([kind, low, high, 1])
+    changed = msgspec.msgpack.encode(head)
+    path = tmp_path / f"node-a{TABLE_SUFFIX}"
+    size = len(changed).to_bytes(4, "little")
+    path.write_bytes(content[: begin - 4] + size + changed + content[end:])
+    with pytest.raises(CaptureError, match=f"^{path}: a damaged table of a node"):
+        graph_of([path], [PODS_TUNNELS / "snapshot.json"])
+
+
 def block_of(scenario: Path) -> bytes:
     """The table of a scenario's first recording, in one block."""
     recording = min((scenario / "pcap").iterdir())
-    return BlockMaker(ReadOptions()).block(recording.read_bytes()).content
+    ends = sorted(load_snapshot([scenario / "snapshot.json"]).nodes)
+    return BlockMaker(ReadOptions(), ends).block(recording.read_bytes()).content
 
 
 def test_a_later_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,9 @@ from otterize_pcap.connections.node_files import parse_inside_networks, parse_no
 from otterize_pcap.connections.port_ranges import parse_port_range
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.files.flow_log_files import flow_logs_among, read_flow_logs
+from otterize_pcap.files.make_blocks import BlockMaker
 from otterize_pcap.files.reduce_captures import reduce_captures
+from otterize_pcap.files.snapshot_files import load_snapshot
 from otterize_pcap.graph.graph_format import decode_graph, encode_graph
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.inspect_snapshot import inspect_snapshot
@@ -46,11 +48,13 @@ from tests.hostile.mutations import mutated
 from tests.hostile.page_mutations import mutated_pages
 from tests.hostile.parquet_mutations import mutated_parquet
 from tests.hostile.policy_documents import ADMIN, CILIUM, as_list
+from tests.hostile.table_mutations import mutated_table
 from tests.policies.judged import check_policies
 
 CAPTURE = FIXTURES / "two-nodes"
 NODE = CAPTURE / "node" / "node-a"
 TUTORIAL = FIXTURES / "tutorial-before"
+TUNNELS = FIXTURES / "pod-tunnels"
 LOGS = FIXTURES / "flow-logs"
 MOST_FLOWS = 100_000
 EVERYTHING = Rules(
@@ -184,6 +188,24 @@ def reduced(content: bytes) -> None:
         reduce_captures(stream, [path])
 
 
+def node_table(content: bytes) -> None:
+    """As a recording that its node reduced: mapped, and reduced again."""
+    path = Path(_KEPT.name) / "node-a.conntable"
+    path.write_bytes(content)
+    for options in (ReadOptions(), ReadOptions(collect_names=True)):
+        for capture in open_captures([path], [TUNNELS / "snapshot.json"], options):
+            encode_graph(graph_capture(capture, EVERYTHING))
+    with (Path(_KEPT.name) / "of-table.parquet").open("wb") as stream:
+        reduce_captures(stream, [path], [TUNNELS / "snapshot.json"])
+
+
+def _table_with_tunnels() -> bytes:
+    """One in which tunnels are open, and those that a pod forged are shut."""
+    nodes = sorted(load_snapshot([TUNNELS / "snapshot.json"]).nodes)
+    recording = min((TUNNELS / "pcap").iterdir())
+    return BlockMaker(ReadOptions(), nodes).block(recording.read_bytes()).content
+
+
 def _reduced_tutorial() -> bytes:
     path = Path(_KEPT.name) / "tutorial.parquet"
     with path.open("wb") as stream:
@@ -257,4 +279,5 @@ DOCUMENTS = {
     "flows, CSV": Document(flow_log, (LOGS / "netobserv.csv").read_bytes()),
     "reduced": Document(reduced, _reduced_tutorial(), mutated_parquet),
     "reduced, its pages": Document(reduced, _reduced_tutorial(), mutated_pages),
+    "node table": Document(node_table, _table_with_tunnels(), mutated_table),
 }
