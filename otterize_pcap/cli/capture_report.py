@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from otterize_pcap.capture_dir import manifest_path
 from otterize_pcap.cli import INTERRUPTED
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.counted import counted
 from otterize_pcap.errors import ClusterError, OtterizeError, PartialCaptureError
+from otterize_pcap.files.opening import path_text
 from otterize_pcap.node_status import NodeStatus
 
 if TYPE_CHECKING:
@@ -22,14 +24,16 @@ def report(
     """Say where the capture is, what it shows and what is missing, if anything was kept.
 
     Raises:
-        typer.Exit: The user abandoned it.
+        typer.Exit: It was abandoned: by the user, or by a signal.
         ClusterError: No node was captured.
         PartialCaptureError: Something is missing, or was left on the cluster.
     """
     if result.kept is not None:
         notice(f"warning: {result.kept}")
     if result.abandoned:
-        notice("abandoned: nothing was kept")
+        kept = manifest_path(order.directory).exists()
+        what = f"what had come until then is kept in {path_text(order.directory)}"
+        notice(f"abandoned: {what if kept else 'nothing was kept'}")
         raise typer.Exit(INTERRUPTED)
     nodes = result.manifest.nodes
     for node in nodes:

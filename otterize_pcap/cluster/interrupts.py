@@ -59,12 +59,14 @@ def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[Non
 class Interrupts:
     """What the user asked for by signals, as a context that installs the handlers.
 
-    `stop` is set by the first SIGINT, `abandon` by the second, by SIGTERM and by SIGHUP.
+    `stop` is set by the first SIGINT, `abandon` by the second, by SIGTERM and by SIGHUP. After
+    these two `keeps` says to keep what has come: nobody there chose to lose it.
     """
 
     def __init__(self) -> None:
         self.stop = threading.Event()
         self.abandon = threading.Event()
+        self.keeps = False
         self._wake = threading.Event()
         self._before: dict[int, object] = {}
 
@@ -98,12 +100,14 @@ class Interrupts:
     def interrupt(self) -> None:
         """What a SIGINT does."""
         if self.stop.is_set():
+            self.keeps = False
             self.abandon.set()
         self.stop.set()
         self.wake()
 
     def terminate(self) -> None:
         """What a SIGTERM does."""
+        self.keeps = not self.abandon.is_set()
         self.stop.set()
         self.abandon.set()
         self.wake()

@@ -3,7 +3,7 @@
 import sys
 
 from otterize_pcap.cli import app, main
-from otterize_pcap.cluster.capture import follow
+from otterize_pcap.cluster.capture import follow, reducing
 from otterize_pcap.errors import OtterizeError
 from tests.cluster.fake_cluster import tiny_app
 
@@ -24,5 +24,6 @@ def run() -> int:
 
 if __name__ == "__main__":
     follow.POLL_S = 0.05
+    reducing.PERIOD_S = 0.5
     app.run = run
     main()

@@ -54,8 +54,9 @@ class CaptureResult:
     """How it went.
 
     `reduced` are bytes of packets that nodes reduced, 0 where they did not, and of what was pulled.
-    `abandoned` where the user gave up and no directory was closed. `kept` and `left_behind` say
-    what is on the cluster still: because it was asked for, and because it could not be deleted.
+    `abandoned` where a signal ended it, whether or not there was anything to keep. `kept` and
+    `left_behind` say what is on the cluster still: because it was asked for, and because it could
+    not be deleted.
     """
 
     manifest: Manifest
@@ -117,12 +118,16 @@ def run_capture(
         ending = (lambda: left_behind.append(_delete(cluster, order, progress)), snapshot.stop)
         side_by_side(ending, len(ending))
     kept = f"the Jobs are kept; remove them with: {_cleanup_command(order)}" if order.keep else None
-    if interrupts.abandon.is_set():
-        discard(order.directory)
-        manifest = _manifest(cluster, order, jobs, results, snapshot)
-        return CaptureResult(manifest, True, True, kept, left_behind[0])
-    add_custom_owners(cluster, snapshot)
+    abandoned = interrupts.abandon.is_set()
+    if not abandoned:
+        add_custom_owners(cluster, snapshot)
+    for job in jobs:
+        # Without effect where it is over.
+        job.fail("ended by a signal before its recording did")
     manifest = _manifest(cluster, order, jobs, results, snapshot)
+    if abandoned and not (interrupts.keeps and any(node.files for node in manifest.nodes)):
+        discard(order.directory)
+        return CaptureResult(manifest, True, True, kept, left_behind[0])
     close_directory(order.directory, snapshot.document(), manifest)
     partial = any(choice.missing for choice in order.nodes) or any(
         is_partial(node, results[node.name].state if node.name in results else None)
@@ -131,7 +136,7 @@ def run_capture(
     )
     packets = sum(result.packet_bytes for result in results.values())
     pulled = sum(file.bytes for node in manifest.nodes for file in node.files)
-    return CaptureResult(manifest, partial, False, kept, left_behind[0], (packets, pulled))
+    return CaptureResult(manifest, partial, abandoned, kept, left_behind[0], (packets, pulled))
 
 
 def _record(
