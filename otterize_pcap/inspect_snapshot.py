@@ -1,7 +1,8 @@
 """What a snapshot holds, what it lacks for the rules, and the time it speaks for."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.addresses import format_address
 from otterize_pcap.counted import counted
@@ -12,8 +13,7 @@ from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.timestamps import format_time
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(Struct, frozen=True):
     """A snapshot's contents: objects by kind, its times (RFC 3339), and what rules will miss.
 
     `shared_addresses` are those that pods of several workloads held in turn, or at once.

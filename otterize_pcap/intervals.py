@@ -1,13 +1,12 @@
 """Intervals of time: from when to when something held, and whether that meets another time."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 OPEN = 1 << 63
 """An end that nobody knows: later than any packet."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Interval:
+class Interval(Struct, frozen=True, order=True):
     """From `start_ns` to `end_ns`, both within; nanoseconds since the epoch."""
 
     start_ns: int

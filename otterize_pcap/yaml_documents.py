@@ -6,8 +6,9 @@ are counted in the events first, which needs neither recursion nor the values: a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 MAX_DEPTH = 100
 """Levels of values in one document; the deepest of Kubernetes' own types have some twenty."""
@@ -62,8 +63,7 @@ def compose_documents(content: bytes) -> Iterator[Any]:
         raise YamlError(_reason(content, error)) from error
 
 
-@dataclass(frozen=True, slots=True)
-class LocatedObject:
+class LocatedObject(Struct, frozen=True):
     """One object of a document: its fields, and PyYAML's node, which knows where they stand."""
 
     fields: dict[str, Any]

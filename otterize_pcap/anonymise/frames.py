@@ -3,7 +3,7 @@
 Of what cannot be followed nothing is left but its length: no byte of it is copied.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from otterize_pcap.anonymise.address_map import AddressMap
 from otterize_pcap.anonymise.ip_packets import IpAnonymiser
@@ -15,8 +15,7 @@ from otterize_pcap.packets.ports import TunnelPorts
 from otterize_pcap.records.stream import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """A frame without anybody's data, and its length on the wire.
 
     `is_understood`: it holds an IP packet; else its data are the same for all such frames.

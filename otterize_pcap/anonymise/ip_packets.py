@@ -6,7 +6,8 @@ that traffic is counted as before.
 """
 
 import struct
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.anonymise.address_map import AddressMap
 from otterize_pcap.anonymise.link_headers import ethernet_header
@@ -35,8 +36,7 @@ from otterize_pcap.packets.tunnels import open_ip_tunnel, open_udp_tunnel
 ICMP_HEADER = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Within:
+class _Within(Struct, frozen=True):
     """Where a packet was found: how many tunnels deep, whether an ICMP error quotes it.
 
     `said` takes the place of the innermost payload, None where nothing does.

@@ -1,6 +1,6 @@
 """All that stands for something else in one anonymised capture: addresses, names and times."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from otterize_pcap.anonymise.address_map import AddressMap
 from otterize_pcap.anonymise.name_map import NameMap
@@ -24,8 +24,7 @@ KNOWN_KINDS = BUILT_IN_KINDS | {
 """Kinds that the rules know, and that anybody's cluster may have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Renaming:
+class Renaming(Struct, frozen=True):
     """What stands for what; `later_ns` is added to every time."""
 
     addresses: AddressMap

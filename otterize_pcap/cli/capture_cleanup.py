@@ -1,7 +1,8 @@
 """What `otterize capture cleanup` does with its options."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from otterize_pcap.cli.capture_nodes import confirm
 from otterize_pcap.cli.terminal import notice
@@ -9,8 +10,7 @@ from otterize_pcap.counted import counted
 from otterize_pcap.errors import ClusterError, PartialCaptureError
 
 
-@dataclass(frozen=True, slots=True)
-class CleanUp:
+class CleanUp(Struct, frozen=True):
     """The options of one `otterize capture cleanup`; `request_timeout` in seconds."""
 
     job_namespace: str | None

@@ -8,12 +8,13 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.cli.capture_reduce import ReduceWish
 from otterize_pcap.cli.capture_report import report
@@ -31,8 +32,7 @@ SMALLEST_BYTES = 1024 * 1024
 INTERFACE = re.compile(r"[A-Za-z0-9_.][-A-Za-z0-9_.:@]{0,14}\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureRequest:
+class CaptureRequest(Struct, frozen=True):
     """The options of one `otterize capture`; seconds and bytes."""
 
     nodes: tuple[str, ...]

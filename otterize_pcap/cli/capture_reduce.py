@@ -2,11 +2,11 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import Struct
 
 from otterize_pcap.addresses import AddressError, parse_address
 from otterize_pcap.cli.quantities import parse_size
@@ -67,8 +67,7 @@ def reduce(
         raise CaptureError(message) from error
 
 
-@dataclass(frozen=True, slots=True)
-class ReduceWish:
+class ReduceWish(Struct, frozen=True):
     """How `--reduce` is to be done: most bytes of packets on a node, and what is copied there."""
 
     disk_bytes: int

@@ -1,10 +1,10 @@
 """`otterize check CAPTURE… --allow intents.yaml`."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from otterize_pcap.cli.comparing import (
     DIFFERENT,

@@ -1,12 +1,12 @@
 """What `diff` and `check` share: formats, the ignore file, and coverage thresholds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import Struct
 
 from otterize_pcap.cli.graph_input import why_empty
 from otterize_pcap.cli.options import comma_separated
@@ -86,8 +86,7 @@ AllowEmpty = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(Struct, frozen=True):
     """What must have been seen for a comparison to mean anything."""
 
     thresholds: Thresholds

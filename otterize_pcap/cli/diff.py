@@ -1,10 +1,10 @@
 """`otterize diff OLD NEW`."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from otterize_pcap.cli.comparing import (
     DIFFERENT,

@@ -2,9 +2,10 @@
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from otterize_pcap.cli.inputs import each_capture
 from otterize_pcap.cli.selection import Selection

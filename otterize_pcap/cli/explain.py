@@ -1,11 +1,11 @@
 """`otterize explain CLIENT SERVER`."""
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from otterize_pcap.cli.completion import complete_workload
 from otterize_pcap.cli.each_mapped import of_each

@@ -1,7 +1,8 @@
 """`otterize connections` of flow logs: their connections, and what they hold."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.counted import counted

@@ -1,12 +1,12 @@
 """`otterize netpol check POLICIES… [CAPTURE…]`."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from otterize_pcap.cli.comparing import (
     DIFFERENT,

@@ -5,9 +5,10 @@
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from inspect import Parameter, Signature, signature
 from typing import Any
+
+from msgspec.structs import replace
 
 from otterize_pcap.cli.reading_options import (
     FileNodes,

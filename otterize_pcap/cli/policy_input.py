@@ -1,8 +1,9 @@
 """From paths to policies and captures: which of a command's arguments are which."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from otterize_pcap.cli.document_input import document_files, holds_traffic, listed_kinds
 from otterize_pcap.cli.selection import Reporting

@@ -1,10 +1,10 @@
 """`otterize reduce`: a capture without its packets, which every command reads in its place."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from otterize_pcap.cli.inputs import newest_capture, watch_reading
 from otterize_pcap.cli.reading_options import (

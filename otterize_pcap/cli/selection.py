@@ -1,8 +1,10 @@
 """What the shared options say, as one value each: what is read and kept, and what is reported."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.filters import GraphFilter
@@ -11,8 +13,7 @@ from otterize_pcap.resolve.identity import NamedBy
 from otterize_pcap.table.read import ReadOptions
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """The snapshot given for all captures, how captures are understood, and what is kept.
 
     `named_by` is the owner that was asked for, None where it is the command's choice.
@@ -54,8 +55,7 @@ class Selection:
         return replace(self, rules=replace(self.rules, owner=NamedBy.NEAREST))
 
 
-@dataclass(frozen=True, slots=True)
-class Reporting:
+class Reporting(Struct, frozen=True):
     """What a command says on stderr beside its result, and whether damage is a failure."""
 
     quiet: bool = False

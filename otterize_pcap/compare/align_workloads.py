@@ -6,7 +6,8 @@ other side that it can be.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otterize_pcap.errors import GraphFormatError
 from otterize_pcap.graph.service_graph import (

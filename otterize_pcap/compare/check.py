@@ -7,8 +7,10 @@ as in a diff (S65).
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.compare.align_workloads import align_graphs
 from otterize_pcap.compare.diff import NotSeen, missed_calls
@@ -22,16 +24,14 @@ NOT_DECLARED = "not declared"
 INVISIBLE = "a capture does not show which cloud resource or database a call is for"
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Struct, frozen=True):
     """An observed call that nothing declares, or on ports that are not declared."""
 
     call: Call
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True):
     """What a check found; every tuple is sorted as a graph's calls are.
 
     `unused` are declared calls that the capture would have shown, `not_seen` those that it need

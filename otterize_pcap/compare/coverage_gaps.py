@@ -6,7 +6,8 @@ no pod passes the client's node alone.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.counted import counted
 from otterize_pcap.flow_logs.flow import RECORD
@@ -26,8 +27,7 @@ from otterize_pcap.resolve.resolution import API_SERVER
 WHOLE_ENOUGH = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """What a capture missed; `workloads` had pods there, None where nobody knows whose."""
 
     reason: str

@@ -1,7 +1,8 @@
 """Two service graphs → what was added, removed and changed (S65)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.compare.added_instead import NOTHING, Instead
 from otterize_pcap.compare.align_workloads import align_graphs, shared_by
@@ -19,8 +20,7 @@ LONG_ENOUGH = 0.5
 ENOUGH_CONNECTIONS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One call in both graphs that differs: `reasons` say how, from old to new."""
 
     old: Call
@@ -28,16 +28,14 @@ class Change:
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NotSeen:
+class NotSeen(Struct, frozen=True):
     """A call that a capture does not show and, for these reasons, need not have shown."""
 
     call: Call
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GraphDiff:
+class GraphDiff(Struct, frozen=True):
     """What separates two graphs; every tuple is sorted as a graph's calls are.
 
     `not_seen` are calls of the old graph that the new capture could not have shown; they are no

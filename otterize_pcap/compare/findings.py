@@ -1,7 +1,8 @@
 """Diffs and checks → findings: what CI systems list, whichever of the two it came from."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.compare.check import NOT_DECLARED, CheckResult
 from otterize_pcap.compare.diff import GraphDiff
@@ -13,8 +14,7 @@ NOWHERE = Places()
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What a finding is an instance of; `level` is error, warning or note.
 
     `text` says what it is of any, `sentence` of one `{client}` and, where it has one, `{server}`.
@@ -54,8 +54,7 @@ CHECK_RULES = (UNDECLARED, UNUSED, NOT_SEEN)
 _Found = tuple[Rule, Call, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Topic:
+class Topic(Struct, frozen=True):
     """What a finding is about: a client and the server that it calls, or one thing alone.
 
     `identity` tells it from others of the same names, and stays the same from run to run.
@@ -67,8 +66,7 @@ class Topic:
     identity: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that is worth saying something about.
 
     `reason` adds to what the rule says; `place` is where to mend it, None where no file is known.
@@ -80,8 +78,7 @@ class Finding:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FindingList:
+class FindingList(Struct, frozen=True):
     """All that one run found.
 
     `title` is the command, `rules` all that it knows. `passed` are calls with nothing to say but

@@ -9,8 +9,9 @@ for one. What follows a `#` is a comment.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
 
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.service_graph import Call, External, Server
@@ -18,8 +19,7 @@ from otterize_pcap.graph.service_graph import Call, External, Server
 ARROW = "->"
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoreRule:
+class IgnoreRule(Struct, frozen=True):
     """Patterns for both ends of a call."""
 
     client: str

@@ -6,8 +6,9 @@ connections are among those of which an end or the direction is not known (S65).
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import product
+
+from msgspec.structs import replace
 
 from otterize_pcap.graph.service_graph import (
     Call,

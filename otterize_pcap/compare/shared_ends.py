@@ -6,8 +6,9 @@ of them, what it said is the other's as far as the snapshot knows: seen, but und
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import permutations, product
+
+from msgspec.structs import replace
 
 from otterize_pcap.graph.service_graph import Call, Server, SharedAddresses, Workload
 

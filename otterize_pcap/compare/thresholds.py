@@ -5,7 +5,8 @@ Whatever is asked, a comparison that rests on no connection concludes nothing (S
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.compare.coverage_gaps import file_lack
 from otterize_pcap.compare.seen_otherwise import may_be
@@ -20,8 +21,7 @@ NO_CALL = frozenset((FateKind.NOT_A_CALL, FateKind.EXTERNAL_CLIENT))
 KNOWN = frozenset((FateKind.RESOLVED, FateKind.HIDDEN))
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
+class Thresholds(Struct, frozen=True):
     """`max_unresolved` is a share of the connections (0 to 1); `nodes` must be captured.
 
     `strict` accepts no damage.

@@ -3,7 +3,8 @@
 from bisect import bisect_left, bisect_right
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from otterize_pcap.connections.legs import Recording
 from otterize_pcap.timestamps import SECOND_NS
@@ -23,8 +24,7 @@ def _as_measured(offsets: dict[str, int], others: tuple[int, ...]) -> Readings:
     return offsets, others
 
 
-@dataclass(frozen=True, slots=True)
-class ClockFacts:
+class ClockFacts(Struct, frozen=True):
     """What is known of clocks besides handshakes that two nodes recorded.
 
     `ahead` is how far, in ns, nodes' clocks were ahead of the API server's, where measured.

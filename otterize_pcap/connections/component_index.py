@@ -5,7 +5,8 @@ Too coarse is always right; what makes two 5-tuples one component is said where 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.connections.conntrack_flows import tuple5
 from otterize_pcap.connections.legs import Tuple5
@@ -16,8 +17,7 @@ Handshake = tuple[int, int]
 """Both initial sequence numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedRow:
+class IndexedRow(Struct, frozen=True):
     """A row, the place of its table, and its number through all tables."""
 
     row: Row

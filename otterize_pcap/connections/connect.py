@@ -1,8 +1,9 @@
 """Flows → connections: one value for each connection, with its endpoints, rule and outcome."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from otterize_pcap.connections.conntrack_flows import Flows, sighted_flow
 from otterize_pcap.connections.direction import Testimony, decide
@@ -23,8 +24,7 @@ from otterize_pcap.connections.sightings import Sighting
 from otterize_pcap.table.rows import Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """One connection, all its recordings joined (S20).
 
     `clients` and `servers` are its endpoints (address, port) from where it began to where it
@@ -57,8 +57,7 @@ class CapturedServices(Services, ServedPorts, Protocol):
     """What joining and direction ask of a snapshot."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """What the rules say of the flows of one connection: the client's side in each, and why."""
 
     flows: tuple[Flow, ...]

@@ -9,8 +9,9 @@ Where a time is asked for, those before it, within and after are groups of their
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from otterize_pcap.connections.facts import Span
 from otterize_pcap.connections.legs import spans_sent
@@ -26,8 +27,7 @@ Side = tuple[tuple[bytes, ...], int, tuple[Endpoint, ...]]
 """Addresses of clients, protocol, endpoints of servers; one of the two is empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(Struct, frozen=True):
     """What the legs of one connection add up to; packets and bytes to the server, to the client.
 
     `sent` are the spans in which the client and the server sent (S12).
@@ -42,8 +42,7 @@ class Totals:
     syns: int
 
 
-@dataclass(slots=True)
-class CountedGroup:
+class CountedGroup(Struct):
     """A group while it is counted; `evidence` is time, file's rank and packet of the earliest."""
 
     first_ns: int

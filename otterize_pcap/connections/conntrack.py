@@ -5,8 +5,9 @@ Input: the text of /proc/net/nf_conntrack, or `conntrack -L -o extended`, which 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from itertools import takewhile
+
+from msgspec import Struct, field
 
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES, TCP, UDP
@@ -40,8 +41,7 @@ MAX_DIGITS = 10
 """Of the largest 32-bit number: a timeout in seconds (Linux, struct nf_conn)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One tracked connection.
 
     `client` and `target` are the original direction's endpoints, `server` and `reply_to` the
@@ -67,8 +67,7 @@ class Entry:
         return (self.client, self.target) != (self.reply_to, self.server)
 
 
-@dataclass(frozen=True, slots=True)
-class Dump:
+class Dump(Struct, frozen=True):
     """One node's table at one time (ns) by its own clock.
 
     `timeouts` are the entries' full timeouts in seconds, by sysctl name. `where` names the file.

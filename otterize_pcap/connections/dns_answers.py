@@ -6,9 +6,10 @@ and resolver (RFC 5452, 9.1). What nobody asked for, a pod may have sent to rena
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from otterize_pcap.addresses import MAPPED
 from otterize_pcap.packets.headers import DnsMessage, UndecodableError, parse_header
@@ -27,8 +28,7 @@ PATIENCE_NS = 30 * SECOND_NS
 """An answer that comes later answers nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """One DNS answer: what `client` (16 bytes) was told of `name`, and when (ns).
 
     `packet` of `file` is where it begins. `aliases` are the names behind `name`, by CNAME after
@@ -62,8 +62,7 @@ class Place(NamedTuple):
     packet: int
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A question on its way to a resolver, and where it was recorded."""
 
     question: Question
@@ -76,8 +75,7 @@ class Asked:
         return self.place.time_ns
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """An answer with the question it claims to be for, and the resolver it came from."""
 
     question: Question
@@ -176,8 +174,7 @@ def _content(answer: Answer) -> tuple[frozenset[bytes], tuple[str, ...]]:
     return frozenset(answer.addresses), answer.aliases
 
 
-@dataclass(slots=True)
-class _Round:
+class _Round(Struct):
     """A question as long as it is the same: first and last time (ns) it was asked, and of whom."""
 
     began_ns: int

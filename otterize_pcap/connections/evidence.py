@@ -1,7 +1,8 @@
 """What the whole capture says of endpoints and 5-tuples, for rules that look beyond one flow."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from otterize_pcap.connections.conntrack_flows import tuple5
 from otterize_pcap.connections.legs import Tuple5
@@ -14,8 +15,7 @@ Original = tuple[Endpoint, bool, Endpoint, Endpoint]
 before NAT."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """All of it.
 
     `servers` are (protocol, endpoint) that answered a handshake (S33). `originals` are the client

@@ -1,6 +1,6 @@
 """A connection as `components.Components` finds it, and as it gives it out."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from otterize_pcap.connections.connection_groups import Totals
 from otterize_pcap.connections.facts import Span
@@ -23,8 +23,7 @@ FoundConnection = tuple[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """One connection: where it is, what was said of it and its group."""
 
     piece: Piece

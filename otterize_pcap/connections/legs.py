@@ -6,8 +6,9 @@ endpoints. Flows of one connection that show different endpoints (NAT) are joine
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from otterize_pcap.connections.facts import Span
 from otterize_pcap.packets.protocols import UDP
@@ -21,8 +22,7 @@ SLACK_NS = SECOND_NS
 UDP_GAP_NS = 30 * SECOND_NS
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(Struct, frozen=True):
     """The rows of one node's recording, of one or several files in order of time.
 
     `node` is where it was recorded, `Row.part` indexes `files`, and `first_ns` is when it began by
@@ -37,8 +37,7 @@ class Recording:
     table: Table | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TableRows:
+class TableRows(Struct, frozen=True):
     """The rows of a table, made anew each time they are gone through, so that none is kept."""
 
     table: Table
@@ -48,8 +47,7 @@ class TableRows:
         return self.table.rows()
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(Struct, frozen=True):
     """One row of one recording, its times with the node's clock offset removed (S12)."""
 
     recording: Recording

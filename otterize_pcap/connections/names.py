@@ -7,7 +7,8 @@ which may be split over segments and records. What does not parse names nothing.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from otterize_pcap.connections.dns_answers import (
     Answer,
@@ -32,8 +33,7 @@ MAX_NAMES = 16
 Stream = tuple[Endpoint, Endpoint]
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedPayload:
+class RecordedPayload(Struct, frozen=True):
     """A payload with where it was recorded; `offset_ns` is how far that node's clock was ahead."""
 
     payload: Payload
@@ -51,8 +51,7 @@ class RecordedPayload:
         return Place(self.time_ns, self.file, self.payload.number)
 
 
-@dataclass(slots=True)
-class Names:
+class Names(Struct):
     """What names a capture holds, by who was told them and when.
 
     `answers` are in order of time. `told` maps (client, address) to the times and the names, the
@@ -89,8 +88,7 @@ class Names:
                 told.append((answer.time_ns, chain))
 
 
-@dataclass(frozen=True, slots=True)
-class Greeted:
+class Greeted(Struct, frozen=True):
     """A client's greeting to a TLS server, by the name it said, and where that begins."""
 
     stream: Stream

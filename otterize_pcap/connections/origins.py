@@ -5,8 +5,9 @@ tunnels say nothing of the inner address, nor do those that a node sent on.
 """
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import repeat
+
+from msgspec import Struct
 
 from otterize_pcap.connections.legs import Recording
 from otterize_pcap.packets.link_layer import CAME_IN, OUTGOING
@@ -22,8 +23,7 @@ ENOUGH_FOR_THREADS = 1 << 16
 _WAY_BITS = 48
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """One way on which an address's packets came, and between which times, in ns.
 
     `interface` is `Row.interface`, `station` as `link_layer.station_of` has it.

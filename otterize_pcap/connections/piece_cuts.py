@@ -8,7 +8,8 @@ was there already to that connection (`legs.collect_flows`): such legs bind what
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.connections.conntrack_flows import patience_of
 from otterize_pcap.connections.legs import SLACK_NS
@@ -16,8 +17,7 @@ from otterize_pcap.packets.protocols import UDP
 from otterize_pcap.table.rows import Row
 
 
-@dataclass(frozen=True, slots=True)
-class PieceLeg:
+class PieceLeg(Struct, frozen=True):
     """One row as a leg; times are without the clock's offset, `tuple_` is its 5-tuple's number."""
 
     row: Row

@@ -6,7 +6,8 @@ is *odd*: its rows are looked at as they are.
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from otterize_pcap.connections.component_index import RowIndex
 from otterize_pcap.connections.conntrack_flows import DUMP_SLACK_NS, patience_of, tuple5
@@ -27,8 +28,7 @@ ToldSighting = tuple[int, tuple[Endpoint, Endpoint, Endpoint, Endpoint], int, bo
 whether conntrack was assured, and whether the entry began within the capture."""
 
 
-@dataclass(frozen=True, slots=True)
-class TableTimes:
+class TableTimes(Struct, frozen=True):
     """A table's clock offset, from when on its packets began inside (S33), and its files' ranks."""
 
     offset: int
@@ -36,8 +36,7 @@ class TableTimes:
     ranks: Sequence[int]
 
 
-@dataclass(slots=True)
-class PieceFlow:
+class PieceFlow(Struct):
     """All legs of one 5-tuple of a piece: one flow, unless `several`."""
 
     number: int
@@ -100,8 +99,7 @@ class PieceFlow:
         return early > SLACK_NS or (early > 0 and both)
 
 
-@dataclass(frozen=True, slots=True)
-class KeptSighting:
+class KeptSighting(Struct, frozen=True):
     """One entry of a conntrack dump with the 5-tuples before and after NAT."""
 
     before: int
@@ -109,8 +107,7 @@ class KeptSighting:
     told: ToldSighting
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A piece fit for a shape: flows by time, those that conntrack alone knows last."""
 
     legs: Sequence[PieceLeg]

@@ -5,7 +5,8 @@ ports. They do show in which *zone* it lies: below its node's range, inside or a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 USUAL = range(32768, 61000)
 """`net.ipv4.ip_local_port_range` of a kernel that nobody tuned (ip-sysctl.rst)."""
@@ -18,8 +19,7 @@ Ranges = Mapping[bytes, range]
 """The range of an address's node, where it was saved."""
 
 
-@dataclass(frozen=True, slots=True)
-class PortFacts:
+class PortFacts(Struct, frozen=True):
     """The zone of a port, and the zones that its address called from, a bit each; 0 if it did not.
 
     `encoded` is both as a byte.

@@ -20,8 +20,9 @@ Layout, a byte a field:
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import IntFlag
+
+from msgspec import Struct, field
 
 from otterize_pcap.connections.conntrack_flows import DUMP_SLACK_NS, MANY
 from otterize_pcap.connections.legs import SLACK_NS, UDP_GAP_NS
@@ -92,8 +93,7 @@ class SightingFact(IntFlag):
 IS_LATE = SightingFact.BEFORE_IS_LATE | SightingFact.AFTER_IS_LATE
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """The numbers that rules compare by, for whoever writes shapes."""
 
     slack_ns: int = SLACK_NS
@@ -111,8 +111,7 @@ End = tuple[int, int, int, int, int]
 """See the layout."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlowFacts:
+class FlowFacts(Struct, frozen=True):
     """One flow of a shape; see the layout."""
 
     low: int
@@ -132,8 +131,7 @@ class FlowFacts:
         return ((self.facts & SENDER) >> 4) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class ShapeFacts:
+class ShapeFacts(Struct, frozen=True):
     """The facts of a shape; it also answers for the snapshot, of which it holds the answers."""
 
     protocol: int

@@ -1,14 +1,14 @@
 """Conntrack entries, each at the time at which its dump shows it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.connections.conntrack import Dump, Entry, last_packet_ns
 from otterize_pcap.table.rows import Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Struct, frozen=True):
     """One entry of one dump.
 
     `client` and `target` are the original direction's endpoints, `server` and `reply_to` the

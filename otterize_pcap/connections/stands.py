@@ -1,7 +1,8 @@
 """Who stood at one side of connections, and the connections between two of them, counted."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from otterize_pcap.connections.rule import Rule
 from otterize_pcap.connections.verdicts import ConnectionClass
@@ -11,8 +12,7 @@ EVERY, AT_ADDRESSES = 1, 2
 """Which connections of a group are wanted: all, or those at some addresses."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stand:
+class Stand(Struct, frozen=True):
     """Who was asked for at one side of connections, at a time between two changes there.
 
     `number` is its place in `GroupedConnections.stands`. `clients` and `servers` are endpoints,

@@ -1,8 +1,9 @@
 """What the rules say of a shape, asked once a shape."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from threading import Lock
+
+from msgspec import Struct
 
 from otterize_pcap.connections.connect import Judgement, judge
 from otterize_pcap.connections.direction import Testimony
@@ -11,8 +12,7 @@ from otterize_pcap.connections.shape_flows import by_tuple, flows_of, known_of
 from otterize_pcap.connections.shapes import ShapeFacts, endpoint_of, read_shape
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionClass:
+class ConnectionClass(Struct, frozen=True):
     """What the rules said of a connection, whoever its ends were; see `Connection`."""
 
     protocol: int

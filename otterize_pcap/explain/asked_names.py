@@ -5,8 +5,9 @@ pods, then addresses, then Services, which only a server can be.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from difflib import get_close_matches
+
+from msgspec import Struct, field
 
 from otterize_pcap.addresses import AddressError, parse_address
 from otterize_pcap.graph.naming import full_name
@@ -18,8 +19,7 @@ from otterize_pcap.snapshot.snapshot import Snapshot
 NEAR = 3
 
 
-@dataclass(frozen=True, slots=True)
-class AskedName:
+class AskedName(Struct, frozen=True):
     """A name, and what of a snapshot it means; nothing where the snapshot has no such thing.
 
     `pods` are (namespace, name), with their `addresses` and `workloads`; a name that is an address

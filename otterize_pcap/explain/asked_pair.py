@@ -1,7 +1,8 @@
 """The pair that was asked about: whom its names mean in one capture, and what speaks of them."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.connections.stands import ConnectionGroup
 from otterize_pcap.explain.asked_names import AskedName, find_asked
@@ -23,8 +24,7 @@ from otterize_pcap.snapshot.snapshot import Snapshot
 Held = Mapping[bytes, Collection[Workload]]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """Which pair to explain: names as the map writes them, and how many connections to show."""
 
     client: str
@@ -65,8 +65,7 @@ def asked_services(
     return names | {API_SERVER_NAME[1]} if is_api_server else names
 
 
-@dataclass(frozen=True, slots=True)
-class AskedPair:
+class AskedPair(Struct, frozen=True):
     """Whom the two names mean in one capture, and who held which address there."""
 
     client: AskedName

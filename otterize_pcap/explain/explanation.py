@@ -1,10 +1,9 @@
 """What can be said of one client and one server: values that text and JSON are made of."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """One end of a connection: its workload, and the pod that held the address.
 
     `held_from` and `held_until` are RFC 3339 times; None for an open end, and without a pod.
@@ -18,8 +17,7 @@ class End:
     inferred: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Struct, frozen=True):
     """One recording of a connection: `file` and the `packet` it begins with, and the tunnels.
 
     `in_lines` where `packet` is a line: of a conntrack dump (S46), or of a flow log.
@@ -33,8 +31,7 @@ class Recorded:
     in_lines: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeOfHands:
+class ChangeOfHands(Struct, frozen=True):
     """Packets show that an address got another pod (S12): after one time, and by the other."""
 
     address: str
@@ -42,8 +39,7 @@ class ChangeOfHands:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class ExplainedConnection:
+class ExplainedConnection(Struct, frozen=True):
     """One connection and all that decided what became of it.
 
     `clients` and `servers` are `address:port`, each as NAT rewrote it on the way. `fate` is
@@ -74,8 +70,7 @@ class ExplainedConnection:
     changes: tuple[ChangeOfHands, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ExplainedLookup:
+class ExplainedLookup(Struct, frozen=True):
     """DNS told the client the address of a Service that the server is behind (S42).
 
     The answer begins at `packet` of `file`, and went to the pod's address `to`.
@@ -89,8 +84,7 @@ class ExplainedLookup:
     packet: int
 
 
-@dataclass(frozen=True, slots=True)
-class ExplainedRule:
+class ExplainedRule(Struct, frozen=True):
     """A rule of a policy that selects a pod, where it is, and whether it means the call.
 
     Then it `allows` it, or `denies` it.
@@ -104,8 +98,7 @@ class ExplainedRule:
     denies: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ExplainedSide:
+class ExplainedSide(Struct, frozen=True):
     """What one pod's filter makes of a call: `policies` isolate the pod, none where nothing does.
 
     `pod` is `NAMESPACE/NAME`; `reason` says what decided beside rules.
@@ -119,8 +112,7 @@ class ExplainedSide:
     rules: tuple[ExplainedRule, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ExplainedVerdict:
+class ExplainedVerdict(Struct, frozen=True):
     """What policies make of a call from the one to the other, that was `observed` or could be."""
 
     observed: bool
@@ -131,8 +123,7 @@ class ExplainedVerdict:
     sides: tuple[ExplainedSide, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """What a capture says of one client and one server.
 
     `is_edge` tells whether the map shows it. `fates` count all connections that speak of the two;

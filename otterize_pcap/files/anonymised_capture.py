@@ -4,10 +4,11 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 from shutil import rmtree
+
+from msgspec import Struct, field
 
 from otterize_pcap.anonymise.frames import FrameAnonymiser
 from otterize_pcap.anonymise.link_headers import link_type_of
@@ -49,8 +50,7 @@ from otterize_pcap.timestamps import TimeError
 DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
 
 
-@dataclass(slots=True)
-class Anonymised:
+class Anonymised(Struct):
     """What became of a capture.
 
     `packets` were read, `unknown` of them not understood and so emptied; `names` are packets that

@@ -1,8 +1,9 @@
 """Recordings alone, without a snapshot: what `otterize connections` shows."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from otterize_pcap.files.found_files import find_captures
 from otterize_pcap.files.manifest_files import ListedFile, checking, listed_files

@@ -6,8 +6,10 @@ it read both ways: here one of both is taken, tunnel by tunnel.
 
 import struct
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import compress
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.packets.closed_tunnels import ClosedTunnels
 from otterize_pcap.packets.packet import Tunnel
@@ -19,8 +21,7 @@ from otterize_pcap.table.columns import SIDES, SIZES, Columns, rows_of
 ADDRESS_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class BelievedRows:
+class BelievedRows(Struct, frozen=True):
     """Of a block what there is with the tunnels that are to be opened."""
 
     columns: Columns

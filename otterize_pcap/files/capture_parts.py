@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from otterize_pcap.capture_dir import Manifest, NodeCapture, by_name
 from otterize_pcap.connections.legs import Recording, TableRows
@@ -21,8 +22,7 @@ from otterize_pcap.table.read import CaptureTable
 from otterize_pcap.timestamps import SECOND_NS, parse_time
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureParts:
+class CaptureParts(Struct, frozen=True):
     """All of a capture but its snapshot, read.
 
     `place` is the capture directory, None for files named by themselves; `folders` is what it has

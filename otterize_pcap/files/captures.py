@@ -1,9 +1,11 @@
 """Capture directories and pcap files → `Capture`: packets, snapshot and what nodes knew."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.capture_dir import snapshot_path
 from otterize_pcap.errors import SnapshotError, UsageError
@@ -146,8 +148,7 @@ def count_captures(paths: Sequence[Path]) -> int:
     return len(named.reduced) + len(named.directories) + bool(named.logs) + bool(named.files)
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
+class _Named(Struct, frozen=True):
     """What paths name, each once: flow logs are one capture together, and so are pcap files."""
 
     reduced: tuple[Path, ...]
@@ -181,8 +182,7 @@ def _asking_dns(options: ReadOptions, snapshot: Snapshot, asked: ServicesAsked) 
     return replace(options, answers_about=labels) if labels else options
 
 
-@dataclass(frozen=True, slots=True)
-class Ways:
+class Ways(Struct, frozen=True):
     """How all captures of one command are read; `apart` gives each file a table of its own."""
 
     options: ReadOptions

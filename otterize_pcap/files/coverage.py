@@ -1,7 +1,8 @@
 """What files and manifest say of how much was seen: read, cut off, missing, not as promised."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otterize_pcap.capture_dir import Manifest, NodeCapture, by_name
 from otterize_pcap.files.manifest_files import BrokenPromise, missing_packets

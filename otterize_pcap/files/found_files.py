@@ -6,8 +6,9 @@ captures are kept beside notes, and systems leave files of their own.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from otterize_pcap.capture_dir import manifest_path, nodes_dir, pcap_dir, snapshot_path
 from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
@@ -26,8 +27,7 @@ MAX_LOOKED_AT = 100
 MAX_NAMED = 5
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFiles:
+class FoundFiles(Struct, frozen=True):
     """The captures of a directory, sorted, and notes on what else lies there.
 
     `aside` counts what lies beside `pcap/`, and directories: whoever looks into details wants to
@@ -78,8 +78,7 @@ Count = tuple[int, str]
 """How many there are of what."""
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     """What lies in a folder: captures, left out and named, or counted.
 
     `hidden` are captures, such as what rsync had begun to copy.

@@ -6,7 +6,9 @@ one may be that is not, packets are read a second time with it closed, and the b
 
 import io
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.files.believed_rows import rows_between
 from otterize_pcap.packets.tunnels import OuterEnds
@@ -17,8 +19,7 @@ from otterize_pcap.table.read import CaptureTable, read_on
 from otterize_pcap.table.table_columns import columns_of
 
 
-@dataclass(frozen=True, slots=True)
-class ReducedBlock:
+class ReducedBlock(Struct, frozen=True):
     """A block as it is written, and the packets that it stands for: how many, and their bytes."""
 
     content: bytes

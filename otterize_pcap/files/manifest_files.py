@@ -6,10 +6,11 @@ interpreter to others meanwhile.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from otterize_pcap.capture_dir import CapturedFile, Manifest, NodeCapture
 from otterize_pcap.counted import counted
@@ -28,8 +29,7 @@ SMALL = 4 << 20
 """Bytes that are hashed sooner than a thread is begun."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListedFile:
+class ListedFile(Struct, frozen=True):
     """A file of a manifest; `path` is where it is, perhaps compressed since; None without it."""
 
     node: str
@@ -43,8 +43,7 @@ class ListedFile:
         return self.path != self.expected
 
 
-@dataclass(frozen=True, slots=True)
-class BrokenPromise:
+class BrokenPromise(Struct, frozen=True):
     """A file that is not what the manifest says, and in what."""
 
     node: str

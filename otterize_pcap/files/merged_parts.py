@@ -1,7 +1,8 @@
 """Parts of several captures → those of one: as if all their files had been read at once."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otterize_pcap.errors import UsageError
 from otterize_pcap.files.capture_parts import CaptureParts

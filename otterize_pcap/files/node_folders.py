@@ -1,8 +1,9 @@
 """What a capture directory saved of its nodes beside packets: addresses, ports, conntrack."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from otterize_pcap.capture_dir import NodeCapture, node_dir, nodes_dir
 from otterize_pcap.connections.conntrack import Dump, parse_conntrack, parse_timeouts
@@ -18,8 +19,7 @@ NAMES = (ADDRESSES, PORT_RANGE, TIMEOUTS)
 DUMPS = ("conntrack-start", "conntrack-end")
 
 
-@dataclass(frozen=True, slots=True)
-class NodeFolder:
+class NodeFolder(Struct, frozen=True):
     """The files of one node's folder, by name, none of them whole that is too large; `place`."""
 
     place: Path
@@ -45,8 +45,7 @@ def read_folder(directory: Path, node: str) -> NodeFolder:
     return NodeFolder(folder, contents)
 
 
-@dataclass(slots=True)
-class SavedOfNodes:
+class SavedOfNodes(Struct):
     """What the nodes of a capture saved.
 
     `addresses` maps each node address to the nodes that have it; `routes` are what `ip addr` and

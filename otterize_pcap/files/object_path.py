@@ -9,10 +9,11 @@ import os
 import re
 import stat
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path, PosixPath
 from typing import Any, Self
+
+from msgspec import Struct, field
 
 from otterize_pcap.errors import UsageError
 from otterize_pcap.files.object_store import (
@@ -62,8 +63,7 @@ def named_path(text: str) -> Path:
     return path
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(Struct):
     """What was asked for: objects by their names, and all folders that were listed."""
 
     objects: dict[str, ObjectState | None] = field(default_factory=dict)

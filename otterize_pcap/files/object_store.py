@@ -7,11 +7,12 @@ tools have. No text of obstore gets into a message: it holds the whole URL, whic
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from importlib import import_module
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from otterize_pcap.errors import StoreError, UsageError
 
@@ -43,8 +44,7 @@ _RIGHTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectState:
+class ObjectState(Struct, frozen=True):
     """An object as it was when it was asked for: size in bytes, when it was changed, its ETag."""
 
     size: int
@@ -52,8 +52,7 @@ class ObjectState:
     etag: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectPlace:
+class ObjectPlace(Struct, frozen=True):
     """Where an object is: `bucket` is a bucket, container or host, `query` what signs a URL."""
 
     scheme: str

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from otterize_pcap.capture_dir import Manifest, decode_manifest, manifest_path
 from otterize_pcap.errors import CaptureError
@@ -34,8 +36,7 @@ from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.table.read import CaptureTable, ReadOptions, first_time
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadFile:
+class UnreadFile(Struct, frozen=True):
     """A file that could not be read, the node that it is of, and why."""
 
     path: Path
@@ -48,8 +49,7 @@ class UnreadFile:
         return str(self.error).removeprefix(f"{path_text(self.path)}: ")
 
 
-@dataclass(frozen=True, slots=True)
-class ReadFiles:
+class ReadFiles(Struct, frozen=True):
     """Recordings by node, in the order of their files; what was not read; what else to say.
 
     `aside` counts what is of no account in their directories. `compared` are files that workers
@@ -63,8 +63,7 @@ class ReadFiles:
     compared: Mapping[Path, str | None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What to read: files, of which nodes some of them are, and which were named themselves.
 
     `known` are names of nodes; one that was named itself must exist. `apart` is for those who put

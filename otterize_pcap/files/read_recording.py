@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from otterize_pcap.errors import CaptureError, TooManyConnections
 from otterize_pcap.files.joined_tables import joined_table
@@ -43,8 +45,7 @@ def unwatched(_name: str, _paths: Sequence[Path]) -> AbstractContextManager[Prog
     return nullcontext()
 
 
-@dataclass(frozen=True, slots=True)
-class ReadRecording:
+class ReadRecording(Struct, frozen=True):
     """What reading a node's files came to; `table` is None where none could be read.
 
     `notes` are what is to be said of who read them. `differences` are of files that their readers

@@ -9,8 +9,9 @@ import heapq
 import io
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from otterize_pcap.records.pcap import HEADER_LENGTH, PcapHeader
 from otterize_pcap.records.pcap_records import are_alike, common_head, record_bytes
@@ -39,8 +40,7 @@ def _rank(part: str) -> tuple[int, str]:
     return PARTS.index(part) if part in PARTS else len(PARTS), part
 
 
-@dataclass(slots=True)
-class RecordedParts:
+class RecordedParts(Struct):
     """The parts in a directory; `taken` says how far each was taken."""
 
     directory: Path

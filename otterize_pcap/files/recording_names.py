@@ -10,7 +10,8 @@ A name alone proves nothing: files of one stem are one recording only where thei
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _COMPRESSED = r"(?:\.(?:gz|zst|lz4|xz|bz2))?"
 _FILE = re.compile(
@@ -34,8 +35,7 @@ _MAX_MARKS = 3
 """A date, a counter and a second counter, in any order."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingName:
+class RecordingName(Struct, frozen=True):
     """What several files are told apart and put together by.
 
     `stem` is what all parts of a recording have in common; `whole` the name that a recording has

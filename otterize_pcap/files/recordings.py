@@ -5,9 +5,11 @@ join files: whether those of one stem follow one another in time is known when t
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.errors import UsageError
 from otterize_pcap.files.opening import path_text
@@ -19,8 +21,7 @@ OVERLAP_NS = SECOND_NS
 """By how much one part may end after the next one began: packets of several queues are unsorted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """Files to read as the recording of one node.
 
     `is_guess` marks those that names alone put together; `apart` are then the nodes that they are

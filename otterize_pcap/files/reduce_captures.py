@@ -1,9 +1,11 @@
 """Captures → one reduced capture: their parts, read with all that any command asks for later."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.errors import InputError, UsageError
 from otterize_pcap.files.capture_parts import CaptureParts
@@ -25,8 +27,7 @@ from otterize_pcap.reduced.saved_capture import SavedDocument
 from otterize_pcap.table.chunk import ReadOptions
 
 
-@dataclass(frozen=True, slots=True)
-class ReducedTo:
+class ReducedTo(Struct, frozen=True):
     """What captures were reduced to: nodes, files, packets and rows."""
 
     nodes: int

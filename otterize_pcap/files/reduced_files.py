@@ -6,9 +6,11 @@ gives the same answers as its pcap files, byte for byte.
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import format_address
 from otterize_pcap.capture_dir import decode_manifest, encode_manifest
@@ -94,8 +96,7 @@ def require_pyarrow(where: str) -> None:
         raise CaptureError(message) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Reduced:
+class Reduced(Struct, frozen=True):
     """An open reduced capture; `where` names its file."""
 
     file: "ReducedFile"

@@ -8,12 +8,12 @@ are those that `otterize capture` saves of a node as well.
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
+from msgspec import Struct
 
 from otterize_pcap.connections.node_files import parse_node_addresses
 from otterize_pcap.errors import CaptureError
@@ -46,8 +46,7 @@ MOST_VALUE = 64
 _NAME = re.compile(r"(?P<stem>.+)-\d{14}UTC\.pcap\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Tarballs:
+class Tarballs(Struct, frozen=True):
     """Retina's tarballs among some files: which node each is of, and what it says of it."""
 
     nodes: Mapping[Path, str]

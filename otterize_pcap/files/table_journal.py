@@ -9,8 +9,9 @@ taken with it. A line that was cut off is none.
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from otterize_pcap.files.writing import naming
 
@@ -22,8 +23,7 @@ _LINE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
+class JournalEntry(Struct, frozen=True):
     """A block: its file's name, bytes and SHA-256 in hex.
 
     `packets` and `packet_bytes` are how many packets it stands for, and bytes of pcap.

@@ -5,13 +5,14 @@ name. A compressed archive is unpacked once, for as long as the process lives.
 """
 
 import os
-from dataclasses import dataclass, field
 from functools import cache
 from io import BufferedReader
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, cast
 from weakref import finalize
+
+from msgspec import Struct, field
 
 from otterize_pcap.capture_dir import manifest_path
 from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
@@ -29,8 +30,7 @@ SEVERAL = 2
 COPY_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
+class Members(Struct, frozen=True):
     """What is in an archive: captures, or what is named like one, and other files by name.
 
     `is_directory` tells a whole capture directory, whose manifest says more of the files.
@@ -107,8 +107,7 @@ def open_member(path: Path) -> BufferedReader | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where a file is in an archive: its headers, its content, and the end of that."""
 
     begins: int
@@ -116,8 +115,7 @@ class _Place:
     ends: int
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class _Unpacked:
+class _Unpacked(Struct, frozen=True, weakref=True):
     """An archive without compression; its files are copied out, each into one without a name."""
 
     file: BinaryIO

@@ -7,11 +7,13 @@ module alone uses it.
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.errors import CaptureError, ClusterError, TooManyConnections, UsageError
 from otterize_pcap.files.file_pieces import joined_pieces, pieces_of
@@ -45,8 +47,7 @@ AT_ONCE = 32
 SLOW = "files were read by workers without the compiled part, some 300 times slower"
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Struct, frozen=True):
     """What workers are asked for of a file: all of it, or pieces and how it differs."""
 
     task: Task

@@ -6,10 +6,12 @@ takes 220 bytes a row on the way and none of its packets.
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Event
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.errors import CaptureError, OtterizeError
 from otterize_pcap.files.manifest_files import ListedFile, checking, difference
@@ -32,24 +34,21 @@ from otterize_pcap.version import __version__
 MAX_CACHED_ENDS = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
+class FileState(Struct, frozen=True):
     """A file as it was when it was listed: its size and when it was changed, in ns."""
 
     size: int
     changed_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """From where to where a file is read."""
 
     begin: int
     stop: int
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """A file to read, of a node; `state` is what it was where it was listed.
 
     `listed` is what a manifest says of it, None for one that need not be compared with that here.
@@ -61,8 +60,7 @@ class Task:
     listed: ListedFile | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SentTable:
+class SentTable(Struct, frozen=True):
     """A file's table on its way: `CaptureTable`, its rows as columns."""
 
     columns: Columns
@@ -71,16 +69,14 @@ class SentTable:
     part_times: tuple[tuple[int, int] | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SentPiece:
+class SentPiece(Struct, frozen=True):
     """What a piece of a file came to, its rows as columns."""
 
     columns: Columns
     chunk: EndedChunk
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a worker made of a file, which otterize it has, and whether with the compiled part.
 
     `difference` is in what the file is not what its manifest lists.

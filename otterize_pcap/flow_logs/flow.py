@@ -5,9 +5,10 @@ called is said by the record itself (`client`), or found out in `connect_flows`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from otterize_pcap.connections.rule import Rule
 from otterize_pcap.table.rows import Endpoint
@@ -54,8 +55,7 @@ class Shows:
     FLAGGED = 256
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class LoggedEnd:
+class LoggedEnd(Struct, frozen=True, order=True):
     """One end of a flow, and what the log calls it.
 
     `pod` is the pod's name in `namespace`, `owners` (kind, name) what made it, `node` where it ran;
@@ -80,8 +80,7 @@ class LoggedEnd:
         return self.address, self.port
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(Struct, frozen=True):
     """One record.
 
     `client` is `SOURCE` or `DESTINATION` where the record tells, by `rule`; else None. `shows` are
@@ -116,8 +115,7 @@ class Flow:
         return self.destination, self.source
 
 
-@dataclass(frozen=True, slots=True)
-class Translation:
+class Translation(Struct, frozen=True):
     """A Service's address that a pod asked for, and what the socket was given in its place."""
 
     client: bytes
@@ -127,8 +125,7 @@ class Translation:
     time_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A DNS answer: `client` was told that `name` has some addresses."""
 
     client: bytes
@@ -137,8 +134,7 @@ class Answer:
     time_ns: int
 
 
-@dataclass(slots=True)
-class LogRecords:
+class LogRecords(Struct):
     """What the records of one file came to, while it is read.
 
     `passed_over` counts what is no flow of a connection, by reason; `odd` names some fields that

@@ -5,15 +5,16 @@ Order does not matter: flows are taken by their times and what they say.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from otterize_pcap.connections.legs import SLACK_NS, UDP_GAP_NS, Tuple5
 from otterize_pcap.flow_logs.flow import Flow, LoggedEnd, LogRecords, Shows
 from otterize_pcap.packets.protocols import TCP
 
 
-@dataclass(slots=True)
-class GatheredFlows:
+class GatheredFlows(Struct):
     """A connection of one 5-tuple while its flows are gathered: the ends, lower endpoint first."""
 
     low: LoggedEnd

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otterize_pcap.connections.legs import SLACK_NS
 from otterize_pcap.connections.outcome import ESTABLISHED, PROBED, REFUSED, UNANSWERED

@@ -6,7 +6,8 @@ observer that counted most, as of packets (S21). A flow that is there twice coun
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.legs import Leg, Recording
@@ -21,8 +22,7 @@ from otterize_pcap.table.rows import Endpoint, Row
 Served = frozenset[tuple[int, Endpoint]]
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedConnection:
+class LoggedConnection(Struct, frozen=True):
     """A connection with what the log calls its ends, from where it began to where it ended.
 
     `clients` and `servers` are in the order of the connection's endpoints. `services` are the

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.flow_logs.connect_flows import connect_logs
 from otterize_pcap.flow_logs.flow import Answer, LogRecords, Writer
@@ -23,8 +24,7 @@ LACKS = {
 """Why a call that a flow log does not show may have been there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(Struct, frozen=True):
     """The connections of all logs, by time; `answers` are DNS answers that a log shows."""
 
     connections: tuple[LoggedConnection, ...]

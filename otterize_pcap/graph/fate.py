@@ -4,8 +4,9 @@ Graph JSON, the summary and `explain` have a fate as a text, `kind` or `kind: re
 is the only one that makes that text or takes it apart.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class FateKind(StrEnum):
@@ -33,8 +34,7 @@ _WITH_REASON = frozenset(
 _ALONE = frozenset((FateKind.RESOLVED, FateKind.AMBIGUOUS, FateKind.EXTERNAL_CLIENT))
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(Struct, frozen=True):
     """A kind and, where the kind does not say it all, the reason; of `OTHER` the whole text.
 
     Fates are in the order of their texts.

@@ -1,13 +1,13 @@
 """Filters on a service graph, captured or declared (S60)."""
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.errors import UsageError
 from otterize_pcap.graph.service_graph import Call, ServiceGraph, Workload
 
 
-@dataclass(frozen=True, slots=True)
-class GraphFilter:
+class GraphFilter(Struct, frozen=True):
     """What to keep: `namespaces` are the clients'; `server` is (name, namespace).
 
     `exclude_services` are names, or `name.namespace`, of workloads to leave out on either side.

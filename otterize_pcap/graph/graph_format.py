@@ -5,10 +5,10 @@ the numbers of JavaScript. A reader accepts what newer writers of the same versi
 a newer version. docs/schemas/graph.schema.json is made from these types.
 """
 
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from otterize_pcap.errors import GraphFormatError
 from otterize_pcap.graph.call_format import call_entry, read_call, read_workload, workload_entry

@@ -5,7 +5,8 @@ ClientIntents. A graph read from ClientIntents has calls without uses; one from 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from otterize_pcap.api_groups import BUILT_IN_KINDS, written_kind
 from otterize_pcap.flow_logs.flow import EVENT
@@ -27,8 +28,7 @@ NEVER_CALLS = (
 SERVICE = "Service"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Workload:
+class Workload(Struct, frozen=True, order=True):
     """A workload's identity (S7). `namespace` or `kind` is empty where a document leaves it out.
 
     The API server is the Service target (`kubernetes`, `default`, kind `Service`) (S24). `label`
@@ -60,8 +60,7 @@ class Workload:
         return bool(self.namespace and self.kind) and known
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class External:
+class External(Struct, frozen=True, order=True):
     """A destination outside the cluster (S50): a domain name, or an address without a known one."""
 
     name: str
@@ -74,8 +73,7 @@ Labels = tuple[tuple[str, tuple[str, ...]], ...]
 """Keys of labels, each with all its values among some pods; both sorted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """Where to look for a connection: file, number of its first packet, its time (ns), its rule."""
 
     file: str
@@ -84,8 +82,7 @@ class Evidence:
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """What went to one port of a server: `protocol` is TCP, UDP or SCTP, `port` the server's own.
 
     `services` are the `name.namespace` of Services it was reached through. `packets` and `bytes`
@@ -115,8 +112,7 @@ class Use:
     server_pods: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One client calling one server.
 
     `status` is `established`, or `attempted` (S41) or `lookup` (S42) where only that was seen.
@@ -133,8 +129,7 @@ class Call:
     details: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FileCoverage:
+class FileCoverage(Struct, frozen=True):
     """What one capture file held; times in nanoseconds, None for a file without packets.
 
     `dropped` counts packets the kernel or interface dropped, None where nothing says. `truncated`
@@ -154,8 +149,7 @@ class FileCoverage:
     sample: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeCoverage:
+class NodeCoverage(Struct, frozen=True):
     """One node of the cluster: whether it was captured, and from when to when (ns).
 
     `workloads` had pods on it: filled where not all of its packets were recorded, else None.
@@ -169,8 +163,7 @@ class NodeCoverage:
     workloads: tuple[Workload, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UndecidedCall:
+class UndecidedCall(Struct, frozen=True):
     """Connections that may be a call, of which an end or the direction is not known.
 
     `clients` and `servers` are who the ends may have been, None for anybody; `fate` says why that
@@ -184,16 +177,14 @@ class UndecidedCall:
     connections: int
 
 
-@dataclass(frozen=True, slots=True)
-class SharedAddresses:
+class SharedAddresses(Struct, frozen=True):
     """Workloads whose pods had the same address at some time, and how many addresses they share."""
 
     workloads: tuple[Workload, ...]
     addresses: int
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(Struct, frozen=True, eq=False):
     """What a graph rests on, so that absence can be told from not having looked.
 
     `connections` counts connections by what became of them, in order of the fates' texts.
@@ -212,11 +203,21 @@ class Coverage:
     shared: tuple[SharedAddresses, ...] = ()
     outside: tuple[Workload, ...] = ()
     captures: int = 1
-    aside: tuple[str, ...] = field(default=(), compare=False)
+    aside: tuple[str, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Coverage) and self._told == other._told
+
+    def __hash__(self) -> int:
+        return hash(self._told)
+
+    @property
+    def _told(self) -> tuple[object, ...]:
+        """What documents hold."""
+        return tuple(getattr(self, name) for name in self.__struct_fields__ if name != "aside")
 
 
-@dataclass(frozen=True, slots=True)
-class HiddenCall:
+class HiddenCall(Struct, frozen=True):
     """A call between workloads that was seen but is not shown; `fate` is what hid it.
 
     `services` are the `name.namespace` of Services it was reached through.
@@ -228,8 +229,7 @@ class HiddenCall:
     services: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceGraph:
+class ServiceGraph(Struct, frozen=True, eq=False):
     """Calls, sorted by client and server (S61). `coverage` is None for a graph from documents.
 
     `hidden` is what is absent from `calls` but was not absent from the capture. `inferred` are
@@ -241,12 +241,23 @@ class ServiceGraph:
     """
 
     calls: tuple[Call, ...] = ()
-    coverage: Coverage | None = field(default=None)
-    hidden: tuple[HiddenCall, ...] = field(default=(), compare=False)
-    inferred: tuple[tuple[Workload, str], ...] = field(default=(), compare=False)
-    roots: tuple[tuple[Workload, Workload], ...] = field(default=(), compare=False)
-    parts: tuple[tuple[Workload, Workload], ...] = field(default=(), compare=False)
-    labels: tuple[tuple[Workload, Labels], ...] = field(default=(), compare=False)
+    coverage: Coverage | None = None
+    hidden: tuple[HiddenCall, ...] = ()
+    inferred: tuple[tuple[Workload, str], ...] = ()
+    roots: tuple[tuple[Workload, Workload], ...] = ()
+    parts: tuple[tuple[Workload, Workload], ...] = ()
+    labels: tuple[tuple[Workload, Labels], ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ServiceGraph) and self._told == other._told
+
+    def __hash__(self) -> int:
+        return hash(self._told)
+
+    @property
+    def _told(self) -> tuple[object, ...]:
+        """What makes two graphs different."""
+        return self.calls, self.coverage
 
 
 def could_be(one: Workload, other: Workload) -> bool:

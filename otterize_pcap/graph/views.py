@@ -1,6 +1,6 @@
 """A service graph seen another way, before it is rendered."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from otterize_pcap.graph.order import call_order
 from otterize_pcap.graph.service_graph import SERVICE, Call, ServiceGraph, Use, Workload

@@ -1,8 +1,9 @@
 """One entry of a ClientIntents document → the calls that it declares, in v1 and in v2."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from otterize_pcap.errors import GraphFormatError
 from otterize_pcap.graph.service_graph import (

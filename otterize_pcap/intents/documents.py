@@ -11,9 +11,10 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
+
+from msgspec import Struct
 
 from otterize_pcap.graph.naming import server_name
 from otterize_pcap.graph.service_graph import ESTABLISHED, Call, External, ServiceGraph, Workload
@@ -28,8 +29,7 @@ MAX_OBJECT_NAME = 253
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ClientDocument:
+class ClientDocument(Struct, frozen=True):
     """The calls of one client: `name` is its metadata.name, `calls` share the client."""
 
     client: Workload

@@ -1,8 +1,9 @@
 """Where documents declare what they declare: file and line of each client and each call."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from otterize_pcap.graph.service_graph import Call, Server, Workload, could_be
 from otterize_pcap.intents.documents import KIND
@@ -12,16 +13,14 @@ from otterize_pcap.yaml_documents import YamlError, child_node, located_objects
 LISTS = (("targets",), ("calls",), ("service", "calls"))
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A line of a file, counted from 1."""
 
     file: str
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredPlace:
+class DeclaredPlace(Struct, frozen=True):
     """Where a client's document begins or, with a `server`, where a call of it is declared."""
 
     place: Place
@@ -29,8 +28,7 @@ class DeclaredPlace:
     server: Server | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """All places of some documents; `file` is shown where none of them speaks of a client."""
 
     file: str | None = None

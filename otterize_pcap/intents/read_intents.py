@@ -7,10 +7,10 @@ CustomResourceDefinition, group k8s.otterize.com.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from otterize_pcap.errors import GraphFormatError
 from otterize_pcap.graph.order import call_order

@@ -7,7 +7,8 @@ and a file that cannot be parsed is left out only where it does not speak of Cli
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from otterize_pcap.errors import GraphFormatError
 from otterize_pcap.intents.documents import KIND
@@ -18,8 +19,7 @@ NOT_PARSED = "neither JSON nor YAML"
 NO_KIND = "without a kind"
 
 
-@dataclass(frozen=True, slots=True)
-class NamedFile:
+class NamedFile(Struct, frozen=True):
     """A file's name and content; `in_folder` where nobody named it, but a directory of it."""
 
     name: str
@@ -27,8 +27,7 @@ class NamedFile:
     in_folder: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SortedFiles:
+class SortedFiles(Struct, frozen=True):
     """`intents` are files (name, content) with ClientIntents; `left_out` counts all else by kind.
 
     `unparsed` are the names of files in folders that could not be parsed.

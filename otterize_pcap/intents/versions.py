@@ -4,15 +4,14 @@
 the CustomResourceDefinition clientintents.k8s.otterize.com that operators serve.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from otterize_pcap.errors import UsageError
 
 GROUP = "k8s.otterize.com"
 
 
-@dataclass(frozen=True, slots=True)
-class IntentsVersion:
+class IntentsVersion(Struct, frozen=True):
     """One form of ClientIntents.
 
     `targets` tells `spec.workload` and `spec.targets` (v2) from `spec.service` and `spec.calls`

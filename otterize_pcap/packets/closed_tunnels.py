@@ -6,7 +6,8 @@ address of a node, and then it looks like the cluster's own tunnel. Its inside g
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from otterize_pcap.packets.packet import Packet, Tunnel
 
@@ -20,8 +21,7 @@ FORGED = Tunnel("closed", bytes(16), bytes(16))
 """Stands for the tunnels of a row that a closed tunnel claimed as well."""
 
 
-@dataclass(slots=True)
-class ClosedTunnels:
+class ClosedTunnels(Struct):
     """The tunnels of one reading that were left closed.
 
     `packets` counts them by tunnel, as far as there is room. `claims` are the 5-tuples inside;

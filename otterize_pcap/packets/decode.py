@@ -5,7 +5,8 @@ without one, or with one that cannot be trusted, is `Skipped` with the reason, n
 `_fastpath` decodes the common frames to the same packets and leaves the rest to this module.
 """
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.packets.closed_tunnels import ClosedTunnels
 from otterize_pcap.packets.fragments import (
@@ -58,8 +59,7 @@ MAX_TUNNELS = 8
 IP_TUNNELS = frozenset({IPIP, IP6IP, GRE})
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(Struct, frozen=True):
     """A packet, the interface it was seen on, and its payload as far as it was captured.
 
     `interface` is one number of pcapng's interface (high half) and what the link header adds to

@@ -8,7 +8,9 @@ not by time: memory stays small on hostile input, and the rule needs no clock.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.packets.packet import Packet, Skipped, Tunnel
 
@@ -23,8 +25,7 @@ MOST_HELD = 512
 """Bytes held of a packet whose headers are not all there: a tunnel's and those inside it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FirstFragment:
+class FirstFragment(Struct, frozen=True):
     """What a packet's first fragment showed, and its packet number.
 
     `found` is the innermost packet, or why there is none. `held` is all that came so far of what

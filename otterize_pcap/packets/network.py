@@ -1,6 +1,6 @@
 """IPv4 (RFC 791) and IPv6 (RFC 8200) headers, extension headers and fragments included."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from otterize_pcap.addresses import MAPPED
 from otterize_pcap.packets.headers import (
@@ -22,8 +22,7 @@ OPTION_HEADERS = frozenset({HOP_BY_HOP, ROUTING, DESTINATION, MOBILITY, HIP, SHI
 MAX_EXTENSIONS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class IpHeader:
+class IpHeader(Struct, frozen=True):
     """An IP header and what is behind it, extension headers and AH already passed.
 
     `length` is the packet's size by its own header, `payload_length` that of what is behind it,

@@ -1,13 +1,12 @@
 """The innermost IP packet of a frame, and the tunnels around it: what decoding yields."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 CLIENT, SERVER = 1, 2
 """What a payload can say of its sender (S34), as bits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tunnel:
+class Tunnel(Struct, frozen=True):
     """One tunnel around a packet: its kind and its two outer addresses, lower one first.
 
     Direction-free, so that both directions of a connection share a path, and without the
@@ -19,8 +18,7 @@ class Tunnel:
     high: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(Struct, frozen=True):
     """The innermost IP packet of a frame.
 
     Addresses are 16 bytes, IPv4 as IPv4-mapped IPv6 (RFC 4291 2.5.5.2). `protocol` is 6 (TCP), 17
@@ -52,8 +50,7 @@ class Packet:
     station: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """A frame that is no packet of a connection, and why; reasons are counted in the summary."""
 
     reason: str

@@ -1,6 +1,6 @@
 """UDP ports that tell what a datagram holds, for whoever has to know before decoding it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 DNS_PORT = 53
 DNS_PORTS = frozenset({DNS_PORT, 5353})
@@ -16,8 +16,7 @@ GUESSED_PORTS = WIREGUARD_PORTS | {IPSEC_NAT_PORT, VXLAN_GPE_PORT}
 """Ports whose payload decides what a datagram is; the compiled path leaves them alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class TunnelPorts:
+class TunnelPorts(Struct, frozen=True):
     """The UDP destination ports behind which a tunnel is looked for."""
 
     vxlan: frozenset[int] = VXLAN_PORTS

@@ -1,7 +1,8 @@
 """TCP, UDP and SCTP headers, and what a payload's first bytes say about who is the client (S34)."""
 
 import struct
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.packets.headers import (
     SctpHeader,
@@ -34,8 +35,7 @@ METHODS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """The transport header's part of a `Packet`, in the same terms; `payload` as captured."""
 
     source_port: int

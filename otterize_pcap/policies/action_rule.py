@@ -6,6 +6,8 @@ A rule of NetworkPolicy allows; these allow, deny or pass on, and know more kind
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from otterize_pcap.intents.places import Place
 from otterize_pcap.policies.network_policy import (
     EGRESS,
@@ -22,8 +24,7 @@ ALLOW, DENY, PASS = "Allow", "Deny", "Pass"
 """`PASS`: the tier has no more to say, and the next one is asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointPeer:
+class EndpointPeer(Struct, frozen=True):
     """A Cilium EndpointSelector: whom Cilium knows by such labels, keys with their source.
 
     Of pods alone where it says so, and of one `namespace` where it names none itself.
@@ -34,22 +35,19 @@ class EndpointPeer:
     only_pods: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class CIDRPeer:
+class CIDRPeer(Struct, frozen=True):
     """A range of addresses as Cilium means it: of no pod and no node."""
 
     block: IPBlock
 
 
-@dataclass(frozen=True, slots=True)
-class EntityPeer:
+class EntityPeer(Struct, frozen=True):
     """One of Cilium's entities, such as `world`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ServicePeer:
+class ServicePeer(Struct, frozen=True):
     """What stands behind Services: the one called `name`, or those that `selector` means.
 
     Without a `namespace` those of any.
@@ -60,16 +58,14 @@ class ServicePeer:
     selector: LabelSelector | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NamePeer:
+class NamePeer(Struct, frozen=True):
     """Servers outside by their names: exactly, or by a `pattern` with `*`."""
 
     name: str
     pattern: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class UnjudgedPeer:
+class UnjudgedPeer(Struct, frozen=True):
     """A peer that only the cluster can tell: `text` names it, `reason` says why.
 
     `kinds` are of those whom it may mean: "node" and "outside".

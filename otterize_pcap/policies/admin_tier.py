@@ -7,8 +7,9 @@ PolicyRuleAction) and apis/v1alpha2 (ClusterNetworkPolicySpec).
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
+
+from msgspec import Struct
 
 from otterize_pcap.policies.action_rule import PASS, AdminPolicy, action_of
 from otterize_pcap.policies.rule_matcher import FilteredFlow, RuleMatch, RuleMatcher
@@ -16,8 +17,7 @@ from otterize_pcap.policies.rule_matcher import FilteredFlow, RuleMatch, RuleMat
 SAME_PRIORITY = "policies of one priority say different things, and which of them counts is open"
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """What a tier may say: an action and the rule that does, `PASS` without one where none does.
 
     `reason` says why this is not the only thing that it may say.

@@ -6,7 +6,9 @@ rule, and a connection of which an end is not known says nothing at all.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from msgspec import Struct
 
 from otterize_pcap.counted import counted
 from otterize_pcap.graph.fate import Fate
@@ -25,16 +27,14 @@ from otterize_pcap.resolve.map_capture import MappedCapture
 PERHAPS_USED = "whether a call needs it is not known"
 
 
-@dataclass(frozen=True, slots=True)
-class UnusedPart:
+class UnusedPart(Struct, frozen=True):
     """What a policy allows and nothing used; `reasons` why it need not have been seen."""
 
     part: RulePart
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class NotSelected:
+class NotSelected(Struct, frozen=True, order=True):
     """Pods that no policy selects, of `workload`, or all of a namespace without any policy."""
 
     namespace: str
@@ -42,8 +42,7 @@ class NotSelected:
     pods: int
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyCheck:
+class PolicyCheck(Struct, frozen=True):
     """What a check of policies found.
 
     `denied`, `attempts` (denied, and in vain anyway), `unknown` and `allowed` are calls, sorted.
@@ -67,8 +66,7 @@ class PolicyCheck:
         return tuple(call for call in self.allowed if call.judgement.is_filtered)
 
 
-@dataclass(frozen=True, slots=True)
-class CheckScope:
+class CheckScope(Struct, frozen=True):
     """What is reported; policies are judged by all that there is.
 
     `namespaces` are those of policies and of one end of a call, all where it is empty;

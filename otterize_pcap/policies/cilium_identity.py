@@ -8,7 +8,8 @@ pkg/policy/api (entity.go, selector.go) and pkg/k8s/apis/cilium.io/utils.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.policies.asked_labels import Label
 from otterize_pcap.policies.flow_ends import ApiServerEnd, FlowEnd, NodeEnd, OutsideEnd, PodEnd
@@ -41,8 +42,7 @@ LEFT_OUT = re.compile(
 """What labels begin with that Cilium leaves out of identities, unless it is told otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """Who somebody is to Cilium: a pod, or reserved labels; `unsure` are those that it may have.
 
     `address` is that of who is no pod; rules of ranges and names mean it where `is_outside`.

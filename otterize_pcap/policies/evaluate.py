@@ -7,7 +7,8 @@ Source: Kubernetes documentation, "Network Policies"; `pod_filter` has those of 
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otterize_pcap.policies.action_rule import AdminPolicy, AnyPolicy, CiliumPolicy
 from otterize_pcap.policies.flow_ends import (

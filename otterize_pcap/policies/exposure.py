@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.addresses import MAPPED
 from otterize_pcap.graph.service_graph import Workload
@@ -14,8 +15,7 @@ SEVERAL = 2
 LOCAL = "Local"
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """What opens a port to the outside: in words, and whether pods see clients' own addresses.
 
     A Service with the external traffic policy Local keeps them, and so do hostPorts; else nodes

@@ -3,7 +3,7 @@
 A workload is not enough: policies select pods by labels, nodes and what is outside by addresses.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from otterize_pcap.addresses import LINK_LOCAL, METADATA_SERVICE, format_address, in_network
 from otterize_pcap.graph.fate import Fate
@@ -11,8 +11,7 @@ from otterize_pcap.graph.service_graph import Workload
 from otterize_pcap.snapshot.snapshot import Pod
 
 
-@dataclass(frozen=True, slots=True)
-class PodEnd:
+class PodEnd(Struct, frozen=True):
     """A pod with an address of its own, and the address by which it took part."""
 
     pod: Pod
@@ -24,8 +23,7 @@ class PodEnd:
         return hash(self.address)
 
 
-@dataclass(frozen=True, slots=True)
-class NodeEnd:
+class NodeEnd(Struct, frozen=True):
     """A node's own address: of its processes, and of pods on its network, which no policy selects.
 
     `names` are the nodes that have the address, several where each has it. `workload` is known
@@ -38,31 +36,27 @@ class NodeEnd:
     workload: Workload | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ApiServerEnd:
+class ApiServerEnd(Struct, frozen=True):
     """The API server, at the addresses of its endpoints; never those of its Service."""
 
     addresses: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OutsideEnd:
+class OutsideEnd(Struct, frozen=True):
     """An address that no pod, node or Service has, and by which name its client knew it."""
 
     address: bytes
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceEnd:
+class ServiceEnd(Struct, frozen=True):
     """One of the backends of Services: which one was not seen."""
 
     services: tuple[str, ...]
     ends: tuple["PodEnd | NodeEnd | OutsideEnd", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownEnd:
+class UnknownEnd(Struct, frozen=True):
     """An address of which nobody knows whose it was, why, and whose it may have been."""
 
     address: bytes

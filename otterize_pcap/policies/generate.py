@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import Network
 from otterize_pcap.graph.naming import full_name
@@ -44,8 +46,7 @@ SYSTEM_NAMESPACES = frozenset(("kube-system", "kube-public", "kube-node-lease"))
 """Where a cluster's own workloads are: no policies without being asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What policies are asked for.
 
     `namespaces`: those of the workloads, all but `SYSTEM_NAMESPACES` where empty. `excluded` are

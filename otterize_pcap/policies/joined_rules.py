@@ -1,8 +1,9 @@
 """The rules of one direction, each once: what others allow already is no rule of its own."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import product
+
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import Network
 from otterize_pcap.policies.needs import AddressPeer, DnsPeer, NeedPeer, PodsPeer, add_sightings

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from otterize_pcap.graph.naming import full_name
 from otterize_pcap.graph.service_graph import ATTEMPTED, Evidence, Workload
 from otterize_pcap.policies.action_rule import AnyPolicy, AnyRule
@@ -22,8 +24,7 @@ from otterize_pcap.policies.pod_flows import PodFlow
 from otterize_pcap.resolve.use_tally import is_earlier
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Party:
+class Party(Struct, frozen=True, order=True):
     """Who calls or is called: `name` is `NAME.NAMESPACE`, or what is known of who is no workload.
 
     `kind` is a workload's, as kubectl takes it, else empty.

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from otterize_pcap.compare.coverage_gaps import Gap, coverage_gaps
 from otterize_pcap.graph.service_graph import Workload
@@ -18,8 +19,7 @@ from otterize_pcap.policies.usage import Usage
 from otterize_pcap.resolve.map_capture import MappedCapture
 
 
-@dataclass(slots=True)
-class JudgedCaptures:
+class JudgedCaptures(Struct):
     """What all captures say together.
 
     `perhaps` and `selected` are of policies by their `id`: those that decide a flow whose end is

@@ -1,7 +1,8 @@
 """What policies make of a flow: allowed or denied, at which pod's filter, by which rules."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from otterize_pcap.policies.action_rule import AnyPolicy
 from otterize_pcap.policies.rule_matcher import RuleMatch
@@ -28,8 +29,7 @@ HOST_POLICY = "{} is for nodes by their labels, which the snapshot does not have
 FILTERED = "{} rules may deny some of what is asked"
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """What one pod's filter makes of a flow.
 
     `policies` are those that have something to say: that isolate the pod or, of Cilium's and of
@@ -57,8 +57,7 @@ class Side:
         return ", ".join(dict.fromkeys(filters)) if filters and all(filters) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """What policies make of a flow; `sides` are the filters that it passes, the client's first.
 
     Where one of several backends was reached, they are of all of them.

@@ -6,7 +6,8 @@ way changed their source (masquerading of NodePorts).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.addresses import MAPPED, is_private, parse_address
 from otterize_pcap.connections.connect import Connection
@@ -45,8 +46,7 @@ Seen = Connection | ConnectionGroup
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(Struct, frozen=True):
     """A server and its own port; and where its client sent to, where another node led on."""
 
     end: AnyEnd

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from otterize_pcap.compare.findings import Rule
 from otterize_pcap.policies.action_rule import (
@@ -45,8 +46,7 @@ from otterize_pcap.snapshot.snapshot import Pod, Snapshot
 ServicePort = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Front:
+class _Front(Struct, frozen=True):
     """A Service's port that leads to another one of a pod."""
 
     service: str
@@ -82,8 +82,7 @@ class _World:
         return self._fronts.get(address, {})
 
 
-@dataclass(slots=True)
-class _PeerSeen:
+class _PeerSeen(Struct):
     """What the snapshots looked at so far have of one peer.
 
     `is_told` says that all of them hold the labels of namespaces; `elsewhere` are the namespaces
@@ -112,8 +111,7 @@ class _PeerSeen:
             self.elsewhere.update(pod.namespace for pod in pods.having(selector))
 
 
-@dataclass(slots=True)
-class _PortSeen:
+class _PortSeen(Struct):
     """What the snapshots looked at so far have of one port, at the pods that its rule speaks of."""
 
     port: PolicyPort
@@ -147,8 +145,7 @@ class _PortSeen:
         return PROTOCOLS if self.port.protocol == ANY_PROTOCOL else (self.port.protocol,)
 
 
-@dataclass(frozen=True, slots=True)
-class _RuleSeen:
+class _RuleSeen(Struct, frozen=True):
     """A rule with what was seen of its peers and ports."""
 
     part: RulePart

@@ -5,7 +5,9 @@ needed once is taken away because a later capture did not show it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.graph.service_graph import Evidence, Workload
 from otterize_pcap.packets.ports import DNS_PORT
@@ -26,43 +28,36 @@ from otterize_pcap.resolve.use_tally import is_earlier
 from otterize_pcap.snapshot.snapshot import ServedPort
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PodsPeer:
+class PodsPeer(Struct, frozen=True, order=True):
     """The pods of a workload."""
 
     workload: Workload
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class DnsPeer:
+class DnsPeer(Struct, frozen=True, order=True):
     """The cluster's DNS: its pods, and caches on nodes."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ApiServerPeer:
+class ApiServerPeer(Struct, frozen=True, order=True):
     """The API server's endpoints."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class NodesPeer:
+class NodesPeer(Struct, frozen=True, order=True):
     """The nodes of the cluster, and with them pods on their network."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class AddressPeer:
+class AddressPeer(Struct, frozen=True, order=True):
     """One address outside the cluster, and the name by which the client knew it, if any."""
 
     address: bytes
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class OutsidePeer:
+class OutsidePeer(Struct, frozen=True, order=True):
     """Whoever is outside the cluster: clients of what is exposed to them."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PublicPeer:
+class PublicPeer(Struct, frozen=True, order=True):
     """Any public address outside the cluster: of servers whose addresses change."""
 
 
@@ -78,8 +73,7 @@ PEER_ORDER: tuple[type[NeedPeer], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """A workload sends to a peer at a port (`EGRESS`), or gets from one at its own (`INGRESS`)."""
 
     workload: Workload
@@ -89,8 +83,7 @@ class Need:
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Struct, frozen=True):
     """The connections that show a need; times are ns since the epoch, evidence is the earliest."""
 
     connections: int

@@ -8,6 +8,8 @@ Source: https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/net
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from otterize_pcap.addresses import MAPPED, Network, in_network, parse_network
 from otterize_pcap.intents.places import Place
 
@@ -25,8 +27,7 @@ OPERATORS = (IN, NOT_IN, EXISTS, DOES_NOT_EXIST)
 _MAPPED_HEAD = int.from_bytes(MAPPED) << 32
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Struct, frozen=True):
     """metav1.LabelSelectorRequirement; `operator` is one of `OPERATORS`."""
 
     key: str
@@ -47,8 +48,7 @@ class Requirement:
                 return value is None
 
 
-@dataclass(frozen=True, slots=True)
-class LabelSelector:
+class LabelSelector(Struct, frozen=True):
     """metav1.LabelSelector: all of its requirements at once; without any it matches everything."""
 
     match_labels: tuple[tuple[str, str], ...] = ()
@@ -84,8 +84,7 @@ class LabelSelector:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class IPBlock:
+class IPBlock(Struct, frozen=True):
     """networking.k8s.io/v1 IPBlock: a range, without the ranges within it that are `excepted`."""
 
     cidr: Network
@@ -106,8 +105,7 @@ class IPBlock:
         return value >> 32 == _MAPPED_HEAD >> 32
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(Struct, frozen=True):
     """networking.k8s.io/v1 NetworkPolicyPeer.
 
     An `ip_block` stands alone. Both selectors in one peer mean pods of such namespaces; a
@@ -120,8 +118,7 @@ class Peer:
     ip_block: IPBlock | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyPort:
+class PolicyPort(Struct, frozen=True):
     """networking.k8s.io/v1 NetworkPolicyPort: without `port` every port of the protocol.
 
     `port` is a number, or the name of a container's port; `end_port` ends a range of numbers.
@@ -156,7 +153,7 @@ class NetworkPolicy:
 
     name: str
     namespace: str
-    pod_selector: LabelSelector = LabelSelector()
+    pod_selector: LabelSelector = LabelSelector()  # noqa: RUF009 - frozen
     policy_types: frozenset[str] = frozenset({INGRESS})
     ingress: tuple[PolicyRule, ...] = ()
     egress: tuple[PolicyRule, ...] = ()

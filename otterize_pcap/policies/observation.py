@@ -2,7 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from otterize_pcap.addresses import Network
 from otterize_pcap.graph.service_graph import ATTEMPTED, NEVER_CALLS, Workload
@@ -25,8 +26,7 @@ from otterize_pcap.resolve.resolution import API_SERVER
 from otterize_pcap.snapshot.snapshot import Pod, ServedPort
 
 
-@dataclass(frozen=True, slots=True)
-class PodFacts:
+class PodFacts(Struct, frozen=True):
     """What policies ask of one pod: `exposed` are its ports that are open to the outside."""
 
     labels: Mapping[str, str]
@@ -36,8 +36,7 @@ class PodFacts:
     exposed: Mapping[ServedPort, Opening]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadCoverage:
+class WorkloadCoverage(Struct, frozen=True):
     """How much of a workload one capture could show.
 
     `spans` are when one of its pods was on a node that was recorded; `nodes` are those that its
@@ -58,8 +57,7 @@ class WorkloadCoverage:
     from_outside: frozenset[ServedPort] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """What one capture says. Addresses are of nodes, of the API server and of the cluster's DNS.
 
     `attempts` came to nothing: what would be needs, had they been answered.

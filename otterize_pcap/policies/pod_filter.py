@@ -8,7 +8,8 @@ apis/v1alpha1.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otterize_pcap.policies.action_rule import (
     DENY,

@@ -7,8 +7,10 @@ are gone by then, and so may be the client's address.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import LINK_LOCAL, in_network
 from otterize_pcap.connections.outcome import ESTABLISHED as CONNECTED
@@ -46,8 +48,7 @@ answer, which may need none (statsd, syslog), and an older connection of which o
 recorded."""
 
 
-@dataclass(frozen=True, slots=True)
-class PodFlow:
+class PodFlow(Struct, frozen=True):
     """Connections of one kind between two ends that are known.
 
     `server_port` is the server's own port: the target port, where a Service led there. What the
@@ -84,8 +85,7 @@ class PodFlow:
             yield replace(self, source=self.client)
 
 
-@dataclass(frozen=True, slots=True)
-class UndecidedFlow:
+class UndecidedFlow(Struct, frozen=True):
     """Connections of which an end, or the direction, is not known: `fate` says why.
 
     Where that is the direction, `client` and `server` may as well be the other way round. `port` is
@@ -118,8 +118,7 @@ class UndecidedFlow:
         return frozenset(workload for each in ends for workload in _may_be(each))
 
 
-@dataclass(frozen=True, slots=True)
-class PodFlows:
+class PodFlows(Struct, frozen=True):
     """All that packet filters at the pods of one capture saw, in order."""
 
     flows: tuple[PodFlow, ...] = ()

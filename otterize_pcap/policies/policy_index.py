@@ -6,7 +6,8 @@ whole cluster that ask for one of its labels, and those that ask for none.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.policies.action_rule import AdminPolicy, AnyPolicy, CiliumPolicy
 from otterize_pcap.policies.asked_labels import Label, asked_labels
@@ -21,8 +22,7 @@ from otterize_pcap.policies.peers import NAMESPACE_UNKNOWN, Known, NamespaceLabe
 from otterize_pcap.snapshot.snapshot import Pod
 
 
-@dataclass(frozen=True, slots=True)
-class Selecting:
+class Selecting(Struct, frozen=True):
     """The policies that select a pod, in their order; and those that may, each with why."""
 
     policies: tuple[AnyPolicy, ...] = ()

@@ -1,8 +1,9 @@
 """The kinds of objects that are policies: how each is read, checked and made a value."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from otterize_pcap.compare.findings import Rule
 from otterize_pcap.policies.action_rule import AnyPolicy
@@ -45,8 +46,7 @@ UNJUDGED = "is not known here: what it may change is not judged"
 CILIUM_GROUP = "cilium.io"
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyKind:
+class PolicyKind(Struct, frozen=True):
     """A kind of policy: `shape` is its object's type, `specs` where it has fields of which type."""
 
     kind: str

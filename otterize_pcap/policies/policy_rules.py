@@ -1,6 +1,6 @@
 """What a check of policies can find: of calls, and of the policies themselves."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from otterize_pcap.compare.findings import ERROR, NOTE, WARNING, Rule
 from otterize_pcap.intents.places import Place
@@ -168,8 +168,7 @@ POLICY_RULES = (
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PolicyName:
+class PolicyName(Struct, frozen=True, order=True):
     """Which object a policy is: `kind` as kubectl takes it."""
 
     namespace: str
@@ -189,8 +188,7 @@ def name_of(policy: AnyPolicy) -> PolicyName:
     return PolicyName(policy.namespace, policy.name, policy.kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(Struct, frozen=True):
     """Something to say of a policy; `place` is the line that it is about."""
 
     rule: Rule

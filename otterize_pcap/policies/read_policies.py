@@ -7,10 +7,10 @@ rendered chart is one stream of all kinds. Nothing of it is dropped without a co
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from otterize_pcap.api_groups import group_of, written_kind
 from otterize_pcap.compare.findings import Rule
@@ -37,8 +37,7 @@ from otterize_pcap.yaml_documents import LocatedObject, YamlError, located_objec
 KIND = "NetworkPolicy"
 
 
-@dataclass(frozen=True, slots=True)
-class PolicySet:
+class PolicySet(Struct, frozen=True):
     """Policies by namespace and name, in order; remarks on them; all else, counted by kind.
 
     `unparsed` are the names of files in folders that could not be parsed, `homeless` how many

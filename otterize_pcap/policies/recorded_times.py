@@ -1,7 +1,9 @@
 """When each node was recorded, and so when the pods of each workload could be seen."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.compare.coverage_gaps import file_lack
 from otterize_pcap.counted import counted
@@ -14,8 +16,7 @@ from otterize_pcap.snapshot.snapshot import Pod, Snapshot
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class NodeRecord:
+class NodeRecord(Struct, frozen=True):
     """One node in one capture: when it was recorded (None: not at all), and what was missed."""
 
     recorded: Interval | None

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from otterize_pcap.policies.action_rule import (
     DENY,
@@ -28,8 +29,7 @@ SEVERAL_PORTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RuleMatch:
+class RuleMatch(Struct, frozen=True):
     """A rule that means a flow, by its number, and which of its peers and ports do."""
 
     policy: AnyPolicy
@@ -50,8 +50,7 @@ class RuleMatch:
         return ", ".join(dict.fromkeys(ports)) if ports and all(ports) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class FilteredFlow:
+class FilteredFlow(Struct, frozen=True):
     """A flow as the filter of `own` sees it: `other` is its peer, `called` whose port it is."""
 
     direction: str
@@ -62,8 +61,7 @@ class FilteredFlow:
     port: int
 
 
-@dataclass(slots=True)
-class Matches:
+class Matches(Struct):
     """The rules of some policies that mean a flow; and why more may, for all that is known."""
 
     allowing: list[RuleMatch] = field(default_factory=list)

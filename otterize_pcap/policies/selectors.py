@@ -7,9 +7,10 @@ policy that selects by them selects nothing after the next rollout.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+
+from msgspec import Struct
 
 from otterize_pcap.graph.generated_names import is_generated_label
 from otterize_pcap.graph.service_graph import Workload
@@ -45,8 +46,7 @@ Label = tuple[str, str]
 LabelSet = tuple[Label, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NoSelector:
+class NoSelector(Struct, frozen=True):
     """Why no labels select a workload's pods alone; `shared` are those that all its pods have."""
 
     reason: str
@@ -173,8 +173,7 @@ class Selectors:
         return _Rank(self._owners.get(workload, frozenset()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Rank:
+class _Rank(Struct, frozen=True):
     """Puts labels in order of preference; `own` are the keys of the owner's selector."""
 
     own: frozenset[str]

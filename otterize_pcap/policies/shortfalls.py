@@ -7,7 +7,9 @@ since a node changes what it forwards.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import MAPPED, format_address
 from otterize_pcap.compare.findings import Rule
@@ -46,8 +48,7 @@ OWN = "its own node does without one, which not every network allows"
 OTHER = "another did"
 
 
-@dataclass(frozen=True, slots=True)
-class _Lack:
+class _Lack(Struct, frozen=True):
     """Policies without a rule of a direction; what it is for is a text around workloads' names."""
 
     rule: Rule

@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import ALL
 from otterize_pcap.policies.action_rule import (
@@ -26,8 +28,7 @@ from otterize_pcap.policies.network_policy import (
 from otterize_pcap.policies.rule_matcher import RuleMatch
 
 
-@dataclass(frozen=True, slots=True)
-class RulePart:
+class RulePart(Struct, frozen=True):
     """A rule of a policy, or one of several peers or ports of it, by their numbers."""
 
     policy: AnyPolicy

@@ -6,12 +6,12 @@ validation of label selectors and port names.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
 import msgspec
+from msgspec import Struct
 
 from otterize_pcap.addresses import AddressError, Network, parse_network
 from otterize_pcap.policies.network_policy import (
@@ -40,8 +40,7 @@ HIGHEST_PORT = 65535
 PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?")
 
 
-@dataclass(frozen=True, slots=True)
-class RuleObject:
+class RuleObject(Struct, frozen=True):
     """A rule as the object has it: `field` is how it calls its peers."""
 
     path: Path

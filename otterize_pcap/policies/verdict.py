@@ -1,7 +1,9 @@
 """Whether enough was seen of a workload, and the reasons: values, and what may be asked of them."""
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.policies.network_policy import EGRESS, INGRESS
 
@@ -35,8 +37,7 @@ ACCEPTABLE = (
 """What leaves a direction out unless somebody accepts it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gates:
+class Gates(Struct, frozen=True):
     """What is asked of an observation beyond what always is; times in ns.
 
     `accepted` are kinds of `ACCEPTABLE` that leave nothing out.
@@ -53,8 +54,7 @@ class Gates:
 NO_GATES = Gates()
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Something to know of an observation; `leaves_out` are the directions that it leaves out."""
 
     kind: ReasonKind
@@ -62,8 +62,7 @@ class Reason:
     leaves_out: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """How much was seen of a workload: `hours` of the day (UTC) are those in which it was seen."""
 
     observed_ns: int

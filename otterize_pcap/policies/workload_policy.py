@@ -1,6 +1,6 @@
 """What becomes of one workload: its policy and the rules of it, with what was seen of each."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from otterize_pcap.addresses import format_address
 from otterize_pcap.graph.naming import full_name
@@ -21,8 +21,7 @@ from otterize_pcap.policies.network_policy import LabelSelector, NetworkPolicy, 
 from otterize_pcap.policies.verdict import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class AllowedPeer:
+class AllowedPeer(Struct, frozen=True):
     """One rule of a policy: whom it is for, and what was seen of it; None where nothing was.
 
     `remarks` say what a reader of the rule must know beyond it.
@@ -35,8 +34,7 @@ class AllowedPeer:
     remarks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadPolicy:
+class WorkloadPolicy(Struct, frozen=True):
     """What becomes of one workload: its policy, None where too little was seen, and why."""
 
     workload: Workload

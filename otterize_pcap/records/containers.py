@@ -1,8 +1,9 @@
 """Any capture file → its records: tells compression and container by their first bytes."""
 
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
 from otterize_pcap.records.archives import BLOCK, ArchiveMember, Peek, is_tar
@@ -33,8 +34,7 @@ class Layer(Protocol):
         """Why it ends early, None where it does not."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenCapture:
+class OpenCapture(Struct, frozen=True):
     """A file that was recognised: its records, and what they are unpacked from, outermost first.
 
     `lack` says that it has nothing but its header; `crlf` is whether at its beginning every line

@@ -7,7 +7,8 @@ file ends within is counted, not decoded.
 """
 
 import struct
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.records.stream import (
@@ -42,8 +43,7 @@ MAGICS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PcapHeader:
+class PcapHeader(Struct, frozen=True):
     """What a file header says of all its records.
 
     `order` is `<` or `>` as in `struct`; `tick_ns` the unit of a record's fraction of a second;

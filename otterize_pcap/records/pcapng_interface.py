@@ -2,15 +2,15 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.records.stream import clamp_time
 
 IF_TSRESOL, IF_TSOFFSET = 9, 14
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(Struct, frozen=True):
     """What an Interface Description Block says: link type, snaplen (0: none) and clock.
 
     A timestamp of `t` units is `t * multiplier // divisor + offset_ns` nanoseconds.

@@ -2,8 +2,9 @@
 
 import os
 import stat
-from dataclasses import dataclass
 from typing import Protocol, cast
+
+from msgspec import Struct
 
 from otterize_pcap.records.stream import ByteStream
 
@@ -60,8 +61,7 @@ class Ranged(Protocol):
         """Some bytes from there, fewer at the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class RegularFile:
+class RegularFile(Struct, frozen=True):
     """An open regular file; `start` is where its stream stood when it was given to us."""
 
     descriptor: int

@@ -5,8 +5,9 @@ Every capture format becomes the same `Record`; `pcap` and `pcapng` hold the two
 a cut last packet as if it were whole, turn times into floats and know one interface a file.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from otterize_pcap.errors import CaptureError
 
@@ -34,8 +35,7 @@ class OffsetStream(ByteStream, Protocol):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One captured frame.
 
     `number` is its position in the file, from 1; `time_ns` nanoseconds since the epoch;
@@ -160,8 +160,7 @@ def _standing_at(offset: int) -> Window:
     return window
 
 
-@dataclass(slots=True)
-class Ending:
+class Ending(Struct):
     """How reading a file ended.
 
     `truncated` counts the bytes of a last record that the file ends within. `damage` says what

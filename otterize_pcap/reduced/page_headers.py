@@ -7,8 +7,9 @@ have their numbers from https://github.com/apache/parquet-format (parquet.thrift
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from otterize_pcap.table.rows import MOST_PARTS
 
@@ -30,8 +31,7 @@ _LEAST = 4
 """Bytes that the shortest value of a dictionary takes: a number, or the length of a text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """What a file's footer says of a column in one group of rows."""
 
     rows: int

@@ -17,9 +17,9 @@ tenth less. `docs/tables.md` says so too.
 import sys
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.json_errors import BROKEN
@@ -81,8 +81,7 @@ class _Version(msgspec.Struct, frozen=True, gc=False):
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class TableBlock:
+class TableBlock(Struct, frozen=True):
     """A block, read: what was counted, payloads for names, and how packets were read.
 
     For `within`, `around` and `closed` see `BlockHead`.

@@ -6,8 +6,9 @@ Policies"). A rule has one kind of peer.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS, format_address, format_network
 from otterize_pcap.policies.action_rule import AnyRule, CIDRPeer, EndpointPeer, EntityPeer

@@ -5,8 +5,9 @@ YAML and under `spec.service` in JSON. Every other version is the same in YAML a
 """
 
 import json
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.intents.documents import Document, intents_documents, object_name
@@ -17,8 +18,7 @@ from otterize_pcap.render.yaml_text import render_documents
 NO_CALLS = "# No connections found.\n"
 
 
-@dataclass(frozen=True, slots=True)
-class IntentsForm:
+class IntentsForm(Struct, frozen=True):
     """How ClientIntents are written; `ports` adds each server's ports as an annotation."""
 
     version: IntentsVersion = TUTORIAL

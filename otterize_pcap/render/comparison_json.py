@@ -5,10 +5,10 @@ from the types.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from otterize_pcap.compare.check import CheckResult
 from otterize_pcap.compare.diff import GraphDiff, NotSeen

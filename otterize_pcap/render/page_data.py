@@ -6,10 +6,10 @@ numbers of JavaScript.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from otterize_pcap.connections.rule import Rule
 from otterize_pcap.graph.naming import printable
@@ -30,8 +30,7 @@ WORDS = frozenset((BY_DEFAULT, "kind", "none"))
 Value = TypeVar("Value", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
-class _Numbers:
+class _Numbers(Struct, frozen=True):
     """What is told once: the first moment (ns), and the places of files and of lists of pods."""
 
     start: int

@@ -5,8 +5,9 @@ Compact, since a page holds thousands of calls: a column for each key, its value
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.render.page_origin import Origin
@@ -17,8 +18,7 @@ SEVERAL = 2
 NONE = -1
 
 
-@dataclass(frozen=True, slots=True)
-class LabelColumn:
+class LabelColumn(Struct, frozen=True):
     """The values of one label, None where a node has none."""
 
     key: str

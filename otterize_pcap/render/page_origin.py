@@ -1,7 +1,8 @@
 """Where a page comes from: captures, times, coverage and gaps, so that a saved page proves it."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from otterize_pcap.compare.coverage_gaps import coverage_gaps
 from otterize_pcap.graph.naming import full_name, printable
@@ -10,8 +11,7 @@ from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.timestamps import format_time
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """A graph that a page shows; `role` tells the two of a diff apart (`old`, `new`)."""
 
     graph: ServiceGraph

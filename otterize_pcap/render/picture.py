@@ -5,7 +5,8 @@ escaped for the format.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.compare.diff import GraphDiff
 from otterize_pcap.graph.naming import full_name, printable
@@ -15,8 +16,7 @@ from otterize_pcap.graph.service_graph import Call, External, Server, ServiceGra
 UNMARKED, ADDED, REMOVED, CHANGED, NOT_SEEN = "", "added", "removed", "changed", "not seen"
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A workload or a server outside the cluster; `label` is unlike that of any other node.
 
     `pod_label` is the `key=value` by which clients were told apart.
@@ -30,8 +30,7 @@ class Node:
     pod_label: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """A call between nodes, by their positions; `remark` says what a mark alone does not."""
 
     client: int
@@ -41,8 +40,7 @@ class Edge:
     remark: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """Nodes in the order of a graph's servers and clients, and the edges between them."""
 
     nodes: tuple[Node, ...]

@@ -6,7 +6,8 @@ everybody calls does not fill every column.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.render.layout import in_columns, in_order, pairs_of
 from otterize_pcap.render.picture import Picture
@@ -20,16 +21,14 @@ Channel = tuple[int, int, bool]
 """To which server, in which column, and whether from the left."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(Struct, frozen=True):
     """A column from the left, and a height in rows from the top."""
 
     column: int
     row: float
 
 
-@dataclass(frozen=True, slots=True)
-class Routes:
+class Routes(Struct, frozen=True):
     """A spot for each node, and for each edge the channels that it passes, in their order."""
 
     nodes: tuple[Spot, ...]

@@ -1,8 +1,9 @@
 """What a picture's colours and lines mean, drawn below it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from html import escape
+
+from msgspec import Struct
 
 from otterize_pcap.graph.service_graph import ATTEMPTED, LOOKUP
 from otterize_pcap.render.picture import NOT_SEEN, UNMARKED, Picture
@@ -13,8 +14,7 @@ MOST_NAMESPACES = 24
 SWATCH, SPACE, LINE = 22, 18, 22
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """One entry: a box of a fill, or a line of a mark, and what it means."""
 
     text: str
@@ -23,8 +23,7 @@ class Key:
     dotted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(Struct, frozen=True):
     """The lines that draw a legend, and how far down and right it goes."""
 
     lines: list[str]

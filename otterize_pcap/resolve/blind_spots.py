@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage, Workload
 from otterize_pcap.node_status import NodeStatus

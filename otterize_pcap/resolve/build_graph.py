@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from functools import cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.outcome import ESTABLISHED as CONNECTED
@@ -55,8 +57,7 @@ HIDDEN_BY_OPTION = frozenset(
 NO_VALUE = "no_value"
 
 
-@dataclass(frozen=True, slots=True)
-class Inclusion:
+class Inclusion(Struct, frozen=True):
     """Which resolved connections become calls; the defaults are the rules' own.
 
     `exclude_labels` are (key, value) pairs of pod labels, the value None where any will do;

@@ -1,7 +1,8 @@
 """A capture that was read: what other programs hold, and what resolution makes of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from otterize_pcap.addresses import Network
 from otterize_pcap.connections.conntrack import Dump
@@ -13,8 +14,7 @@ from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.capture_counts import Payload
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureContents:
+class CaptureContents(Struct, frozen=True):
     """All that was recorded at one time: files, conntrack dumps, node addresses, the snapshot.
 
     `nodes` maps local node addresses, beyond those in the snapshot, to the nodes that have them;
@@ -60,14 +60,16 @@ class CaptureContents:
         return self.files_read if self.compared is None else self.compared()
 
 
-@dataclass(frozen=True, slots=True)
-class Capture:
+class Capture(Struct, frozen=True):
     """One capture, read but not yet understood; `graph_capture` makes a service graph of it.
 
     How packets are kept until then is no part of the library, and changes.
     """
 
-    _contents: CaptureContents = field(repr=False)
+    _contents: CaptureContents
+
+    def __repr__(self) -> str:
+        return "Capture()"
 
     @property
     def files(self) -> tuple[FileCoverage, ...]:

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.graph.fate import Fate
@@ -19,8 +20,7 @@ from otterize_pcap.resolve.undecided import AGELESS, find_undecided, untimed_cal
 IN_FORGED = "inside a tunnel, but sent by a pod as well: forged"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of all connections.
 
     `counted` are they, in groups as far as a group says all of them, and `fates` how many had each

@@ -1,8 +1,10 @@
 """The snapshot of one capture under some rules: what everything that resolves it asks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import KINDS, borders_of, in_network, is_private
 from otterize_pcap.connections.names import Names, RecordedPayload, read_names
@@ -24,8 +26,7 @@ from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.rows import Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """The options that change how a capture is understood; the defaults are the rules' own.
 
     `cluster_dns` are Services, (namespace, name), that are the cluster's DNS as well (S45).

@@ -1,7 +1,8 @@
 """Where connections ended that no pod of the snapshot was seen to hold (S14, S21, S50)."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import (
     Network,

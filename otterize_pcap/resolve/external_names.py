@@ -1,8 +1,9 @@
 """External servers by the names their clients knew them by (S50)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
+
+from msgspec.structs import replace
 
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.names import Names

@@ -8,8 +8,9 @@ surely knows, it is believed, and the packets say nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from otterize_pcap.intervals import OPEN
 from otterize_pcap.resolve.hands import Hand
@@ -25,8 +26,7 @@ Way = tuple[Tenure | None, ...]
 """An owner for each hand, in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class OwnedHand:
+class OwnedHand(Struct, frozen=True):
     """A hand, and those whose it can have been."""
 
     hand: Hand

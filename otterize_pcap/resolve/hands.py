@@ -10,8 +10,10 @@ that comes and goes while an address goes on as before changes nothing.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.connections.clocks import NOTABLE_NS
 from otterize_pcap.connections.origins import Origin
@@ -26,8 +28,7 @@ Place = tuple[int, int, int]
 """A recording, by number, one of its interfaces, and a station there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hand:
+class Hand(Struct, frozen=True):
     """An address sent from one place, or from one node; times in ns with offsets removed.
 
     `nodes` are those on which its pod can have been, None any. `own` tells that all of it was one

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+
+from msgspec import Struct
 
 from otterize_pcap.api_groups import (
     BUILT_IN_KINDS,
@@ -33,8 +34,7 @@ class NamedBy(StrEnum):
     POD = "pod"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """A pod's workload, and what had to be inferred to name it (None where nothing).
 
     `made_stable`: the name is what the pod says of itself, and not that of an owner it refers to.
@@ -45,8 +45,7 @@ class Identity:
     made_stable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """The owner at which a walk ended, with its group; `absent` where the snapshot lacks it."""
 
     owner: OwnerReference

@@ -6,7 +6,9 @@ there to the last. A pod that a given snapshot knows by name is that one: it say
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.flow_logs.flow import LoggedEnd, StandsFor
 from otterize_pcap.flow_logs.gather_flows import merged_end
@@ -25,8 +27,7 @@ PodName = tuple[str, str]
 """Namespace and name."""
 
 
-@dataclass(slots=True)
-class _Seen:
+class _Seen(Struct):
     """A pod as far as a log tells: what it is called, and when it was seen at which address."""
 
     end: LoggedEnd

@@ -5,7 +5,8 @@ does not name, the snapshot may (`Resolver`); what neither does is unresolved, a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import is_private
 from otterize_pcap.flow_logs.flow import Answer, LoggedEnd, StandsFor

@@ -1,7 +1,8 @@
 """Services that a workload asked DNS for but did not call (S42)."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.connections.dns_answers import Answer
 from otterize_pcap.connections.names import Names
@@ -16,8 +17,7 @@ from otterize_pcap.snapshot.snapshot import Service, Snapshot
 Services = dict[tuple[str, str], Service]
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(Struct, frozen=True):
     """A workload that DNS told the address of a Service, and the workload behind that."""
 
     client: Party

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
+
+from msgspec.structs import replace
 
 from otterize_pcap.connections.clocks import ClockFacts
 from otterize_pcap.connections.grouped import GroupedConnections

@@ -1,7 +1,8 @@
 """What a reader must know of the names in a graph: merged ones (S2), inferred ones (S3)."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otterize_pcap.counted import counted
 from otterize_pcap.graph.service_graph import Call, Workload

@@ -1,14 +1,14 @@
 """Which pods answer at a node's own address (S14): on its network, or by hostPort."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.snapshot.snapshot import Snapshot, Tenure
 from otterize_pcap.table.rows import Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class HostPort:
+class HostPort(Struct, frozen=True):
     """Where a hostPort leads: an ordinary pod's hold on an address, that address, and its port."""
 
     tenure: Tenure

@@ -1,7 +1,9 @@
 """What becomes of connections: resolved, or unresolved with the reason, and who was at the ends."""
 
-from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import format_address
 from otterize_pcap.connections.connect import Connection
@@ -33,8 +35,7 @@ EXTERNAL_CLIENT = Fate(FateKind.EXTERNAL_CLIENT)
 AMBIGUOUS = Fate(FateKind.AMBIGUOUS)
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(Struct, frozen=True):
     """A resolved end: its workload, and the pod and tenure it was found by.
 
     `pod` is None for the API server. It `is_example` where it is one of several behind a Service,
@@ -56,8 +57,7 @@ class Party:
 Seen = TypeVar("Seen", Connection, ConnectionGroup)
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved(Generic[Seen]):
+class Resolved(Struct, Generic[Seen], frozen=True):
     """A connection, or a group, with both ends known.
 
     `port` is the server's own, `services` what led there.
@@ -70,8 +70,7 @@ class Resolved(Generic[Seen]):
     services: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Unresolved(Generic[Seen]):
+class Unresolved(Struct, Generic[Seen], frozen=True):
     """A connection that is no call, or whose ends cannot be known.
 
     `side` is the end that `fate` speaks of, `candidates` the workloads between which it could
@@ -120,8 +119,7 @@ def outside(endpoint: Endpoint) -> External:
     return External(format_address(endpoint[0]), is_address=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """Why an end is not known."""
 
     fate: Fate

@@ -5,7 +5,8 @@ Each rule looks at a pod and at the owner that the walk up its owner references 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.api_groups import group_of
 from otterize_pcap.snapshot.objects import OwnerReference
@@ -32,8 +33,7 @@ SCHEDULED = re.compile(r"(.+)-([0-9]{8})\Z")
 FIRST_MINUTE, LAST_MINUTE = 26_297_280, 42_075_360
 
 
-@dataclass(frozen=True, slots=True)
-class StableName:
+class StableName(Struct, frozen=True):
     """Who a pod says that it is, and by what."""
 
     name: str

@@ -5,13 +5,12 @@ handshake may lie before, and then still tells who called; a capture that was cu
 would have lost it.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from otterize_pcap.intervals import OPEN, Interval
 
 
-@dataclass(frozen=True, slots=True)
-class TimeAsked:
+class TimeAsked(Struct, frozen=True):
     """From when to when (ns since the epoch), both within; None where there is no bound.
 
     `last_ns` is a duration, counted back from the last packet of all captures (`until`).

@@ -6,8 +6,9 @@ either alone nothing was answered.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.outcome import ESTABLISHED, UNANSWERED

@@ -1,6 +1,6 @@
 """One port of a call while its connections are counted."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.stands import ConnectionGroup
@@ -9,8 +9,7 @@ from otterize_pcap.resolve.resolution import AnyResolved, Party
 from otterize_pcap.timestamps import hour_of
 
 
-@dataclass(slots=True)
-class UseTally:
+class UseTally(Struct):
     """A `Use` while it is being counted."""
 
     connections: int = 0

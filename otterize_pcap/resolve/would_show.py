@@ -5,7 +5,8 @@ sentences. The summary says some of them of all connections.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import External, Workload
@@ -72,8 +73,7 @@ _AMBIGUOUS = (
 _CLOCKS = "which of two clocks is right would tell: otterize capture measures them"
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """What a capture could show.
 
     Whether one watch lasted over all of it, which nodes have recordings, whether what these show

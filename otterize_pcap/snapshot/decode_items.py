@@ -2,9 +2,9 @@
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from otterize_pcap.api_groups import group_of
 from otterize_pcap.errors import SnapshotError
@@ -39,8 +39,7 @@ KIND = re.compile(rb'"kind":\s*"(\w+)"')
 KIND_WITHIN = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """What a typed list (PodList, from the API itself) says once, and its items leave out."""
 
     kind: str

@@ -1,10 +1,9 @@
 """Which Kubernetes kinds a snapshot is made of: what is asked for, listed and watched."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """One kind to list and watch; `required` ones make the snapshot useless when missing."""
 
     kind: str

@@ -6,10 +6,10 @@ selector without one of its labels, a pod of which nobody knows whether it has i
 A pod that lost what says when it had its addresses perhaps always had them: it is in doubt.
 """
 
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct, field
 
 from otterize_pcap.json_errors import BROKEN
 from otterize_pcap.snapshot.field_checks import is_sound
@@ -23,8 +23,7 @@ TIMES = ("$.status", "$.metadata.creationTimestamp", "$.metadata.deletionTimesta
 NO_TIMES = ("IP", "IPs", ".ip")
 
 
-@dataclass(slots=True)
-class OddFields:
+class OddFields(Struct):
     """What was left out of a snapshot.
 
     `fields` say which field or object, and why (`Pod shop/kafka-0: $.status.phase is 1; expected

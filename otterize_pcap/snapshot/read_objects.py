@@ -13,10 +13,10 @@ import mmap as mapping
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from mmap import PAGESIZE, mmap
 
 import msgspec
+from msgspec import Struct, field
 
 from otterize_pcap.counted import counted
 from otterize_pcap.errors import SnapshotError
@@ -68,8 +68,7 @@ def _was_cut(text: bytes) -> bool:
     return False
 
 
-@dataclass(slots=True)
-class Part:
+class Part(Struct):
     """What one list, or the objects of one document that are in none, hold.
 
     `view` names a list: what is not in it was not there then. It is None where absence says

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otterize_pcap.api_groups import group_of, qualified_kind
 from otterize_pcap.errors import InputError, SnapshotError

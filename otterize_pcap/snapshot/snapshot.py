@@ -5,7 +5,8 @@ time. Which workload a pod belongs to is `identity`'s affair; what a connection 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from otterize_pcap.addresses import Network, in_network
 from otterize_pcap.intervals import Interval
@@ -15,8 +16,7 @@ from otterize_pcap.snapshot.policy_objects import NetworkPolicyItem
 ServedPort = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pod:
+class Pod(Struct, frozen=True, eq=False):
     """One pod: its identity's sources and the ports that its containers declare.
 
     `ports` are (protocol, number) of containerPorts, and hostPorts of a hostNetwork pod;
@@ -44,8 +44,7 @@ class Pod:
     numbers: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Tenure:
+class Tenure(Struct, frozen=True):
     """A pod's hold on an address: when it certainly had it, and when it may have had it.
 
     `possible` begins with `interval`, or before it where nothing says when the address was given.
@@ -56,8 +55,7 @@ class Tenure:
     possible: Interval
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
+class Backend(Struct, frozen=True):
     """One endpoint of a Service: target address and port, and when it was one.
 
     `port` is None where the EndpointSlice leaves it open; then it is the Service's own. `pod` is
@@ -70,8 +68,7 @@ class Backend:
     pod: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Service:
+class Service(Struct, frozen=True, eq=False):
     """One Service: where it listens and what stands behind each of its ports.
 
     `backends` maps (protocol, Service port) to its endpoints: those of its EndpointSlices, else
@@ -95,8 +92,7 @@ class Service:
     external_policy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(Struct, frozen=True):
     """A Service port on a virtual address or NodePort, and when it listened."""
 
     service: Service
@@ -104,8 +100,7 @@ class Listener:
     interval: Interval
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Snapshot:
+class Snapshot(Struct, frozen=True, eq=False):
     """Who owned which address when.
 
     `tenures` holds every pod address (S11: none of hostNetwork pods), by start. `listeners` maps

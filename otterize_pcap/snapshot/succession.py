@@ -5,7 +5,8 @@ longer, and nobody saw it go. Who has its address in the later file got it after
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otterize_pcap.intervals import OPEN, Interval
 from otterize_pcap.snapshot.snapshot import Tenure

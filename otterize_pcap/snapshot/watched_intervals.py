@@ -1,7 +1,8 @@
 """What watches saw of who had which address, put together out of several watches (S10)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.intervals import OPEN
 from otterize_pcap.snapshot.object_fields import address_of, time_of
@@ -15,8 +16,7 @@ WatchedIntervals = Mapping[str, Mapping[bytes, list[WatchedInterval]]]
 """Object uid → address → intervals of (start or None, end or OPEN) in nanoseconds."""
 
 
-@dataclass(slots=True)
-class _Seen:
+class _Seen(Struct):
     """The intervals of one object and address, and the last watch that saw them."""
 
     intervals: list[WatchedInterval]

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from otterize_pcap.packets.closed_tunnels import ClosedTunnels
 from otterize_pcap.table.file_times import FileTimes
@@ -13,8 +14,7 @@ MAX_PAYLOAD_BYTES = 64 << 20
 """Payload kept for names in all; what comes after it is only counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureCounts:
+class CaptureCounts(Struct, frozen=True):
     """What was read and what became of it.
 
     `bytes` counts captured file content, decompressed. `first_ns` and `last_ns` leave out records
@@ -55,8 +55,7 @@ class Payload(NamedTuple):
     part: int = 0
 
 
-@dataclass(slots=True)
-class RunningCounts:
+class RunningCounts(Struct):
     """Counts in the making: of one chunk, or of all that were joined so far."""
 
     packets: int = 0

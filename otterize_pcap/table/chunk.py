@@ -7,9 +7,10 @@ it declines; that one is decoded by the reference and goes into the same table.
 """
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from otterize_pcap.addresses import Network
 from otterize_pcap.packets.closed_tunnels import Claim
@@ -65,8 +66,7 @@ class Table(Protocol):
         """The rows, in the order in which their first packets came."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
+class ReadOptions(Struct, frozen=True):
     """How captures are read.
 
     `max_connections` bounds the table, `threads` how many run at once; `fast` allows the compiled
@@ -112,8 +112,7 @@ def new_table(options: ReadOptions, secret: bytes) -> Table:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class EndedChunk:
+class EndedChunk(Struct, frozen=True):
     """A chunk that was read elsewhere, as it is sent; its table goes by itself, as columns."""
 
     capture: OpenCapture
@@ -129,8 +128,7 @@ class EndedChunk:
         return chunk
 
 
-@dataclass(frozen=True, slots=True)
-class Unfinished:
+class Unfinished(Struct, frozen=True):
     """What a chunk left unfinished: packets and ClientHellos of which there is more to come."""
 
     fragments: FragmentMemory

@@ -7,9 +7,10 @@ same with compiled tables, a column at a time; tests hold the two equal.
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
+
+from msgspec import Struct
 
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.table.chunk import Table
@@ -84,8 +85,7 @@ _COUNTED = ("low_syns", "high_syns", "low_syn_acks", "high_syn_acks")
 _ROW = struct.Struct("=" + "".join(COLUMNS.values()))
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(Struct, frozen=True):
     """Rows as columns; `path` indexes `paths`, the tunnels that packets came through."""
 
     rows: int

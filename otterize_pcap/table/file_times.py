@@ -7,7 +7,8 @@ one with the most packets is the recording's.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 ERA_BITS = 50
 """An era is 2**50 ns, some 13 days: no node is silent for so long in one recording."""
@@ -16,8 +17,7 @@ Era = tuple[int, int, int]
 """First and last time in ns, and how many packets."""
 
 
-@dataclass(slots=True)
-class FileTimes:
+class FileTimes(Struct):
     """The times of packets, in whatever order they come."""
 
     _eras: dict[int, Era] = field(default_factory=dict)

@@ -8,7 +8,8 @@ order: a table's `concat` makes the result the same as that of one thread.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.records.containers import open_capture
@@ -36,8 +37,7 @@ SMALLEST_FOR_THREADS = 1 << 20
 """Bytes of a recording that are read sooner than what threads need is imported."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureTable:
+class CaptureTable(Struct, frozen=True):
     """The connection table of one recording.
 
     `files` names its parts in order; `Row.part` and `Payload.part` index it. `part_times` are from

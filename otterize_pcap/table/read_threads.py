@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from threading import Event
+
+from msgspec import Struct
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.records.containers import open_capture
@@ -18,8 +19,7 @@ SMALLEST_PIECE = 32 << 20
 SECONDS_BETWEEN_REPORTS = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(Struct, frozen=True):
     """One file in threads: its chunks and what will come of them."""
 
     name: str

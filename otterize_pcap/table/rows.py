@@ -17,7 +17,8 @@ The compiled `_fastpath` keeps the same rows; tests hold the two equal.
 """
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from otterize_pcap.counted import counted
 from otterize_pcap.errors import TooManyConnections
@@ -37,8 +38,7 @@ Endpoint = tuple[bytes, int]
 Key = tuple[int, tuple[Tunnel, ...], int, bytes, int, bytes, int]
 
 
-@dataclass(slots=True)
-class Side:
+class Side(Struct):
     """What one endpoint of a row sent; index 0 of `Row.sides` is the lower (address, port).
 
     `packets` and `bytes` count IP packets by their header's length. `flags` is the OR of all TCP
@@ -95,8 +95,7 @@ class Side:
         self.last_ns = last_ns if self.last_ns is None else max(self.last_ns, last_ns)
 
 
-@dataclass(slots=True)
-class Row:
+class Row(Struct):
     """One row of the table; `low` and `high` are the endpoints (16-byte address, port) in order.
 
     Times are nanoseconds since the epoch, of all packets and of ICMP errors that quote one;

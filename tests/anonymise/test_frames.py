@@ -1,11 +1,11 @@
 """Frames: a rewritten one is decoded as the frame was, up to its addresses, and says no more."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.anonymise.address_map import AddressMap
 from otterize_pcap.anonymise.frames import Frame, FrameAnonymiser

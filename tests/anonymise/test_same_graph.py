@@ -1,11 +1,11 @@
 """An anonymised capture maps as the capture did, up to the renaming: a law over all fixtures."""
 
 import hashlib
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.anonymise.renaming import Renaming
 from otterize_pcap.errors import MismatchError

@@ -1,10 +1,9 @@
 """An added call that may be the absent one: other names, turned round, through a relay (S65)."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.compare import renamed_ends
 from otterize_pcap.compare.diff import diff_graphs

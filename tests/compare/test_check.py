@@ -1,10 +1,10 @@
 """Observed calls held against declared ones."""
 
-from dataclasses import replace
 from itertools import starmap
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from otterize_pcap.compare.check import CheckResult, check_graph
 from otterize_pcap.compare.ignore_rules import parse_ignore_rules

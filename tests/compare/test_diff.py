@@ -2,12 +2,12 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from otterize_pcap.compare.diff import Change, GraphDiff, NotSeen, diff_graphs
 from otterize_pcap.compare.ignore_rules import parse_ignore_rules
@@ -46,7 +46,7 @@ def use(port: int, connections: int = 1, protocol: str = "TCP") -> Use:
 def lasting(seconds: float, **more: object) -> Coverage:
     """A capture of one whole file that lasted so long."""
     whole = FileCoverage("a.pcap", "a", 9, 0, int(seconds * SECOND_NS))
-    return Coverage((replace(whole, **more),))  # type: ignore[arg-type] # fields by name
+    return Coverage((replace(whole, **more),))
 
 
 @laws

@@ -2,12 +2,12 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from otterize_pcap.compare.thresholds import ungrounded
 from otterize_pcap.graph.damage import DAMAGED

@@ -1,10 +1,9 @@
 """Absent from the graph is not absent from the capture: what may have been the call (S65)."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.compare.diff import diff_graphs
 from otterize_pcap.compare.thresholds import ungrounded

@@ -1,8 +1,10 @@
 """The service graph of a capture, connection by connection: what shapes must not change."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+
+from msgspec.structs import replace
 
 from otterize_pcap.connections.clocks import measure_differences, other_readings, relative_offsets
 from otterize_pcap.connections.component_index import RowIndex

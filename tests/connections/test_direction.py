@@ -1,8 +1,7 @@
 """S30 to S36: who is the client."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.connections.port_ranges import parse_port_range
 from otterize_pcap.packets.protocols import ACK, SYN

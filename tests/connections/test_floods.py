@@ -1,11 +1,11 @@
 """Clients of whom nothing is known are few groups, and each is still found."""
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import (
     KINDS,

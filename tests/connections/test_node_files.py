@@ -1,8 +1,7 @@
 """S14, S50: what a node's saved addresses and routes tell."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import in_network, parse_address, parse_network
 from otterize_pcap.connections.node_files import parse_inside_networks, parse_node_addresses

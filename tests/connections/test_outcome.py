@@ -1,9 +1,9 @@
 """S40 to S46: did the call happen, and which calls are shown."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.graph.fate import Fate, FateKind
 from otterize_pcap.graph.service_graph import ATTEMPTED

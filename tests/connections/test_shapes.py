@@ -3,13 +3,13 @@
 import itertools
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.grouped import GroupedConnections

@@ -1,10 +1,9 @@
 """A time that is asked for: whole connections that touch it, counted as if looked at one by one."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.files.captures import open_captures

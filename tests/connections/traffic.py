@@ -4,10 +4,11 @@ Endpoints, sequence numbers and times are few, so that whatever can meet does: g
 sides of every limit that rules have, and ports on both sides of every class.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.connections.conntrack import Dump, Entry

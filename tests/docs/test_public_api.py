@@ -4,7 +4,6 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import pytest
@@ -27,8 +26,7 @@ def annotations_of(thing: object) -> Iterator[object]:
         return
     yield from thing.__bases__
     hints = get_type_hints(thing)
-    stored = {field.name for field in fields(thing)} if is_dataclass(thing) else set()
-    yield from (hints[name] for name in stored | hints.keys() if not name.startswith("_"))
+    yield from (hint for name, hint in hints.items() if not name.startswith("_"))
     for name, member in vars(thing).items():
         if name.startswith("_"):
             continue

@@ -3,11 +3,11 @@
 import gzip
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.errors import InputError, UsageError
 from otterize_pcap.files import object_path, object_store, object_stream

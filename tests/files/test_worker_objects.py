@@ -4,10 +4,10 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.errors import StoreError, UsageError
 from otterize_pcap.files import file_pieces, object_path, object_store

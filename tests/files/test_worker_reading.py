@@ -5,10 +5,10 @@ import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.errors import CaptureError, ClusterError, UsageError
 from otterize_pcap.files import file_pieces, manifest_files, worker_reading

@@ -1,12 +1,12 @@
 """Laws of flow logs: no order matters, what is there twice counts once, nothing crashes."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.compare.diff import diff_graphs
 from otterize_pcap.graph.service_graph import ServiceGraph

@@ -1,7 +1,6 @@
 """ClientIntents in every version: what is written, what operators accept, what is read again."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.errors import GraphFormatError
 from otterize_pcap.graph.order import call_order

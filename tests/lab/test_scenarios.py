@@ -9,12 +9,12 @@ import shutil
 import struct
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import parse_network
 from otterize_pcap.cli.summary import summary_lines

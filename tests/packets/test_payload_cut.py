@@ -1,10 +1,9 @@
 """Where frames are cut so that nothing of their payload is kept."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.packets.decode import Decoded, Decoder
 from otterize_pcap.packets.payload_cut import PayloadCut

@@ -4,9 +4,8 @@ https://kubernetes.io/docs/concepts/services-networking/network-policies/, and t
 networking.k8s.io/v1. Each case is a policy, a call, and what the documentation says of it.
 """
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.policies.evaluate import Evaluator

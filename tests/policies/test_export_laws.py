@@ -1,7 +1,7 @@
 """Laws of policies that are made of what was observed, on clusters and traffic by chance."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import product
 from operator import attrgetter
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import parse_network
 from otterize_pcap.files.captures import open_captures
@@ -161,7 +162,7 @@ def test_more_captures_take_nothing_away(
 def rolled_out(pods: tuple[Member, ...], data: st.DataObject) -> tuple[Member, ...]:
     """The same pods, some of which have other labels by now."""
     return tuple(
-        replace(each, labels=tuple(sorted(data.draw(labels).items())))
+        dataclasses.replace(each, labels=tuple(sorted(data.draw(labels).items())))
         if data.draw(st.booleans())
         else each
         for each in pods
@@ -353,5 +354,9 @@ def _without(
 ) -> list[NetworkPolicy]:
     rules = tuple(rule for place, rule in enumerate(policy.rules(direction)) if place != number)
     is_ingress = direction == INGRESS
-    changed = replace(policy, ingress=rules) if is_ingress else replace(policy, egress=rules)
+    changed = (
+        dataclasses.replace(policy, ingress=rules)
+        if is_ingress
+        else dataclasses.replace(policy, egress=rules)
+    )
     return [changed if each is policy else each for each in policies]

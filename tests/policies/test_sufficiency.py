@@ -1,9 +1,9 @@
 """What is known to have been missed leaves directions out; what may have been is said."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.graph.service_graph import FileCoverage, NodeCoverage
 from otterize_pcap.node_status import NodeStatus
@@ -118,13 +118,13 @@ def test_what_a_node_lacks(files: dict[str, object], nodes: dict[str, object], l
     contents = contents_of(captured())
 
     def marked(file: FileCoverage) -> FileCoverage:
-        return replace(file, **files) if file.node == "b" else file  # type: ignore[arg-type]
+        return replace(file, **files) if file.node == "b" else file
 
     known = NodeCoverage("b", NodeStatus.CAPTURED)
     contents = replace(
         contents,
         files_read=tuple(map(marked, contents.files)),
-        coverage_nodes=(replace(known, **nodes),),  # type: ignore[arg-type]
+        coverage_nodes=(replace(known, **nodes),),
     )
     found = verdicts(Capture(contents))
     assert left_out(found["api"], ReasonKind.GAPS) == [(lack, BOTH)]

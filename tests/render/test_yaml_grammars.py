@@ -1,12 +1,12 @@
 """YAML that we write says the same under every grammar: 1.1, 1.2, and what Kubernetes reads."""
 
 import re
-from dataclasses import replace
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.cluster.capture.job import fill_job, load_template, manifest_text
 from otterize_pcap.policies.generate import Wanted, make_policies

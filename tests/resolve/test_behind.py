@@ -1,8 +1,7 @@
 """Graphs that keep the pods behind each call, and the labels of workloads."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap import graph_capture, open_captures
 from otterize_pcap.explain.asked_pair import Question

@@ -1,9 +1,9 @@
 """S13: a capture and a snapshot that are not of one cluster are an error, `--force` to go on."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.connections.legs import Recording
 from otterize_pcap.errors import MismatchError
@@ -45,7 +45,7 @@ OWN = recording(OWN_CALLS, "a")
 def refused(*recordings: Recording, **changed: object) -> str:
     """Why a capture is refused; nothing is where it is forced."""
     contents = contents_of(capture(KNOWN, *recordings))
-    made = Capture(replace(contents, **changed))  # type: ignore[arg-type]
+    made = Capture(replace(contents, **changed))
     assert map_capture(made, Rules(force=True)).graph.coverage is not None
     with pytest.raises(MismatchError) as raised:
         map_capture(made)
@@ -56,7 +56,7 @@ def refused(*recordings: Recording, **changed: object) -> str:
 def accepted(*recordings: Recording, **changed: object) -> set[str]:
     """The edges of a capture that is not refused."""
     contents = contents_of(capture(KNOWN, *recordings))
-    made = Capture(replace(contents, **changed))  # type: ignore[arg-type]
+    made = Capture(replace(contents, **changed))
     return edges(map_capture(made))
 
 

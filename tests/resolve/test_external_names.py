@@ -1,11 +1,11 @@
 """S50: which name an address outside goes by, and which Service is behind a load balancer's."""
 
 import shutil
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.files.captures import open_captures

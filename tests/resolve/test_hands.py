@@ -1,8 +1,7 @@
 """S12, S13: packets show when an address got another pod, at interfaces of its own node."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.connections.origins import Origin
 from otterize_pcap.packets.link_layer import CAME_IN, ON_SEGMENT, OUTGOING

@@ -1,9 +1,9 @@
 """S25: a tunnel between two pods is two one-way 5-tuples, and one call of who sent first."""
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import parse_address
 from otterize_pcap.packets.packet import Tunnel

@@ -1,10 +1,10 @@
 """S25: tunnels are opened between nodes only, and nobody else can forge calls by them."""
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import parse_address, parse_network
 from otterize_pcap.files.captures import open_captures
@@ -93,7 +93,7 @@ def mapped(
     *paths: Path, snapshots: list[Path] | None = None, one_way: bool = False, **options: object
 ) -> MappedCapture:
     """What the mapper makes of the only capture there."""
-    reading = replace(ReadOptions(), **options)  # type: ignore[arg-type]
+    reading = replace(ReadOptions(), **options)
     (capture,) = open_captures(list(paths), snapshots, reading)
     return map_capture(capture, Rules(inclusion=Inclusion(one_way_udp=one_way)))
 

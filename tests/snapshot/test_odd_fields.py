@@ -3,13 +3,13 @@
 import copy
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import format_address
 from otterize_pcap.files.captures import open_captures

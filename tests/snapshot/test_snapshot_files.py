@@ -4,12 +4,12 @@ import gzip
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.errors import SnapshotError
 from otterize_pcap.files import snapshot_files

@@ -3,9 +3,9 @@
 import itertools
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from otterize_pcap.addresses import format_address, parse_address
 from otterize_pcap.intervals import OPEN

@@ -2,13 +2,13 @@
 
 import io
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.packets.packet import Packet
@@ -95,7 +95,7 @@ def outcome(content: bytes, options: ReadOptions, block: int = records.BLOCK_SIZ
         return str(error)
     counts = table.counts
     assert 0 <= counts.declined <= counts.packets
-    told = {field: getattr(counts, field) for field in CaptureCounts.__slots__}
+    told = {field: getattr(counts, field) for field in CaptureCounts.__struct_fields__}
     rows = list(table.rows())
     assert len(rows) == len(table)
     return rows, CaptureCounts(**told | {"declined": 0}), table.payloads
@@ -202,7 +202,7 @@ def threaded(
     with ExitStack() as stack:
         streams = [(path.name, stack.enter_context(path.open("rb"))) for path in paths]
         table = read_parts(streams, "x", ReadOptions(threads=threads))
-    counts = {field: getattr(table.counts, field) for field in CaptureCounts.__slots__}
+    counts = {field: getattr(table.counts, field) for field in CaptureCounts.__struct_fields__}
     return list(table.rows()), CaptureCounts(**counts | {"declined": 0}), table.payloads
 
 

@@ -1,11 +1,11 @@
 """The connection table: what a row is, and that tables of neighbouring parts concatenate."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otterize_pcap.connections.shapes import LIMITS
 from otterize_pcap.errors import CaptureError

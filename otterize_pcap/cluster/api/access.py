@@ -4,8 +4,9 @@ Access reviews are questions: nothing here changes the cluster.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.api.waiting import side_by_side
@@ -16,8 +17,7 @@ REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 REVIEWERS = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Permission:
+class Permission(Struct, frozen=True):
     """One verb on one resource; namespace "" is all namespaces."""
 
     verb: str

@@ -12,11 +12,11 @@ import copy
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Self, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from otterize_pcap.cluster.api.connection_errors import connection_reason
 from otterize_pcap.cluster.api.line_stream import LineStream
@@ -44,8 +44,7 @@ MARGIN_S = 5.0
 Answer = TypeVar("Answer")
 
 
-@dataclass(slots=True)
-class ServerClock:
+class ServerClock(Struct):
     """How far the API server's clock is ahead of ours, in seconds, from its Date headers."""
 
     ahead: float = 0.0

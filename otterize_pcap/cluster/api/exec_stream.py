@@ -8,10 +8,10 @@ without a status was cut, whatever its close code: that is told apart here from 
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.api.connection_errors import connection_reason
@@ -27,8 +27,7 @@ SHORT_S = 60.0
 EXIT_CODE = re.compile(r"[0-9]{1,5}\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class ExecResult:
+class ExecResult(Struct, frozen=True):
     """How a command ended; `exit_code` is None where the stream was cut or never began it."""
 
     exit_code: int | None

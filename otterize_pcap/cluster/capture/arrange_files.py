@@ -1,8 +1,9 @@
 """Pulled files of one node → the files of its recording, under their names in the directory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from otterize_pcap.capture_dir import CapturedFile
 from otterize_pcap.cluster.capture.merge_pcap_parts import can_merge, merge_parts
@@ -15,8 +16,7 @@ from otterize_pcap.packets.payload_cut import PayloadCut
 RING = "full."
 
 
-@dataclass(slots=True)
-class PulledRecording:
+class PulledRecording(Struct):
     """A node's recording in the folder of recordings; `cut` says what is kept of each packet.
 
     Of a ring `held` are its packets, and `first` when the first was (seconds since the epoch).

@@ -6,8 +6,9 @@ does it.
 """
 
 import time
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from otterize_pcap.cluster.api.access import Permission
 from otterize_pcap.cluster.api.client import Cluster, Json, retried
@@ -29,8 +30,7 @@ DELETE_OPTIONS: Json = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LeftJob:
+class LeftJob(Struct, frozen=True):
     """A capture Job that exists; `active` while its pod runs."""
 
     namespace: str

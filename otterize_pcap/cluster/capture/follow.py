@@ -7,8 +7,9 @@ wrong is marked so, with the reason the cluster gives, and the others go on.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from otterize_pcap.cluster.api.client import Cluster, Json
 from otterize_pcap.cluster.api.refusals import ApiRefusedError
@@ -46,8 +47,7 @@ class Phase(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(slots=True)
-class NodeJob:
+class NodeJob(Struct):
     """One node's Job as far as we know it; changed by the follower and by the node's pull.
 
     `since` is when the present phase began (time.monotonic()), 0 until the Job is created; `heard`

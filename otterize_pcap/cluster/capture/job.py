@@ -6,9 +6,10 @@ fields are set; nothing of what a user or a cluster named is ever spliced into Y
 
 import copy
 import hashlib
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
+
+from msgspec import Struct
 
 from otterize_pcap.cluster.api.client import Json
 from otterize_pcap.cluster.labels import CAPTURE_NAME, ID_LABEL, NODE_ANNOTATION
@@ -26,8 +27,7 @@ MOST_TUNNEL_ENDS = 5000
 """Addresses of nodes that a Job is told; of tunnels between others it is not sure (S25)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReducePlan:
+class ReducePlan(Struct, frozen=True):
     """How recordings become tables on their nodes.
 
     `sha256` is that of the program where it is copied in, None where the image has it; `disk_bytes`
@@ -39,8 +39,7 @@ class ReducePlan:
     tunnel_ends: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class JobPlan:
+class JobPlan(Struct, frozen=True):
     """What is the same on every node: how to record, times in seconds, sizes in bytes."""
 
     capture_id: str

@@ -1,6 +1,6 @@
 """What became of a node, and its line in the manifest."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from otterize_pcap.capture_dir import CapturedFile, NodeCapture, PacketCounters
 from otterize_pcap.cluster.capture.follow import NodeJob, Phase
@@ -15,8 +15,7 @@ from otterize_pcap.timestamps import SECOND_NS
 CLOCK_NOTICE_S = 2.0
 
 
-@dataclass(slots=True)
-class NodeResult:
+class NodeResult(Struct):
     """What became of one node; `pulled` grows while its files come.
 
     `span` is from when to when its tables are, in ns, where there is no state; `unreduced` why the
@@ -31,7 +30,7 @@ class NodeResult:
     overwritten: int = 0
     unreduced: str = ""
     packet_bytes: int = 0
-    counters: PacketCounters = PacketCounters()  # noqa: RUF009 - frozen
+    counters: PacketCounters = PacketCounters()
 
 
 def manifest_entry(job: NodeJob, result: NodeResult | None, plan: JobPlan) -> NodeCapture:

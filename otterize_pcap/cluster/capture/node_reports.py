@@ -7,7 +7,8 @@ reports only. Each report is made in a thread of its own and is picked up when i
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.api.exec_stream import CONTAINER, ExecFailedError, output_of
@@ -21,8 +22,7 @@ READY = "capture: ready"
 FORBIDDEN = 403
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What to ask a recording: to stop, and whether it is ready where its log does not say."""
 
     pod: str
@@ -30,8 +30,7 @@ class Question:
     state: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What a recording said.
 
     `progress` is bytes, packets and drops, None where there is no word of it. `trouble` is why it

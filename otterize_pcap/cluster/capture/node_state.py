@@ -5,7 +5,8 @@ names are checked before they become paths, numbers before they are counted with
 """
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otterize_pcap.capture_dir import PacketCounters
 from otterize_pcap.errors import ClusterError
@@ -39,8 +40,7 @@ COUNTER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StateFile:
+class StateFile(Struct, frozen=True):
     """One file that the pod offers: name in its directory, bytes, SHA-256 in hex."""
 
     name: str
@@ -48,8 +48,7 @@ class StateFile:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class StatePart:
+class StatePart(Struct, frozen=True):
     """One tcpdump of the recording: its exit status and when it ended, by the node's clock."""
 
     name: str
@@ -57,8 +56,7 @@ class StatePart:
     ended: float
 
 
-@dataclass(frozen=True, slots=True)
-class NodeState:
+class NodeState(Struct, frozen=True):
     """A finished recording; times in seconds since the epoch by the node's clock.
 
     `stopped` is `duration`, `asked`, `size-limit` or `tcpdump-ended`.

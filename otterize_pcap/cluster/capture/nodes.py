@@ -1,8 +1,9 @@
 """Which nodes a capture covers, and why others are left out."""
 
-from dataclasses import dataclass
 from difflib import get_close_matches
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from otterize_pcap.addresses import is_address
 from otterize_pcap.cluster.api.client import Cluster, Json
@@ -14,8 +15,7 @@ NODES_PATH = "/api/v1/nodes"
 NOT_FOUND = 404
 
 
-@dataclass(frozen=True, slots=True)
-class NodeChoice:
+class NodeChoice(Struct, frozen=True):
     """A node that is wanted; `skipped` says why it cannot be captured, None where it can."""
 
     name: str
@@ -25,8 +25,7 @@ class NodeChoice:
     missing: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NodeWish:
+class NodeWish(Struct, frozen=True):
     """Which nodes the user asked for; all empty is every node."""
 
     names: tuple[str, ...] = ()

@@ -11,10 +11,11 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from otterize_pcap.cluster.api.client import Cluster
 from otterize_pcap.cluster.api.exec_stream import run_in_pod
@@ -31,8 +32,7 @@ class PullAbandonedError(Exception):
     """The user gave up."""
 
 
-@dataclass(frozen=True, slots=True)
-class PodFile:
+class PodFile(Struct, frozen=True):
     """A file in a capture pod, as the pod's state describes it."""
 
     namespace: str

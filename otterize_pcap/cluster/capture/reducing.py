@@ -11,8 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from otterize_pcap.capture_dir import CapturedFile, pcap_dir
 from otterize_pcap.cluster.api.client import Cluster
@@ -38,8 +39,7 @@ PIECE = 1 << 18
 AT_ONCE = 4
 
 
-@dataclass(slots=True)
-class NodeTables:
+class NodeTables(Struct):
     """The tables of one node, as far as they are here; `span` is from when to when, in ns.
 
     `trouble` is why the program that makes them could not be sent.

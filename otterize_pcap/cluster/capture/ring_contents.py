@@ -4,16 +4,16 @@ tcpdump does not say how often `-W` began again; what it captured minus what the
 what was overwritten.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from otterize_pcap.records.pcap import HEADER_LENGTH, parse_header
 
 READ = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class FileContents:
+class FileContents(Struct, frozen=True):
     """Packets in a file, and when the first was recorded (seconds since the epoch)."""
 
     packets: int

@@ -8,8 +8,9 @@ All else goes side by side: creating, following, pulling, deleting, and the snap
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from otterize_pcap.capture_dir import MANIFEST_VERSION, Manifest, NodeCapture
 from otterize_pcap.cluster.api.client import Cluster, Json, retried
@@ -35,8 +36,7 @@ PULLERS = 4
 CREATE_RETRY_S = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureOrder:
+class CaptureOrder(Struct, frozen=True):
     """What to capture and where to put it; `reducer` is a program to copy to nodes."""
 
     plan: JobPlan
@@ -49,8 +49,7 @@ class CaptureOrder:
     reducer: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureResult:
+class CaptureResult(Struct, frozen=True):
     """How it went.
 
     `reduced` are bytes of packets that nodes reduced, 0 where they did not, and of what was pulled.

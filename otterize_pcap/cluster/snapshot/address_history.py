@@ -6,10 +6,10 @@ record per object and address. Nothing here talks to a cluster.
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
+from msgspec import Struct
 
 from otterize_pcap.cluster.api.client import Json
 from otterize_pcap.errors import SnapshotError
@@ -29,8 +29,7 @@ from otterize_pcap.timestamps import kubernetes_time, parse_time
 WHERE = "the API server"
 
 
-@dataclass(slots=True)
-class Held:
+class Held(Struct):
     """One object's hold of one address, in nanoseconds; `end_ns` None while it lasts."""
 
     kind: str

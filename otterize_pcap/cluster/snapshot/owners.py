@@ -5,7 +5,8 @@ the account has no permission for. What cannot be read degrades to its name (rul
 """
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otterize_pcap.api_groups import is_built_in
 from otterize_pcap.cluster.api.access import Permission, is_allowed

@@ -17,10 +17,11 @@ annotations or `generateName` who it is, whatever number it has today:
 is generated, and listed as such.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import objects
 from cluster import Lab
+from msgspec.structs import replace
 from objects import Port
 from truth import Workload
 from workloads import Group, PodOptions
