@@ -25,6 +25,7 @@ def main() -> None:
     # took 40 % of the time after reading (20,000 connections), and 10 ms of importing.
     gc.disable()
     try:
+        _begin_ahead(sys.argv[1:])
         from otterize_pcap.cli.app import run  # noqa: PLC0415
 
         if heard:
@@ -41,6 +42,17 @@ def main() -> None:
     # All is written. Python would give back every value by itself, which takes it 40 ms after a
     # small capture; the system takes back all at once.
     os._exit(code)
+
+
+def _begin_ahead(words: list[str]) -> None:
+    """Have a second processor hash what is large while the first one imports the command."""
+    from otterize_pcap.cli.ahead import directory_to_hash  # noqa: PLC0415
+
+    directory = directory_to_hash(words)
+    if directory is not None:
+        from otterize_pcap.files.hashed_ahead import hash_ahead  # noqa: PLC0415
+
+        hash_ahead(directory)
 
 
 def _told_version() -> bool:

@@ -1,12 +1,12 @@
 """Options that say how captures are read, for commands with a snapshot and without."""
 
-import os
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from otterize_pcap.addresses import AddressError, Network, parse_network
+from otterize_pcap.cli.processors import processors
 from otterize_pcap.errors import UsageError
 from otterize_pcap.table.read import ReadOptions
 
@@ -95,7 +95,7 @@ def reading_options(
     return ReadOptions(
         vxlan_ports=default.vxlan_ports | frozenset(vxlan_ports or ()),
         geneve_ports=default.geneve_ports | frozenset(geneve_ports or ()),
-        threads=threads or _processors(),
+        threads=threads or processors(),
         max_connections=max_connections or default.max_connections,
         file_nodes=tuple(map(_file_node, file_nodes or ())),
         scheduler=_scheduler(scheduler),
@@ -117,13 +117,6 @@ def _scheduler(text: str) -> str:
         message = f"--scheduler {text}: expected local:N, as local:4, or tcp://HOST:PORT"
         raise UsageError(message)
     return text
-
-
-def _processors() -> int:
-    """How many this process may use; macOS and Windows do not tell, only how many there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def parse_endpoints(ranges: Sequence[str] | None) -> tuple[Network, ...]:

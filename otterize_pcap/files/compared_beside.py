@@ -58,7 +58,7 @@ class ComparedBeside:
             return self._found[path]
 
     def _run(self) -> None:
-        _give_way()
+        give_way()
         while (path := self._next()) is not None:
             reason: str | None = self._otherwise
             # Somebody waits, for this file or for one after it, whatever happens here.
@@ -83,7 +83,7 @@ def fits_the_cache(size: int) -> bool:
     return size <= memory // MOST_OF_MEMORY
 
 
-def _give_way() -> None:
+def give_way() -> None:
     """Let other threads go first, where each has a niceness of its own."""
     if sys.platform == "linux":
         with suppress(OSError):

@@ -17,6 +17,7 @@ from otterize_pcap.counted import counted
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.compared_beside import ComparedBeside, fits_the_cache
 from otterize_pcap.files.copies import plain_blocks
+from otterize_pcap.files.hashed_ahead import BLOCK, SMALL, Hashed, hashed_ahead
 from otterize_pcap.files.object_path import ObjectPath
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.node_status import NodeStatus
@@ -24,9 +25,6 @@ from otterize_pcap.records.stream import ByteStream
 
 PACKED = (".gz", ".xz", ".bz2", ".zst", ".lz4")
 CANNOT_BE_COMPARED = "cannot be compared with what manifest.json lists"
-BLOCK = 1 << 20
-SMALL = 4 << 20
-"""Bytes that are hashed sooner than a thread is begun."""
 
 
 class ListedFile(Struct, frozen=True):
@@ -89,7 +87,8 @@ class Checking:
         self._hashed: dict[Path, HashedStream] = {}
         self._cancelled = Event()
         self._beside = ComparedBeside(
-            lambda path: difference(self._paths[path], self._cancelled), CANNOT_BE_COMPARED
+            lambda path: difference(self._paths[path], self._cancelled, hashed_ahead(path)),
+            CANNOT_BE_COMPARED,
         )
 
     def opened(self, path: Path, stream: ByteStream, *, alone: bool) -> ByteStream:
@@ -131,7 +130,8 @@ class Checking:
             return compared[file.path]
         if file.path is not None and self._beside.was_asked(file.path):
             return self._beside.answer(file.path)
-        return difference(file, self._cancelled, self._hashed.get(file.path or file.expected))
+        stream = self._hashed.get(file.path or file.expected)
+        return difference(file, self._cancelled, stream.hashed if stream else None)
 
     def end(self) -> None:
         """Hash no more."""
@@ -156,17 +156,13 @@ class HashedStream:
     """A stream that hashes what is read of it."""
 
     def __init__(self, stream: ByteStream) -> None:
-        import hashlib  # noqa: PLC0415 - 4 ms of a start, and most need none
-
         self._stream = stream
-        self.digest = hashlib.sha256()
-        self.size = 0
+        self.hashed = Hashed()
 
     def readinto(self, buffer: memoryview) -> int:
         """Read up to the buffer's size; 0 at the end."""
         count = self._stream.readinto(buffer) or 0
-        self.digest.update(buffer[:count])
-        self.size += count
+        self.hashed.add(buffer[:count])
         return count
 
 
@@ -176,28 +172,27 @@ def _is_worth_hashing(file: ListedFile) -> bool:
     )
 
 
-def difference(file: ListedFile, cancelled: Event, begun: HashedStream | None = None) -> str | None:
+def difference(file: ListedFile, cancelled: Event, begun: Hashed | None = None) -> str | None:
     """In what a file is not the one that is listed; `begun` has hashed its first bytes."""
     if file.path is None:
         return "not there, and manifest.json lists it"
     listed = file.listed
     if not file.is_packed and (size := file.path.stat().st_size) != listed.bytes:
         return f"{counted(size, 'byte')}, and manifest.json lists {listed.bytes:,}"
-    import hashlib  # noqa: PLC0415 - 4 ms of a start, and most need none
-
-    digest, size = (begun.digest, begun.size) if begun else (hashlib.sha256(), 0)
+    hashed = begun or Hashed()
     try:
-        for block in plain_blocks(file.path) if file.is_packed else _blocks(file.path, size):
-            digest.update(block)
-            size += len(block)
+        for block in plain_blocks(file.path) if file.is_packed else _blocks(file.path, hashed.size):
+            hashed.add(block)
             if cancelled.is_set():
                 return None
     except (OSError, CaptureError):
         # Whoever reads it says why.
         return CANNOT_BE_COMPARED
-    if size != listed.bytes:
-        return f"{counted(size, 'byte')} decompressed, and manifest.json lists {listed.bytes:,}"
-    if digest.hexdigest() != listed.sha256.lower():
+    if hashed.size != listed.bytes:
+        return (
+            f"{counted(hashed.size, 'byte')} decompressed, and manifest.json lists {listed.bytes:,}"
+        )
+    if hashed.digest.hexdigest() != listed.sha256.lower():
         return "another content than manifest.json lists (SHA-256)"
     return None
 

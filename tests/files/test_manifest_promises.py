@@ -15,7 +15,7 @@ from otterize_pcap.compare.thresholds import Thresholds, unmet_thresholds
 from otterize_pcap.files import manifest_files
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.files.compared_beside import MEMORY_OTHERWISE, MOST_OF_MEMORY
-from otterize_pcap.files.manifest_files import SMALL
+from otterize_pcap.files.hashed_ahead import SMALL
 from otterize_pcap.graph.damage import is_damaged
 from otterize_pcap.graph.service_graph import ServiceGraph
 from otterize_pcap.resolve.map_capture import graph_capture
