@@ -16,6 +16,7 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
+from otterize_pcap.cli import INTERRUPTED
 from otterize_pcap.cli.capture_reduce import ReduceWish
 from otterize_pcap.cli.capture_report import report
 from otterize_pcap.cli.terminal import is_terminal, notice, write_out
@@ -96,7 +97,7 @@ def capture_nodes(request: CaptureRequest, show_calls: Callable[[Path], None]) -
         ending_at_once,
     )
 
-    with ending_at_once():
+    with ending_at_once(INTERRUPTED):
         prepared = _prepare(request)
     if prepared is None:
         return

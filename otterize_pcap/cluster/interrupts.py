@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
-INTERRUPTED = 130
 STOP_NOTICE = b"\nstopping: what was recorded is kept; Ctrl-C again abandons it\n"
 # Windows has no SIGHUP.
 SIGNALS = tuple(
@@ -32,12 +31,12 @@ def ending_as_interrupted() -> Iterator[None]:
 
 
 @contextmanager
-def ending_at_once() -> Iterator[None]:
+def ending_at_once(code: int) -> Iterator[None]:
     """Within it each of the signals ends the program, at once: for while nothing is to be undone.
 
     An exception would not do. Modules are imported meanwhile, and some catch whatever they meet.
     """
-    with _handled(lambda _number, _frame: os._exit(INTERRUPTED)):
+    with _handled(lambda _number, _frame: os._exit(code)):
         yield
 
 

@@ -7,6 +7,7 @@ does it.
 
 import time
 from functools import partial
+from http import HTTPStatus
 
 from msgspec import Struct
 
@@ -22,7 +23,6 @@ RETRY_S = 60.0
 GONE_S = 45.0
 GONE_POLL_S = 0.2
 DELETERS = 8
-NOT_FOUND = 404
 DELETE_OPTIONS: Json = {
     "apiVersion": "v1",
     "kind": "DeleteOptions",
@@ -152,7 +152,7 @@ def _delete(cluster: Cluster, namespace: str, name: str) -> None:
     try:
         cluster.delete(f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}", DELETE_OPTIONS)
     except ApiRefusedError as error:
-        if error.status != NOT_FOUND:
+        if error.status != HTTPStatus.NOT_FOUND:
             raise
 
 

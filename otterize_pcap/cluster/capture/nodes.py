@@ -1,6 +1,7 @@
 """Which nodes a capture covers, and why others are left out."""
 
 from difflib import get_close_matches
+from http import HTTPStatus
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -12,7 +13,6 @@ from otterize_pcap.errors import ClusterError, UsageError
 from otterize_pcap.snapshot.nodes import ADDRESS_TYPES
 
 NODES_PATH = "/api/v1/nodes"
-NOT_FOUND = 404
 
 
 class NodeChoice(Struct, frozen=True):
@@ -101,7 +101,7 @@ def _require_namespaces(cluster: Cluster, names: list[str]) -> None:
         try:
             cluster.get(f"/api/v1/namespaces/{quote(name, safe='')}")
         except ApiRefusedError as error:
-            if error.status != NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 continue  # not ours to know
             pods = list_all(cluster, "/api/v1/pods")
             known = sorted({str(pod["metadata"].get("namespace")) for pod in pods})
