@@ -1,127 +1,216 @@
-"""gs:// and az:// in the forms that their services publish, from a server of our own.
+"""gs:// and az://: who asks is proved as those stores have it, and faults are as those of s3://."""
 
-Google's XML API (cloud.google.com/storage/docs/xml-api) and Azure's Blob service
-(learn.microsoft.com/rest/api/storageservices/list-blobs, get-blob).
-"""
-
-import json
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote
 
 import pytest
 
-from otterize_pcap.files import object_path
+from otterize_pcap.errors import StoreError
+from otterize_pcap.files import object_path, object_store
+from otterize_pcap.files.captures import open_captures
 from otterize_pcap.files.object_path import named_path
-from tests.object_servers import Server, serving
+from tests import cloud_stores
+from tests.cloud_stores import (
+    ACCOUNT,
+    CHANGED,
+    EMAIL,
+    KEY,
+    KEY_ID,
+    LIST,
+    READ,
+    ServiceAccount,
+    Store,
+    cloud_store,
+    sas_token,
+)
+from tests.command_tree import run_here
+from tests.object_servers import Asked, Fault, Meddler, Proxy, no_fault
 from tests.reduced.test_reduce import TUTORIAL, graph_of
 
-CHANGED = "Thu, 26 Nov 2026 19:00:00 GMT"
-ACCOUNT, KEY = "marked", "bWFya2Vk"
-OF_GOOGLE = """<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated>\
-{entries}</ListBucketResult>"""
-ENTRY_OF_GOOGLE = """<Contents><Key>{key}</Key><LastModified>2026-11-26T19:00:00Z</LastModified>\
-<ETag>"1"</ETag><Size>{size}</Size></Contents>"""
-OF_AZURE = """<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="bkt"><Blobs>\
-{entries}</Blobs><NextMarker/></EnumerationResults>"""
-ENTRY_OF_AZURE = """<Blob><Name>{key}</Name><Properties><Last-Modified>{changed}</Last-Modified>\
-<Etag>"1"</Etag><Content-Length>{size}</Content-Length><Content-Type>application/octet-stream\
-</Content-Type></Properties></Blob>"""
+OTHER = "pcap/node-b.pcap"
+KINDS = ("gs", "az")
+OF_OBJECT = {"Last-Modified": CHANGED, "ETag": '"1"'}
+"""What every answer about an object says."""
 
 
-class Store(Server):
-    """A scenario's files below `bkt/cap`, as either service sends them."""
+@dataclass(frozen=True)
+class Cloud:
+    """A store behind its proxy, and an account that it knows."""
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.authorized: list[str] = []
-        files = (path for path in sorted(TUTORIAL.rglob("*")) if path.is_file())
-        self.objects = {f"cap/{path.relative_to(TUTORIAL)}": path.read_bytes() for path in files}
+    store: Store
+    proxy: Proxy
+    account: ServiceAccount
+    file: Path
 
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+    def google(self) -> dict[str, str]:
+        """What Google's tools take from the environment."""
+        self.store.allows = self.account.allows
+        return {"GOOGLE_APPLICATION_CREDENTIALS": str(self.file)}
 
+    def azure(self) -> dict[str, str]:
+        """What Azure's tools do, of an account with its key."""
+        self.store.allows = cloud_stores.allows_key
+        return {"AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT, "AZURE_STORAGE_ACCOUNT_KEY": KEY}
 
-class _Handler(BaseHTTPRequestHandler):
-    server: Store
-
-    def do_GET(self) -> None:
-        """A list, or an object."""
-        self.server.authorized.append(self.headers.get("Authorization", ""))
-        url = urlsplit(self.path)
-        asked = parse_qs(url.query)
-        if "prefix" in asked:
-            forms = (OF_AZURE, ENTRY_OF_AZURE) if "comp" in asked else (OF_GOOGLE, ENTRY_OF_GOOGLE)
-            self._answer(200, self._listed(*forms, asked["prefix"][0]).encode())
-            return
-        content = self.server.objects.get(unquote(url.path).partition("/bkt/")[2])
-        if content is None:
-            self._answer(404, b"")
-            return
-        begin, _, end = self.headers.get("Range", "").removeprefix("bytes=").partition("-")
-        if not begin:
-            self._answer(200, content)
-            return
-        last = min(int(end), len(content) - 1)
-        of = f"bytes {begin}-{last}/{len(content)}"
-        self._answer(206, content[int(begin) : last + 1], **{"Content-Range": of})
-
-    def do_HEAD(self) -> None:
-        """What an object is."""
-        self.do_GET()
-
-    def _listed(self, form: str, entry: str, prefix: str) -> str:
-        entries = (
-            entry.format(key=key, size=len(content), changed=CHANGED)
-            for key, content in self.server.objects.items()
-            if key.startswith(prefix)
-        )
-        return form.format(entries="".join(entries))
-
-    def _answer(self, status: int, content: bytes, **headers: str) -> None:
-        self.send_response(status)
-        sent = {"Last-Modified": CHANGED, "ETag": '"1"', "Content-Length": str(len(content))}
-        for name, value in (sent | headers).items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Nobody reads it."""
+    def azure_signed(self, rights: str = READ + LIST, hours: int = 1) -> dict[str, str]:
+        """The same with a signature that was handed out."""
+        self.store.allows = cloud_stores.allows_sas
+        token = sas_token(rights, hours=hours)
+        return {"AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT, "AZURE_STORAGE_SAS_TOKEN": token}
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[Store]:
-    """It, listening."""
-    server = Store()
-    with serving(server):
-        yield server
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A scenario in a store."""
+    account, file = ServiceAccount(), tmp_path_factory.mktemp("account") / "account.json"
+    with cloud_store(TUTORIAL) as (store, proxy):
+        file.write_text(account.document(f"{proxy.url}/token"))
+        yield Cloud(store, proxy, account, file)
 
 
-@pytest.mark.parametrize("kind", ["gs", "az"])
-def test_a_capture_of_another_store(
-    kind: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Account, key and endpoint are the environment's, as the stores' own tools have them."""
-    account = {"gcs_base_url": store.url, "disable_oauth": True}
-    account |= dict.fromkeys(("client_email", "private_key", "private_key_id"), "")
-    (tmp_path / "account.json").write_text(json.dumps(account))
+@pytest.fixture
+def cloud(served: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """The store, at its address; nobody waits for it for long."""
     for name, value in {
-        "GOOGLE_SERVICE_ACCOUNT": str(tmp_path / "account.json"),
+        "GOOGLE_BASE_URL": served.proxy.url,
         "GOOGLE_ALLOW_HTTP": "true",
-        "AZURE_STORAGE_ENDPOINT": f"{store.url}/{ACCOUNT}",
-        "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT,
-        "AZURE_STORAGE_ACCOUNT_KEY": KEY,
+        "AZURE_STORAGE_ENDPOINT": f"{served.proxy.url}/{ACCOUNT}",
         "AZURE_ALLOW_HTTP": "true",
     }.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(object_store, "PATIENCE_S", 4.0)
     object_path.forget()
-    store.authorized.clear()
+    object_store.open_store.cache_clear()
+    served.proxy.meddler = no_fault
+    served.proxy.asked.clear()
+    return served
+
+
+def use(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the variables of an account."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
+WAYS: dict[str, tuple[str, Callable[[Cloud], dict[str, str]]]] = {
+    "service account": ("gs", Cloud.google),
+    "account key": ("az", Cloud.azure),
+    "shared access signature": ("az", Cloud.azure_signed),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_capture_of_another_store(
+    way: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every request proves who asks, by the environment alone; no token is asked for elsewhere."""
+    kind, account = WAYS[way]
+    use(account(cloud), monkeypatch)
     url = f"{kind}://bkt/cap"
     assert graph_of([named_path(url)]).replace(url, str(TUTORIAL)) == graph_of([TUTORIAL])
-    signed = f"SharedKey {ACCOUNT}:" if kind == "az" else ""
-    assert {each[: len(signed) or None] for each in store.authorized} == {signed}
+    assert {asked.method for asked in cloud.proxy.asked} <= {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "environment", "said"),
+    [
+        (
+            "gs",
+            lambda cloud: cloud.google() | {"GOOGLE_APPLICATION_CREDENTIALS": str(another(cloud))},
+            "may not be read; set GOOGLE_APPLICATION_CREDENTIALS",
+        ),
+        (
+            "az",
+            lambda cloud: cloud.azure() | {"AZURE_STORAGE_ACCOUNT_KEY": "YW5vdGhlcg=="},
+            (
+                "may not be read; set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY or "
+                "AZURE_STORAGE_SAS_TOKEN to an account that has the right to"
+            ),
+        ),
+        ("az", lambda cloud: cloud.azure_signed(hours=-1), "may not be read; set AZURE_"),
+        ("az", lambda cloud: cloud.azure_signed(rights=READ), "may not be listed; set AZURE_"),
+    ],
+    ids=["key of another account", "another key", "signature that is over", "no right to list"],
+)
+def test_who_may_not_is_told_so(
+    kind: str,
+    environment: Callable[[Cloud], dict[str, str]],
+    said: str,
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """One line, exit code 3, and no secret in it."""
+    chosen = environment(cloud)
+    use(chosen, monkeypatch)
+    assert run_here("intents", "list", f"{kind}://bkt/cap") == StoreError.exit_code
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith(f"otterize: {kind}://bkt/cap: {said}")
+    assert err.count("\n") == 1
+    for secret in (KEY, KEY_ID, EMAIL, "sig=", "Signature", str(cloud.proxy.server_address[1])):
+        assert secret not in err
+
+
+def another(cloud: Cloud) -> Path:
+    """The key file of an account by the same name that the store does not know."""
+    file = cloud.file.with_name("another.json")
+    file.write_text(ServiceAccount().document(f"{cloud.proxy.url}/token"))
+    return file
+
+
+def at_first(fault: Fault, times: int) -> Meddler:
+    """A fault of the first answers for each object."""
+    seen: dict[str, int] = {}
+
+    def meddle(asked: Asked) -> Fault | None:
+        seen[asked.path] = seen.get(asked.path, 0) + 1
+        is_of_object = asked.method == "GET" and "prefix=" not in asked.path
+        return fault if is_of_object and seen[asked.path] <= times else None
+
+    return meddle
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(status=503), Fault(status=500), Fault(cut_to=3), Fault(wait_s=0.05)],
+    ids=["busy", "broken", "cut off", "slow"],
+)
+def test_faults_that_pass_change_nothing(
+    kind: str, fault: Fault, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests are made again, signed again, and each byte counts once."""
+    use(cloud.google() if kind == "gs" else cloud.azure(), monkeypatch)
+    cloud.proxy.meddler = at_first(fault, 2)
+    url = f"{kind}://bkt/cap"
+    assert graph_of([named_path(url)]).replace(url, str(TUTORIAL)) == graph_of([TUTORIAL])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Fault(status=503), "no whole answer (status 503) after 5 tries, or 4 seconds"),
+        (Fault(cut_to=3), "no answer after 5 tries"),
+        (Fault(wait_s=6), "no answer after 5 tries, or 4 seconds"),
+        (Fault(status=403), "may not be read; set "),
+        (Fault(status=404), "another file than the one that was listed"),
+        (Fault(status=412), "another file than the one that was listed"),
+        (Fault(headers={"etag": '"another"'}), "another file than the one that was listed"),
+        (Fault(status=200, headers=OF_OBJECT), "the server sends no parts of a file"),
+    ],
+    ids=["busy", "cut off", "silent", "refused", "gone", "refused by ETag", "ETag", "no parts"],
+)
+def test_an_object_that_cannot_be_read_ends_it(
+    kind: str, fault: Fault, reason: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with s3://: nothing is made of the rest, and nothing waits for ever."""
+    use(cloud.google() if kind == "gs" else cloud.azure(), monkeypatch)
+    cloud.proxy.meddler = lambda asked: fault if unquote(asked.path).endswith(OTHER) else None
+    url = f"{kind}://bkt/cap"
+    with pytest.raises(StoreError) as raised:
+        open_captures([url])
+    assert str(raised.value).startswith(f"{url}/{OTHER}: {reason}")
