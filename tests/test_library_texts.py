@@ -282,6 +282,9 @@ def texts_taken(source: str, ours: set[str]) -> Iterator[str]:
                 case ast.Call(func=ast.Attribute(attr="set_exception"), args=arguments):
                     # Handed on whole, to be raised again in another thread.
                     allowed.update(arguments)
+                case ast.Attribute(value=value, ctx=ast.Store()):
+                    # What we give it is ours.
+                    allowed.add(value)
                 case ast.Attribute(attr=attribute, value=value) if attribute in NUMBERS | GIVEN:
                     allowed.add(value)
         for node in ast.walk(handler):
