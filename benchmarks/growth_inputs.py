@@ -9,20 +9,18 @@ child's peak memory counts its parent's at the fork.
 
 import hashlib
 import json
-import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 from generate import START_S, Connection, snapshot
+from growth_objects import listed, node, service, small_pod, whole_pod
+from growth_packets import PCAP, STAMP, call, records
 
 HERE = Path(__file__).resolve().parent
-CREATED = "2023-11-14T00:00:00Z"
-PCAP = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1)
-STAMP = struct.Struct("<II")
 MEGABYTE = 10**6
 
 Json = dict[str, Any]
@@ -42,24 +40,12 @@ def write_json(path: Path, document: object) -> None:
     path.write_text(json.dumps(document, separators=(",", ":")), encoding="utf-8")
 
 
-def listed(items: Sequence[Json]) -> Json:
-    """Objects as one Kubernetes List."""
-    return {"kind": "List", "apiVersion": "v1", "items": items}
-
-
 def pods_of_clients(data: Path) -> Path:
     """The snapshot of all clients and servers that the generators know."""
     path = data / "clients.json"
     if not path.exists():
         write_json(path, snapshot(5_000))
     return path
-
-
-def records(frames: Sequence[bytes], begin_us: int) -> Iterator[bytes]:
-    """Frames of `generate.py`, a microsecond apart."""
-    for number, frame in enumerate(frames):
-        seconds, micro = divmod(begin_us + number, 1_000_000)
-        yield STAMP.pack(START_S + seconds, micro) + frame
 
 
 def write_packets(data: Path, path: Path, *words: int) -> None:
@@ -109,85 +95,6 @@ def pods(data: Path, size: int) -> Words:
     return [str(directory)]
 
 
-def whole_pod(number: int) -> Json:
-    """A pod with all that a running one has: two containers, probes, volumes, conditions."""
-    owner, address = f"app-{number // 10}-6d4cf56db6", str(IPv4Address(0x0A000001 + number))
-    containers = [_container(name, number) for name in ("main", "sidecar")]
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": f"{owner}-{number:05d}",
-            "namespace": f"team-{number // 10 % 50}",
-            "uid": f"{number:08x}-0000-4000-8000-000000000000",
-            "resourceVersion": str(1_000_000 + number),
-            "creationTimestamp": CREATED,
-            "labels": {"app": f"app-{number // 10}", "pod-template-hash": "6d4cf56db6"},
-            "annotations": {"checksum/config": hashlib.sha256(owner.encode()).hexdigest()},
-            "ownerReferences": [
-                {
-                    "apiVersion": "apps/v1",
-                    "kind": "ReplicaSet",
-                    "name": owner,
-                    "uid": f"{number // 10:08x}-0000-4000-9000-000000000000",
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
-        },
-        "spec": {
-            "nodeName": f"node-{number // 50}",
-            "serviceAccountName": "default",
-            "restartPolicy": "Always",
-            "containers": containers,
-            "volumes": [{"name": name, "configMap": {"name": name}} for name in ("config", "ca")],
-            "tolerations": [
-                {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute"}
-                for key in ("not-ready", "unreachable")
-            ],
-        },
-        "status": {
-            "phase": "Running",
-            "podIP": address,
-            "podIPs": [{"ip": address}],
-            "hostIP": str(IPv4Address(0xC0A80000 + number // 50)),
-            "startTime": CREATED,
-            "qosClass": "Burstable",
-            "conditions": [
-                {"type": kind, "status": "True", "lastTransitionTime": CREATED}
-                for kind in ("PodReadyToStartContainers", "Initialized", "Ready", "PodScheduled")
-            ],
-            "containerStatuses": [
-                {
-                    "name": each["name"],
-                    "image": each["image"],
-                    "imageID": f"docker-pullable://{each['image']}@sha256:{'0' * 64}",
-                    "containerID": f"containerd://{number:064x}",
-                    "ready": True,
-                    "restartCount": 0,
-                    "state": {"running": {"startedAt": CREATED}},
-                }
-                for each in containers
-            ],
-        },
-    }
-
-
-def _container(name: str, number: int) -> Json:
-    probe = {"httpGet": {"path": "/healthz", "port": 8080, "scheme": "HTTP"}, "periodSeconds": 10}
-    return {
-        "name": name,
-        "image": f"registry.example.com/team/{name}:1.{number // 10}",
-        "imagePullPolicy": "IfNotPresent",
-        "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
-        "env": [{"name": f"SETTING_{at}", "value": f"value-{at}"} for at in range(12)],
-        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
-        "livenessProbe": probe,
-        "readinessProbe": probe,
-        "volumeMounts": [{"name": at, "mountPath": f"/etc/{at}"} for at in ("config", "ca")],
-    }
-
-
 PODS_A_NODE = 5
 CALLS_A_NODE = 40
 
@@ -206,24 +113,6 @@ def nodes(data: Path, size: int) -> Words:
 def node_pod(number: int) -> int:
     """The address of a pod; each node has five."""
     return 0x0A000000 + (number // PODS_A_NODE << 8) + number % PODS_A_NODE + 2
-
-
-def call(index: int, client: int, server: int) -> list[bytes]:
-    """The records of one connection of `generate.py`, without times, between two addresses."""
-    frames = [frame for frame, _ in Connection(0, "snapped").frames]
-    ends, port = (client, server), 20_000 + index % 40_000
-    isn = index * 2_654_435_761 & 0xFFFFFFFF
-    answer = isn ^ 0xFFFFFFFF
-    made = []
-    for step, frame in enumerate(frames):
-        changed, back = bytearray(frame), step % 2
-        struct.pack_into(">II", changed, 8 + 26, ends[back], ends[1 - back])
-        struct.pack_into(">H", changed, 8 + (36 if back else 34), port)
-        sent = (answer, isn + 1) if back else (isn + (step > 0), answer + 1)
-        seq, ack = (number & 0xFFFFFFFF for number in sent)
-        struct.pack_into(">II", changed, 8 + 38, seq, ack if step else 0)
-        made.append(bytes(changed))
-    return made
 
 
 def _write_nodes(directory: Path, size: int) -> None:
@@ -254,7 +143,7 @@ def _write_nodes(directory: Path, size: int) -> None:
     write_json(
         directory / "manifest.json", {"version": 1, "tool": "growth", **times, "nodes": each}
     )
-    items = [_node(place) for place in range(size)]
+    items = [node(f"node-{place}", _host(place)) for place in range(size)]
     items += [_pod_of(number) for number in range(size * PODS_A_NODE)]
     write_json(directory / "snapshot.json", listed(items))
 
@@ -274,51 +163,9 @@ def _captured(name: str, content: bytes, packets: int) -> Json:
     }
 
 
-def _node(place: int) -> Json:
-    return {
-        "kind": "Node",
-        "apiVersion": "v1",
-        "metadata": {"name": f"node-{place}", "uid": f"node-{place}", "creationTimestamp": CREATED},
-        "status": {"addresses": [{"type": "InternalIP", "address": _host(place)}]},
-    }
-
-
 def _pod_of(number: int) -> Json:
     place, address = number // PODS_A_NODE, str(IPv4Address(node_pod(number)))
     return small_pod(f"app-{number}-0", f"app-{number}", address, f"node-{place}", _host(place))
-
-
-def small_pod(name: str, owner: str, address: str, node: str, host: str) -> Json:
-    """A running pod of a StatefulSet, with what naming asks for alone."""
-    owners = [
-        {
-            "apiVersion": "apps/v1",
-            "kind": "StatefulSet",
-            "name": owner,
-            "uid": f"set-{owner}",
-            "controller": True,
-        }
-    ]
-    return {
-        "kind": "Pod",
-        "apiVersion": "v1",
-        "metadata": {
-            "name": name,
-            "namespace": "load",
-            "uid": f"pod-{name}",
-            "creationTimestamp": CREATED,
-            "labels": {"app": owner},
-            "ownerReferences": owners,
-        },
-        "spec": {"nodeName": node, "containers": [{"name": "main", "image": "main:1"}]},
-        "status": {
-            "phase": "Running",
-            "podIP": address,
-            "podIPs": [{"ip": address}],
-            "hostIP": host,
-            "startTime": CREATED,
-        },
-    }
 
 
 CONNECTIONS_A_FILE = 25
@@ -372,24 +219,7 @@ def _serving(number: int) -> Json:
 
 
 def _service(number: int) -> Json:
-    address = str(IPv4Address(VIRTUAL + number))
-    return {
-        "kind": "Service",
-        "apiVersion": "v1",
-        "metadata": {
-            "name": f"app-{number}",
-            "namespace": "load",
-            "uid": f"service-{number}",
-            "creationTimestamp": CREATED,
-        },
-        "spec": {
-            "type": "ClusterIP",
-            "clusterIP": address,
-            "clusterIPs": [address],
-            "selector": {"app": f"app-{number}"},
-            "ports": [{"port": SERVER_PORT, "targetPort": 8080, "protocol": "TCP"}],
-        },
-    }
+    return service(f"app-{number}", str(IPv4Address(VIRTUAL + number)), SERVER_PORT)
 
 
 CONNECTIONS_A_CAPTURE = 20_000

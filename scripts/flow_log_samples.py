@@ -1,69 +1,35 @@
 """Write the flow logs in fixtures/flow-logs that are made to their published schema.
 
 One story, told as Hubble and as NetObserv tell it; fixtures/flow-logs/README.md says what happens.
-`python scripts/flow_log_samples.py` writes the files anew; a test holds them equal.
+`python -m scripts.flow_log_samples` writes the files anew; a test holds them equal.
 """
 
 import csv
 import io
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from scripts.flow_log_peers import (
+    API,
+    API_SERVICE,
+    CHECKOUT,
+    CHECKOUT_SERVICE,
+    DB,
+    DNS,
+    HOSTS,
+    METRICS,
+    NODE,
+    WEB,
+    WORLD,
+    Peer,
+)
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "flow-logs"
 START_MS = 1_795_417_200_000
 DAY = "2026-11-23T07:00"
 Json = dict[str, Any]
 
-
-@dataclass(frozen=True)
-class Peer:
-    """Somebody at one end: an address, and what tools call it."""
-
-    address: str
-    name: str = ""
-    namespace: str = ""
-    owner: tuple[str, str] = ("", "")
-    node: str = ""
-    labels: tuple[str, ...] = ()
-    identity: int = 0
-    kind: str = "Pod"
-
-
-WEB = Peer(
-    "10.244.1.10", "web-6d4cf56db6-x2x4k", "shop", ("Deployment", "web"), "n1", ("k8s:app=web",)
-)
-CHECKOUT = Peer(
-    "10.244.2.20",
-    "checkout-7c9d5b8f6-q8rjp",
-    "shop",
-    ("Deployment", "checkout"),
-    "n2",
-    ("k8s:app=checkout",),
-)
-DB = Peer("10.244.1.30", "db-0", "data", ("StatefulSet", "db"), "n1", ("k8s:app=db",))
-DNS = Peer(
-    "10.244.2.53",
-    "coredns-5d78c9869d-7tlrm",
-    "kube-system",
-    ("Deployment", "coredns"),
-    "n2",
-    ("k8s:k8s-app=kube-dns",),
-)
-METRICS = Peer("10.244.2.60", "statsd-0", "ops", ("StatefulSet", "statsd"), "n2")
-NODE = Peer("192.168.10.2", "n2", node="n2", labels=("reserved:remote-node",), kind="Node")
-API = Peer(
-    "192.168.10.1",
-    "n1",
-    node="n1",
-    labels=("reserved:kube-apiserver", "reserved:remote-node"),
-    kind="Node",
-)
-WORLD = Peer("203.0.113.7", labels=("reserved:world",), identity=2, kind="")
-CHECKOUT_SERVICE = Peer("10.96.0.20", "checkout", "shop", kind="Service")
-API_SERVICE = Peer("10.96.0.1", "kubernetes", "default", kind="Service")
-HOSTS = {"n1": "192.168.10.1", "n2": "192.168.10.2"}
 
 SYN, SYN_ACK, ACK, FIN = {"SYN": True}, {"SYN": True, "ACK": True}, {"ACK": True}, {"FIN": True}
 
