@@ -25,6 +25,8 @@ MAX_CLOCK_AHEAD_S = 1e9
 MAX_TIME_NS = (1 << 62) - 1
 """The year 2116, in nanoseconds: whatever is added to it, 64 bits hold it."""
 MAX_PARTS = 8
+PROFILES = {"calls": 256, "headers": 256, "full": 262144}
+"""What a capture may record, with the bytes of each packet that are kept."""
 SHOWN = 60
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from otterize_pcap.files import worker_tasks
-from otterize_pcap.files.read_recording import Opened, ReadRecording, Watch, read_recording
-from otterize_pcap.files.recordings import Planned
+from otterize_pcap.files.read_recording import Opened, ReadRecording, read_recording
+from otterize_pcap.files.recordings import Planned, Watch
 from otterize_pcap.table.chunk import ReadOptions
 
 COMPILED, READS, GATE = "FAST_PATH", "read_recording", "gate"

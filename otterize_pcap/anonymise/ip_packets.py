@@ -27,7 +27,12 @@ from otterize_pcap.anonymise.tunnel_headers import (
 )
 from otterize_pcap.packets.decode import IP_TUNNELS, MAX_TUNNELS
 from otterize_pcap.packets.headers import UndecodableError, malformed, too_short
-from otterize_pcap.packets.network import FRAGMENT, MAX_EXTENSIONS, OPTION_HEADERS
+from otterize_pcap.packets.network import (
+    FRAGMENT,
+    MAX_EXTENSIONS,
+    OPTION_HEADERS,
+    pass_authentication,
+)
 from otterize_pcap.packets.packet import NOT_IP, TOO_DEEP
 from otterize_pcap.packets.ports import TunnelPorts
 from otterize_pcap.packets.protocols import AH, ICMP_V4, ICMP_V6, SCTP, TCP, UDP
@@ -89,7 +94,7 @@ class IpAnonymiser:
         is_later = bool(int.from_bytes(packet[6:8]) & 0x1FFF)
         protocol, behind = packet[9], start
         if protocol == AH and not is_later:
-            protocol, behind = _pass_authentication(packet, start)
+            protocol, behind = pass_authentication(packet, start)
         body, grown = (
             (b"", 0)
             if is_later
@@ -198,13 +203,6 @@ class IpAnonymiser:
             return b"", 0
 
 
-def _pass_authentication(packet: bytes, start: int) -> tuple[int, int]:
-    """Next protocol and where it begins, behind an Authentication Header (RFC 4302)."""
-    if len(packet) < start + 12:
-        raise too_short("AH")
-    return packet[start], start + (packet[start + 1] + 2) * 4
-
-
 def _pass_extensions(packet: bytes) -> tuple[int, int, bytes, bool]:
     """What follows the extension headers, where, these without content, and if it is a fragment."""
     protocol, at, passed = packet[6], 40, b""
@@ -219,7 +217,7 @@ def _pass_extensions(packet: bytes) -> tuple[int, int, bytes, bool]:
                 return protocol, at, passed, True
             continue
         if protocol == AH:
-            following, behind = _pass_authentication(packet, at)
+            following, behind = pass_authentication(packet, at)
         elif protocol in OPTION_HEADERS:
             if len(packet) < at + 8:
                 raise too_short("IPv6 extension header")

@@ -3,11 +3,10 @@
 import re
 
 from otterize_pcap.anonymise.renaming import Renaming
-from otterize_pcap.capture_dir import CapturedFile, Manifest, NodeCapture
+from otterize_pcap.capture_dir import PROFILES, CapturedFile, Manifest, NodeCapture
 from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.version import __version__
 
-PROFILES = frozenset({"calls", "headers", "full"})
 ALL_INTERFACES = "any"
 KUBERNETES_VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+")
 LEFT_OUT = "the reason was left out when the capture was anonymised"

@@ -16,13 +16,13 @@ from otterize_pcap.packets.ports import (
 from otterize_pcap.packets.protocols import SYN
 from otterize_pcap.packets.transport import TCP_TIMESTAMP, tcp_hint
 from otterize_pcap.packets.tunnels import refuse_encrypted
+from otterize_pcap.table.name_payloads import HANDSHAKE_RECORD
 
 NO_OPTION = 1
 PLAIN_OPTIONS = {2: 4, 3: 3, 4: 2}
 """TCP's options that tell of nobody, with their lengths: segment size, window scale, SACK allowed
 (RFC 9293, 3.2; RFC 7323; RFC 2018)."""
 
-TLS_HANDSHAKE = 0x16
 GREETINGS = {
     (True, CLIENT): b"\x16\x03\x01\0\x02\x01\0",
     (True, SERVER): b"\x16\x03\x03\0\x02\x02\0",
@@ -80,7 +80,7 @@ def _tcp_options(options: bytes, *, keeps_time: bool) -> bytes:
 
 def greeting(content: bytes) -> bytes:
     """What says of a TCP payload's sender what its first bytes said; nothing where they did not."""
-    return GREETINGS.get((content[:1] == bytes((TLS_HANDSHAKE,)), tcp_hint(content)), b"")
+    return GREETINGS.get((content[:1] == bytes((HANDSHAKE_RECORD,)), tcp_hint(content)), b"")
 
 
 def udp_datagram(payload: bytes, content: bytes, grown: int) -> Grown:

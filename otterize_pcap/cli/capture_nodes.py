@@ -129,7 +129,7 @@ def _prepare(
 
 
 def _check_request(request: CaptureRequest) -> None:
-    from otterize_pcap.cluster.capture.job import PROFILES  # noqa: PLC0415 - slow
+    from otterize_pcap.capture_dir import PROFILES  # noqa: PLC0415 - slow
     from otterize_pcap.cluster.capture.preflight import check_filter  # noqa: PLC0415 - slow
 
     if request.profile not in PROFILES:
@@ -150,7 +150,8 @@ def _check_request(request: CaptureRequest) -> None:
 
 
 def _plan(request: CaptureRequest, namespace: str) -> "JobPlan":
-    from otterize_pcap.cluster.capture.job import PROFILES, JobPlan  # noqa: PLC0415 - slow
+    from otterize_pcap.capture_dir import PROFILES  # noqa: PLC0415 - slow
+    from otterize_pcap.cluster.capture.job import JobPlan  # noqa: PLC0415 - slow
 
     return JobPlan(
         capture_id=os.urandom(4).hex(),

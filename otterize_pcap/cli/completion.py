@@ -44,7 +44,7 @@ def complete_version(incomplete: str) -> list[str]:
 
 def complete_profile(incomplete: str) -> list[str]:
     """Profiles of recording."""
-    from otterize_pcap.cluster.capture.job import PROFILES  # noqa: PLC0415 - the cluster's part
+    from otterize_pcap.capture_dir import PROFILES  # noqa: PLC0415 - the cluster's part
 
     return _beginning(PROFILES, incomplete)
 

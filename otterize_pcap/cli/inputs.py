@@ -9,7 +9,7 @@ from otterize_pcap.cli.terminal import notice
 from otterize_pcap.errors import InputError, UsageError
 from otterize_pcap.files import bare_recordings, captures, flow_log_files, pcap_files
 from otterize_pcap.files.found_files import find_captures
-from otterize_pcap.files.read_recording import Watch
+from otterize_pcap.files.recordings import Watch
 from otterize_pcap.flow_logs.connect_flows import MOST_FLOWS
 from otterize_pcap.flow_logs.flow import LogRecords
 from otterize_pcap.resolve.capture import Capture

@@ -17,9 +17,7 @@ from otterize_pcap.graph.service_graph import (
     ends_of,
     is_one_kind,
 )
-
-NO_NAMESPACE = "default"
-"""Where objects without a namespace are taken to be."""
+from otterize_pcap.snapshot.objects import DEFAULT_NAMESPACE
 
 Places = defaultdict[str, defaultdict[str, list[Workload]]]
 """Workloads by a name and their namespace."""
@@ -55,7 +53,7 @@ class RenamedEnds:
     def _alike(self, end: Workload) -> Iterator[Workload]:
         yield from self._nameless
         above = _names_above(end.name) if _may_have_owner(end) else ()
-        near = dict.fromkeys((end.namespace, "", NO_NAMESPACE))
+        near = dict.fromkeys((end.namespace, "", DEFAULT_NAMESPACE))
         for places in (*map(self._named.get, (end.name, *above)), self._below.get(end.name)):
             for namespace in (places or ()) if not end.namespace else near:
                 found = places.get(namespace, ()) if places else ()
@@ -66,7 +64,7 @@ def may_be_renamed(absent: Workload, added: Workload) -> bool:
     """Whether an end is another's, or that of an owner of it which the snapshot lacks."""
     if could_be(absent, added) or not added.name:
         return True
-    if added.namespace not in (absent.namespace, NO_NAMESPACE):
+    if added.namespace not in (absent.namespace, DEFAULT_NAMESPACE):
         return False
     if absent.name == added.name:
         # One resource owns another of its name: a Configuration a Knative Service's.

@@ -32,6 +32,7 @@ from otterize_pcap.connections.verdicts import Verdicts
 from otterize_pcap.intervals import Interval
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table, new_table
+from otterize_pcap.table.reading import SECRET_BYTES
 
 if TYPE_CHECKING:
     from otterize_pcap.connections.components import Components
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 if FAST_PATH:
     from otterize_pcap.connections._components import Components as FastComponents
     from otterize_pcap.table._fastpath import FastTable
-
-SECRET_BYTES = 56
 
 
 class GroupedConnections:

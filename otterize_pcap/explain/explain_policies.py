@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from otterize_pcap.explain.asked_names import AskedName
 from otterize_pcap.explain.asked_pair import AskedPair, Question
 from otterize_pcap.explain.explanation import ExplainedRule, ExplainedSide, ExplainedVerdict
-from otterize_pcap.graph.service_graph import ATTEMPTED, Evidence
+from otterize_pcap.graph.service_graph import ATTEMPTED
 from otterize_pcap.policies.action_rule import AnyPolicy, rules_of_policy
+from otterize_pcap.policies.dns_needs import NO_EVIDENCE
 from otterize_pcap.policies.evaluate import Evaluator
 from otterize_pcap.policies.flow_ends import ApiServerEnd, FlowEnd, OutsideEnd, PodEnd, ServiceEnd
 from otterize_pcap.policies.judged_calls import workloads_of
@@ -18,8 +19,6 @@ from otterize_pcap.policies.usage import RulePart
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.resolve.resolution import API_SERVER
 from otterize_pcap.snapshot.snapshot import Pod
-
-NOBODY = Evidence("", 0, 0, "")
 
 
 def explain_policies(
@@ -67,7 +66,19 @@ def _possible(pair: AskedPair, mapped: MappedCapture) -> Iterator[PodFlow]:
         return
     for protocol, port in sorted(server.pod.ports):
         yield PodFlow(
-            client, server, client, server, protocol, port, port, ATTEMPTED, 0, 0, 0, (), NOBODY
+            client,
+            server,
+            client,
+            server,
+            protocol,
+            port,
+            port,
+            ATTEMPTED,
+            0,
+            0,
+            0,
+            (),
+            NO_EVIDENCE,
         )
 
 

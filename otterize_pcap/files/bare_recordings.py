@@ -15,7 +15,8 @@ from otterize_pcap.files.pcap_files import (
     read_manifest,
     refuse_empty,
 )
-from otterize_pcap.files.read_recording import Watch, unwatched
+from otterize_pcap.files.read_recording import unwatched
+from otterize_pcap.files.recordings import Watch
 from otterize_pcap.files.reduced_files import is_reduced, open_reduced, reading_of
 from otterize_pcap.table.read import CaptureTable, ReadOptions
 

@@ -29,7 +29,8 @@ from otterize_pcap.files.pcap_files import (
     read_manifest,
     refuse_empty,
 )
-from otterize_pcap.files.read_recording import Watch, unwatched
+from otterize_pcap.files.read_recording import unwatched
+from otterize_pcap.files.recordings import Watch
 from otterize_pcap.files.reduced_files import is_reduced, open_reduced, reading_of
 from otterize_pcap.files.retina import read_tarballs
 from otterize_pcap.files.snapshot_files import load_snapshot
@@ -38,11 +39,9 @@ from otterize_pcap.flow_logs.flow import Writer
 from otterize_pcap.flow_logs.logged import log_notes, logged_of, passed_over
 from otterize_pcap.resolve.capture import Capture, CaptureContents
 from otterize_pcap.resolve.log_snapshot import with_logged
-from otterize_pcap.resolve.tunnel_ends import TunnelEnds
+from otterize_pcap.resolve.tunnel_ends import MAX_CACHED_ENDS, TunnelEnds
 from otterize_pcap.snapshot.snapshot import Snapshot
 from otterize_pcap.table.chunk import ReadOptions
-
-MAX_CACHED_ENDS = 1 << 16
 
 ServicesAsked = Callable[[Snapshot], frozenset[str] | None]
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from otterize_pcap.errors import StoreError, UsageError
+from otterize_pcap.timestamps import SECOND_NS
 
 T = TypeVar("T")
 
@@ -29,7 +30,6 @@ CONNECT_S = 5.0
 PORTION = 1 << 20
 """Bytes of an answer that are held beside those wanted: a server may send any number."""
 MOST_TRIES = 5
-SECOND_NS = 1_000_000_000
 
 _ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
 """What says that an endpoint in the environment may be without TLS."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from otterize_pcap.errors import CaptureError, InputError
 from otterize_pcap.files.object_path import ObjectPath
-from otterize_pcap.files.tar_members import open_member
+from otterize_pcap.files.tar_members import COPY_BYTES, open_member
 from otterize_pcap.snapshot.plain_text import DocumentText
 from otterize_pcap.system_errors import system_reason
 
@@ -27,7 +27,6 @@ MAX_DOCUMENT = 1 << 30
 """Bytes of a document that is held as it is: ten times a snapshot of 10,000 pods."""
 LARGE = 16 << 20
 """Bytes from which on a snapshot is mapped."""
-COPY_BYTES = 1 << 20
 ENOUGH = 4
 """Bytes that tell most files."""
 PATIENCE_S = 10.0

@@ -17,7 +17,6 @@ from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_byte
 from otterize_pcap.files.read_recording import (
     Opened,
     ReadRecording,
-    Watch,
     as_it_is,
     read_planned,
     read_recording,
@@ -25,6 +24,7 @@ from otterize_pcap.files.read_recording import (
 )
 from otterize_pcap.files.recordings import (
     Planned,
+    Watch,
     are_parts,
     named_nodes,
     plan_recordings,

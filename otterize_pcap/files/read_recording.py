@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from otterize_pcap.errors import CaptureError, TooManyConnections
 from otterize_pcap.files.joined_tables import joined_table
 from otterize_pcap.files.opening import open_stream, path_text
-from otterize_pcap.files.recordings import Planned
+from otterize_pcap.files.recordings import Planned, Watch
 from otterize_pcap.files.table_files import is_table_file, read_table
 from otterize_pcap.records.stream import ByteStream
 from otterize_pcap.table.read import CaptureTable, Progress, ReadOptions, read_batches
@@ -24,7 +24,6 @@ MOST_OPEN = 64
 OTHERWISE_OPEN = 32
 """File descriptors that are left to everything else."""
 
-Watch = Callable[[str, Sequence[Path]], AbstractContextManager[Progress | None]]
 """Told a recording's name and files before it is read; says who wants to know how far it is."""
 
 

@@ -2,19 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from contextlib import nullcontext
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from otterize_pcap.counted import counted
-from otterize_pcap.files.recordings import Planned
-from otterize_pcap.table.read import Progress, ReadOptions
+from otterize_pcap.files.recordings import Planned, Watch
+from otterize_pcap.table.read import ReadOptions
+from otterize_pcap.table.read_threads import SECONDS_BETWEEN_REPORTS
 
-SECONDS_BETWEEN_REPORTS = 0.1
-
-Watch = Callable[[str, Sequence[Path]], AbstractContextManager[Progress | None]]
 Result = TypeVar("Result")
 ReadRecording = Callable[[Planned, ReadOptions, Watch, int], Result]
 

@@ -4,7 +4,8 @@ Somebody's word comes first (`--node FILE=NAME`), then the manifest's, then name
 join files: whether those of one stem follow one another in time is known when they were read.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,10 +16,14 @@ from otterize_pcap.errors import UsageError
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.files.recording_names import read_name
 from otterize_pcap.records.stream import NO_STOP
+from otterize_pcap.table.read import Progress
 from otterize_pcap.timestamps import SECOND_NS
 
 OVERLAP_NS = SECOND_NS
 """By how much one part may end after the next one began: packets of several queues are unsorted."""
+
+Watch = Callable[[str, Sequence[Path]], AbstractContextManager[Progress | None]]
+"""What is told of each recording before its files are read: its node, and these."""
 
 
 class Planned(Struct, frozen=True):

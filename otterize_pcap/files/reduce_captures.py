@@ -13,7 +13,8 @@ from otterize_pcap.files.captures import Ways, no_service, own_snapshot, read_di
 from otterize_pcap.files.flow_log_files import flow_logs_named
 from otterize_pcap.files.merged_parts import merge_parts
 from otterize_pcap.files.opening import STDIN, path_text
-from otterize_pcap.files.read_recording import Watch, unwatched
+from otterize_pcap.files.read_recording import unwatched
+from otterize_pcap.files.recordings import Watch
 from otterize_pcap.files.reduced_files import (
     is_reduced,
     open_reduced,

@@ -22,6 +22,7 @@ from otterize_pcap.files.recordings import Planned
 from otterize_pcap.packets.tunnels import OuterEnds
 from otterize_pcap.records.containers import open_capture
 from otterize_pcap.records.ranged_file import ranged_file
+from otterize_pcap.resolve.tunnel_ends import MAX_CACHED_ENDS
 from otterize_pcap.table.capture_counts import CaptureCounts, Payload
 from otterize_pcap.table.chunk import FAST_PATH, Chunk, EndedChunk
 from otterize_pcap.table.chunk_boundaries import capture_from, is_divisible
@@ -30,8 +31,6 @@ from otterize_pcap.table.read import ReadOptions
 from otterize_pcap.table.reading import Reading
 from otterize_pcap.table.table_columns import columns_of
 from otterize_pcap.version import __version__
-
-MAX_CACHED_ENDS = 1 << 16
 
 
 class FileState(Struct, frozen=True):

@@ -69,7 +69,7 @@ def _parse_ipv4(packet: bytes, missing: int) -> IpHeader:
         raise too_short("IPv4")
     protocol = header.p
     if protocol == AH and not header.offset:
-        protocol, start = _pass_authentication(packet[:length], start)
+        protocol, start = pass_authentication(packet[:length], start)
     return IpHeader(
         source=MAPPED + header.src,
         destination=MAPPED + header.dst,
@@ -82,7 +82,7 @@ def _parse_ipv4(packet: bytes, missing: int) -> IpHeader:
     )
 
 
-def _pass_authentication(packet: bytes, start: int) -> tuple[int, int]:
+def pass_authentication(packet: bytes, start: int) -> tuple[int, int]:
     """Next protocol and where it begins, behind an Authentication Header (RFC 4302).
 
     That header leaves what it protects readable.
@@ -112,7 +112,7 @@ def _parse_ipv6(packet: bytes, missing: int) -> IpHeader:
             if fragment_offset:
                 break
         elif protocol == AH:
-            protocol, start = _pass_authentication(packet, start)
+            protocol, start = pass_authentication(packet, start)
         else:
             break
     else:

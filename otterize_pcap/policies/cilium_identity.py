@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from otterize_pcap.flow_logs.hubble_ends import CLUSTER
 from otterize_pcap.policies.asked_labels import Label
 from otterize_pcap.policies.flow_ends import ApiServerEnd, FlowEnd, NodeEnd, OutsideEnd, PodEnd
 from otterize_pcap.policies.network_policy import IN, LabelSelector, Requirement
@@ -19,7 +20,6 @@ from otterize_pcap.snapshot.snapshot import Pod
 
 NAMESPACE = "io.kubernetes.pod.namespace"
 NAMESPACE_LABELS = "io.cilium.k8s.namespace.labels."
-CLUSTER = "io.cilium.k8s.policy.cluster"
 SERVICE_ACCOUNT = "io.cilium.k8s.policy.serviceaccount"
 KUBERNETES, RESERVED, ANY_SOURCE = "k8s", "reserved", "any"
 

@@ -7,13 +7,14 @@ from otterize_pcap.graph.service_graph import ESTABLISHED, Evidence, Workload
 from otterize_pcap.packets.ports import DNS_PORT
 from otterize_pcap.policies.flow_ends import NodeEnd, OutsideEnd, PodEnd
 from otterize_pcap.policies.pod_flows import PodFlow
+from otterize_pcap.resolve.cluster_dns import DNS_LABEL
 from otterize_pcap.resolve.map_capture import MappedCapture
 from otterize_pcap.snapshot.snapshot import Pod
 
 PROTOCOLS = ("TCP", "UDP")
 """Datagrams, and TCP for answers that are too long for one (RFC 7766)."""
 USUAL_NAMESPACE = "kube-system"
-USUAL_LABELS = (("k8s-app", "kube-dns"),)
+USUAL_LABELS = (DNS_LABEL,)
 """Where clusters have their DNS (Kubernetes documentation, "DNS for Services and Pods")."""
 CACHE_LABEL = ("k8s-app", "node-local-dns")
 NO_EVIDENCE = Evidence("", 0, 0, "")

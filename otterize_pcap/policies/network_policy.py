@@ -17,8 +17,6 @@ INGRESS, EGRESS = "Ingress", "Egress"
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 ANY_PROTOCOL = "ANY"
 """All of them, as Cilium's rules may say."""
-NAME_LABEL = "kubernetes.io/metadata.name"
-"""The label that every namespace has, whose value is its name."""
 
 IN, NOT_IN, EXISTS, DOES_NOT_EXIST = "In", "NotIn", "Exists", "DoesNotExist"
 ANY_IPV4, ANY_IPV6 = parse_network("0.0.0.0/0"), parse_network("::/0")

@@ -27,11 +27,11 @@ from otterize_pcap.policies.peers import (
     address_of,
     peer_matches,
 )
+from otterize_pcap.resolve.api_server import API_SERVER_NAME
 from otterize_pcap.snapshot.snapshot import Pod, Service, Snapshot
 
 NO_NAME = "no answer of DNS tells by which name the server was called"
 WHERE_UNKNOWN = "the snapshot does not say whether an address is that of a node, and of which"
-API_SERVER_SERVICE = ("default", "kubernetes")
 
 
 class PeerMatcher:
@@ -51,7 +51,7 @@ class PeerMatcher:
         self._api_servers = frozenset(
             backend.address
             for service in snapshot.services
-            if (service.namespace, service.name) == API_SERVER_SERVICE
+            if (service.namespace, service.name) == API_SERVER_NAME
             for backends in service.backends.values()
             for backend in backends
         )

@@ -7,13 +7,8 @@ labelled with its name holds without it (Kubernetes documentation, "Network Poli
 from collections.abc import Iterable, Mapping
 
 from otterize_pcap.policies.flow_ends import ApiServerEnd, FlowEnd, PodEnd, ServiceEnd
-from otterize_pcap.policies.network_policy import (
-    ANY_PROTOCOL,
-    NAME_LABEL,
-    LabelSelector,
-    Peer,
-    PolicyPort,
-)
+from otterize_pcap.policies.network_policy import ANY_PROTOCOL, LabelSelector, Peer, PolicyPort
+from otterize_pcap.resolve.workload_labels import NAME_LABEL
 from otterize_pcap.snapshot.snapshot import Pod
 
 Known = bool | None

@@ -25,16 +25,10 @@ from otterize_pcap.policies.needs import (
     PodsPeer,
     PublicPeer,
 )
-from otterize_pcap.policies.network_policy import (
-    ANY_IPV4,
-    ANY_IPV6,
-    NAME_LABEL,
-    IPBlock,
-    LabelSelector,
-    Peer,
-)
+from otterize_pcap.policies.network_policy import ANY_IPV4, ANY_IPV6, IPBlock, LabelSelector, Peer
 from otterize_pcap.policies.observation import Observation
 from otterize_pcap.policies.selectors import Labels, NoSelector, Selectors
+from otterize_pcap.resolve.workload_labels import NAME_LABEL
 
 USUAL_DNS = Peer(LabelSelector(USUAL_LABELS), LabelSelector(((NAME_LABEL, USUAL_NAMESPACE),)))
 

@@ -34,7 +34,6 @@ from otterize_pcap.policies.flow_ends import (
 from otterize_pcap.policies.judgement import Side
 from otterize_pcap.policies.network_policy import (
     INGRESS,
-    NAME_LABEL,
     IPBlock,
     LabelSelector,
     Peer,
@@ -50,6 +49,7 @@ from otterize_pcap.policies.selectors import (
     selector_keys_of,
 )
 from otterize_pcap.resolve.map_capture import MappedCapture
+from otterize_pcap.resolve.workload_labels import NAME_LABEL
 from otterize_pcap.snapshot.snapshot import Pod
 
 

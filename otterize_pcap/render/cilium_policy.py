@@ -22,7 +22,6 @@ from otterize_pcap.policies.needs import (
 )
 from otterize_pcap.policies.network_policy import (
     EGRESS,
-    NAME_LABEL,
     LabelSelector,
     Peer,
     PolicyPort,
@@ -39,6 +38,7 @@ from otterize_pcap.render.network_policy import (
     verdict_lines,
 )
 from otterize_pcap.render.yaml_text import Commented
+from otterize_pcap.resolve.workload_labels import NAME_LABEL
 
 API_VERSION = "cilium.io/v2"
 KIND = "CiliumNetworkPolicy"

@@ -12,6 +12,7 @@ from otterize_pcap.resolve.resolution import AnyResolved, Party
 from otterize_pcap.snapshot.snapshot import Backend, Service, Snapshot, Tenure
 
 NAMES = ("kube-dns", "coredns", "dns-default")
+DNS_LABEL = ("k8s-app", "kube-dns")
 NAMESPACES = ("kube-system", "openshift-dns")
 """Where clusters keep their DNS. Elsewhere its name and label are anybody's to take."""
 
@@ -98,7 +99,7 @@ def _is_dns(service: Service, given: tuple[ServiceName, ...]) -> bool:
         return False
     return (
         service.name in NAMES
-        or service.labels.get("k8s-app") == "kube-dns"
+        or DNS_LABEL in service.labels.items()
         or ("UDP", DNS_PORT) in ((port.protocol, port.port) for port in service.ports)
     )
 

@@ -1,6 +1,6 @@
 """Where connections ended that no pod of the snapshot was seen to hold (S14, S21, S50)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -11,6 +11,7 @@ from otterize_pcap.addresses import (
 )
 from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
+from otterize_pcap.resolve.holders import Holder
 from otterize_pcap.resolve.identity import Identities
 from otterize_pcap.resolve.resolution import (
     AMBIGUOUS,
@@ -26,8 +27,6 @@ from otterize_pcap.resolve.resolution import (
 from otterize_pcap.resolve.service_routes import ServiceRoutes
 from otterize_pcap.snapshot.snapshot import Listener, Pod, Service, Snapshot
 from otterize_pcap.table.rows import Endpoint
-
-Holder = Callable[[bytes, int, int], Party | Unknown]
 
 
 class Destinations:

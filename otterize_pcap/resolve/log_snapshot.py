@@ -16,13 +16,12 @@ from otterize_pcap.flow_logs.judge_flows import LoggedConnection
 from otterize_pcap.intervals import ALWAYS, Interval
 from otterize_pcap.packets.ports import DNS_PORT
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
-from otterize_pcap.resolve.cluster_dns import NAMES, NAMESPACES
+from otterize_pcap.resolve.cluster_dns import DNS_LABEL, NAMES, NAMESPACES
 from otterize_pcap.snapshot.objects import OwnerReference
 from otterize_pcap.snapshot.snapshot import Backend, Pod, ServedPort, Service, Snapshot, Tenure
 
 TOLD_BY_POD = frozenset(("Job", "ReplicaSet"))
 """Kinds of owners that something else makes in turn, of which the log does not tell."""
-DNS_LABEL = ("k8s-app", "kube-dns")
 PodName = tuple[str, str]
 """Namespace and name."""
 

@@ -12,6 +12,8 @@ from otterize_pcap.counted import counted
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.snapshot.snapshot import Snapshot
 
+MAX_CACHED_ENDS = 1 << 16
+"""Pairs of outer ends of which a process keeps whether tunnels between them are opened."""
 MAX_LISTED = 3
 LEFT_CLOSED = "left closed"
 NO_NODES = (

@@ -8,7 +8,8 @@ from otterize_pcap.graph.service_graph import Labels, Workload
 from otterize_pcap.resolve.identity import Identities
 from otterize_pcap.snapshot.snapshot import Snapshot
 
-NAME_OF_NAMESPACE = "kubernetes.io/metadata.name"
+NAME_LABEL = "kubernetes.io/metadata.name"
+"""The label that every namespace has, whose value is its name."""
 MOST_VALUES = 5
 """A label of which one workload's pods have more values puts nothing together."""
 
@@ -39,7 +40,7 @@ def _lasting(labels: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     return (
         (key, value)
         for key, value in labels.items()
-        if key != NAME_OF_NAMESPACE and not is_generated_label(key)
+        if key != NAME_LABEL and not is_generated_label(key)
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from otterize_pcap.addresses import parse_address, parse_network
 from otterize_pcap.snapshot.endpoints import EndpointAddress
+from otterize_pcap.snapshot.nodes import ADDRESS_TYPES
 from otterize_pcap.snapshot.object_fields import LEADING_ZEROS
 from otterize_pcap.snapshot.objects import (
     Condition,
@@ -38,7 +39,6 @@ from otterize_pcap.timestamps import parse_time
 Check = Callable[[str], object]
 """Raises ValueError where a text is not what it must be."""
 
-IP_TYPES = ("InternalIP", "ExternalIP")
 """The types of a node's addresses that are addresses; the others are names."""
 
 
@@ -131,7 +131,7 @@ def passes(text: str, check: Check) -> bool:
 
 def is_sound(value: msgspec.Struct) -> bool:
     """Whether all text below a value is what it must be, which nearly all is."""
-    if isinstance(value, NodeAddress) and value.type not in IP_TYPES:
+    if isinstance(value, NodeAddress) and value.type not in ADDRESS_TYPES:
         return True
     if isinstance(value, EndpointSliceItem) and value.addressType == "FQDN":
         return True

@@ -7,14 +7,8 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 
 from otterize_pcap.json_errors import expected, json_reason
-from otterize_pcap.snapshot.field_checks import (
-    CHECKS,
-    IP_TYPES,
-    UNDIVIDED,
-    Check,
-    is_vital,
-    passes,
-)
+from otterize_pcap.snapshot.field_checks import CHECKS, UNDIVIDED, Check, is_vital, passes
+from otterize_pcap.snapshot.nodes import ADDRESS_TYPES
 from otterize_pcap.snapshot.objects import EndpointSliceItem, NodeAddress, Observed
 
 
@@ -45,7 +39,7 @@ class Fitting:
         found: dict[str, Any] = {}
         if shape is EndpointSliceItem:
             self._names = value.get("addressType") == "FQDN"
-        names = self._names or (shape is NodeAddress and value.get("type") not in IP_TYPES)
+        names = self._names or (shape is NodeAddress and value.get("type") not in ADDRESS_TYPES)
         for entry in msgspec.structs.fields(shape):
             below = f"{path}.{entry.encode_name}"
             if entry.encode_name not in value:

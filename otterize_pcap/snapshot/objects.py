@@ -11,6 +11,7 @@ discovery.k8s.io/v1).
 import msgspec
 
 DEFAULT_NAMESPACE = "default"
+"""Where objects without a namespace are taken to be."""
 
 
 class OwnerReference(msgspec.Struct, frozen=True, gc=False):

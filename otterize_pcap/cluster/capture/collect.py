@@ -47,8 +47,6 @@ from otterize_pcap.system_errors import system_reason
 STATE_LIMIT = 65536
 STATE_PATIENCE_S = 60.0
 NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z")
-#: Clocks apart by more than this shift packets against the snapshot noticeably (rule S12).
-CLOCK_NOTICE_S = 2.0
 CLOCK = re.compile(r"[0-9]{1,11}(\.[0-9]{1,9})?(?![0-9e])")
 #: Streams at once from one node.
 STREAMS = 4

@@ -17,7 +17,6 @@ from otterize_pcap.render.yaml_text import is_plain
 
 CAPTURE_DIRECTORY = "/capture"
 
-PROFILES = {"calls": 256, "headers": 256, "full": 262144}
 MEBIBYTE = 1024 * 1024
 REDUCER = "otterize"
 """The program that reduces: its name in an image, and in the volume where it is copied in."""
