@@ -21,9 +21,9 @@ from otterize_pcap.files.reduced_files import (
     reading_of,
     require_pyarrow,
     snapshot_of,
-    write_reduced,
 )
 from otterize_pcap.files.snapshot_files import snapshot_documents
+from otterize_pcap.files.write_reduced import write_reduced
 from otterize_pcap.reduced.saved_capture import SavedDocument
 from otterize_pcap.table.chunk import ReadOptions
 

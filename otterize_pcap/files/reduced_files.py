@@ -1,4 +1,4 @@
-"""Reduced captures: a capture's parts written to one file, and read from it again.
+"""Reduced captures: a capture's parts, read again from the one file that `write_reduced` wrote.
 
 Whatever the parts were read from, what is made of them is the same: that is why a reduced capture
 gives the same answers as its pcap files, byte for byte.
@@ -7,13 +7,13 @@ gives the same answers as its pcap files, byte for byte.
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from otterize_pcap.addresses import format_address
-from otterize_pcap.capture_dir import decode_manifest, encode_manifest
+from otterize_pcap.capture_dir import decode_manifest
 from otterize_pcap.connections.node_files import parse_node_addresses
 from otterize_pcap.errors import CaptureError, InputError, UsageError
 from otterize_pcap.files.capture_parts import CaptureParts
@@ -25,19 +25,14 @@ from otterize_pcap.files.pcap_files import ReadFiles, UnreadFile
 from otterize_pcap.packets.closed_tunnels import FORGED
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.reduced.saved_capture import (
-    VERSION,
-    SavedBroken,
     SavedCapture,
     SavedDocument,
-    SavedFolder,
     SavedReading,
     SavedRecording,
     SavedUnread,
     counts_of,
     damaged,
     refuse_other_ports,
-    save_counts,
-    saved_reading,
 )
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
 from otterize_pcap.snapshot.snapshot import Snapshot
@@ -47,8 +42,7 @@ from otterize_pcap.table.columns import Columns
 from otterize_pcap.table.name_payloads import wanted_payloads
 from otterize_pcap.table.read import CaptureTable
 from otterize_pcap.table.reading import Reading
-from otterize_pcap.table.table_columns import in_batches, restore
-from otterize_pcap.version import __version__
+from otterize_pcap.table.table_columns import restore
 
 if TYPE_CHECKING:
     from otterize_pcap.reduced.parquet import ReducedFile
@@ -252,58 +246,3 @@ def reading_of(saved: SavedReading, options: ReadOptions, where: str) -> ReadOpt
 
 def _unread(saved: SavedUnread) -> UnreadFile:
     return UnreadFile(Path(saved.path), saved.node, CaptureError(saved.reason))
-
-
-def write_reduced(
-    stream: BinaryIO,
-    parts: CaptureParts,
-    documents: Sequence[SavedDocument],
-    options: ReadOptions,
-) -> None:
-    """Write a capture's parts, its snapshot's documents, and how it was read.
-
-    Raises:
-        CaptureError: pyarrow is not installed.
-        OSError: The stream cannot be written.
-    """
-    require_pyarrow("otterize reduce")
-    from otterize_pcap.reduced.parquet import ROW_GROUP, RecordingRows, write_parquet  # noqa: PLC0415
-
-    tables = parts.read.recordings
-    saved = SavedCapture(
-        version=VERSION,
-        tool=__version__,
-        place="" if parts.place is None else str(parts.place),
-        reading=saved_reading(options),
-        recordings=tuple(
-            SavedRecording(
-                node,
-                table.name,
-                table.files,
-                len(table),
-                table.part_times,
-                save_counts(table.counts),
-            )
-            for node, table in tables
-        ),
-        documents=tuple(documents),
-        folders={
-            node: SavedFolder(str(folder.place), dict(folder.contents))
-            for node, folder in parts.folders.items()
-        },
-        manifest=None if parts.manifest is None else encode_manifest(parts.manifest),
-        unread=tuple(
-            SavedUnread(str(each.path), each.node, each.reason) for each in parts.read.unread
-        ),
-        broken=tuple(SavedBroken(each.node, each.file, each.reason) for each in parts.broken()),
-        notes=parts.read.notes,
-        aside=parts.read.aside,
-    )
-    write_parquet(
-        stream,
-        saved,
-        (
-            RecordingRows(in_batches(table.table, ROW_GROUP), node, table.files, table.payloads)
-            for node, table in tables
-        ),
-    )
