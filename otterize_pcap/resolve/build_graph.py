@@ -179,6 +179,9 @@ class _Tallying:
         # Where a label tells clients apart, one workload is several.
         client = resolved.client if self._label else resolved.client.workload
         party = resolved.server
+        if isinstance(party, External) and isinstance(resolved.connection, Connection):
+            # A single connection's server outside is a value of its own.
+            return self._found(resolved)
         server = party.workload if isinstance(party, Party) else party
         key = id(client), id(server), resolved.connection.protocol, resolved.port
         found = self._near.get(key)
@@ -214,8 +217,11 @@ def merge_calls(parts: Iterable[tuple[Call, ...]], *, at_once: bool = False) -> 
 
 
 def _calls(tallies: Tallies) -> tuple[Call, ...]:
+    """The calls, in order; the tallies are used up."""
     calls = []
-    for (client, server), ports in tallies.items():
+    while tallies:
+        # What is a call is no tally any more: there is room for a million of either, not of both.
+        (client, server), ports = tallies.popitem()
         uses = tuple(ports[key].use(*key) for key in sorted(ports))
         seen = {outcome for use in uses for outcome, _ in use.outcomes}
         status = ESTABLISHED if CONNECTED in seen else ATTEMPTED if uses else LOOKUP

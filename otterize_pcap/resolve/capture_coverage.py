@@ -7,12 +7,12 @@ from msgspec import Struct
 
 from otterize_pcap.connections.grouped import GroupedConnections
 from otterize_pcap.graph.fate import Fate
-from otterize_pcap.graph.service_graph import Coverage, FileCoverage, Workload
+from otterize_pcap.graph.service_graph import Coverage, External, FileCoverage, Workload
 from otterize_pcap.resolve.blind_spots import with_workloads
 from otterize_pcap.resolve.capture_lookup import CaptureLookup
 from otterize_pcap.resolve.naming_notes import merged_notes
 from otterize_pcap.resolve.notes import clock_notes, hands_notes, snapshot_notes, unrecorded_notes
-from otterize_pcap.resolve.resolution import AMBIGUOUS, GroupResolution, Resolution
+from otterize_pcap.resolve.resolution import AMBIGUOUS, AnyResolution, Resolved
 from otterize_pcap.resolve.told_apart import ends_outside, shared_addresses
 from otterize_pcap.resolve.tunnel_ends import TunnelEnds
 from otterize_pcap.resolve.undecided import AGELESS, find_undecided, untimed_calls
@@ -23,14 +23,20 @@ IN_FORGED = "inside a tunnel, but sent by a pod as well: forged"
 class Outcome(Struct, frozen=True):
     """What became of all connections.
 
-    `counted` are they, in groups as far as a group says all of them, and `fates` how many had each
-    fate. `shown` are the workloads in the graph, `held` those that held each pod address.
+    `covered` are they, as far as coverage speaks of them, in groups where a group says all of them,
+    and `fates` how many had each fate. `shown` are the workloads in the graph, `held` those that
+    held each pod address.
     """
 
-    counted: Sequence[Resolution | GroupResolution]
+    covered: Sequence[AnyResolution]
     fates: Counter[Fate]
     shown: Collection[Workload]
     held: Mapping[bytes, frozenset[Workload]]
+
+
+def is_outside_only(resolution: AnyResolution) -> bool:
+    """Whether it goes to a server outside that is known: coverage asks its group for the client."""
+    return isinstance(resolution, Resolved) and isinstance(resolution.server, External)
 
 
 def coverage_of(
@@ -52,7 +58,7 @@ def coverage_of(
         ),
         undecided=(
             *find_undecided(
-                outcome.counted,
+                outcome.covered,
                 attempts=lookup.rules.inclusion.attempts,
                 balancers=balancers,
                 tunnels=bool(contents.closed),
@@ -60,7 +66,7 @@ def coverage_of(
             *untimed_calls(found.ageless, outcome.held, lookup.is_outside),
         ),
         shared=shared_addresses(outcome.held),
-        outside=ends_outside(outcome.counted, lookup.snapshot),
+        outside=ends_outside(outcome.covered, lookup.snapshot),
         aside=contents.aside,
         # Last, because they may be waited for.
         files=contents.files,

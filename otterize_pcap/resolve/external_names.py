@@ -21,6 +21,7 @@ class ExternalNames:
 
     def __init__(self, snapshot: Snapshot, names: Names, resolver: Resolver) -> None:
         self._names = names
+        self._are_none = not names.told and not names.server_names
         self._resolver = resolver
         self._namespaces = {
             *(pod.namespace for pod in snapshot.pods),
@@ -50,6 +51,8 @@ class ExternalNames:
         By what DNS told this client's pod, at any of its addresses, before the connection began;
         by its TLS ClientHello where DNS said nothing, or several names.
         """
+        if self._are_none:
+            return resolution
         if not isinstance(resolution, Resolved) or not isinstance(resolution.server, External):
             return resolution
         told = (

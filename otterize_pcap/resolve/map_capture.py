@@ -18,7 +18,7 @@ from otterize_pcap.graph.service_graph import (
 from otterize_pcap.resolve.belonging import refuse_strangers
 from otterize_pcap.resolve.build_graph import build_calls, count_fates
 from otterize_pcap.resolve.capture import Capture
-from otterize_pcap.resolve.capture_coverage import Outcome, coverage_of, last_ns
+from otterize_pcap.resolve.capture_coverage import Outcome, coverage_of, is_outside_only, last_ns
 from otterize_pcap.resolve.capture_lookup import DEFAULT_RULES, CaptureLookup, Rules
 from otterize_pcap.resolve.cluster_dns import ClusterDns
 from otterize_pcap.resolve.holders import Holders
@@ -28,6 +28,7 @@ from otterize_pcap.resolve.lookups import Lookup, add_lookups, find_lookups
 from otterize_pcap.resolve.naming_notes import inferred_names, workloads_of
 from otterize_pcap.resolve.outside_naming import OutsideNaming
 from otterize_pcap.resolve.resolution import (
+    AnyResolution,
     GroupResolution,
     Resolution,
     of_one,
@@ -178,7 +179,7 @@ class MappedCapture:
 
     def select(
         self,
-        wanted: Callable[[Resolution | GroupResolution], bool],
+        wanted: Callable[[AnyResolution], bool],
         addresses: Collection[bytes] | None = None,
     ) -> Iterator[Resolution]:
         """What becomes of each connection that is wanted, as its group or by a name of its own.
@@ -193,7 +194,7 @@ class MappedCapture:
         yield from filter(wanted, self._each(could_be, addresses))
         yield from filter(wanted, self._judged_odd)
 
-    def addressed(self) -> Iterator[Resolution | GroupResolution]:
+    def addressed(self) -> Iterator[AnyResolution]:
         """All connections asked for, in groups as far as a group tells the addresses of each."""
 
         def is_vague(resolution: GroupResolution) -> bool:
@@ -223,15 +224,17 @@ class MappedCapture:
     def graph(self) -> ServiceGraph:
         """The service graph."""
         lookup, rules = self._lookup, self._lookup.rules
-        counted = self._counted()
-        calls, fates, hidden = build_calls(counted, self.inclusion, lookup.cluster_dns)
+        covered: list[AnyResolution] = []
+        calls, fates, hidden = build_calls(
+            self._counted(covered), self.inclusion, lookup.cluster_dns
+        )
         if rules.inclusion.lookups:
             calls = add_lookups(calls, self.lookups, self.inclusion.within)
         shown = workloads_of(calls)
         by_root = rules.owner == NamedBy.ROOT
         return ServiceGraph(
             calls,
-            self._coverage(counted, fates, shown),
+            self._coverage(covered, fates, shown),
             hidden,
             inferred_names(lookup.identities, shown),
             roots=() if by_root else lookup.owners,
@@ -246,34 +249,41 @@ class MappedCapture:
         """That of the graph, for who asks for no calls: they would take longer than all else."""
         if self.inclusion.lookups and self.graph.coverage is not None:
             return self.graph.coverage
-        counted = self._counted()
-        fates, shown = count_fates(counted, self.inclusion, self._lookup.cluster_dns)
-        return self._coverage(counted, fates, shown)
+        covered: list[AnyResolution] = []
+        fates, shown = count_fates(self._counted(covered), self.inclusion, self._lookup.cluster_dns)
+        return self._coverage(covered, fates, shown)
 
     def _coverage(
         self,
-        counted: Sequence[Resolution | GroupResolution],
+        covered: Sequence[AnyResolution],
         fates: Counter[Fate],
         shown: Collection[Workload],
     ) -> Coverage:
-        outcome = Outcome(counted, fates, shown, self.held)
+        outcome = Outcome(covered, fates, shown, self.held)
         return coverage_of(
             self._lookup, self._found, outcome, balancers=self._outside.has_balancers
         )
 
-    def _counted(self) -> list[Resolution | GroupResolution]:
-        """All connections, in groups as far as a group says all of them."""
+    def _counted(self, covered: list[AnyResolution]) -> Iterator[AnyResolution]:
+        """All connections, in groups as far as a group says all; `covered` gets those of coverage.
+
+        A million connections to as many servers outside, each with its packets, are not held.
+        """
         # A name belongs to a single connection, so that none can stand for others.
         single = {
-            resolution.connection.number
-            for resolution in self._judged
-            if self._outside.may_name(resolution) or may_be_called(resolution)
+            each.connection.number: each
+            for each in self._judged
+            if self._outside.may_name(each) or may_be_called(each)
         }
-        if not single:
-            return [*self._judged_odd, *self._judged]
-        groups = [each for each in self._judged if each.connection.number not in single]
-        ones = self._each(lambda each: each.connection.number in single)
-        return [*self._judged_odd, *groups, *ones]
+        groups = (each for each in self._judged if each.connection.number not in single)
+        whole = (*self._judged_odd, *groups)
+        covered += (*whole, *filter(is_outside_only, single.values()))
+        yield from whole
+        if single:
+            for one in self._each(lambda each: each.connection.number in single):
+                if not is_outside_only(one):
+                    covered.append(one)
+                yield one
 
 
 def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture:

@@ -89,6 +89,7 @@ Resolution = Resolved[Connection] | Unresolved[Connection]
 """What becomes of one connection."""
 GroupResolution = Resolved[ConnectionGroup] | Unresolved[ConnectionGroup]
 """What becomes of each connection of a group."""
+AnyResolution = Resolution | GroupResolution
 AnyResolved = Resolved[Connection] | Resolved[ConnectionGroup]
 """A connection, or a group of them, with both ends known."""
 

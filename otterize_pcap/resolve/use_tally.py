@@ -1,79 +1,86 @@
 """One port of a call while its connections are counted."""
 
-from msgspec import Struct, field
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeVar
+
+from msgspec import Struct
 
 from otterize_pcap.connections.connect import Connection
 from otterize_pcap.connections.stands import ConnectionGroup
-from otterize_pcap.graph.service_graph import Evidence, Use
+from otterize_pcap.graph.service_graph import Evidence, External, Use
 from otterize_pcap.resolve.resolution import AnyResolved, Party
 from otterize_pcap.timestamps import hour_of
 
+_Counts = tuple[tuple[str, int], ...]
+
 
 class UseTally(Struct):
-    """A `Use` while it is being counted."""
+    """A `Use` while it is being counted; it is small, since there can be a million servers."""
 
     connections: int = 0
-    packets: list[int] = field(default_factory=lambda: [0, 0])
-    bytes: list[int] = field(default_factory=lambda: [0, 0])
+    packets: tuple[int, int] = (0, 0)
+    bytes: tuple[int, int] = (0, 0)
     first_ns: int = 1 << 63
     last_ns: int = 0
-    # Plain dictionaries: two Counters a call cost 7 µs each time.
-    outcomes: dict[str, int] = field(default_factory=dict)
-    rules: dict[str, int] = field(default_factory=dict)
-    services: set[str] = field(default_factory=set)
+    outcomes: _Counts = ()
+    rules: _Counts = ()
     evidence: Evidence | None = None
     captures: int = 0
-    hours: set[int] = field(default_factory=set)
-    client_pods: set[str] = field(default_factory=set)
-    server_pods: set[str] = field(default_factory=set)
+    # None until there is one: four empty sets take as much as all else.
+    services: set[str] | None = None
+    hours: set[int] | None = None
+    client_pods: set[str] | None = None
+    server_pods: set[str] | None = None
 
     def add(self, resolved: AnyResolved) -> None:
         """Count one connection, or a group of them by what it says of all."""
         found = resolved.connection
         connections = count_of(found)
-        self.connections += connections
-        for sums, more in ((self.packets, found.packets), (self.bytes, found.bytes)):
-            sums[0] += more[0]
-            sums[1] += more[1]
-        self.first_ns = min(self.first_ns, found.first_ns)
-        self.last_ns = max(self.last_ns, found.last_ns)
-        _add(self.outcomes, found.outcome, connections)
-        _add(self.rules, found.rule, connections)
-        self.services.update(resolved.services)
+        self._add_sums(connections, found.packets, found.bytes, found.first_ns, found.last_ns)
+        self.outcomes = _added(self.outcomes, found.outcome, connections)
+        self.rules = _added(self.rules, found.rule, connections)
+        self.services = _joined(self.services, resolved.services)
         if self.evidence is None or evidence_order(found) < order_of(self.evidence):
             self.evidence = evidence_of(found)
 
+    def _add_sums(
+        self,
+        connections: int,
+        packets: tuple[int, int],
+        sizes: tuple[int, int],
+        first_ns: int,
+        last_ns: int,
+    ) -> None:
+        self.connections += connections
+        self.packets = _sums(self.packets, packets)
+        self.bytes = _sums(self.bytes, sizes)
+        self.first_ns = min(self.first_ns, first_ns)
+        self.last_ns = max(self.last_ns, last_ns)
+
     def add_pods(self, resolved: AnyResolved) -> None:
         """Keep which pods were at its ends, as far as packets say."""
-        for names, party in (
-            (self.client_pods, resolved.client),
-            (self.server_pods, resolved.server),
-        ):
-            pod = party.certain_pod if isinstance(party, Party) else None
-            if pod is not None:
-                names.add(pod.name)
+        self.client_pods = _joined(self.client_pods, _pods(resolved.client))
+        self.server_pods = _joined(self.server_pods, _pods(resolved.server))
 
     def merge(self, use: Use, *, at_once: bool) -> None:
         """Count what another capture, or part of one, counted."""
-        self.connections += use.connections
-        for way in (0, 1):
-            self.packets[way] += use.packets[way]
-            self.bytes[way] += use.bytes[way]
-        self.first_ns = min(self.first_ns, use.first_ns)
-        self.last_ns = max(self.last_ns, use.last_ns)
+        self._add_sums(use.connections, use.packets, use.bytes, use.first_ns, use.last_ns)
         for outcome, count in use.outcomes:
-            _add(self.outcomes, outcome, count)
+            self.outcomes = _added(self.outcomes, outcome, count)
         for rule, count in use.rules:
-            _add(self.rules, rule, count)
-        self.services.update(use.services)
-        self.client_pods.update(use.client_pods)
-        self.server_pods.update(use.server_pods)
+            self.rules = _added(self.rules, rule, count)
+        self.services = _joined(self.services, use.services)
+        self.client_pods = _joined(self.client_pods, use.client_pods)
+        self.server_pods = _joined(self.server_pods, use.server_pods)
         if at_once:
             self.captures = max(self.captures, use.captures)
-            self.hours.update(use.hours)
+            self.hours = _joined(self.hours, use.hours)
         else:
             self.captures += use.captures
-            self.hours.update(use.hours or map(hour_of, (use.first_ns, use.last_ns)))
+            self.hours = _joined(
+                self.hours, use.hours or tuple(map(hour_of, (use.first_ns, use.last_ns)))
+            )
         if use.evidence is not None and (
             self.evidence is None or order_of(use.evidence) < order_of(self.evidence)
         ):
@@ -85,23 +92,59 @@ class UseTally(Struct):
             protocol=protocol,
             port=port,
             connections=self.connections,
-            packets=(self.packets[0], self.packets[1]),
-            bytes=(self.bytes[0], self.bytes[1]),
+            packets=self.packets,
+            bytes=self.bytes,
             first_ns=self.first_ns,
             last_ns=self.last_ns,
-            outcomes=tuple(sorted(self.outcomes.items())),
-            rules=tuple(sorted(self.rules.items())),
-            services=tuple(sorted(self.services)),
+            outcomes=_in_order(self.outcomes),
+            rules=_in_order(self.rules),
+            services=tuple(sorted(self.services or ())),
             evidence=self.evidence,
             captures=self.captures or 1,
-            hours=tuple(sorted(self.hours)),
-            client_pods=tuple(sorted(self.client_pods)),
-            server_pods=tuple(sorted(self.server_pods)),
+            hours=tuple(sorted(self.hours or ())),
+            client_pods=tuple(sorted(self.client_pods or ())),
+            server_pods=tuple(sorted(self.server_pods or ())),
         )
 
 
-def _add(counts: dict[str, int], name: str, more: int) -> None:
-    counts[name] = counts.get(name, 0) + more
+def _sums(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    return (one[0] + other[0], one[1] + other[1]) if any(one) else other
+
+
+def _added(counts: _Counts, name: str, more: int) -> _Counts:
+    """The counts with more of a name; most calls have one, and the same."""
+    if not counts:
+        return _one(name, more)
+    for place, (known, count) in enumerate(counts):
+        if known == name:
+            return (*counts[:place], (known, count + more), *counts[place + 1 :])
+    return (*counts, (name, more))
+
+
+@lru_cache(maxsize=1024)
+def _one(name: str, count: int) -> _Counts:
+    return ((name, count),)
+
+
+def _in_order(counts: _Counts) -> _Counts:
+    return tuple(sorted(counts)) if len(counts) > 1 else counts
+
+
+Name = TypeVar("Name", str, int)
+
+
+def _joined(names: set[Name] | None, more: Sequence[Name]) -> set[Name] | None:
+    if not more:
+        return names
+    if names is None:
+        return set(more)
+    names.update(more)
+    return names
+
+
+def _pods(party: Party | External) -> tuple[str, ...]:
+    pod = party.certain_pod if isinstance(party, Party) else None
+    return () if pod is None else (pod.name,)
 
 
 def is_earlier(one: Evidence, other: Evidence) -> bool:
