@@ -77,8 +77,7 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.filename = str(path)
-        raise
+        raise OSError(error.errno, "", str(path)) from error
 
 
 def write_whole(path: Path, content: bytes, mode: int = PRIVATE) -> None:
