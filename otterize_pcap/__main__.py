@@ -1,6 +1,12 @@
 """`python -m otterize_pcap` is `otterize`."""
 
-from otterize_pcap.cli import main
+try:
+    from otterize_pcap.cli import main
+except KeyboardInterrupt:
+    # Before anything of ours could hear it.
+    import os
+
+    os._exit(130)
 
 if __name__ == "__main__":
     main()

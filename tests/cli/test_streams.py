@@ -5,6 +5,7 @@ Exit code 1 means that differences were found.
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +117,43 @@ def test_broken_installation_is_no_difference(tmp_path: Path) -> None:
         3,
         "otterize: nowhere_at_all is missing or broken; install otterize-pcap again\n",
     )
+
+
+MODULE = "import runpy; runpy.run_module('otterize_pcap', run_name='__main__', alter_sys=True)"
+SCRIPT = "from otterize_pcap.cli import main; main()"
+"""What `python -m otterize_pcap` does once Python runs, and what pip writes as `otterize`."""
+INTERRUPT_AT_AN_IMPORT = """
+import _signal, os, runpy, sys
+first, left = os.environ["FIRST"], None
+def interrupt(event, arguments):
+    global left
+    if event == "import" and arguments[0] == first:
+        left = int(os.environ["LATER"])
+    if event == "import" and left is not None:
+        left -= 1
+        if left < 0:
+            left = None
+            _signal.raise_signal(_signal.SIGINT)
+sys.addaudithook(interrupt)
+"""
+
+
+@pytest.mark.parametrize("later", [0, 1, 2, 5, 10, 50, 200])
+@pytest.mark.parametrize(
+    ("start", "first"), [(MODULE, "otterize_pcap.cli"), (SCRIPT, "otterize_pcap.cli.app")]
+)
+def test_ctrl_c_while_modules_are_imported(start: str, first: str, later: int) -> None:
+    """From the first line of ours on it is 130 and nothing else, whatever is being imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPT_AT_AN_IMPORT + start, "intents", "list", str(CAPTURE)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "FIRST": first, "LATER": str(later)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 @pytest.mark.parametrize(
