@@ -117,9 +117,38 @@ def test_policies_open_the_ports_that_are_listened_on() -> None:
         assert {port["port"] for port in rule["ports"]} == listened
     assert len(policy["ingress"]) == 1
     alone = named("NetworkPolicy", "otterize-reduce")["spec"]
-    assert alone["podSelector"]["matchLabels"].items() <= labels(pods()["otterize-reduce"]).items()
+    label = alone["podSelector"]["matchLabels"]
+    assert {name for name, pod in pods().items() if label.items() <= labels(pod).items()} == (
+        pods().keys() - members
+    )
     assert "ingress" not in alone
     assert "egress" not in alone
+
+
+def test_who_opens_urls_has_the_account_and_the_way() -> None:
+    """Workers and clients: the scheduler opens no capture, and reducing has no network."""
+    with_account = {
+        name
+        for name, pod in pods().items()
+        for container in containers(pod)
+        for source in container.get("envFrom", ())
+        if source == {"secretRef": {"name": "otterize-store", "optional": True}}
+    }
+    policy = named("NetworkPolicy", "otterize-store")["spec"]
+    (wanted,) = policy["podSelector"]["matchExpressions"]
+    assert (wanted["key"], wanted["operator"]) == ("app.kubernetes.io/name", "In")
+    assert set(wanted["values"]) == with_account == {"otterize-worker", "otterize-client"}
+    assert [port["port"] for port in policy["egress"][0]["ports"]] == [443]
+    assert "create secret generic otterize-store " in (EXAMPLE / "README.md").read_text()
+    assert "objects" in (EXAMPLE / "Dockerfile").read_text()
+
+
+def test_a_worker_may_use_what_its_container_has() -> None:
+    """Dask's own choice is the share of its threads in the node's cores, which ends large reads."""
+    (container,) = containers(pods()["otterize-worker"])
+    words = command_of("otterize-worker")
+    limit = words[words.index("--memory-limit") + 1]
+    assert limit.replace("GiB", "Gi") == container["resources"]["limits"]["memory"]
 
 
 def test_selectors_and_services_find_their_pods() -> None:
