@@ -13,7 +13,6 @@ from otterize_pcap.packets.ethertypes import IPV4, IPV6
 from otterize_pcap.packets.headers import UndecodableError
 from otterize_pcap.packets.link_layer import LINK_TYPES, open_ethertype, open_link
 from otterize_pcap.packets.network import FRAGMENT, MAX_EXTENSIONS, OPTION_HEADERS
-from otterize_pcap.packets.packet import CLIENT
 from otterize_pcap.packets.ports import DNS_PORTS, IPSEC_NAT_PORT, TunnelPorts
 from otterize_pcap.packets.protocols import (
     AH,
@@ -37,6 +36,7 @@ IP_TYPES = (IPV4.to_bytes(2), IPV6.to_bytes(2))
 TLS_RECORD = 5
 TLS_TOLD = 6
 """Bytes of a TLS record that tell which handshake message begins it."""
+CLIENT_HELLO = 1
 STATUS_LINE = b"HTTP/1."
 VXLAN_HEADER = 22
 """VXLAN's own and the inner Ethernet header."""
@@ -209,9 +209,17 @@ def _told(payload: bytes) -> int:
     if not hint:
         return 0
     if payload[0] == 0x16:
-        return TLS_RECORD + int.from_bytes(payload[3:5]) if hint == CLIENT else TLS_TOLD
+        return TLS_RECORD + int.from_bytes(payload[3:5]) if _is_hello(payload) else TLS_TOLD
     words = (*METHODS, STATUS_LINE)
     return next(len(word) for word in words if payload.startswith(word))
+
+
+def _is_hello(payload: bytes) -> bool:
+    """Whether a TLS record goes on as a ClientHello (RFC 8446, 4.1.2): its length, its version.
+
+    It is no longer than two fields of 64 KiB and a little; the version is 3, whatever it is.
+    """
+    return payload[5] == CLIENT_HELLO and payload[6:7] <= b"\x02" and payload[9:10] in (b"", b"\3")
 
 
 def _ports(frame: bytes, at: int) -> set[int]:
