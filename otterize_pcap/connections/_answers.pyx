@@ -228,6 +228,12 @@ cdef class Answers:
                 self._learn_leads(number, protocol, port)
         return &self.leads[place]
 
+    def know(self, addresses):
+        """Number and learn addresses that may be in no capture."""
+        cdef bytes text
+        for text in addresses:
+            self.number_of(be64(<const uint8_t *>text), be64(<const uint8_t *>text + 8))
+
     cdef int learn_all(self, const CTuple *tuples, uint32_t count) except -1 nogil:
         """Number and learn all that is asked of some 5-tuples: nothing changes then any more."""
         cdef CEnd end

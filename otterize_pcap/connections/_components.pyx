@@ -155,9 +155,16 @@ cdef class Components:
         self.answers = Answers(snapshot, secret, borders)
         self.times = TableTimes(offsets, began, ranks, self.limits.datagram_gap_ns)
         self.sightings = Sightings(self.index, sightings)
-        ServiceUnion(self.index, self.answers, self.secret)
+        if self.index.pieces_for(self.threads) > 1:
+            # Nothing changes there from now on, so that threads can ask.
+            self.answers.know(ranges)
+            self.answers.learn_all(self.index.tuple_, self.index.tuples)
+            run_beside([
+                (ServiceUnion, self.index, self.answers, self.secret), (self._know_ends, ranges)])
+        else:
+            ServiceUnion(self.index, self.answers, self.secret)
+            self._know_ends(ranges)
         self.index.chain_components()
-        self.known = KnownEnds(self.index, self.answers, self.times, self.limits, ranges)
         self.within = within
 
     def count(self, judge, bint list_them=False):
@@ -172,15 +179,15 @@ cdef class Components:
         self.group_at = <uint32_t *>calloc(<size_t>self.index.tuples + 1, sizeof(uint32_t))
         if self.group_at == NULL:
             raise MemoryError
-        if len(ranges) > 1:
-            with nogil:
-                self.answers.learn_all(self.index.tuple_, self.index.tuples)
         counters = [self._new_counter(judge) for _ in ranges]
         self.counter = counters[0]
         run_beside([
             (counter.count, *range_, list_them) for counter, range_ in zip(counters, ranges)])
         for other, (begin, end) in zip(counters[1:], ranges[1:]):
             self.counter.take_over(other, begin, end)
+
+    def _know_ends(self, ranges):
+        self.known = KnownEnds(self.index, self.answers, self.times, self.limits, ranges)
 
     cdef Counter _new_counter(self, judge):
         cdef ComponentLegs component = ComponentLegs(

@@ -93,6 +93,10 @@ cdef class RowIndex:
                 return
             number = self.tuple_[number].next_ - 1
 
+    cdef inline const TupleSlot *slot_of(self, uint64_t hash_) noexcept nogil:
+        """Where to look for a 5-tuple first."""
+        return &self.slots[hash_ >> (64 - self.slot_bits)]
+
     cdef inline uint32_t root(self, uint32_t number) noexcept nogil:
         cdef CTuple *tuples = self.tuple_
         while tuples[number].parent != number:
@@ -120,7 +124,9 @@ cdef class RowIndex:
     cdef uint32_t *_slot(self, const Key *key, uint64_t hash_) noexcept nogil
     cdef int _grow(self) except -1 nogil
     cdef uint32_t find(self, const Key *key) noexcept nogil
+    cdef uint32_t find_hashed(self, const Key *key, uint64_t hash_) noexcept nogil
     cdef int64_t number_of(self, const Key *key) except -1
     cdef void chain_components(self) noexcept nogil
     cdef void unchain_components(self) noexcept nogil
+    cdef uint32_t pieces_for(self, uint32_t threads)
     cdef list ranges(self, uint32_t threads)

@@ -245,7 +245,10 @@ cdef class RowIndex:
 
     cdef uint32_t find(self, const Key *key) noexcept nogil:
         """The number of a 5-tuple, NOTHING where the captures have none."""
-        cdef uint64_t hash_ = hash_key(self.hasher, key) if self.tuples else 0
+        return self.find_hashed(key, hash_key(self.hasher, key)) if self.tuples else NOTHING
+
+    cdef uint32_t find_hashed(self, const Key *key, uint64_t hash_) noexcept nogil:
+        """The same, where the hash of the 5-tuple is known."""
         cdef uint64_t mask = (<uint64_t>1 << self.slot_bits) - 1
         cdef uint64_t place = hash_ >> (64 - self.slot_bits)
         while self.slots[place].number != 0:
@@ -284,10 +287,14 @@ cdef class RowIndex:
         for number in range(self.tuples):
             self.tuple_[number].next_ = 0
 
+    cdef uint32_t pieces_for(self, uint32_t threads):
+        """How many of some threads are worth beginning."""
+        return threads if self.tuples >= ENOUGH_FOR_THREADS else 1
+
     cdef list ranges(self, uint32_t threads):
         """The 5-tuples, in ranges for a thread each that have as many components."""
         cdef uint32_t number, seen = 0, roots = 0
-        cdef uint32_t pieces = threads if self.tuples >= ENOUGH_FOR_THREADS else 1
+        cdef uint32_t pieces = self.pieces_for(threads)
         cdef list begins = [0]
         for number in range(self.tuples if pieces > 1 else 0):
             roots += self.tuple_[number].parent == number

@@ -10,9 +10,9 @@ from libc.stdlib cimport calloc, free
 
 from otterize_pcap.connections._answers cimport Answers, Leads
 from otterize_pcap.connections._endpoint cimport CEnd, CTuple, end_of, tuple_of
-from otterize_pcap.connections._index cimport NOTHING, RowIndex
+from otterize_pcap.connections._index cimport NOTHING, RowIndex, otterize_fetch
 from otterize_pcap.connections._tuple_facts cimport HAS_HANDSHAKE, HAS_RUN, protocol_of
-from otterize_pcap.table._row cimport Key
+from otterize_pcap.table._chunks cimport hash_key
 
 
 cdef class ServiceUnion:
@@ -33,18 +33,19 @@ cdef class ServiceUnion:
             for number in range(self.index.tuples):
                 for side in range(2):
                     self._unite_side(number, side)
+            self._unite_waiting()
 
     def __dealloc__(self):
         free(self.loose.bits)
         free(self.seen.bits)
 
     cdef int _unite_side(self, uint32_t number, int side) except -1 nogil:
-        """Unite a 5-tuple with what a Service at one side of it leads to."""
+        """Find what a Service at one side of a 5-tuple leads to, to be united with it."""
         cdef CEnd client, service, led
-        cdef Key behind
         cdef Leads *leads
+        cdef Behind *behind
         cdef const CTuple *of = &self.index.tuple_[number]
-        cdef uint32_t address, other, at
+        cdef uint32_t address, at
         cdef bint is_whole = self._is_whole(number)
         end_of(of, 1 - side, &client)
         if is_whole and not self._has(&self.loose, &client):
@@ -59,12 +60,32 @@ cdef class ServiceUnion:
         for at in range(leads.count):
             led.high, led.low = leads.lead[at].high, leads.lead[at].low
             led.port = leads.lead[at].port
-            tuple_of(&behind, protocol_of(of), &client, &led)
-            other = self.index.find(&behind)
-            # A mark may be there by chance: what is united must not depend on that.
-            if other != NOTHING and not (is_whole and self._is_whole(other)):
-                self.index.unite(number, other)
+            behind = &self.behind[self.waiting]
+            tuple_of(&behind.key, protocol_of(of), &client, &led)
+            behind.hash = hash_key(self.index.hasher, &behind.key)
+            otterize_fetch(self.index.slot_of(behind.hash))
+            behind.number, behind.is_whole = number, is_whole
+            self.waiting += 1
+            if self.waiting == AT_ONCE:
+                self._unite_waiting()
         return 0
+
+    cdef void _unite_waiting(self) noexcept nogil:
+        """Unite what was found: twice as fast as one by one."""
+        cdef Behind *behind
+        cdef uint32_t other
+        cdef int at
+        for at in range(self.waiting):
+            other = self.index.slot_of(self.behind[at].hash).number
+            if other:
+                otterize_fetch(&self.index.tuple_[other - 1])
+        for at in range(self.waiting):
+            behind = &self.behind[at]
+            other = self.index.find_hashed(&behind.key, behind.hash)
+            # A mark may be there by chance: what is united must not depend on that.
+            if other != NOTHING and not (behind.is_whole and self._is_whole(other)):
+                self.index.unite(behind.number, other)
+        self.waiting = 0
 
     cdef bint _is_whole(self, uint32_t number) noexcept nogil:
         """Whether all rows of a 5-tuple show a handshake."""
