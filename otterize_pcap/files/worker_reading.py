@@ -26,6 +26,8 @@ from otterize_pcap.files.worker_tasks import (
     SentTable,
     Task,
     compare_file,
+    in_parts,
+    of_parts,
     read_file,
     read_piece,
     state_of,
@@ -92,9 +94,10 @@ def read_by_workers(
         found: list[ReadRecording] = []
         while asked:
             some = [asked.popleft() for _ in range(min(AT_ONCE, len(asked)))]
-            answers = iter(workers.answers([(e.path, f) for e in some for f in e.futures]))
+            # What was sent of one is let go when its table is made.
+            answers = deque(workers.answers([(e.path, f) for e in some for f in e.futures]))
             for each in some:
-                own = [next(answers) for _ in each.futures]
+                own = [answers.popleft() for _ in each.futures]
                 found.append(workers.recording(each, own[: len(each.pieces)], own[-1]))
         return found
 
@@ -119,13 +122,16 @@ class _Workers:
         pieces = pieces_of(path, self._options)
         if not pieces:
             return _Asked(task, path, [self._submit(read_file, task)], [])
-        comparing = [] if listed is None else [self._client.submit(compare_file, task, pure=False)]
+        comparing = [] if listed is None else [self._submit_plain(compare_file, task)]
         return _Asked(
             task, path, [self._submit(read_piece, task, piece) for piece in pieces], comparing
         )
 
     def _submit(self, read: Callable[..., Answer], *arguments: object) -> Any:  # noqa: ANN401
-        return self._client.submit(read, *arguments, self._plain, self._ends, pure=False)
+        return self._submit_plain(read, *arguments, self._plain, self._ends)
+
+    def _submit_plain(self, read: Callable[..., Answer], *arguments: object) -> Any:  # noqa: ANN401
+        return self._client.submit(in_parts, read, *arguments, pure=False)
 
     def answers(self, asked: Sequence[tuple[Path, Any]]) -> list[Answer]:
         """What workers made of files, in order.
@@ -135,7 +141,7 @@ class _Workers:
         """
         distributed = _distributed(self._options.scheduler)
         try:
-            found: list[Answer] = self._client.gather([future for _, future in asked])
+            sent = self._client.gather([future for _, future in asked])
         except distributed.scheduler.KilledWorker as error:
             died = dict.fromkeys(
                 path_text(path) for path, future in asked if future.status == FAILED
@@ -146,6 +152,7 @@ class _Workers:
             scheduler = self._options.scheduler
             message = f"--scheduler {scheduler}: lost while files were read; run it again"
             raise ClusterError(message) from error
+        found = list(map(of_parts, sent))
         for answer in found:
             _refuse(answer)
         return found
