@@ -1,12 +1,20 @@
 """The rules of one direction, each once: what others allow already is no rule of its own."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
 from itertools import product
 
 from msgspec.structs import replace
 
 from otterize_pcap.addresses import Network
-from otterize_pcap.policies.needs import AddressPeer, DnsPeer, NeedPeer, PodsPeer, add_sightings
+from otterize_pcap.policies.needs import (
+    AddressPeer,
+    DnsPeer,
+    NeedPeer,
+    PodsPeer,
+    Sighting,
+    add_sightings,
+)
 from otterize_pcap.policies.network_policy import (
     IN,
     IPBlock,
@@ -50,28 +58,37 @@ def joined_rules(
 
 
 def _with_one_rule_outside(rules: Iterable[AllowedPeer]) -> list[AllowedPeer]:
-    found: list[AllowedPeer] = []
-    places: dict[tuple[PolicyPort, ...], int] = {}
+    found: list[list[AllowedPeer]] = []
+    alike: dict[tuple[PolicyPort, ...], list[AllowedPeer]] = {}
     for each in rules:
         if not isinstance(each.peers[0] if each.peers else None, AddressPeer):
-            found.append(each)
-            continue
-        place = places.setdefault(each.rule.ports, len(found))
-        if place == len(found):
-            found.append(each)
-            continue
-        known = _with(found[place], each)
-        peers = tuple(dict.fromkeys((*known.rule.peers, *each.rule.peers)))
-        found[place] = replace(known, rule=PolicyRule(peers, known.rule.ports))
-    return found
+            found.append([each])
+        elif each.rule.ports in alike:
+            alike[each.rule.ports].append(each)
+        else:
+            alike[each.rule.ports] = [each]
+            found.append(alike[each.rule.ports])
+    return [each[0] if len(each) == 1 else _as_one(each) for each in found]
+
+
+def _as_one(rules: Sequence[AllowedPeer]) -> AllowedPeer:
+    """A rule for the addresses of several; put together at once, since there can be thousands."""
+    peers = dict.fromkeys(peer for each in rules for peer in each.peers)
+    blocks = dict.fromkeys(peer for each in rules for peer in each.rule.peers)
+    seen = reduce(_seen_by_both, (each.seen for each in rules))
+    rule = PolicyRule(tuple(blocks), rules[0].rule.ports)
+    return replace(rules[0], peers=tuple(peers), seen=seen, rule=rule)
+
+
+def _seen_by_both(one: Sighting | None, other: Sighting | None) -> Sighting | None:
+    return add_sightings(one, other) if one and other else one or other
 
 
 def _with(known: AllowedPeer, more: AllowedPeer) -> AllowedPeer:
     """A rule that is for another's peers as well."""
-    seen = add_sightings(known.seen, more.seen) if known.seen and more.seen else known.seen
     # Everybody is no list of some.
     peers = tuple(dict.fromkeys((*known.peers, *more.peers))) if known.peers else ()
-    return replace(known, peers=peers, seen=seen or more.seen)
+    return replace(known, peers=peers, seen=_seen_by_both(known.seen, more.seen))
 
 
 def _differ(one: AllowedPeer, other: AllowedPeer) -> bool:
