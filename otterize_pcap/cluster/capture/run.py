@@ -124,7 +124,9 @@ def run_capture(
         # Without effect where it is over.
         job.fail("ended by a signal before its recording did")
     manifest = _manifest(cluster, order, jobs, results, snapshot)
-    if abandoned and not (interrupts.keeps and any(node.files for node in manifest.nodes)):
+    # Pcap files come at the end, all within a moment; tables came all the time.
+    keeps = interrupts.keeps and order.plan.reduce is not None
+    if abandoned and not (keeps and any(node.files for node in manifest.nodes)):
         discard(order.directory)
         return CaptureResult(manifest, True, True, kept, left_behind[0])
     close_directory(order.directory, snapshot.document(), manifest)
