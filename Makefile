@@ -7,7 +7,7 @@ COMPILED ?= any
 PINS = scripts/packaging/test-requirements.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo unit-recording unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit verify-pins pins reference man site workflows newcomer page-libraries bench-layouts bench-growth bench-workers
+.PHONY: demo unit-cluster unit-recording unit-commands unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit verify-pins pins reference man site workflows newcomer page-libraries bench-layouts bench-growth bench-workers
 
 venv: $(VENV)/.installed
 
@@ -22,7 +22,8 @@ demo: venv
 
 test: check
 
-check: lint types unit
+check: venv
+	$(MAKE) --no-print-directory --output-sync=target --jobs=3 lint types unit
 
 lint: venv
 	$(BIN)/ruff check .
@@ -31,16 +32,21 @@ lint: venv
 types: venv
 	$(BIN)/mypy
 
-# Two at once: what records real traffic, or asks a browser, mostly waits; what reads it computes.
-RECORDING = tests/cluster tests/lab tests/render tests/policies
+# Four at once, on two processors: what records real traffic, or asks a browser, mostly waits, and
+# what reads it computes. Lint and types run beside them.
+CLUSTER = tests/cluster
+RECORDING = tests/lab tests/render tests/policies
+COMMANDS = tests/cli tests/compare tests/intents tests/docs tests/packaging
+PARTS = unit-cluster unit-recording unit-commands unit-reading
 unit: venv
-	$(MAKE) --no-print-directory --output-sync=target --jobs=2 unit-recording unit-reading
+	$(MAKE) --no-print-directory --output-sync=target --jobs=$(words $(PARTS)) $(PARTS)
 
-unit-recording: venv
-	$(BIN)/python -m pytest --compiled=$(COMPILED) $(RECORDING)
-
-unit-reading: venv
-	$(BIN)/python -m pytest --compiled=$(COMPILED) $(RECORDING:%=--ignore=%)
+unit-cluster: TESTED = $(CLUSTER)
+unit-recording: TESTED = $(RECORDING)
+unit-commands: TESTED = $(COMMANDS)
+unit-reading: TESTED = $(addprefix --ignore=,$(CLUSTER) $(RECORDING) $(COMMANDS))
+$(PARTS): venv
+	$(BIN)/python -m pytest --compiled=$(COMPILED) $(TESTED)
 
 # Which lines no test runs; the tests take 1.6 times as long with it.
 coverage: venv

@@ -20,10 +20,11 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def files() -> Iterator[Path]:
-    """What is written by hand; a build may lie beside it."""
+    """What is written by hand; a build may lie beside it, and Cython's C beside its source."""
     for room in ROOMS:
         for path in sorted((ROOT / room).rglob("*")):
-            if path.suffix in KINDS and "data" not in path.relative_to(ROOT).parts:
+            is_made = path.suffix == ".c" and path.with_suffix(".pyx").exists()
+            if path.suffix in KINDS and "data" not in path.relative_to(ROOT).parts and not is_made:
                 yield path
 
 

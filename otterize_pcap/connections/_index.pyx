@@ -14,7 +14,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy
 
 from otterize_pcap.connections._endpoint cimport CTuple
-from otterize_pcap.connections._tuple_facts cimport note_row
+from otterize_pcap.connections._tuple_facts cimport key_of, note_row
 from otterize_pcap.table._fastpath cimport FastTable
 from otterize_pcap.table._row cimport CRow, Key
 from otterize_pcap.table._bare_rows cimport pack_chunk, pack_rows
@@ -28,13 +28,6 @@ cdef enum:
 
 ENOUGH_FOR_THREADS = 1 << 17
 """5-tuples from which on two threads count sooner than one: what they ask Python they ask in turn."""
-
-
-cdef inline void key_of(Key *key, const CRow *row) noexcept nogil:
-    """The key of a row's 5-tuple: of no interface, and outside tunnels."""
-    key[0] = row.key
-    key.word[4] &= ~<uint64_t>0xFFFFFF00
-    key.word[5] = 0
 
 
 cdef class RowIndex:

@@ -1,11 +1,11 @@
 # cython: cdivision=True
 # What the rows of a 5-tuple show, all taken together.
 
-from libc.stdint cimport uint16_t, uint32_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from otterize_pcap.connections._endpoint cimport CTuple
 from otterize_pcap.table._numbers cimport CLIENT, DNS_PORT, UDP
-from otterize_pcap.table._row cimport NO_CLIENT, CRow
+from otterize_pcap.table._row cimport NO_CLIENT, CRow, Key
 
 cdef enum:
     HAS_HANDSHAKE = 1
@@ -19,6 +19,13 @@ cdef enum:
     HIGH_ASKED = 128
     # Rows have other client ISNs than `isn`.
     HAS_ISNS = 256
+
+
+cdef inline void key_of(Key *key, const CRow *row) noexcept nogil:
+    """The key of a row's 5-tuple: of no interface, and outside tunnels."""
+    key[0] = row.key
+    key.word[4] &= ~<uint64_t>0xFFFFFF00
+    key.word[5] = 0
 
 
 cdef inline uint32_t protocol_of(const CTuple *of) noexcept nogil:

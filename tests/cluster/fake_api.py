@@ -103,7 +103,9 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as its base
         """Tell of everything else: a socket that went away, at whichever call, is no fault."""
         error = sys.exc_info()[1]
-        went_away = isinstance(error, OSError) and error.errno in GONE
+        # Of one that is closed whatever is asked fails, not always with an error of the system's.
+        is_closed = request.fileno() == -1
+        went_away = is_closed or (isinstance(error, OSError) and error.errno in GONE)
         if not went_away and not isinstance(error, ConnectionError):
             super().handle_error(request, client_address)
 

@@ -53,11 +53,11 @@ def test_comparing_takes_what_was_hashed(capture: Path, monkeypatch: pytest.Monk
     content[-1] ^= 1
     path.write_bytes(content)
     hash_ahead(capture)
-    taken: list[Hashed | None] = []
+    taken: dict[Path, Hashed | None] = {}
 
     def take(path: Path) -> Hashed | None:
-        taken.append(hashed_ahead(path))
-        return taken[-1]
+        taken[path] = hashed_ahead(path)
+        return taken[path]
 
     monkeypatch.setattr(manifest_files, "hashed_ahead", take)
     (opened,) = open_captures([capture], None, ReadOptions(threads=2))
@@ -65,8 +65,9 @@ def test_comparing_takes_what_was_hashed(capture: Path, monkeypatch: pytest.Monk
         None,
         "another content than manifest.json lists (SHA-256)",
     ]
-    sizes = [(capture / "pcap" / f"{node}.pcap").stat().st_size for node in NODES]
-    assert [hashed and hashed.size for hashed in taken] == sizes
+    paths = [capture / "pcap" / f"{node}.pcap" for node in NODES]
+    sizes = {path: path.stat().st_size for path in paths}
+    assert {path: hashed and hashed.size for path, hashed in taken.items()} == sizes
 
 
 def test_file_that_vanishes_leaves_nobody_waiting(

@@ -77,7 +77,7 @@ def capture(api: FakeApi, run: Run, tmp_path: Path) -> tuple[int, str, str]:
     message = "" if result.exception is None else str(result.exception)
     code = 0 if result.exception is None else result.exception.exit_code
     assert "\n" not in message
-    assert "Traceback" not in result.stderr
+    assert "Traceback" not in result.stderr, result.stderr
     return code, message, result.stderr
 
 
