@@ -47,14 +47,21 @@ def main() -> None:
 
 
 def _begin_ahead(words: list[str]) -> None:
-    """Have a second processor hash what is large while the first one imports the command."""
-    from otterize_pcap.cli.ahead import directory_to_hash  # noqa: PLC0415
+    """Have a second processor hash what is large while the first one imports the command.
 
-    directory = directory_to_hash(words)
-    if directory is not None:
-        from otterize_pcap.files.hashed_ahead import hash_ahead  # noqa: PLC0415
+    It is a guess: whatever it fails of, a name that no file can have or a directory without rights,
+    the command meets again, and says.
+    """
+    from contextlib import suppress  # noqa: PLC0415 - 10 ms, and `--version` needs none
 
-        hash_ahead(directory)
+    with suppress(Exception):
+        from otterize_pcap.cli.ahead import directory_to_hash  # noqa: PLC0415
+
+        directory = directory_to_hash(words)
+        if directory is not None:
+            from otterize_pcap.files.hashed_ahead import hash_ahead  # noqa: PLC0415
+
+            hash_ahead(directory)
 
 
 def _told_version() -> bool:

@@ -2,9 +2,11 @@
 
 import pytest
 
+from otterize_pcap import cli
 from otterize_pcap.cli import ahead
 from otterize_pcap.cli.ahead import directory_to_hash
-from tests.conftest import FIXTURES
+from otterize_pcap.files import hashed_ahead
+from tests.conftest import FIXTURES, Otterize
 
 CAPTURE = str(FIXTURES / "services")
 
@@ -47,3 +49,26 @@ def test_one_processor_hashes_while_it_reads(monkeypatch: pytest.MonkeyPatch) ->
     """There is no other one."""
     monkeypatch.setattr(ahead, "processors", lambda: 1)
     assert directory_to_hash(["intents", "list", CAPTURE]) is None
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "/".join(["a" * 200] * 30), "\udcff" * 200])
+def test_name_that_no_file_has_is_one_line(name: str, otterize: Otterize) -> None:
+    """The command says what the guess met before it."""
+    done = otterize("intents", "list", name)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+    assert done.stderr.startswith("otterize: ")
+
+
+@pytest.mark.parametrize("error", [PermissionError, ValueError, RecursionError, MemoryError])
+@pytest.mark.parametrize("place", [(ahead, "directory_to_hash"), (hashed_ahead, "hash_ahead")])
+def test_guess_that_fails_is_none(
+    error: type[Exception], place: tuple[object, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing leaves it, whatever it fails of."""
+
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ahead, "processors", lambda: 2)
+    monkeypatch.setattr(place[0], place[1], fail)
+    cli._begin_ahead(["intents", "list", CAPTURE])
