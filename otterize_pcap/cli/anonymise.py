@@ -10,7 +10,7 @@ import typer
 
 from otterize_pcap.anonymise.keyed import KEY_BYTES
 from otterize_pcap.anonymise.renaming import Renaming
-from otterize_pcap.cli.quantities import parse_duration
+from otterize_pcap.cli.quantities import LONGEST_SPAN_S, parse_duration
 from otterize_pcap.cli.reading_options import GenevePorts, VxlanPorts, reading_options
 from otterize_pcap.cli.terminal import notice
 from otterize_pcap.counted import counted
@@ -98,7 +98,7 @@ def anonymise(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 def _shift(text: str | None) -> int:
     """Seconds; whole slots of the connection table, so that its rows stay the same."""
-    seconds = parse_duration(text, "--shift-times") if text is not None else 0
+    seconds = 0 if text is None else parse_duration(text, "--shift-times", LONGEST_SPAN_S)
     if seconds % SLOT_S:
         message = f"--shift-times {text}: not a multiple of {SLOT_S}s, which keeps the map the same"
         raise UsageError(message)

@@ -12,7 +12,7 @@ from otterize_pcap.cli.each_mapped import of_each
 from otterize_pcap.cli.netpol_options import PolicyFormat
 from otterize_pcap.cli.options import CALL_OPTIONS, comma_separated, selects
 from otterize_pcap.cli.output_form import SUFFIXES, chosen_form
-from otterize_pcap.cli.quantities import parse_duration
+from otterize_pcap.cli.quantities import DAY_S, LONGEST_SPAN_S, parse_duration
 from otterize_pcap.cli.selection import Reporting, Selection
 from otterize_pcap.cli.shared_options import Captures
 from otterize_pcap.cli.summary import packet_summary
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from otterize_pcap.policies.generate import Wanted
     from otterize_pcap.policies.observation import Observation
     from otterize_pcap.policies.workload_policy import WorkloadPolicy
-
-DAY_S = 24 * 3600
-LONGEST_S = 366 * DAY_S
 
 
 @partial(selects, left_out=CALL_OPTIONS)
@@ -152,7 +149,7 @@ def _all_services(snapshot: Snapshot) -> frozenset[str]:
 def _observed_ns(text: str | None) -> int:
     if text is None:
         return 0
-    return parse_duration(text, "--min-observed", LONGEST_S) * SECOND_NS
+    return parse_duration(text, "--min-observed", LONGEST_SPAN_S) * SECOND_NS
 
 
 def _ranges(texts: list[str] | None) -> tuple[Network, ...]:

@@ -15,7 +15,11 @@ DURATION = re.compile(
 )
 SIZE = re.compile(r"([0-9]{1,15})(|k|M|G|Ki|Mi|Gi)\Z")
 MODE = re.compile(r"[0-7]{3,4}", re.ASCII)
-LONGEST_S = 24 * 3600
+HOUR_S, DAY_S = 3600, 24 * 3600
+LONGEST_WAIT_S = DAY_S
+"""Of what somebody waits for, and …"""
+LONGEST_SPAN_S = 3660 * DAY_S
+"""… of what lies behind: recorded times."""
 LARGEST_BYTES = 1 << 40
 UNITS = {
     "": 1,
@@ -47,7 +51,7 @@ def parse_mode(text: str) -> int:
     return mode
 
 
-def parse_duration(text: str, option: str, longest_s: int = LONGEST_S) -> int:
+def parse_duration(text: str, option: str, longest_s: int = LONGEST_WAIT_S) -> int:
     """Whole seconds of a duration, from one to `longest_s`.
 
     Raises:
@@ -58,7 +62,9 @@ def parse_duration(text: str, option: str, longest_s: int = LONGEST_S) -> int:
         days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
         total = (days * 24 + hours) * 3600 + minutes * 60 + seconds
         if total > longest_s:
-            message = f"{option} is longer than {longest_s // 3600}h; give a shorter time"
+            days, hours = longest_s // DAY_S, longest_s // HOUR_S
+            longest = f"{days}d" if days > 1 else f"{hours}h"
+            message = f"{option} is longer than {longest}; give a shorter time"
             raise UsageError(message)
         if total > 0:
             return total

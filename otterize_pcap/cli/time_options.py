@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from otterize_pcap.cli.quantities import parse_duration
+from otterize_pcap.cli.quantities import LONGEST_SPAN_S, parse_duration
 from otterize_pcap.cli.usage_errors import shown
 from otterize_pcap.errors import UsageError
 from otterize_pcap.resolve.time_asked import TimeAsked
@@ -45,7 +45,7 @@ def parse_times(begin: str | None, end: str | None, last: str | None) -> TimeAsk
     asked = TimeAsked(
         _time("--from", begin),
         _time("--to", end),
-        None if last is None else parse_duration(last, "--last") * SECOND_NS,
+        None if last is None else parse_duration(last, "--last", LONGEST_SPAN_S) * SECOND_NS,
     )
     if asked.from_ns is not None and asked.to_ns is not None and asked.from_ns > asked.to_ns:
         message = f"--from {shown(begin)} is later than --to {shown(end)}; exchange them"
