@@ -75,6 +75,16 @@ class Document:
     change: Callable[[bytes, int], bytes] = mutated
 
 
+def afresh(name: str) -> Path:
+    """Where to write a file that is not there.
+
+    One that is cut off and written again ext4 writes to the disk at once, and mutations waited.
+    """
+    path = Path(_KEPT.name) / name
+    path.unlink(missing_ok=True)
+    return path
+
+
 def snapshot(content: bytes) -> None:
     """As `snapshot inspect` reads it."""
     inspect_snapshot(parse_snapshot([("snapshot.json", content)]))
@@ -128,7 +138,7 @@ def manifest(content: bytes) -> None:
     """With the packets that it speaks of: times, nodes, clocks and files are used."""
     decode_manifest(content, "manifest.json")
     folder = small_capture()
-    (folder / "manifest.json").write_bytes(content)
+    afresh("capture/manifest.json").write_bytes(content)
     for capture in open_captures([folder]):
         render_list(graph_capture(capture))
 
@@ -165,7 +175,7 @@ def _judge(found: tuple[AnyPolicy, ...], remarks: tuple[Remark, ...]) -> None:
 
 def flow_log(content: bytes) -> None:
     """As `intents list` and `connections` read it, alone and with a snapshot."""
-    path = Path(_KEPT.name) / "flows"
+    path = afresh("flows")
     path.write_bytes(content)
     for snapshots in ([], [CAPTURE / "snapshot.json"]):
         for capture in open_captures([path], snapshots):
@@ -180,22 +190,22 @@ def flow_log(content: bytes) -> None:
 
 def reduced(content: bytes) -> None:
     """As every command reads it in the place of its capture, and as it is merged into another."""
-    path = Path(_KEPT.name) / "table.parquet"
+    path = afresh("table.parquet")
     path.write_bytes(content)
     for capture in open_captures([path], (), ReadOptions(collect_names=True)):
         encode_graph(graph_capture(capture, EVERYTHING))
-    with (Path(_KEPT.name) / "merged.parquet").open("wb") as stream:
+    with afresh("merged.parquet").open("wb") as stream:
         reduce_captures(stream, [path])
 
 
 def node_table(content: bytes) -> None:
     """As a recording that its node reduced: mapped, and reduced again."""
-    path = Path(_KEPT.name) / "node-a.conntable"
+    path = afresh("node-a.conntable")
     path.write_bytes(content)
     for options in (ReadOptions(), ReadOptions(collect_names=True)):
         for capture in open_captures([path], [TUNNELS / "snapshot.json"], options):
             encode_graph(graph_capture(capture, EVERYTHING))
-    with (Path(_KEPT.name) / "of-table.parquet").open("wb") as stream:
+    with afresh("of-table.parquet").open("wb") as stream:
         reduce_captures(stream, [path], [TUNNELS / "snapshot.json"])
 
 
@@ -207,7 +217,7 @@ def _table_with_tunnels() -> bytes:
 
 
 def _reduced_tutorial() -> bytes:
-    path = Path(_KEPT.name) / "tutorial.parquet"
+    path = afresh("tutorial.parquet")
     with path.open("wb") as stream:
         reduce_captures(stream, [TUTORIAL])
     return path.read_bytes()
