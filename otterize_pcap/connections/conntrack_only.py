@@ -7,6 +7,7 @@ names the dump, and the line in it instead of a packet's number.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 
 from otterize_pcap.connections.conntrack import Dump, Entry, is_open, last_packet_ns
 from otterize_pcap.connections.conntrack_flows import tuple5
@@ -23,7 +24,8 @@ def tracked_recordings(dumps: Iterable[Dump], shows: Callable[[Tuple5], bool]) -
     """
     recordings = []
     for dump in dumps:
-        rows = tuple(_rows(dump, shows))
+        # As packets are: a dump may list a connection twice, and evidence is the earlier one's.
+        rows = tuple(sorted(_rows(dump, shows), key=attrgetter("first_ns", "number")))
         if rows:
             recordings.append(Recording((dump.where,), dump.node, rows))
     return recordings
