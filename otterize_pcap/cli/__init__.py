@@ -55,6 +55,7 @@ def _begin_ahead(words: list[str]) -> None:
     from contextlib import suppress  # noqa: PLC0415 - 10 ms, and `--version` needs none
 
     with suppress(Exception):
+        # Here, so that what fails of their imports fails of the guess alone.
         from otterize_pcap.cli.ahead import directory_to_hash  # noqa: PLC0415
 
         directory = directory_to_hash(words)

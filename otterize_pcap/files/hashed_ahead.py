@@ -58,8 +58,9 @@ def hash_ahead(directory: Path) -> None:
         size = sum(path.stat().st_size for path in paths)
         if size > SMALL and fits_the_cache(size):
             files = {path: _Ahead() for path in paths}
-            _ahead.update(files)
             Thread(target=_hash_all, args=(files,), daemon=True).start()
+            # Not before there is a thread: whoever takes one of them waits for it.
+            _ahead.update(files)
 
 
 def hashed_ahead(path: Path) -> Hashed | None:
@@ -81,14 +82,22 @@ def _listed_files(directory: Path) -> list[Path]:
 
 
 def _hash_all(files: Mapping[Path, _Ahead]) -> None:
-    give_way()
-    buffer = memoryview(bytearray(BLOCK))
-    for path, file in files.items():
-        # Somebody waits, for this file or for one after it, whatever happens here.
+    # Somebody waits for these files, whatever happens here, and hashes those himself that lack.
+    try:
         with suppress(Exception):
-            hashed = Hashed()
-            with path.open("rb", buffering=0) as stream:
-                while count := stream.readinto(buffer):
-                    hashed.add(buffer[:count])
-            file.hashed = hashed
-        file.ended.set()
+            give_way()
+            buffer = memoryview(bytearray(BLOCK))
+            for path, file in files.items():
+                file.hashed = _hashed(path, buffer)
+                file.ended.set()
+    finally:
+        for file in files.values():
+            file.ended.set()
+
+
+def _hashed(path: Path, buffer: memoryview) -> Hashed:
+    hashed = Hashed()
+    with path.open("rb", buffering=0) as stream:
+        while count := stream.readinto(buffer):
+            hashed.add(buffer[:count])
+    return hashed

@@ -127,10 +127,10 @@ class _Workers:
             task, path, [self._submit(read_piece, task, piece) for piece in pieces], comparing
         )
 
-    def _submit(self, read: Callable[..., Answer], *arguments: object) -> Any:  # noqa: ANN401
+    def _submit(self, read: Callable[..., Answer], *arguments: object) -> Any:  # noqa: ANN401 - untyped
         return self._submit_plain(read, *arguments, self._plain, self._ends)
 
-    def _submit_plain(self, read: Callable[..., Answer], *arguments: object) -> Any:  # noqa: ANN401
+    def _submit_plain(self, read: Callable[..., Answer], *arguments: object) -> Any:  # noqa: ANN401 - untyped
         return self._client.submit(in_parts, read, *arguments, pure=False)
 
     def answers(self, asked: Sequence[tuple[Path, Any]]) -> list[Answer]:

@@ -36,6 +36,7 @@ def write_reduced(
         OSError: The stream cannot be written.
     """
     require_pyarrow("otterize reduce")
+    # pyarrow takes a tenth of a second to import, and need not be installed.
     from otterize_pcap.reduced.parquet import ROW_GROUP, RecordingRows, write_parquet  # noqa: PLC0415
 
     write_parquet(

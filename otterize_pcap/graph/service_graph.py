@@ -184,7 +184,21 @@ class SharedAddresses(Struct, frozen=True):
     addresses: int
 
 
-class Coverage(Struct, frozen=True, eq=False):
+class _Told(Struct, frozen=True, eq=False):
+    """Two are equal where what they tell is, whatever else they carry."""
+
+    @property
+    def _told(self) -> tuple[object, ...]:
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and self._told == other._told
+
+    def __hash__(self) -> int:
+        return hash(self._told)
+
+
+class Coverage(_Told, frozen=True, eq=False):
     """What a graph rests on, so that absence can be told from not having looked.
 
     `connections` counts connections by what became of them, in order of the fates' texts.
@@ -205,12 +219,6 @@ class Coverage(Struct, frozen=True, eq=False):
     captures: int = 1
     aside: tuple[str, ...] = ()
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Coverage) and self._told == other._told
-
-    def __hash__(self) -> int:
-        return hash(self._told)
-
     @property
     def _told(self) -> tuple[object, ...]:
         """What documents hold."""
@@ -229,7 +237,7 @@ class HiddenCall(Struct, frozen=True):
     services: tuple[str, ...] = ()
 
 
-class ServiceGraph(Struct, frozen=True, eq=False):
+class ServiceGraph(_Told, frozen=True, eq=False):
     """Calls, sorted by client and server (S61). `coverage` is None for a graph from documents.
 
     `hidden` is what is absent from `calls` but was not absent from the capture. `inferred` are
@@ -247,12 +255,6 @@ class ServiceGraph(Struct, frozen=True, eq=False):
     roots: tuple[tuple[Workload, Workload], ...] = ()
     parts: tuple[tuple[Workload, Workload], ...] = ()
     labels: tuple[tuple[Workload, Labels], ...] = ()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ServiceGraph) and self._told == other._told
-
-    def __hash__(self) -> int:
-        return hash(self._told)
 
     @property
     def _told(self) -> tuple[object, ...]:

@@ -1,6 +1,7 @@
 """What the tests of this folder put into a fake cluster, and how they talk to it."""
 
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -125,6 +126,18 @@ def soon(
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     return thread
+
+
+def wait_while_running(
+    process: subprocess.Popen[str], condition: Callable[[], object], seconds: float
+) -> None:
+    """Wait for a phase of a command, which must not end before."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(process.communicate()[0])
+        time.sleep(0.02)
 
 
 def capture_pods(api: FakeApi) -> list[str]:

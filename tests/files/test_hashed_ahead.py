@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -79,6 +81,33 @@ def test_file_that_vanishes_leaves_nobody_waiting(
         raise OSError
 
     monkeypatch.setattr(ahead, "Hashed", refuse)
+    hash_ahead(capture)
+    assert [hashed_ahead(capture / "pcap" / f"{node}.pcap") for node in NODES] == [None, None]
+
+
+def test_thread_that_cannot_begin_leaves_nobody_waiting(
+    capture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod's limit of processes is one of threads; `main` drops what the guess raises."""
+
+    def refuse(_: Thread) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Thread, "start", refuse)
+    with suppress(RuntimeError):
+        hash_ahead(capture)
+    assert [hashed_ahead(capture / "pcap" / f"{node}.pcap") for node in NODES] == [None, None]
+
+
+def test_thread_that_fails_leaves_nobody_waiting(
+    capture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its first file as well."""
+
+    def refuse() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(ahead, "give_way", refuse)
     hash_ahead(capture)
     assert [hashed_ahead(capture / "pcap" / f"{node}.pcap") for node in NODES] == [None, None]
 

@@ -34,6 +34,7 @@ def connect(
     Raises:
         ClusterError: There is no usable configuration.
     """
+    # The client is slow to import, and a command line that is refused needs none of it.
     from kubernetes import client  # noqa: PLC0415
     from urllib3 import Retry  # noqa: PLC0415
 
@@ -55,6 +56,7 @@ def _fill(configuration: Any, kubeconfig: Path | None, context: str | None) -> t
     Raises:
         ClusterError: There is nothing to take them from.
     """
+    # As above: `connect` has imported the client by now.
     import yaml  # noqa: PLC0415
     from kubernetes import config  # noqa: PLC0415
 

@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.fake_api import FakeApi
-from tests.cluster.fake_cluster import StartApi, assert_clean, capture_pods, kubeconfig, nodes_of
+from tests.cluster.fake_cluster import (
+    StartApi,
+    assert_clean,
+    capture_pods,
+    kubeconfig,
+    nodes_of,
+    wait_while_running,
+)
 from tests.cluster.fake_kubelet import ScriptedRuntime
 
 HERE = Path(__file__).parents[1]
@@ -44,12 +51,7 @@ class Command:
 
     def until(self, condition: Callable[[], object]) -> None:
         """Wait for a phase."""
-        deadline = time.monotonic() + 15
-        while not condition():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.process.kill()
-                raise AssertionError(self.process.communicate()[0])
-            time.sleep(0.02)
+        wait_while_running(self.process, condition, 15)
 
     def end(self) -> tuple[int, str]:
         """Exit code and output."""

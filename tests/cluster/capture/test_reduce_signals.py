@@ -17,7 +17,13 @@ from otterize_pcap.files.captures import open_captures
 from otterize_pcap.resolve.map_capture import graph_capture
 from tests.cluster.capture.test_capture_signals import hear_interrupts
 from tests.cluster.fake_api import FakeApi
-from tests.cluster.fake_cluster import StartApi, assert_clean, kubeconfig, read_manifest
+from tests.cluster.fake_cluster import (
+    StartApi,
+    assert_clean,
+    kubeconfig,
+    read_manifest,
+    wait_while_running,
+)
 from tests.cluster.lab_nodes import Lab, two_nodes
 from tests.cluster.lab_runtime import unavailable
 from tests.cluster.reducers import program, reducing_api
@@ -70,12 +76,7 @@ class Reduction:
 
     def until(self, condition: Callable[[], object]) -> None:
         """Wait for a phase."""
-        deadline = time.monotonic() + 60
-        while not condition():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.process.kill()
-                raise AssertionError(self.process.communicate()[0])
-            time.sleep(0.02)
+        wait_while_running(self.process, condition, 60)
 
     def end(self) -> tuple[int, str]:
         """Exit code and output."""
