@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from otterize_pcap.node_status import NodeStatus
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import (
     StartApi,
@@ -18,6 +19,7 @@ from tests.cluster.fake_cluster import (
     capture_pods,
     kubeconfig,
     nodes_of,
+    read_manifest,
     wait_while_running,
 )
 from tests.cluster.fake_kubelet import ScriptedRuntime
@@ -164,6 +166,26 @@ def test_interrupt_while_pending(command: Callable[..., Command]) -> None:
 
     assert code == 4, output
     assert "stopped before it began" in output
+    assert_clean(running.api)
+
+
+def test_interrupt_while_one_is_pending(
+    command: Callable[..., Command], scripted: ScriptedRuntime
+) -> None:
+    """Ctrl-C while one node records and one waits: the first is kept, the second is missing."""
+    scripted.files = {"calls.pcap": b"x"}
+    running = command(lambda api: api.kubelet.unschedulable.add("node1"))
+    running.until(lambda: len(running.api.listed("jobs")) == 2 and running.api.kubelet.containers)
+    scripted.done.set()
+    running.until(lambda: list(running.out.glob("pcap/node2*")))
+
+    running.process.send_signal(signal.SIGINT)
+    code, output = running.end()
+
+    assert code == 5, output
+    assert "is not complete (node1)" in output
+    statuses = {node.name: node.status for node in read_manifest(running.out).nodes}
+    assert statuses == {"node1": NodeStatus.FAILED, "node2": NodeStatus.CAPTURED}
     assert_clean(running.api)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from otterize_pcap.node_status import NodeStatus
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import StartApi, assert_clean, kubeconfig, read_manifest
 from tests.cluster.fake_kubelet import ScriptedRuntime
@@ -21,6 +22,7 @@ RUNS = 100 if "OTTERIZE_SOAK" in os.environ else 16
 AT_ONCE = 4
 SIGNALS = [signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 LASTS_S = 4.0
+NEVER_BEGAN = ("stopped before it began", "stopped before its Job was created")
 
 
 class Victim:
@@ -60,7 +62,10 @@ class Victim:
 
 @pytest.mark.parametrize("seed", range(RUNS // AT_ONCE))
 def test_signals_at_random_moments(start_api: StartApi, tmp_path: Path, seed: int) -> None:
-    """Exit 0, 4 or 130, no traceback, no Job, no pod, no half file; what is kept has a manifest."""
+    """No traceback, no Job, no pod, no half file; what is kept has a manifest.
+
+    Exit 0, 4 or 130, and 5 where one node was done before the signal and the other had not begun.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     dice = random.Random(seed)
@@ -78,9 +83,14 @@ def test_signals_at_random_moments(start_api: StartApi, tmp_path: Path, seed: in
     for victim, (code, said) in zip(victims, ends, strict=True):
         # Ended by the signal itself: before it begins to ask the cluster, or after all is done.
         killed = code in {-number for number in SIGNALS}
-        assert killed or code in {0, 4, 130}, (victim.plan, code, said)
+        assert killed or code in {0, 4, 5, 130}, (victim.plan, code, said)
         assert "Traceback" not in said, said
-        if code == 0 or (killed and victim.out.exists()):
+        if code == 5:
+            nodes = read_manifest(victim.out).nodes
+            assert {node.status for node in nodes} == {NodeStatus.CAPTURED, NodeStatus.FAILED}
+            reasons = [node.reason for node in nodes if node.status is NodeStatus.FAILED]
+            assert all(reason and reason.startswith(NEVER_BEGAN) for reason in reasons), reasons
+        elif code == 0 or (killed and victim.out.exists()):
             assert read_manifest(victim.out).nodes
         else:
             # Abandoned: nothing. Stopped before it began: why, in the manifest.
