@@ -177,6 +177,15 @@ class UndecidedCall(Struct, frozen=True):
     connections: int
 
 
+def _tell_the_same(one: "Coverage | ServiceGraph", other: object) -> bool:
+    """Two are equal where what they tell is, whatever else they carry."""
+    return type(one) is type(other) and one._told == other._told
+
+
+def _hash_of_told(one: "Coverage | ServiceGraph") -> int:
+    return hash(one._told)
+
+
 class SharedAddresses(Struct, frozen=True):
     """Workloads whose pods had the same address at some time, and how many addresses they share."""
 
@@ -184,21 +193,7 @@ class SharedAddresses(Struct, frozen=True):
     addresses: int
 
 
-class _Told(Struct, frozen=True, eq=False):
-    """Two are equal where what they tell is, whatever else they carry."""
-
-    @property
-    def _told(self) -> tuple[object, ...]:
-        raise NotImplementedError
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, type(self)) and self._told == other._told
-
-    def __hash__(self) -> int:
-        return hash(self._told)
-
-
-class Coverage(_Told, frozen=True, eq=False):
+class Coverage(Struct, frozen=True, eq=False):
     """What a graph rests on, so that absence can be told from not having looked.
 
     `connections` counts connections by what became of them, in order of the fates' texts.
@@ -224,6 +219,8 @@ class Coverage(_Told, frozen=True, eq=False):
         """What documents hold."""
         return tuple(getattr(self, name) for name in self.__struct_fields__ if name != "aside")
 
+    __eq__, __hash__ = _tell_the_same, _hash_of_told
+
 
 class HiddenCall(Struct, frozen=True):
     """A call between workloads that was seen but is not shown; `fate` is what hid it.
@@ -237,7 +234,7 @@ class HiddenCall(Struct, frozen=True):
     services: tuple[str, ...] = ()
 
 
-class ServiceGraph(_Told, frozen=True, eq=False):
+class ServiceGraph(Struct, frozen=True, eq=False):
     """Calls, sorted by client and server (S61). `coverage` is None for a graph from documents.
 
     `hidden` is what is absent from `calls` but was not absent from the capture. `inferred` are
@@ -260,6 +257,8 @@ class ServiceGraph(_Told, frozen=True, eq=False):
     def _told(self) -> tuple[object, ...]:
         """What makes two graphs different."""
         return self.calls, self.coverage
+
+    __eq__, __hash__ = _tell_the_same, _hash_of_told
 
 
 def could_be(one: Workload, other: Workload) -> bool:
