@@ -11,9 +11,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 venv: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml $(PINS) $(wildcard otterize_pcap/*/*.px?)
+# What tests, lint and types run with, and the package itself: it is compiled while these run.
+$(VENV)/.pinned: $(PINS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r $(PINS)
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.pinned pyproject.toml $(wildcard otterize_pcap/*/*.px?)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -22,14 +26,14 @@ demo: venv
 
 test: check
 
-check: venv
+check: $(VENV)/.pinned
 	$(MAKE) --no-print-directory --output-sync=target --jobs=3 lint types unit
 
-lint: venv
+lint: $(VENV)/.pinned
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: venv
+types: $(VENV)/.pinned
 	$(BIN)/mypy
 
 # Four at once, on two processors: what records real traffic, or asks a browser, mostly waits, and
@@ -56,7 +60,7 @@ coverage: venv
 test-newest:
 	$(PYTHON) -m venv --clear $(VENV)-newest
 	$(VENV)-newest/bin/python -m pip install --quiet --upgrade --editable '.[test]'
-	touch $(VENV)-newest/.installed
+	touch $(VENV)-newest/.pinned $(VENV)-newest/.installed
 	$(MAKE) unit VENV=$(VENV)-newest
 
 # And with the oldest; needs Python 3.11, for which all of them have wheels.
@@ -65,7 +69,7 @@ test-oldest:
 	$(PYTHON) scripts/packaging/ranges.py oldest > $(VENV)-oldest/requirements.txt
 	$(VENV)-oldest/bin/python -m pip install --quiet -r $(VENV)-oldest/requirements.txt
 	$(VENV)-oldest/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $(VENV)-oldest/.installed
+	touch $(VENV)-oldest/.pinned $(VENV)-oldest/.installed
 	$(MAKE) unit VENV=$(VENV)-oldest
 
 # Those of the rules, with which `.ci/run` runs the next target: ten seconds.
