@@ -3,12 +3,13 @@
 import gc
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from otterize_pcap.table.chunk import FAST_PATH
+from tests.ready_command import ENVIRONMENT, READ_BY_RUNS, ReadyCommand
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
@@ -41,12 +42,23 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         gc.freeze()
 
 
+@pytest.fixture(scope="session")
+def ready_command() -> Iterator[ReadyCommand]:
+    """A process that forks for each run of the command."""
+    with ReadyCommand() as ready:
+        yield ready
+
+
 @pytest.fixture
-def otterize(tmp_path: Path) -> Otterize:
+def otterize(tmp_path: Path, ready_command: ReadyCommand) -> Otterize:
     """Run the command as a user does, in a process of its own, from an empty directory."""
 
     def run(*arguments: object, stdin: bytes = b"", **environment: str) -> Result:
-        return run_otterize(tmp_path, arguments, stdin, environment)
+        if not READ_BY_RUNS.issuperset(environment):
+            return run_otterize(tmp_path, arguments, stdin, environment)
+        line = [str(each) for each in arguments]
+        code, out, error = ready_command.run(tmp_path, line, stdin, environment)
+        return Result(line, code, out.decode(), error.decode())
 
     return run
 
@@ -64,7 +76,7 @@ def run_otterize(
         input=stdin,
         capture_output=True,
         check=False,
-        env={"PATH": "/usr/bin:/bin", "COLUMNS": "100", "PYTHONPATH": str(ROOT), **environment},
+        env={**ENVIRONMENT, **environment},
     )
     return Result(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 

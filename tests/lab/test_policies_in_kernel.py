@@ -12,6 +12,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -175,7 +176,8 @@ class Choices:
         return selector
 
 
-def cluster(family: str = IPV4) -> Snapshot:
+@cache
+def cluster(family: str) -> Snapshot:
     """The same cluster as a snapshot."""
     written = in_ipv6 if family == IPV6 else str
     items = [

@@ -116,11 +116,13 @@ def test_hostile_names_stay_text(page: Page, view: str, by: str) -> None:
         presentPicture.bundles.forEach(({ id }) => select({ bundle: id }));
         """
     )
+    # Each is drawn: to leave a layout half done takes longer, as the next begins with a new worker.
     for name in ATTACKS:
+        page.run("go({ focus: '', q: arguments[0] })", name)
         page.type(name)
+        page.settle()
         page.run("go({ focus: workloadNamed(arguments[0])?.label ?? '' })", printable(name))
-        page.run("go({ focus: '', q: '' })")
-    page.settle()
+        page.settle()
     assert page.run("return window.hacked === undefined") is True
     assert page.run("return document.querySelectorAll('img, script').length") == 3
     assert page.run("return document.title") == ATTACKS[0]
