@@ -15,6 +15,8 @@ STAGES = (
     "version",
     "errors",
     "system_errors",
+    "threads",
+    "crew",
     "json_errors",
     "addresses",
     "api_groups",

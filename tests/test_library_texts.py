@@ -243,7 +243,9 @@ def test_kubeconfig_is_described_by_us(
 NUMBERS = {"errno", "status", "status_code", "lineno", "colno", "pos", "position", "start"}
 GIVEN = {"body", "resp_body", "doc", "object", "code", "name", "__context__"}
 TRANSLATORS = {"system_reason", "connection_reason", "_os_message", "_not_written", "in_our_words"}
-TRANSLATORS |= {"kubeconfig_reason", "status_said", "_reason", "_code_of", "isinstance"}
+TRANSLATORS |= {"kubeconfig_reason", "status_said", "_reason", "_code_of"}
+# These say yes or no.
+TRANSLATORS |= {"isinstance", "is_lack_of_threads"}
 
 
 def our_errors() -> set[str]:

@@ -17,6 +17,7 @@ from otterize_pcap.cli.terminal import close_output, complain, write_out
 from otterize_pcap.errors import InputError, OtterizeError, UsageError
 from otterize_pcap.files.opening import path_text
 from otterize_pcap.system_errors import system_reason
+from otterize_pcap.threads import ADVICE, is_lack_of_threads
 
 DEBUG = "OTTERIZE_DEBUG"
 """The environment variable that shows where a fault of our own came from."""
@@ -73,6 +74,8 @@ def _told(error: BaseException) -> tuple[str, int]:
         message = f"{_place(error)}: {reason}; check the path, its permissions and the disk"
     elif isinstance(error, MemoryError):
         message = "there is not enough memory; read less at once, or where there is more"
+    elif is_lack_of_threads(error):
+        message = f"a thread could not be begun; {ADVICE}"
     else:
         name, where = type(error).__name__, _line_of_ours(error)
         message = (

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 PATIENCE_S = 1.0
+REDRAWN_S = 0.1
 
 
 @contextmanager
@@ -66,6 +67,7 @@ class _Shown:
         self._later = later
         self._rest: int | None = 0
         self._bar: Bar | None = None
+        self._drawn = 0.0
 
     def report(self, size: int, packets: int) -> None:
         """Show bytes and packets read so far."""
@@ -79,7 +81,10 @@ class _Shown:
         left = time_left(size, self._total, elapsed)
         of_all = time_of_all(size, self._total, self._rest, elapsed)
         told = ", ".join(filter(None, (speed, left, of_all)))
-        self._bar.update(self._bar.task_ids[0], completed=size, speed=told)
+        is_due = elapsed - self._drawn >= REDRAWN_S
+        if is_due:
+            self._drawn = elapsed
+        self._bar.update(self._bar.task_ids[0], completed=size, speed=told, refresh=is_due)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -99,6 +104,8 @@ class _Shown:
             TextColumn("{task.fields[speed]}"),
             console=Console(file=self._stream, force_terminal=True),
             transient=True,
+            # Else it takes a thread.
+            auto_refresh=False,
         )
         bar.add_task(printable(self._name), total=self._total, speed="")
         bar.start()

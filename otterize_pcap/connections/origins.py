@@ -5,7 +5,7 @@ tunnels say nothing of the inner address, nor do those that a node sent on.
 """
 
 from collections.abc import Container, Iterable, Sequence
-from itertools import repeat
+from functools import partial
 
 from msgspec import Struct
 
@@ -57,10 +57,10 @@ def origins_in_each(
     if threads < 2 or rows < ENOUGH_FOR_THREADS:
         return [origins_of(each, addresses) for each in recordings]
     # With logging that it brings along, this takes 5 ms.
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+    from otterize_pcap.crew import Crew  # noqa: PLC0415
 
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(origins_of, recordings, repeat(addresses)))
+    with Crew(threads) as crew:
+        return crew.map(partial(origins_of, addresses=addresses), recordings)
 
 
 def origins_in_rows(rows: Iterable[Row], addresses: Container[bytes]) -> list[Origin]:

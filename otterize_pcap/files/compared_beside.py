@@ -6,7 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from threading import Condition, Thread, get_native_id
+from threading import Condition, get_native_id
+
+from otterize_pcap.threads import begin_thread
 
 GIVES_WAY = 2
 """How much nicer than others the thread is. At 5 it was still at work when all else was done, which
@@ -44,8 +46,8 @@ class ComparedBeside:
             self._asked.add(path)
             self._waiting.append(path)
             if not self._is_running:
-                self._is_running = True
-                Thread(target=self._run, daemon=True).start()
+                # Where no thread can be had, who asks for the answer compares.
+                self._is_running = begin_thread(self._run) is not None
 
     def was_asked(self, path: Path) -> bool:
         """Whether there is an answer, or one will come."""
@@ -54,11 +56,18 @@ class ComparedBeside:
     def answer(self, path: Path) -> str | None:
         """In what a file differs, as soon as that is known."""
         with self._told:
+            is_running = self._is_running
+        if not is_running:
+            self._compare_all()
+        with self._told:
             self._told.wait_for(lambda: path in self._found)
             return self._found[path]
 
     def _run(self) -> None:
         give_way()
+        self._compare_all()
+
+    def _compare_all(self) -> None:
         while (path := self._next()) is not None:
             reason: str | None = self._otherwise
             # Somebody waits, for this file or for one after it, whatever happens here.

@@ -8,12 +8,13 @@ for it. What goes wrong here is found there, and said.
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import TYPE_CHECKING
 
 from otterize_pcap.capture_dir import decode_manifest, manifest_path
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.compared_beside import fits_the_cache, give_way
+from otterize_pcap.threads import begin_thread
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -58,9 +59,9 @@ def hash_ahead(directory: Path) -> None:
         size = sum(path.stat().st_size for path in paths)
         if size > SMALL and fits_the_cache(size):
             files = {path: _Ahead() for path in paths}
-            Thread(target=_hash_all, args=(files,), daemon=True).start()
-            # Not before there is a thread: whoever takes one of them waits for it.
-            _ahead.update(files)
+            # Whoever takes one of them waits for the thread.
+            if begin_thread(_hash_all, files) is not None:
+                _ahead.update(files)
 
 
 def hashed_ahead(path: Path) -> Hashed | None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from otterize_pcap.errors import StoreError, UsageError
+from otterize_pcap.threads import ADVICE, are_to_be_had
 from otterize_pcap.timestamps import SECOND_NS
 
 T = TypeVar("T")
@@ -235,10 +236,20 @@ def _state(meta: Any) -> ObjectState:  # noqa: ANN401 - obstore's mappings
 def _obstore(place: ObjectPlace) -> Any:  # noqa: ANN401 - imported where it is used
     try:
         # An optional extra, and 50 ms of a start.
-        return import_module("obstore")
+        obstore = import_module("obstore")
     except ImportError as error:
         message = f"{place.url}: URLs need obstore; install it with `pip install obstore`"
         raise UsageError(message) from error
+    if not has_its_thread():
+        message = f"{place.url}: reading of URLs takes a thread, and none can be begun; {ADVICE}"
+        raise StoreError(message)
+    return obstore
+
+
+@cache
+def has_its_thread() -> bool:
+    """Whether obstore can begin the thread that it keeps: it panics without."""
+    return are_to_be_had(1)
 
 
 @cache

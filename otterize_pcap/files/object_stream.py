@@ -6,7 +6,6 @@ somebody seeks.
 """
 
 import io
-import threading
 from collections import deque
 from collections.abc import Iterable
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from otterize_pcap.errors import OtterizeError
 from otterize_pcap.files.object_store import ObjectPlace, ObjectState, read_range
 from otterize_pcap.records.foreign_files import SEARCHED
+from otterize_pcap.threads import begin_thread
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -149,7 +149,8 @@ class _Range:
         self.begin = begin
         self.end = end
         self._fetched: Future[memoryview] = Future()
-        threading.Thread(target=self._run, args=(place, state), daemon=True).start()
+        if begin_thread(self._run, place, state) is None:
+            self._run(place, state)
 
     def _run(self, place: ObjectPlace, state: ObjectState) -> None:
         try:
@@ -180,14 +181,10 @@ def read_head(place: ObjectPlace, state: ObjectState) -> bytes:
 def read_heads(objects: Iterable[tuple[ObjectPlace, ObjectState]]) -> None:
     """Have the beginnings of many objects fetched, some at a time; failures show again later."""
     wanted = deque(list(objects)[:MOST_HEADS])
-    threads = [
-        threading.Thread(target=_read_some, args=(wanted,), daemon=True)
-        for _ in range(min(AT_ONCE, len(wanted)))
-    ]
+    threads = [begin_thread(_read_some, wanted) for _ in range(min(AT_ONCE, len(wanted)))]
     for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+        if thread is not None:
+            thread.join()
 
 
 def _read_some(wanted: "deque[Any]") -> None:

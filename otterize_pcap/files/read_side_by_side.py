@@ -1,13 +1,14 @@
 """The recordings of several nodes, a thread each."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from contextlib import nullcontext
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from otterize_pcap.counted import counted
+from otterize_pcap.crew import Crew
 from otterize_pcap.files.recordings import Planned, Watch
 from otterize_pcap.table.read import ReadOptions
 from otterize_pcap.table.read_threads import SECONDS_BETWEEN_REPORTS
@@ -35,10 +36,10 @@ def read_side_by_side(
     everything = [path for planned in plans for path in planned.paths]
     with (
         watch(counted(len(plans), "node"), everything) as progress,
-        ThreadPoolExecutor(at_once) as pool,
+        Crew(at_once) as crew,
     ):
         futures = [
-            pool.submit(read_recording, planned, each, told_of(number), at_once)
+            crew.submit(read_recording, planned, each, told_of(number), at_once)
             for number, planned in enumerate(plans)
         ]
         while wait(futures, SECONDS_BETWEEN_REPORTS).not_done:

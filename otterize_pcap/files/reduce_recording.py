@@ -12,18 +12,19 @@ reduced, the tcpdumps are held while `disk` bytes wait: the kernel then counts w
 import hashlib
 import os
 import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 from otterize_pcap.files.make_blocks import BlockMaker, ReducedBlock
 from otterize_pcap.files.recorded_parts import Position, RecordedParts
 from otterize_pcap.files.table_journal import Journal, JournalEntry
 from otterize_pcap.files.writing import naming
 from otterize_pcap.table.chunk import ReadOptions
+from otterize_pcap.threads import begin_thread
 
 BLOCK_BYTES = 16 << 20
 """Bytes of packets that become one block at the most."""
@@ -54,6 +55,8 @@ class Reducer:
     _journal: Journal = field(init=False)
     _parts: RecordedParts = field(init=False)
     _maker: BlockMaker = field(init=False)
+    #: Whoever was here before may have been killed while it held them.
+    _is_held: bool = field(init=False, default=True)
 
     def __post_init__(self) -> None:
         self._journal = Journal(self.directory)
@@ -69,10 +72,11 @@ class Reducer:
             ValueError: The parts are not of one recording.
         """
         self._parts.delete_taken(all_of_it=False)
-        with self._braking():
+        with self._braking() as brake:
             (self.directory / REDUCING).touch()
             last = time.monotonic()
             while True:
+                brake()
                 is_over = (self.directory / RECORDED).exists()
                 waiting = self._parts.waiting()
                 is_due = waiting >= self._most() or time.monotonic() - last >= PERIOD_S
@@ -120,31 +124,35 @@ class Reducer:
         )
 
     @contextmanager
-    def _braking(self) -> Iterator[None]:
-        """Hold the tcpdumps while too much waits."""
-        done = threading.Event()
-        brake = threading.Thread(target=self._brake, args=(done,), daemon=True)
-        brake.start()
+    def _braking(self) -> Iterator[Callable[[], None]]:
+        """Hold the tcpdumps while too much waits; to be called now and then, if only by one thread.
+
+        Where there can be a second thread that is nothing, and it looks on its own.
+        """
+        done = Event()
+        brake = begin_thread(self._brake, done)
         try:
-            yield
+            yield self._look if brake is None else lambda: None
         finally:
             done.set()
-            brake.join()
-
-    def _brake(self, done: threading.Event) -> None:
-        # Whoever was here before may have been killed while it held them.
-        is_held = True
-        while not done.wait(BRAKE_S):
-            sizes = self._parts.files().values()
-            lying = sum(size for each in sizes for size in each.values())
-            if lying > self.disk * (FREED if is_held else HELD):
-                self._signal(signal.SIGSTOP)
-                is_held = True
-            elif is_held:
+            if brake is not None:
+                brake.join()
+            if self._is_held:
                 self._signal(signal.SIGCONT)
-                is_held = False
-        if is_held:
+
+    def _brake(self, done: Event) -> None:
+        while not done.wait(BRAKE_S):
+            self._look()
+
+    def _look(self) -> None:
+        sizes = self._parts.files().values()
+        lying = sum(size for each in sizes for size in each.values())
+        if lying > self.disk * (FREED if self._is_held else HELD):
+            self._signal(signal.SIGSTOP)
+            self._is_held = True
+        elif self._is_held:
             self._signal(signal.SIGCONT)
+            self._is_held = False
 
     def _signal(self, number: signal.Signals) -> None:
         """Signal all tcpdumps, whose process numbers lie in files."""

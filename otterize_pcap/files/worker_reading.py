@@ -6,7 +6,7 @@ module alone uses it.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -36,6 +36,7 @@ from otterize_pcap.packets.tunnels import OuterEnds
 from otterize_pcap.table.read import CaptureTable, ReadOptions
 from otterize_pcap.table.reading import Reading
 from otterize_pcap.table.table_columns import restore
+from otterize_pcap.threads import ADVICE, are_to_be_had, is_lack_of_threads
 from otterize_pcap.version import __version__
 
 LOCAL = "local:"
@@ -46,6 +47,8 @@ ONLY_FATAL = 50
 FAILED = "error"
 AT_ONCE = 32
 """Answers that are fetched at a time: the others wait where they were made."""
+OWN_THREADS, THREADS_A_WORKER = 6, 8
+"""Processes and threads of a cluster that is begun here: those of the worker, and of its nanny."""
 SLOW = "files were read by workers without the compiled part, some 300 times slower"
 
 
@@ -152,6 +155,10 @@ class _Workers:
             scheduler = self._options.scheduler
             message = f"--scheduler {scheduler}: lost while files were read; run it again"
             raise ClusterError(message) from error
+        except RuntimeError as error:
+            if is_lack_of_threads(error):
+                raise _lacks_threads(self._options.scheduler) from error
+            raise
         found = list(map(of_parts, sent))
         for answer in found:
             _refuse(answer)
@@ -207,29 +214,41 @@ def _client(scheduler: str) -> Iterator[Any]:
     """A client of a scheduler, or of one that lives as long as it.
 
     Raises:
-        ClusterError: It is not reached, or lost.
+        ClusterError: It is not reached, or lost, or cannot be begun here.
         UsageError: distributed is not installed, or that is no scheduler.
     """
     distributed = _distributed(scheduler)
-    workers = scheduler.removeprefix(LOCAL)
     try:
-        if scheduler == workers:
-            with distributed.Client(scheduler, timeout=PATIENCE) as client:
-                yield client
-            return
-        with (
-            distributed.LocalCluster(
-                n_workers=int(workers),
-                threads_per_worker=1,
-                dashboard_address="127.0.0.1:0",
-                silence_logs=ONLY_FATAL,
-            ) as cluster,
-            distributed.Client(cluster) as client,
-        ):
+        with ExitStack() as stack:
+            try:
+                client = _begun(distributed, scheduler, stack)
+            except RuntimeError as error:
+                raise _lacks_threads(scheduler) from error
             yield client
     except (OSError, TimeoutError) as error:
         message = f"--scheduler {scheduler}: no answer, or lost on the way; is it running there?"
         raise ClusterError(message) from error
+
+
+def _begun(distributed: Any, scheduler: str, stack: ExitStack) -> Any:  # noqa: ANN401 - untyped
+    workers = scheduler.removeprefix(LOCAL)
+    if scheduler == workers:
+        return stack.enter_context(distributed.Client(scheduler, timeout=PATIENCE))
+    if not are_to_be_had(OWN_THREADS + int(workers) * THREADS_A_WORKER):
+        # With some of them workers would be begun, and begun again, for ever.
+        raise _lacks_threads(scheduler)
+    cluster = distributed.LocalCluster(
+        n_workers=int(workers),
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        silence_logs=ONLY_FATAL,
+    )
+    return stack.enter_context(distributed.Client(stack.enter_context(cluster)))
+
+
+def _lacks_threads(scheduler: str) -> ClusterError:
+    message = f"--scheduler {scheduler}: takes more threads than there may be here"
+    return ClusterError(f"{message}; {ADVICE}, or read without --scheduler")
 
 
 def _distributed(scheduler: str) -> Any:  # noqa: ANN401 - it has no types of its own

@@ -142,7 +142,9 @@ class _Rows:
         self._size = MAX_TEXTS
         with self._damage():
             # Else a text of 1 MiB that a million rows have takes 1 TiB, in a file of 160 KB.
-            self._file = pq.ParquetFile(stream, metadata=metadata, read_dictionary=_TEXTS)
+            self._file = pq.ParquetFile(
+                stream, metadata=metadata, read_dictionary=_TEXTS, pre_buffer=False
+            )
             self._require_flat()
 
     @contextmanager
@@ -165,8 +167,10 @@ class _Rows:
                 if not 0 < group.num_rows <= ROW_GROUP or rows < 0:
                     raise ValueError(group.num_rows)
                 self._require_true(group)
-                read = self._file.read_row_group(self._group, columns=SCHEMA.names)
-                columns = columns_of(read)
+                # With threads, which there need not be, it is no faster.
+                columns = columns_of(
+                    self._file.read_row_group(self._group, columns=SCHEMA.names, use_threads=False)
+                )
                 self._group += 1
             yield columns
 

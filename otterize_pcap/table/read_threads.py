@@ -1,11 +1,12 @@
 """Files, and pieces of big ones, read in threads and joined in the order of the recording."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from threading import Event
+from concurrent.futures import Future, wait
+from threading import Event, current_thread
 
 from msgspec import Struct
 
+from otterize_pcap.crew import Crew
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.records.containers import open_capture
 from otterize_pcap.records.ranged_file import Ranged, ranged_file
@@ -36,8 +37,18 @@ def read_in_threads(reading: Reading, parts: Sequence[tuple[str, ByteStream]], b
     files = _plan(reading, parts, before)
     chunks = [chunk for file in files for chunk in file.chunks]
     cancelled = Event()
-    with ThreadPoolExecutor(reading.options.threads) as pool:
-        futures = {chunk: pool.submit(_run, chunk, cancelled) for chunk in chunks}
+    here = current_thread()
+
+    def run(chunk: Chunk) -> None:
+        for _ in chunk.run():
+            if cancelled.is_set():
+                return
+            if current_thread() is here:
+                # No thread could be had.
+                reading.report(chunks)
+
+    with Crew(reading.options.threads) as crew:
+        futures = {chunk: crew.submit(run, chunk) for chunk in chunks}
         try:
             while wait(futures.values(), SECONDS_BETWEEN_REPORTS).not_done:
                 reading.report(chunks)
@@ -45,12 +56,6 @@ def read_in_threads(reading: Reading, parts: Sequence[tuple[str, ByteStream]], b
                 _join(reading, file, futures)
         finally:
             cancelled.set()
-
-
-def _run(chunk: Chunk, cancelled: Event) -> None:
-    for _ in chunk.run():
-        if cancelled.is_set():
-            return
 
 
 def _plan(reading: Reading, parts: Sequence[tuple[str, ByteStream]], before: int) -> list[_File]:

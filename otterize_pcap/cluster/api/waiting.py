@@ -2,7 +2,8 @@
 
 A request can block where nothing of ours runs: while a name is looked up, while a connection is
 opened to an address that drops packets, while a body trickles. So each runs in a thread of its
-own, and who asked waits for it here; a request that is given up ends when its socket does.
+own, and who asked waits for it here; a request that is given up ends when its socket does. Where no
+thread can be had, who asks sends the request, and its socket's patience is all there is.
 """
 
 import threading
@@ -10,6 +11,8 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
 from typing import TypeVar
+
+from otterize_pcap.threads import begin_thread
 
 Answer = TypeVar("Answer")
 
@@ -49,8 +52,8 @@ class Waiting:
         limit = self.limit_s
         if deadline is not None:
             limit = min(limit, max(0.0, deadline - time.monotonic()))
-        thread = threading.Thread(target=_run, args=(ask, outcome), name="request", daemon=True)
-        thread.start()
+        if begin_thread(_run, ask, outcome, name="request") is None:
+            return ask()
         if not _came(outcome, min(SAY_AFTER_S, limit)):
             if limit > SAY_AFTER_S:
                 self.tell(f"no answer for {SAY_AFTER_S:.0f} s", what, limit - SAY_AFTER_S)
@@ -97,8 +100,11 @@ def side_by_side(calls: Iterable[Callable[[], Answer]], workers: int) -> list[An
                 return
             _run(*found)
 
-    for number in range(min(workers, len(todo))):
-        threading.Thread(target=work, name=f"ask-{number}", daemon=True).start()
+    threads = [
+        begin_thread(work, name=f"ask-{number}") for number in range(min(workers, len(todo)))
+    ]
+    if all(thread is None for thread in threads):
+        return [call() for call, _ in todo]
     try:
         return [outcome.result() for _, outcome in todo]
     finally:

@@ -4,7 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,6 +38,7 @@ from otterize_pcap.cluster.capture.pull import (
 )
 from otterize_pcap.cluster.capture.reducing import NodeTables, Reducing
 from otterize_pcap.cluster.capture.room import Room
+from otterize_pcap.crew import Crew
 from otterize_pcap.errors import ClusterError
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.packets.payload_cut import PayloadCut
@@ -110,9 +111,9 @@ class Collector:
         if not NODE_NAME.match(job.node):
             message = f"node name {job.node!r} cannot be a file name"
             raise ClusterError(message)
-        with ThreadPoolExecutor(STREAMS, thread_name_prefix="stream") as pool:
+        with Crew(STREAMS, "stream") as crew:
             # A stream takes longer to begin than a small file to come: several begin at once.
-            clock = pool.submit(self._clock_ahead, job)
+            clock = crew.submit(self._clock_ahead, job)
             state = parse_state(self._command(job, ["cat", f"{CAPTURE_DIRECTORY}/state"]), job.pod)
             self._room.claim(job.node, state)
             job.bytes = sum(file.size for file in state.pcaps)
@@ -127,7 +128,7 @@ class Collector:
                 for number, file in enumerate(state.pcaps)
             ]
             try:
-                pulls = [pool.submit(self._pull, job, *each, end) for each in (*files, *parts)]
+                pulls = [crew.submit(self._pull, job, *each, end) for each in (*files, *parts)]
                 for pull in pulls:
                     pull.result()
                 self._count(job, result, directory / "tcpdump-stats")

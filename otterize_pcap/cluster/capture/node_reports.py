@@ -16,6 +16,7 @@ from otterize_pcap.cluster.api.refusals import ApiRefusedError
 from otterize_pcap.cluster.capture.job import CAPTURE_DIRECTORY, JobPlan
 from otterize_pcap.cluster.capture.node_state import parse_progress
 from otterize_pcap.errors import ClusterError
+from otterize_pcap.threads import begin_thread
 
 AT_ONCE = 16
 READY = "capture: ready"
@@ -60,9 +61,8 @@ class NodeReports:
             return
         answer: Future[Report] = Future()
         self._asked[node] = answer
-        threading.Thread(
-            target=self._answer, args=(question, answer), name=f"ask-{node}", daemon=True
-        ).start()
+        if begin_thread(self._answer, question, answer, name=f"ask-{node}") is None:
+            self._answer(question, answer)
 
     def take(self, node: str) -> Report | None:
         """A node's answer, if it is there; it is given once."""

@@ -140,7 +140,11 @@ def check_filter(expression: str) -> None:
     if not expression or tcpdump is None:
         return
     command = [tcpdump, "-d", "-y", "LINUX_SLL2", "--", expression]
-    checked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a list, no shell
+    try:
+        checked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a list, no shell
+    except OSError:
+        # It may not be run, or there may be no other process.
+        return
     if checked.returncode != 0:
         said = checked.stderr.strip().splitlines() or ["tcpdump refuses it"]
         message = f"--filter: {said[-1].removeprefix('tcpdump: ')}; see man pcap-filter"

@@ -10,7 +10,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -22,6 +22,7 @@ from otterize_pcap.cluster.capture.follow import NodeJob, Phase
 from otterize_pcap.cluster.capture.job import CAPTURE_DIRECTORY, REDUCER, JobPlan
 from otterize_pcap.cluster.capture.pull import PodFile, PullAbandonedError, PullEnd, pull_file
 from otterize_pcap.cluster.capture.room import Room
+from otterize_pcap.crew import Crew
 from otterize_pcap.errors import ClusterError, OtterizeError
 from otterize_pcap.files.recorded_parts import START, parse_part_file
 from otterize_pcap.files.table_files import TABLE_SUFFIX
@@ -125,7 +126,7 @@ class Reducing:
         self._program = program
         self._abandoned = abandoned
         self._nodes: dict[str, NodeTables] = {}
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="tables")
+        self._crew = Crew(AT_ONCE, "tables")
 
     def look(self, jobs: list[NodeJob]) -> None:
         """Begin what is due on the nodes that record; called now and then."""
@@ -136,7 +137,7 @@ class Reducing:
             node = self.tables_of(job.node)
             if now >= node.due and (node.running is None or node.running.done()):
                 node.due = now + PERIOD_S
-                node.running = self._pool.submit(self._step, job, node)
+                node.running = self._crew.submit(self._step, job, node)
 
     def tables_of(self, name: str) -> NodeTables:
         """The tables of a node, as far as they are here."""
@@ -145,7 +146,7 @@ class Reducing:
 
     def end(self) -> None:
         """Begin nothing more, and wait for what has begun."""
-        self._pool.shutdown(cancel_futures=True)
+        self._crew.end(leaving=True)
 
     def finish(self, job: NodeJob, end: PullEnd, progress: Callable[[int], None]) -> NodeTables:
         """Pull what is left of a node whose recording has ended.

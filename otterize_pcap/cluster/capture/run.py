@@ -5,9 +5,8 @@ on disk before the Jobs that hold them are deleted, and deleting happens whateve
 All else goes side by side: creating, following, pulling, deleting, and the snapshot's last lists.
 """
 
-import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 from msgspec import Struct
@@ -27,8 +26,10 @@ from otterize_pcap.cluster.capture.progress_table import ProgressTable
 from otterize_pcap.cluster.interrupts import Interrupts
 from otterize_pcap.cluster.snapshot.owners import add_custom_owners
 from otterize_pcap.cluster.snapshot.watch import SnapshotWatch
+from otterize_pcap.crew import Crew
 from otterize_pcap.errors import ClusterError
 from otterize_pcap.node_status import NodeStatus
+from otterize_pcap.threads import begin_thread
 from otterize_pcap.version import __version__
 
 CREATORS = 8
@@ -158,16 +159,16 @@ def _record(
             delete_finished(cluster, order.plan.namespace, job.name)
         return result
 
-    with ThreadPoolExecutor(PULLERS, thread_name_prefix="pull") as pool:
+    with Crew(PULLERS, "pull") as crew:
 
         def ready(job: NodeJob) -> None:
-            pulls[job.node] = pool.submit(collect, job)
+            pulls[job.node] = crew.submit(collect, job)
             pulls[job.node].add_done_callback(lambda _: interrupts.wake())
 
-        created = threading.Thread(
-            target=_create_jobs, args=(cluster, order.plan, jobs, interrupts), daemon=True
-        )
-        created.start()
+        creating = (cluster, order.plan, jobs, interrupts)
+        created = begin_thread(_create_jobs, *creating)
+        if created is None:
+            _create_jobs(*creating)
 
         def look(shown: list[NodeJob]) -> None:
             progress.show(shown)
@@ -175,7 +176,8 @@ def _record(
                 collector.reducing.look(shown)
 
         Follower(cluster, order.plan, interrupts, ready, look).follow(jobs)
-        created.join()
+        if created is not None:
+            created.join()
     if collector.reducing is not None:
         collector.reducing.end()
     came = {job.node: collector.what_came(job) for job in jobs if job.node not in pulls}
@@ -186,7 +188,7 @@ def _create_jobs(
     cluster: Cluster, plan: JobPlan, jobs: list[NodeJob], interrupts: Interrupts
 ) -> None:
     template = load_template()
-    with ThreadPoolExecutor(CREATORS, thread_name_prefix="create") as pool:
+    with Crew(CREATORS, "create") as crew:
 
         def create(job: NodeJob) -> None:
             if interrupts.stop.is_set():
@@ -199,7 +201,7 @@ def _create_jobs(
             except ClusterError as error:
                 job.fail(str(error))
 
-        list(pool.map(create, jobs))
+        crew.map(create, jobs)
 
 
 def _create_job(cluster: Cluster, job: Json) -> None:

@@ -22,8 +22,10 @@ from otterize_pcap.cluster.api.waiting import side_by_side
 from otterize_pcap.cluster.labels import CAPTURE_NAME, NAME_LABEL
 from otterize_pcap.cluster.snapshot.address_history import AddressHistory, stamp_of
 from otterize_pcap.cluster.snapshot.kept_objects import kept_object
+from otterize_pcap.errors import ClusterError
 from otterize_pcap.json_errors import BROKEN
 from otterize_pcap.snapshot.kinds import KINDS, Kind
+from otterize_pcap.threads import ADVICE, begin_thread
 
 GONE = 410
 #: Bookmarks come about once a minute: a stream silent for longer is broken without knowing.
@@ -56,7 +58,8 @@ class SnapshotWatch:
         """List everything; with `watch`, go on watching in the background.
 
         Raises:
-            ClusterError: A kind without which there is no snapshot cannot be listed.
+            ClusterError: A kind without which there is no snapshot cannot be listed, or there is no
+                thread to watch one with.
         """
         self.started = self.now()
         tries = (partial(self._list_first, kind_watch) for kind_watch in self._watches)
@@ -64,11 +67,19 @@ class SnapshotWatch:
             if trouble is not None:
                 self.unreadable.append(trouble)
             elif watch:
-                name = f"watch-{kind_watch.kind.plural}"
-                thread = threading.Thread(target=kind_watch.run, name=name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
+                self._begin(kind_watch)
         self.ended = self.now()
+
+    def _begin(self, kind_watch: "_KindWatch") -> None:
+        thread = begin_thread(kind_watch.run, name=f"watch-{kind_watch.kind.plural}")
+        if thread is None:
+            self._stopping.set()
+            message = (
+                f"watching the cluster takes {len(self._watches)} threads, and no more than "
+                f"{len(self._threads)} can be begun; {ADVICE}"
+            )
+            raise ClusterError(message)
+        self._threads.append(thread)
 
     def stop(self) -> None:
         """End all watches; kinds whose watch was broken at this moment are listed once more."""
