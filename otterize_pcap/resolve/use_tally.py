@@ -36,13 +36,28 @@ class UseTally(Struct):
     def add(self, resolved: AnyResolved) -> None:
         """Count one connection, or a group of them by what it says of all."""
         found = resolved.connection
-        connections = count_of(found)
-        self._add_sums(connections, found.packets, found.bytes, found.first_ns, found.last_ns)
-        self.outcomes = _added(self.outcomes, found.outcome, connections)
-        self.rules = _added(self.rules, found.rule, connections)
-        self.services = _joined(self.services, resolved.services)
-        if self.evidence is None or evidence_order(found) < order_of(self.evidence):
-            self.evidence = evidence_of(found)
+        if isinstance(found, ConnectionGroup):
+            # A named tuple is taken apart in less time than its fields are asked for.
+            _, kind, _, _, connections, packets, sizes, first_ns, last_ns, file, number, at = found
+            outcome, rule = kind.outcome, kind.rule
+        else:
+            connections, packets, sizes = 1, found.packets, found.bytes
+            outcome, rule, first_ns, last_ns = (
+                found.outcome,
+                found.rule,
+                found.first_ns,
+                found.last_ns,
+            )
+            first = evidence_of(found)
+            file, number, at = first.file, first.packet, first.time_ns
+        self._add_sums(connections, packets, sizes, first_ns, last_ns)
+        self.outcomes = _added(self.outcomes, outcome, connections)
+        self.rules = _added(self.rules, rule, connections)
+        if resolved.services:
+            self.services = _joined(self.services, resolved.services)
+        known = self.evidence
+        if known is None or (at <= known.time_ns and (at, file, number) < order_of(known)):
+            self.evidence = Evidence(file, number, at, rule)
 
     def _add_sums(
         self,
@@ -52,11 +67,19 @@ class UseTally(Struct):
         first_ns: int,
         last_ns: int,
     ) -> None:
+        if not self.connections:
+            self.packets, self.bytes = packets, sizes
+        else:
+            (to_server, to_client), (more, back) = self.packets, packets
+            self.packets = to_server + more, to_client + back
+            (to_server, to_client), (more, back) = self.bytes, sizes
+            self.bytes = to_server + more, to_client + back
         self.connections += connections
-        self.packets = _sums(self.packets, packets)
-        self.bytes = _sums(self.bytes, sizes)
-        self.first_ns = min(self.first_ns, first_ns)
-        self.last_ns = max(self.last_ns, last_ns)
+        # `min` and `max` take three times as long, and this runs for each of 17,000 groups.
+        if first_ns < self.first_ns:  # noqa: PLR1730
+            self.first_ns = first_ns
+        if last_ns > self.last_ns:  # noqa: PLR1730
+            self.last_ns = last_ns
 
     def add_pods(self, resolved: AnyResolved) -> None:
         """Keep which pods were at its ends, as far as packets say."""
@@ -107,14 +130,12 @@ class UseTally(Struct):
         )
 
 
-def _sums(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
-    return (one[0] + other[0], one[1] + other[1]) if any(one) else other
-
-
 def _added(counts: _Counts, name: str, more: int) -> _Counts:
     """The counts with more of a name; most calls have one, and the same."""
     if not counts:
         return _one(name, more)
+    if len(counts) == 1 and counts[0][0] == name:
+        return ((name, counts[0][1] + more),)
     for place, (known, count) in enumerate(counts):
         if known == name:
             return (*counts[:place], (known, count + more), *counts[place + 1 :])
@@ -155,14 +176,6 @@ def is_earlier(one: Evidence, other: Evidence) -> bool:
 def order_of(evidence: Evidence) -> tuple[int, str, int]:
     """By what packets are in order: time, file and number."""
     return evidence.time_ns, evidence.file, evidence.packet
-
-
-def evidence_order(found: Connection | ConnectionGroup) -> tuple[int, str, int]:
-    """The same of what `evidence_of` gives."""
-    if isinstance(found, ConnectionGroup):
-        return found.evidence_ns, found.file, found.packet
-    leg = found.legs[0]
-    return found.first_ns, leg.file, leg.row.number
 
 
 def count_of(found: Connection | ConnectionGroup) -> int:
