@@ -33,11 +33,9 @@ from otterize_pcap.resolve.resolution import (
     Resolution,
     of_one,
 )
+from otterize_pcap.resolve.single_groups import single_groups
 from otterize_pcap.resolve.stands import StandResolver
 from otterize_pcap.resolve.tunnel_answers import TunnelAnswers
-from otterize_pcap.resolve.undecided import (
-    may_be_called,
-)
 from otterize_pcap.resolve.workload_labels import labels_of_workloads
 from otterize_pcap.snapshot.snapshot import Snapshot
 
@@ -269,13 +267,10 @@ class MappedCapture:
 
         A million connections to as many servers outside, each with its packets, are not held.
         """
-        # A name belongs to a single connection, so that none can stand for others.
-        single = {
-            each.connection.number: each
-            for each in self._judged
-            if self._outside.may_name(each) or may_be_called(each)
-        }
-        groups = (each for each in self._judged if each.connection.number not in single)
+        single = single_groups(self._judged, self._found.stands, self._outside)
+        groups = self._judged
+        if single:
+            groups = [each for each in groups if each.connection.number not in single]
         whole = (*self._judged_odd, *groups)
         covered += (*whole, *filter(is_outside_only, single.values()))
         yield from whole

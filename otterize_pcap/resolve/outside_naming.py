@@ -28,10 +28,15 @@ class OutsideNaming:
         """Whether the Service behind an address outside may be known by name (S50)."""
         return any(service.hostnames for service in self._lookup.snapshot.services)
 
+    @property
+    def names_any(self) -> bool:
+        """Whether servers outside may be shown by names at all."""
+        return self._is_internet_asked or self.has_balancers
+
     def may_name(self, resolution: Resolution | GroupResolution) -> bool:
         """Whether the server may be shown by a name, which connections of a group do not share."""
         is_outside = isinstance(resolution, Resolved) and isinstance(resolution.server, External)
-        return is_outside and (self._is_internet_asked or self.has_balancers)
+        return is_outside and self.names_any
 
     def named(self, resolution: Resolution) -> Resolution:
         """The same with a server outside as the Service that it serves, or by name (S50)."""

@@ -97,10 +97,7 @@ class Resolver:
             other = None if isinstance(server, Unknown) else server
             return Unresolved(connection, UNDIRECTED, client=one, server=other)
         # Of legs seen at one time, any may come first: by whichever address a node called.
-        if client == Unknown(NODE_CLIENT) and any(
-            self._routes.api_server.calls_webhook(address, connection.protocol, connection.servers)
-            for address, _ in connection.clients
-        ):
+        if isinstance(client, Unknown) and self._is_webhook_called(connection, client):
             client = Party(API_SERVER)
         if isinstance(client, Unknown):
             known = None if isinstance(server, Unknown) else server
@@ -108,6 +105,13 @@ class Resolver:
         if isinstance(server, Unknown):
             return Unresolved(connection, server.fate, "server", server.candidates, client=client)
         return Resolved(connection, client, server, port, services)
+
+    def _is_webhook_called(self, connection: Seen, client: Unknown) -> bool:
+        """Whether the API server, on a node, calls a webhook."""
+        return client.fate == NODE_CLIENT and any(
+            self._routes.api_server.calls_webhook(address, connection.protocol, connection.servers)
+            for address, _ in connection.clients
+        )
 
     def client(self, endpoints: Sequence[Endpoint], first_ns: int, last_ns: int) -> Party | Unknown:
         """The first end that a pod held; what stands before NAT is what called (S22)."""
