@@ -84,6 +84,7 @@ def test_every_module_has_its_stage() -> None:
 def test_compiled_modules_count() -> None:
     """An import of the compiled table is seen as any other."""
     assert COMPILED == [
+        "connections._alike",
         "connections._components",
         "connections._origins",
         "table._arrays",

@@ -1,5 +1,6 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 
+from otterize_pcap.connections.counted_groups import CountedGroup
 from otterize_pcap.connections.facts import SnapshotFacts
 from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.connections.pieces import ToldSighting
@@ -10,7 +11,11 @@ from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.table._fastpath import FastTable
 from otterize_pcap.table.rows import Endpoint, Row
 
+class FoundGroups:
+    def all_groups(self) -> list[CountedGroup]: ...
+
 class Components:
+    groups: FoundGroups
     left_out_packets: int
     def __init__(
         self,
@@ -44,11 +49,6 @@ class Components:
     def began_ns(self, protocol: int, one: Endpoint, other: Endpoint) -> int: ...
     def stands(self) -> list[tuple[int, int, int]]: ...
     def side(self, number: int) -> tuple[tuple[bytes, ...], int, tuple[Endpoint, ...], bool]: ...
-    def counted(
-        self,
-    ) -> list[
-        tuple[int, int, int, int, tuple[int, int], tuple[int, int], int, int, int, int, int]
-    ]: ...
     def connections(
         self, wanted: bytes, addresses: Collection[bytes]
     ) -> Iterator[

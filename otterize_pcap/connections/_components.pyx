@@ -240,9 +240,10 @@ cdef class Components:
         """`Groups.side`."""
         return self.counter.groups.side(number)
 
-    def counted(self):
-        """`Groups.all_groups`."""
-        return self.counter.groups.all_groups()
+    @property
+    def groups(self):
+        """The `Groups`."""
+        return self.counter.groups
 
     def connections(self, wanted, addresses):
         """Each connection of some groups, those for which `wanted[group]` is not 0.

@@ -73,6 +73,17 @@ cdef inline void append_group(CGroup *group, const CGroup *later) noexcept nogil
     group.connections += later.connections
 
 
+cdef inline tuple counted_group(
+    uint32_t class_, uint32_t client, uint32_t server, const CGroup *group
+):
+    """As `Groups.all_groups` has one."""
+    return (
+        class_, client, server, group.connections, (group.packets[0], group.packets[1]),
+        (group.bytes[0], group.bytes[1]), group.first_ns, group.last_ns, group.rank, group.packet,
+        group.evidence_ns,
+    )
+
+
 cdef inline bint is_earlier(
     int64_t time_ns, uint32_t rank, uint64_t packet, const CGroup *group
 ) noexcept nogil:

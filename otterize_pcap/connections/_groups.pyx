@@ -281,14 +281,8 @@ cdef class Groups:
         both ways, first_ns, last_ns, file's rank, packet, evidence_ns)."""
         cdef uint32_t number
         cdef const uint32_t *key
-        cdef CGroup *group
         cdef list found = []
         for number in range(self.groups_by_key.count):
             key = <const uint32_t *>self.groups_by_key.key(number)
-            group = &self.groups[number]
-            found.append((
-                key[0], key[1], key[2], group.connections,
-                (group.packets[0], group.packets[1]), (group.bytes[0], group.bytes[1]),
-                group.first_ns, group.last_ns, group.rank, group.packet, group.evidence_ns,
-            ))
+            found.append(counted_group(key[0], key[1], key[2], &self.groups[number]))
         return found

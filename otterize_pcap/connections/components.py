@@ -5,7 +5,6 @@ part the same rules run on the same shapes this way, only slower.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
 
 from otterize_pcap.connections.clocks import median_low
 from otterize_pcap.connections.component_index import RowIndex
@@ -217,13 +216,10 @@ class Components:
         """`Groups.side`."""
         return self._groups.side(number)
 
-    def counted(self) -> list[tuple[Any, ...]]:
-        """All groups.
-
-        Each is (class, client's stand, server's, connections, packets both ways, bytes both ways,
-        first_ns, last_ns, file's rank, packet, evidence_ns).
-        """
-        return self._groups.counted()
+    @property
+    def groups(self) -> Groups:
+        """All groups."""
+        return self._groups
 
     def connections(self, wanted: bytes, addresses: Collection[bytes]) -> Iterator[FoundConnection]:
         """Each connection of some groups, those for which `wanted[group]` is not 0.

@@ -145,8 +145,8 @@ class Groups:
         """For each stand (side, first_ns, last_ns): when the side sent in one connection then."""
         return [(side, *times) for (side, _, _), times in self._stands.items()]
 
-    def counted(self) -> list[tuple[Any, ...]]:
-        """For each group what `Components.counted` says."""
+    def all_groups(self) -> list[tuple[Any, ...]]:
+        """Each as a `CountedGroup`."""
         return [
             (
                 *key[:3],

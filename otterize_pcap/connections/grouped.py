@@ -6,7 +6,7 @@ has no shape is *odd* and looked at row by row, by the same rules (`connect`).
 """
 
 import os
-from collections.abc import Callable, Collection, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from otterize_pcap.connections.connect import Connection, connect
 from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.conntrack_flows import related_sightings
 from otterize_pcap.connections.conntrack_only import ageless_entries, tracked_recordings
+from otterize_pcap.connections.counted_groups import NumberedGroup, families, groups_of
 from otterize_pcap.connections.legs import Leg, Recording
 from otterize_pcap.connections.listed import ListedConnection
 from otterize_pcap.connections.port_ranges import Ranges
@@ -35,9 +36,12 @@ from otterize_pcap.table.chunk import FAST_PATH, ReadOptions, Table, new_table
 from otterize_pcap.table.reading import SECRET_BYTES
 
 if TYPE_CHECKING:
+    from array import array
+
     from otterize_pcap.connections.components import Components
 
 if FAST_PATH:
+    from otterize_pcap.connections._alike import added_up
     from otterize_pcap.connections._components import Components as FastComponents
     from otterize_pcap.table._fastpath import FastTable
 
@@ -171,36 +175,23 @@ class GroupedConnections:
     @cached_property
     def groups(self) -> list[ConnectionGroup]:
         """All connections that have a shape, counted."""
-        classes, files, stands = self._verdicts.classes, self._files, self.stands
-        return [
-            ConnectionGroup(
-                number,
-                classes[kind],
-                stands[client],
-                stands[server],
-                connections,
-                packets,
-                sizes,
-                first_ns,
-                last_ns,
-                files[rank],
-                packet,
-                evidence_ns,
-            )
-            for number, (
-                kind,
-                client,
-                server,
-                connections,
-                packets,
-                sizes,
-                first_ns,
-                last_ns,
-                rank,
-                packet,
-                evidence_ns,
-            ) in enumerate(self._components.counted())
-        ]
+        numbered = enumerate(self._components.groups.all_groups())
+        return self._groups_of((number, counted, ()) for number, counted in numbered)
+
+    def added_up(self, clients: "array[int]", servers: "array[int]") -> list[ConnectionGroup]:
+        """The same in fewer groups, where there is a compiled part to add up what is one.
+
+        Args:
+            clients: For each stand the number of those that count as one client; 0 for none.
+            servers: The same of servers.
+        """
+        if FAST_PATH and isinstance(self._components, FastComponents):
+            kinds = families(self._verdicts.classes)
+            return self._groups_of(added_up(self._components.groups, clients, servers, kinds))
+        return self.groups
+
+    def _groups_of(self, numbered: Iterable[NumberedGroup]) -> list[ConnectionGroup]:
+        return groups_of(numbered, self._verdicts.classes, self.stands, self._files)
 
     @cached_property
     def odd(self) -> list[Connection]:

@@ -35,8 +35,11 @@ class ConnectionGroup(NamedTuple):
 
     `number` is its place in `GroupedConnections.groups`. `packets` and `bytes` are (to the server,
     to the client), each connection by its fullest leg. Times are ns with clock offsets removed.
-    `file`, `packet` and `evidence_ns` show the earliest packet. (A named tuple, since a capture can
-    have a hundred thousand: a frozen dataclass takes seven times as long to make.)
+    `file`, `packet` and `evidence_ns` show the earliest packet. Where groups were added up, `rules`
+    are all that decided, each with its connections, and `kind` is that of the packet.
+
+    It is a named tuple, since a capture can have a hundred thousand: a frozen dataclass takes seven
+    times as long to make.
     """
 
     number: int
@@ -51,6 +54,7 @@ class ConnectionGroup(NamedTuple):
     file: str
     packet: int
     evidence_ns: int
+    rules: tuple[tuple[Rule, int], ...] = ()
 
     @property
     def protocol(self) -> int:

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from otterize_pcap.addresses import NODE_LOCAL_DNS
-from otterize_pcap.connections.stands import ConnectionGroup
-from otterize_pcap.graph.service_graph import Workload
+from otterize_pcap.connections.connect import Connection
+from otterize_pcap.connections.stands import ConnectionGroup, Stand
+from otterize_pcap.graph.service_graph import External, Workload
 from otterize_pcap.packets.ports import DNS_PORT
 from otterize_pcap.packets.protocols import PROTOCOL_NAMES
 from otterize_pcap.resolve.identity import Identities
@@ -71,25 +72,26 @@ class ClusterDns:
         was sent there is asked of the cluster's DNS, whoever answers.
         """
         connection = resolved.connection
-        if not isinstance(connection, ConnectionGroup):
-            return self._is_called(resolved)
-        # Whoever calls: groups of one capture are asked for, which has a server stand once.
-        stand = connection.server.number
-        if stand not in self._called:
-            self._called[stand] = self._is_called(resolved)
-        return self._called[stand]
+        if isinstance(connection, ConnectionGroup):
+            return self.stands_at(connection.server, resolved.server, resolved.port)
+        return self._is_at(connection, resolved.server, resolved.port)
 
-    def _is_called(self, resolved: AnyResolved) -> bool:
-        connection = resolved.connection
-        protocol = PROTOCOL_NAMES[connection.protocol]
-        if (resolved.port, connection.servers[-1][0]) == (DNS_PORT, NODE_LOCAL_DNS):
+    def stands_at(self, stand: Stand, server: Party | External, port: int) -> bool:
+        """The same of all connections to a stand, whoever calls, and whose server and port it is.
+
+        One capture's stands are asked for, which has each once.
+        """
+        if stand.number not in self._called:
+            self._called[stand.number] = self._is_at(stand, server, port)
+        return self._called[stand.number]
+
+    def _is_at(self, seen: Connection | Stand, server: Party | External, port: int) -> bool:
+        protocol = PROTOCOL_NAMES[seen.protocol]
+        if (port, seen.servers[-1][0]) == (DNS_PORT, NODE_LOCAL_DNS):
             return True
-        if any(
-            (address, protocol, port) in self._listening for address, port in connection.servers
-        ):
+        if any((address, protocol, at) in self._listening for address, at in seen.servers):
             return True
-        server = resolved.server
-        return isinstance(server, Party) and resolved.port in self._ports.get(server.workload, ())
+        return isinstance(server, Party) and port in self._ports.get(server.workload, ())
 
 
 def _is_dns(service: Service, given: tuple[ServiceName, ...]) -> bool:

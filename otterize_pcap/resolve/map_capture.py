@@ -15,6 +15,7 @@ from otterize_pcap.graph.service_graph import (
     ServiceGraph,
     Workload,
 )
+from otterize_pcap.resolve.alike_stands import alike_groups, may_count_as_one
 from otterize_pcap.resolve.belonging import refuse_strangers
 from otterize_pcap.resolve.build_graph import build_calls, count_fates
 from otterize_pcap.resolve.capture import Capture
@@ -74,6 +75,7 @@ class MappedCapture:
         )
         self.offsets: Mapping[str, int] = self._found.offsets
         self.resolver = self._lookup.resolver(self._found.other_readings)
+        self._stands = StandResolver(self.resolver)
         self._outside = OutsideNaming(self._lookup, self.offsets, self.resolver)
         self.cluster_dns: ClusterDns = self._lookup.cluster_dns
         self.inclusion = replace(rules.inclusion, within=within)
@@ -109,8 +111,14 @@ class MappedCapture:
 
     @cached_property
     def _of_groups(self) -> list[GroupResolution]:
-        resolve = StandResolver(self.resolver).resolve
-        return [resolve(group) for group in self._found.groups]
+        return [self._stands.resolve(group) for group in self._found.groups]
+
+    @cached_property
+    def _to_count(self) -> list[GroupResolution]:
+        """The groups, in as few as counting can do with."""
+        if self._lookup.contents.closed or not may_count_as_one(self.inclusion):
+            return self._judged
+        return alike_groups(self._found, self._stands, self.cluster_dns, self.snapshot)
 
     @cached_property
     def _of_odd(self) -> list[Resolution]:
@@ -164,7 +172,8 @@ class MappedCapture:
     @cached_property
     def resolutions(self) -> tuple[Resolution, ...]:
         """What becomes of every connection, by the time at which it began."""
-        return tuple(sorted(self.select(lambda _: True), key=_order))
+        every = self.select(lambda _: True)
+        return tuple(sorted(every, key=lambda each: leg_order(each.connection.legs[0])))
 
     @property
     def rules(self) -> Rules:
@@ -267,8 +276,8 @@ class MappedCapture:
 
         A million connections to as many servers outside, each with its packets, are not held.
         """
-        single = single_groups(self._judged, self._found.stands, self._outside)
-        groups = self._judged
+        groups = self._to_count
+        single = single_groups(groups, self._found.stands, self._outside)
         if single:
             groups = [each for each in groups if each.connection.number not in single]
         whole = (*self._judged_odd, *groups)
@@ -289,7 +298,3 @@ def map_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> MappedCapture
 def graph_capture(capture: Capture, rules: Rules = DEFAULT_RULES) -> ServiceGraph:
     """The service graph of a capture."""
     return MappedCapture(capture, rules).graph
-
-
-def _order(resolution: Resolution) -> tuple[int, str, int]:
-    return leg_order(resolution.connection.legs[0])

@@ -1,6 +1,6 @@
 """Groups of connections → resolutions: each side looked up once for as long as it stands."""
 
-from otterize_pcap.connections.stands import ConnectionGroup
+from otterize_pcap.connections.stands import ConnectionGroup, Stand
 from otterize_pcap.resolve.resolution import (
     NOT_A_CALL,
     FoundServer,
@@ -22,14 +22,13 @@ class StandResolver:
 
     def resolve(self, group: ConnectionGroup) -> GroupResolution:
         """What all connections of a group resolve to; the group stands for each of them."""
-        client, server = self._client(group), self._server(group)
+        client, server = self.client(group.client), self.server(group.server)
         if client is None or server is None:
             return Unresolved(group, NOT_A_CALL)
         return self._resolver.put_together(group, client, server)
 
-    def _client(self, group: ConnectionGroup) -> Party | Unknown | None:
-        """Who called; None where nobody calls from there."""
-        stand = group.client
+    def client(self, stand: Stand) -> Party | Unknown | None:
+        """Who called from a stand; None where nobody calls from there."""
         if stand.number not in self._clients:
             called = are_called(stand.clients)
             self._clients[stand.number] = (
@@ -39,9 +38,8 @@ class StandResolver:
             )
         return self._clients[stand.number]
 
-    def _server(self, group: ConnectionGroup) -> FoundServer | None:
-        """Who answered; None where nobody can be called."""
-        stand = group.server
+    def server(self, stand: Stand) -> FoundServer | None:
+        """Who answered at a stand; None where nobody can be called."""
         if stand.number not in self._servers:
             called = are_called(stand.servers)
             self._servers[stand.number] = (

@@ -5,7 +5,7 @@ at all; with what is kept here, none of them is said to be gone (S65).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 from otterize_pcap.addresses import is_private
@@ -37,6 +37,16 @@ def merge_shared(parts: Iterable[SharedAddresses]) -> tuple[SharedAddresses, ...
     return tuple(SharedAddresses(*each) for each in sorted(found.items()))
 
 
+def outside_networks(snapshot: Snapshot) -> Callable[[bytes], bool]:
+    """Tells whether no network of the cluster has an address."""
+
+    @cache
+    def is_outside(address: bytes) -> bool:
+        return not is_private(address) and not snapshot.is_pod_range(address)
+
+    return is_outside
+
+
 def ends_outside(
     resolutions: Iterable[Resolution | GroupResolution], snapshot: Snapshot
 ) -> tuple[Workload, ...]:
@@ -44,11 +54,7 @@ def ends_outside(
 
     A node's public address, a load balancer's, a pod's where no Node says which are pods'.
     """
-
-    @cache
-    def is_outside(address: bytes) -> bool:
-        return not is_private(address) and not snapshot.is_pod_range(address)
-
+    is_outside = outside_networks(snapshot)
     found: set[Workload] = set()
     # Each side stands in many groups; what is known by its identity is kept until the end.
     asked: dict[tuple[int, int], object] = {}

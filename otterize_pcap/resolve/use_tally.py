@@ -38,10 +38,10 @@ class UseTally(Struct):
         found = resolved.connection
         if isinstance(found, ConnectionGroup):
             # A named tuple is taken apart in less time than its fields are asked for.
-            _, kind, _, _, connections, packets, sizes, first_ns, last_ns, file, number, at = found
-            outcome, rule = kind.outcome, kind.rule
+            _, kind, _, _, connections, packets, sizes, *when, file, number, at, rules = found
+            (first_ns, last_ns), outcome, rule = when, kind.outcome, kind.rule
         else:
-            connections, packets, sizes = 1, found.packets, found.bytes
+            connections, packets, sizes, rules = 1, found.packets, found.bytes, ()
             outcome, rule, first_ns, last_ns = (
                 found.outcome,
                 found.rule,
@@ -52,7 +52,8 @@ class UseTally(Struct):
             file, number, at = first.file, first.packet, first.time_ns
         self._add_sums(connections, packets, sizes, first_ns, last_ns)
         self.outcomes = _added(self.outcomes, outcome, connections)
-        self.rules = _added(self.rules, rule, connections)
+        for one, count in rules or ((rule, connections),):
+            self.rules = _added(self.rules, one, count)
         if resolved.services:
             self.services = _joined(self.services, resolved.services)
         known = self.evidence
