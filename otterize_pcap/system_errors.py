@@ -27,7 +27,13 @@ REASONS = {
 }
 
 
+class UnsizedFileError(OSError):
+    """A file is empty by its size, and not by what is read of it."""
+
+
 def system_reason(error: OSError) -> str:
     """What the system refused, by the error's number; the number's name where we have no words."""
+    if isinstance(error, UnsizedFileError):
+        return "the system makes it while it is read; it is no file on a disk"
     number = error.errno or 0
     return REASONS.get(number) or f"system error {errno.errorcode.get(number, number)}"

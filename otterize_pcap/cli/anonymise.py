@@ -17,7 +17,7 @@ from otterize_pcap.counted import counted
 from otterize_pcap.errors import InputError, UsageError
 from otterize_pcap.files.anonymised_capture import Anonymised, anonymise_capture
 from otterize_pcap.files.object_path import named_path
-from otterize_pcap.files.opening import path_text
+from otterize_pcap.files.opening import path_text, read_bytes
 from otterize_pcap.system_errors import system_reason
 from otterize_pcap.table.rows import SLOT_NS
 from otterize_pcap.timestamps import SECOND_NS
@@ -124,7 +124,7 @@ def _key(path: Path, output: Path) -> bytes:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            text = path.read_bytes()
+            text = read_bytes(path)
         else:
             text = token_bytes(KEY_BYTES).hex().encode()
             _write_new(path, descriptor, text + b"\n")

@@ -15,6 +15,7 @@ from otterize_pcap.files.flow_log_files import flow_logs_among, flow_logs_inside
 from otterize_pcap.files.found_files import find_captures, is_capture_directory
 from otterize_pcap.files.opening import STDIN, path_text, read_bytes
 from otterize_pcap.files.pcap_files import refuse_empty
+from otterize_pcap.files.plain_files import open_plain
 from otterize_pcap.graph.filters import filter_graph
 from otterize_pcap.graph.graph_format import decode_graph, is_graph_json
 from otterize_pcap.graph.naming import printable
@@ -193,7 +194,7 @@ def _documents(directory: Path) -> list[Path]:
 def _is_text(path: Path) -> bool:
     """Whether a file starts like a document; captures hold zero bytes from the start."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return b"\0" not in file.read(TEXT_START)
     except OSError as error:
         message = f"{path}: {system_reason(error)}; check the path and its permissions"

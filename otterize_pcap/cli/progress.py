@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from otterize_pcap.files.plain_files import open_plain
 from otterize_pcap.graph.naming import printable
 from otterize_pcap.records.compression import compression_of
 from otterize_pcap.table.read import Progress
@@ -144,7 +145,7 @@ def total_size(paths: Iterable[Path]) -> int | None:
     for path in paths:
         if not path.is_file():
             return None
-        with path.open("rb") as stream:
+        with open_plain(path) as stream:
             if compression_of(stream.read(4)):
                 return None
         total += path.stat().st_size

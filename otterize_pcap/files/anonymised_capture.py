@@ -36,6 +36,7 @@ from otterize_pcap.files.manifest_files import listed_files
 from otterize_pcap.files.node_folders import MAX_CONNTRACK_BYTES
 from otterize_pcap.files.opening import STDIN, open_stream, path_text, read_bytes
 from otterize_pcap.files.pcap_files import Wanted, read_files, refuse_empty
+from otterize_pcap.files.plain_files import open_plain
 from otterize_pcap.files.recordings import plan_recordings
 from otterize_pcap.files.snapshot_files import snapshot_documents
 from otterize_pcap.files.table_files import is_table_file
@@ -251,7 +252,7 @@ class _Work:
     def _node_files(self) -> None:
         saved = (path for path in nodes_dir(self._source).glob("*/*") if path.is_file())
         for path in sorted(saved):
-            with path.open("rb") as file:
+            with open_plain(path) as file:
                 text = file.read(MAX_CONNTRACK_BYTES).decode("utf-8", "replace")
             treated = anonymise_node_file(path.name, text, self._renaming)
             if treated is None:

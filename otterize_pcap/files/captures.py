@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from otterize_pcap.capture_dir import snapshot_path
-from otterize_pcap.errors import SnapshotError, UsageError
+from otterize_pcap.errors import SnapshotError
 from otterize_pcap.files.capture_parts import CaptureParts, capture_of
 from otterize_pcap.files.captures_inside import each_alone
 from otterize_pcap.files.flow_log_files import (
@@ -18,7 +18,7 @@ from otterize_pcap.files.flow_log_files import (
     read_flow_logs,
     unanswering_nodes,
 )
-from otterize_pcap.files.found_files import find_captures, refuse_foreign
+from otterize_pcap.files.found_files import find_captures, refuse_bare
 from otterize_pcap.files.manifest_files import checking, listed_files
 from otterize_pcap.files.node_folders import local_addresses, read_folder
 from otterize_pcap.files.object_path import forget, named_path
@@ -131,13 +131,7 @@ def _given(snapshots: Sequence[Path] | None, named: "_Named") -> Snapshot | None
     if snapshots:
         return load_snapshot(snapshots)
     if named.files:
-        if named.files[0] != STDIN:
-            refuse_foreign(named.files[0])
-        message = (
-            f"{named.files[0]}: a pcap file needs --snapshot FILE (what `kubectl get "
-            "pods,services,endpointslices,nodes,replicasets,... -A -o json` prints)"
-        )
-        raise UsageError(message)
+        refuse_bare(named.files[0])
     return None
 
 

@@ -7,13 +7,15 @@ captures are kept beside notes, and systems leave files of their own.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from msgspec import Struct, field
 
 from otterize_pcap.capture_dir import manifest_path, nodes_dir, pcap_dir, snapshot_path
-from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
+from otterize_pcap.errors import CaptureError, UnknownCaptureFormat, UsageError
 from otterize_pcap.files.object_path import look_ahead
-from otterize_pcap.files.opening import path_text, require
+from otterize_pcap.files.opening import STDIN, path_text, require
+from otterize_pcap.files.plain_files import open_plain
 from otterize_pcap.files.recording_names import is_capture_name
 from otterize_pcap.files.table_files import is_table
 from otterize_pcap.records.archives import BLOCK, is_tar
@@ -159,7 +161,7 @@ def is_capture(path: Path) -> bool:
     if compression_of(head[:4]) is None and not is_tar(head[:BLOCK]):
         return is_container(head)
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             open_capture(file, path_text(path))
     except UnknownCaptureFormat:
         return False
@@ -177,8 +179,24 @@ def refuse_foreign(path: Path) -> None:
     """
     require(path)
     if path.is_file() and not is_capture(path):
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             open_capture(file, path_text(path))
+
+
+def refuse_bare(path: Path) -> NoReturn:
+    """A file that holds packets alone says of no address whose it is.
+
+    Raises:
+        InputError: It is missing, or something else.
+        UsageError: It needs a snapshot.
+    """
+    if path != STDIN:
+        refuse_foreign(path)
+    message = (
+        f"{path}: a pcap file needs --snapshot FILE (what `kubectl get "
+        "pods,services,endpointslices,nodes,replicasets,... -A -o json` prints)"
+    )
+    raise UsageError(message)
 
 
 def _has_captures(directory: Path) -> bool:
@@ -202,7 +220,7 @@ def _head(path: Path) -> bytes:
     try:
         if not path.is_file():
             return b""
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return file.read(HEAD)
     except OSError:
         return b""

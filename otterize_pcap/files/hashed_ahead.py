@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from otterize_pcap.capture_dir import decode_manifest, manifest_path
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.files.compared_beside import fits_the_cache, give_way
+from otterize_pcap.files.plain_files import open_plain
 from otterize_pcap.threads import begin_thread
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def _listed_files(directory: Path) -> list[Path]:
     manifest = manifest_path(directory)
     if not manifest.is_file() or manifest.stat().st_size > LARGEST_MANIFEST:
         return []
-    nodes = decode_manifest(manifest.read_bytes(), str(manifest)).nodes
+    with open_plain(manifest) as stream:
+        nodes = decode_manifest(stream.read(), str(manifest)).nodes
     listed = [(directory / file.path, file.bytes) for node in nodes for file in node.files]
     return [path for path, size in listed if path.is_file() and path.stat().st_size == size]
 
@@ -98,7 +100,7 @@ def _hash_all(files: Mapping[Path, _Ahead]) -> None:
 
 def _hashed(path: Path, buffer: memoryview) -> Hashed:
     hashed = Hashed()
-    with path.open("rb", buffering=0) as stream:
+    with open_plain(path) as stream:
         while count := stream.readinto(buffer):
             hashed.add(buffer[:count])
     return hashed

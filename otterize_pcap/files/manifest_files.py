@@ -20,6 +20,7 @@ from otterize_pcap.files.copies import plain_blocks
 from otterize_pcap.files.hashed_ahead import BLOCK, SMALL, Hashed, hashed_ahead
 from otterize_pcap.files.object_path import ObjectPath
 from otterize_pcap.files.opening import path_text
+from otterize_pcap.files.plain_files import open_plain
 from otterize_pcap.node_status import NodeStatus
 from otterize_pcap.records.stream import ByteStream
 
@@ -199,7 +200,7 @@ def difference(file: ListedFile, cancelled: Event, begun: Hashed | None = None) 
 
 def _blocks(path: Path, begin: int) -> Iterator[memoryview]:
     buffer = memoryview(bytearray(BLOCK))
-    with path.open("rb", buffering=0) as file:
+    with open_plain(path) as file:
         file.seek(begin)
         while count := file.readinto(buffer):
             yield buffer[:count]

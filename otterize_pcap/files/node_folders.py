@@ -10,6 +10,7 @@ from otterize_pcap.connections.conntrack import Dump, parse_conntrack, parse_tim
 from otterize_pcap.connections.node_files import parse_node_addresses
 from otterize_pcap.connections.port_ranges import parse_port_range
 from otterize_pcap.files.opening import path_text, read_bytes
+from otterize_pcap.files.plain_files import open_plain
 from otterize_pcap.table.read import CaptureCounts
 from otterize_pcap.timestamps import parse_time
 
@@ -40,7 +41,7 @@ def read_folder(directory: Path, node: str) -> NodeFolder:
     contents = {name: read_bytes(folder / name) for name in NAMES if (folder / name).exists()}
     for name in DUMPS:
         if (folder / name).exists():
-            with (folder / name).open("rb") as file:
+            with open_plain(folder / name) as file:
                 contents[name] = file.read(MAX_CONNTRACK_BYTES)
     return NodeFolder(folder, contents)
 

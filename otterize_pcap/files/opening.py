@@ -2,7 +2,6 @@
 
 import io
 import os
-import shutil
 import stat
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from otterize_pcap.errors import CaptureError, InputError
 from otterize_pcap.files.object_path import ObjectPath
+from otterize_pcap.files.plain_files import open_plain
 from otterize_pcap.files.tar_members import COPY_BYTES, open_member
 from otterize_pcap.snapshot.plain_text import DocumentText
 from otterize_pcap.system_errors import system_reason
@@ -68,10 +68,14 @@ def require(path: Path) -> None:
 
 def _bounded(file: BinaryIO, where: str) -> bytes:
     content = file.read(MAX_DOCUMENT + 1)
-    if len(content) > MAX_DOCUMENT:
+    _require_bounded(len(content), where)
+    return content
+
+
+def _require_bounded(size: int, where: str) -> None:
+    if size > MAX_DOCUMENT:
         message = f"{where}: more than {MAX_DOCUMENT >> 20} MiB, which no document needs"
         raise InputError(message)
-    return content
 
 
 def open_file(path: Path) -> BufferedReader:
@@ -81,7 +85,7 @@ def open_file(path: Path) -> BufferedReader:
 
     Raises:
         OSError: It is missing or unreadable.
-        InputError: It is a device, or nobody writes to it.
+        InputError: It is a device or a socket, or nobody writes to it.
     """
     try:
         kind = path.stat().st_mode
@@ -92,8 +96,11 @@ def open_file(path: Path) -> BufferedReader:
     if stat.S_ISBLK(kind) or (stat.S_ISCHR(kind) and not _is_harmless(path)):
         message = f"{path_text(path)}: a device, no file; name a file"
         raise InputError(message)
+    if stat.S_ISSOCK(kind):
+        message = f"{path_text(path)}: a socket, no file; name a file"
+        raise InputError(message)
     if not stat.S_ISFIFO(kind):
-        return path.open("rb")
+        return open_plain(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     begun = time.monotonic()
     while True:
@@ -156,18 +163,23 @@ def map_file(path: Path) -> DocumentText:
         return read_bytes(path)
     try:
         with open_file(path) as file:
-            if not path.is_file() or isinstance(path, ObjectPath) or path.stat().st_size < LARGE:
+            size = 0 if isinstance(path, ObjectPath) else path.stat().st_size
+            if not path.is_file() or size < LARGE:
                 return _bounded(file, path_text(path))
-            return _mapped_copy(file)
+            _require_bounded(size, path_text(path))
+            return _mapped_copy(file, size)
     except OSError as error:
         raise InputError(_os_message(path, error)) from error
 
 
-def _mapped_copy(file: BinaryIO) -> mmap:
+def _mapped_copy(file: BinaryIO, size: int) -> mmap:
+    """A copy of what there was when its size was asked for."""
     import tempfile  # noqa: PLC0415 - 5 ms of a start, for what few snapshots need
 
     with tempfile.TemporaryFile() as copy:
-        shutil.copyfileobj(file, copy, COPY_BYTES)
+        while size and (content := file.read(min(size, COPY_BYTES))):
+            copy.write(content)
+            size -= len(content)
         copy.flush()
         return mmap(copy.fileno(), 0, access=ACCESS_READ)
 

@@ -11,6 +11,7 @@ from otterize_pcap.errors import InputError, UsageError
 from otterize_pcap.files.capture_parts import CaptureParts
 from otterize_pcap.files.captures import Ways, no_service, own_snapshot, read_directory, read_named
 from otterize_pcap.files.flow_log_files import flow_logs_named
+from otterize_pcap.files.found_files import refuse_bare
 from otterize_pcap.files.merged_parts import merge_parts
 from otterize_pcap.files.opening import STDIN, path_text
 from otterize_pcap.files.read_recording import unwatched
@@ -104,8 +105,9 @@ def _read(
         own = documents_of([own_snapshot(path)]) if given is None else given
         yield read_directory(path, snapshot_of(own), ways), own
     if files:
-        own = given or ()
-        yield read_named(files, snapshot_of(own), ways), own
+        if given is None:
+            refuse_bare(files[0])
+        yield read_named(files, snapshot_of(given), ways), given
 
 
 def _is_directory(path: Path) -> bool:

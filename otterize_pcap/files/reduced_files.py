@@ -22,6 +22,7 @@ from otterize_pcap.files.manifest_files import BrokenPromise
 from otterize_pcap.files.node_folders import ADDRESSES, NodeFolder
 from otterize_pcap.files.opening import open_stream, path_text
 from otterize_pcap.files.pcap_files import ReadFiles, UnreadFile
+from otterize_pcap.files.plain_files import open_plain
 from otterize_pcap.packets.closed_tunnels import FORGED
 from otterize_pcap.packets.packet import Tunnel
 from otterize_pcap.reduced.saved_capture import (
@@ -55,7 +56,7 @@ def is_reduced(path: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return file.read(len(MAGIC)) == MAGIC
     except OSError:
         return False

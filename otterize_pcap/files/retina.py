@@ -26,6 +26,7 @@ from otterize_pcap.files.node_folders import (
     NodeFolder,
 )
 from otterize_pcap.files.opening import STDIN
+from otterize_pcap.files.plain_files import open_plain
 from otterize_pcap.json_errors import BROKEN
 from otterize_pcap.records.archives import BLOCK, EndingStream, is_tar
 from otterize_pcap.records.compression import Unread, compression_of, plain_window
@@ -73,7 +74,7 @@ def read_tarballs(paths: Iterable[Path], known: Collection[str]) -> Tarballs:
 
 def _may_be(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             head = file.read(BLOCK)
     except OSError:
         # Whoever reads the capture says so.
@@ -87,7 +88,7 @@ def _read(path: Path) -> tuple[str, dict[str, bytes]] | None:
 
     stem, contents = "", dict[str, bytes]()
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             # tarfile's own unpacking takes the name in a gzip header byte by byte.
             window = plain_window(file, path.name)
             if not is_tar(window.peek(BLOCK)):

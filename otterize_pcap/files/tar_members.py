@@ -16,6 +16,7 @@ from msgspec import Struct, field
 
 from otterize_pcap.capture_dir import manifest_path
 from otterize_pcap.errors import CaptureError, UnknownCaptureFormat
+from otterize_pcap.files.plain_files import open_plain
 from otterize_pcap.files.recording_names import is_capture_name
 from otterize_pcap.records.archives import BLOCK, EndingStream, is_tar
 from otterize_pcap.records.compression import Unread, compression_of, plain_window
@@ -49,7 +50,7 @@ def holds_several(path: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             window = plain_window(file, path.name)
             if is_container(window.peek(4)) or not is_tar(window.peek(BLOCK)):
                 return False
@@ -159,7 +160,7 @@ def _unpack(archive: Path, _changed_ns: int, _size: int) -> _Unpacked:
 
 
 def _without_compression(archive: Path) -> BinaryIO:
-    file = archive.open("rb")
+    file = open_plain(archive)
     if compression_of(file.read(4)) is None:
         return file
     file.seek(0)

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from pathlib import PurePath
 from typing import Protocol, cast
 
 from msgspec import Struct
@@ -18,12 +19,20 @@ class FileSlice:
     Where the system has no `preadv`, no other thread may read the file meanwhile.
     """
 
-    def __init__(self, descriptor: int, offset: int) -> None:
+    def __init__(self, descriptor: int, offset: int, name: str = "") -> None:
         self.descriptor = descriptor
         self.offset = offset
+        self._name = name
 
     def readinto(self, buffer: memoryview) -> int:
         """Read up to the buffer's size; the GIL is not held."""
+        try:
+            return self._readinto(buffer)
+        except OSError as error:
+            # The system names no file that it cannot read.
+            raise OSError(error.errno, "", self._name or None) from error
+
+    def _readinto(self, buffer: memoryview) -> int:
         if HAS_PREAD:
             read = os.preadv(self.descriptor, [buffer], self.offset)
         else:
@@ -67,6 +76,7 @@ class RegularFile(Struct, frozen=True):
     descriptor: int
     start: int
     size: int
+    name: str = ""
 
     @property
     def length(self) -> int:
@@ -75,7 +85,7 @@ class RegularFile(Struct, frozen=True):
 
     def from_offset(self, offset: int) -> FileSlice:
         """The file from there on, with a position of its own."""
-        return FileSlice(self.descriptor, self.start + offset)
+        return FileSlice(self.descriptor, self.start + offset, self.name)
 
     def read_at(self, count: int, offset: int) -> bytes:
         """Some bytes from there, fewer at the end."""
@@ -99,4 +109,7 @@ def ranged_file(stream: ByteStream) -> Ranged | None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    return RegularFile(descriptor, start, status.st_size)
+    name = getattr(stream, "name", None)
+    return RegularFile(
+        descriptor, start, status.st_size, str(name) if isinstance(name, str | PurePath) else ""
+    )

@@ -44,9 +44,12 @@ def test_missing_snapshot(otterize: Otterize) -> None:
     )
 
 
-def test_pcap_without_snapshot(otterize: Otterize) -> None:
+@pytest.mark.parametrize(
+    "command", [("intents", "list"), ("reduce", "-o", "out.parquet")], ids=["list", "reduce"]
+)
+def test_pcap_without_snapshot(command: tuple[str, ...], otterize: Otterize) -> None:
     """Packets alone name no workloads; the message says how to get a snapshot."""
-    line = one_line(otterize("intents", "list", PCAP), 2)
+    line = one_line(otterize(*command, PCAP), 2)
     assert line.startswith(f"{PCAP}: a pcap file needs --snapshot FILE (what `kubectl get ")
 
 
