@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from otterize_pcap.capture_dir import (
@@ -25,12 +26,15 @@ def prepare_directory(directory: Path) -> None:
     Raises:
         ClusterError: It cannot be written, or is not empty.
     """
+    is_new = not directory.exists()
     try:
-        if directory.exists() and any(directory.iterdir()):
+        if not is_new and any(directory.iterdir()):
             message = f"{directory} is not empty; give another directory with -o"
             raise ClusterError(message)
         private_directory(pcap_dir(directory))
     except OSError as error:
+        if is_new:
+            _take_away_empty(directory)
         message = f"{directory}: {system_reason(error)}; give another directory with -o"
         raise ClusterError(message) from error
 
@@ -39,7 +43,8 @@ def close_directory(directory: Path, snapshot: bytes, manifest: Manifest) -> Non
     """Write snapshot and manifest; the manifest also where there is no room for the snapshot.
 
     Raises:
-        ClusterError: One of them could not be written; the other one is there.
+        ClusterError: One of them could not be written; the other one is there, if anything was
+            recorded.
     """
     troubles = []
     for path, document in (
@@ -50,8 +55,14 @@ def close_directory(directory: Path, snapshot: bytes, manifest: Manifest) -> Non
             write_whole(path, document, ANYBODY)
         except OSError as error:
             troubles.append(f"{path}: {system_reason(error)}")
-    if troubles:
+    if troubles and any(pcap_dir(directory).iterdir()):
         message = f"{'; '.join(troubles)}; what was recorded is in {pcap_dir(directory)}"
+        raise ClusterError(message)
+    if troubles:
+        snapshot_path(directory).unlink(missing_ok=True)
+        manifest_path(directory).unlink(missing_ok=True)
+        discard(directory)
+        message = f"{'; '.join(troubles)}; nothing was recorded; give another directory with -o"
         raise ClusterError(message)
     sync_directory(directory)
 
@@ -71,5 +82,10 @@ def discard(directory: Path) -> None:
     """Remove what an abandoned capture wrote; the directory goes only if that was all."""
     for folder in (pcap_dir(directory), nodes_dir(directory)):
         shutil.rmtree(folder, ignore_errors=True)
-    if directory.is_dir() and not any(directory.iterdir()):
+    _take_away_empty(directory)
+
+
+def _take_away_empty(directory: Path) -> None:
+    # It is not empty, not there, or nobody's to remove.
+    with suppress(OSError):
         directory.rmdir()

@@ -7,10 +7,12 @@ size and SHA-256 are those of the node's journal, and its head can be read.
 
 import hashlib
 import io
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -87,15 +89,27 @@ class NodeTables(Struct):
             CaptureError: It is no block.
         """
         head = read_head(io.BytesIO(content), entry.name)
-        with self.path.open("ab") as file:
-            file.truncate(self.size)
-            file.write(content)
+        try:
+            with self.path.open("ab") as file:
+                file.truncate(self.size)
+                file.write(content)
+        except OSError:
+            self._take_back()
+            raise
         self.size += len(content)
         self._digest.update(content)
         self.entries.append(entry)
         if head is not None and head.span is not None:
             first, last = self.span or head.span
             self.span = min(first, head.span[0]), max(last, head.span[1])
+
+    def _take_back(self) -> None:
+        """Leave nothing of a block that found no room: the manifest lists what was there before."""
+        with suppress(OSError):
+            if self.entries:
+                os.truncate(self.path, self.size)
+            else:
+                self.path.unlink()
 
 
 class Reducing:
