@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.reduced.arrow_rows import SCHEMA, TEXT, Arrow, arrow_of, columns_of
+from otterize_pcap.reduced.footers import require_bounded
 from otterize_pcap.reduced.packed_parts import (
     CODEC,
     PAYLOAD_TIMES,
@@ -91,6 +92,7 @@ class ReducedFile:
         self._where = where
         self._stream = stream
         try:
+            require_bounded(stream)
             self._file = pq.ParquetFile(stream)
             self._kept = self._file.metadata.metadata or {}
             part = self._kept.get(SAVED.encode())
