@@ -3,12 +3,11 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.ready_command import ReadyCommand
 
 LINKED = [
     str(path.relative_to(ROOT))
@@ -33,19 +32,14 @@ def transcripts() -> list[tuple[str, str, str]]:
     ("document", "command", "shown"),
     [pytest.param(*t, id=f"{t[0]}: {t[1]}") for t in transcripts()],
 )
-def test_transcript_is_true(document: str, command: str, shown: str) -> None:
+def test_transcript_is_true(
+    document: str, command: str, shown: str, ready_command: ReadyCommand
+) -> None:
     """A command shown in a document prints what the document shows, stderr after stdout."""
     program, *arguments = shlex.split(command)
     assert program == "otterize", f"{document} shows a command that this test does not run"
-    done = subprocess.run(
-        [sys.executable, "-m", "otterize_pcap", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "COLUMNS": "80"},
-    )
-    assert done.stdout + done.stderr == shown
+    _, out, error = ready_command.run(ROOT, arguments, b"", {"COLUMNS": "80"})
+    assert (out + error).decode() == shown
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", *LINKED])
