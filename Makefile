@@ -39,8 +39,9 @@ types: $(VENV)/.pinned
 # Four at once, on two processors: what records real traffic, or asks a browser, mostly waits, and
 # what reads it computes. Lint and types run beside them.
 CLUSTER = tests/cluster
-RECORDING = tests/lab tests/render tests/policies
-COMMANDS = tests/cli tests/compare tests/intents tests/docs tests/packaging
+RECORDING = tests/lab tests/render
+COMMANDS = tests/cli tests/compare tests/intents tests/docs tests/packaging tests/policies \
+  tests/anonymise
 PARTS = unit-cluster unit-recording unit-commands unit-reading
 unit: venv
 	$(MAKE) --no-print-directory --output-sync=target --jobs=$(words $(PARTS)) $(PARTS)
