@@ -61,7 +61,7 @@ def addresses_of(decoded: Decoded) -> set[bytes]:
 
 
 @cache
-def on_the_wire(end: int) -> bytes:
+def on_the_wire(end: bytes) -> bytes:
     """An address as packets have it."""
     return ip_address(format_address(end)).packed
 

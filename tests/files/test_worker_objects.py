@@ -34,7 +34,7 @@ from tests.object_servers import (
     s3_server,
     upload,
 )
-from tests.reduced.test_reduce import ALL_NAMES, EVERYTHING, TUTORIAL, WHOLE, graph_of
+from tests.reduced.test_reduce import ALL_NAMES, EVERYTHING, TUTORIAL, WHOLE, graph_here, graph_of
 
 FORCED = Rules(force=True)
 CAPTURE = "s3://bkt/tutorial-before"
@@ -89,18 +89,19 @@ def by_workers(cluster: Cluster, s3: Proxy) -> ReadOptions:
 
 
 @pytest.mark.parametrize("capture", SOME, ids=lambda path: path.name)
-@pytest.mark.parametrize("piece", [1 << 10, 1 << 30], ids=["in pieces", "at once"])
+@pytest.mark.parametrize("pieces", [4, 1], ids=["in pieces", "at once"])
 def test_a_scenario_maps_as_its_files_do(
-    capture: Path, by_workers: ReadOptions, piece: int, monkeypatch: pytest.MonkeyPatch
+    capture: Path, by_workers: ReadOptions, pieces: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each worker opens the URL itself; names from payloads are read from files at once."""
-    monkeypatch.setattr(file_pieces, "PIECE", piece)
+    largest = max(path.stat().st_size for path in (capture / "pcap").iterdir())
+    monkeypatch.setattr(file_pieces, "PIECE", largest // pieces)
     url = f"s3://bkt/{capture.name}"
-    names = piece > capture.stat().st_size
+    names = pieces == 1
     options = replace(by_workers, collect_names=names)
     found = graph_of([named_path(url)], (), options, EVERYTHING)
-    assert found.replace(url, str(capture)) == graph_of(
-        [capture], (), ALL_NAMES if names else ReadOptions(), EVERYTHING
+    assert found.replace(url, str(capture)) == graph_here(
+        capture, ALL_NAMES if names else ReadOptions(), EVERYTHING
     )
 
 

@@ -32,7 +32,7 @@ from tests.dask_workers import (
     local_cluster,
     say_compiled,
 )
-from tests.reduced.test_reduce import ALL_NAMES, EVERYTHING, TUTORIAL, WHOLE, graph_of
+from tests.reduced.test_reduce import ALL_NAMES, EVERYTHING, TUTORIAL, WHOLE, graph_here, graph_of
 
 FORCED = Rules(force=True)
 
@@ -71,8 +71,8 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 def test_every_scenario_maps_as_without_workers(capture: Path, by_workers: ReadOptions) -> None:
     """Byte for byte, tunnels, coverage and names from payloads too."""
     options = replace(by_workers, collect_names=True)
-    assert graph_of([capture], (), options, EVERYTHING) == graph_of(
-        [capture], (), ALL_NAMES, EVERYTHING
+    assert graph_of([capture], (), options, EVERYTHING) == graph_here(
+        capture, ALL_NAMES, EVERYTHING
     )
 
 
@@ -80,8 +80,8 @@ def test_every_scenario_maps_as_without_workers(capture: Path, by_workers: ReadO
 @pytest.mark.parametrize("capture", WHOLE, ids=lambda path: path.name)
 def test_every_scenario_maps_in_pieces(capture: Path, by_workers: ReadOptions) -> None:
     """Byte for byte, wherever its files are cut, and with all rules that need no payload."""
-    assert graph_of([capture], (), by_workers, EVERYTHING) == graph_of(
-        [capture], (), ReadOptions(), EVERYTHING
+    assert graph_of([capture], (), by_workers, EVERYTHING) == graph_here(
+        capture, ReadOptions(), EVERYTHING
     )
 
 
