@@ -24,6 +24,7 @@ STAGES = (
     "node_status",
     "intervals",
     "counted",
+    "extras",
     "yaml_documents",
     "capture_dir",
     "records",

@@ -117,7 +117,7 @@ def last_snapshot(paths: Sequence[Path], snapshots: Sequence[Path] | None) -> Sn
     if named.logs:
         return Snapshot(where="")
     if named.directories:
-        return _snapshot_inside(named.directories[-1])
+        return load_snapshot([own_snapshot(named.directories[-1])])
     with open_reduced(named.reduced[-1]) as reduced:
         return reduced.snapshot()
 
@@ -199,23 +199,18 @@ def _open_reduced(path: Path, given: Snapshot | None, ways: Ways) -> Capture:
 
 
 def _open_directory(path: Path, given: Snapshot | None, ways: Ways) -> Capture:
-    snapshot = given or _snapshot_inside(path)
+    snapshot = given or load_snapshot([own_snapshot(path)])
     return capture_of(read_directory(path, snapshot, ways), snapshot)
-
-
-def _snapshot_inside(directory: Path) -> Snapshot:
-    if not snapshot_path(directory).exists():
-        refuse_empty(directory, find_captures(directory), read_manifest(directory))
-    return load_snapshot([own_snapshot(directory)])
 
 
 def own_snapshot(path: Path) -> Path:
     """The snapshot in a capture directory.
 
     Raises:
-        SnapshotError: There is none.
+        InputError: There is none, or there are no captures either.
     """
     if not snapshot_path(path).exists():
+        refuse_empty(path, find_captures(path), read_manifest(path))
         message = f"{path}: no snapshot.json in this directory; name one with --snapshot FILE"
         raise SnapshotError(message)
     return snapshot_path(path)

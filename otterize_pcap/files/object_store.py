@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from otterize_pcap.errors import StoreError, UsageError
+from otterize_pcap.extras import how_to_have
 from otterize_pcap.threads import ADVICE, are_to_be_had
 from otterize_pcap.timestamps import SECOND_NS
 
@@ -238,7 +239,7 @@ def _obstore(place: ObjectPlace) -> Any:  # noqa: ANN401 - imported where it is 
         # An optional extra, and 50 ms of a start.
         obstore = import_module("obstore")
     except ImportError as error:
-        message = f"{place.url}: URLs need obstore; install it with `pip install obstore`"
+        message = f"{place.url}: URLs need obstore; {how_to_have('obstore')}"
         raise UsageError(message) from error
     if not has_its_thread():
         message = f"{place.url}: reading of URLs takes a thread, and none can be begun; {ADVICE}"

@@ -16,6 +16,7 @@ from otterize_pcap.addresses import format_address
 from otterize_pcap.capture_dir import decode_manifest
 from otterize_pcap.connections.node_files import parse_node_addresses
 from otterize_pcap.errors import CaptureError, InputError, UsageError
+from otterize_pcap.extras import how_to_have
 from otterize_pcap.files.capture_parts import CaptureParts
 from otterize_pcap.files.joined_tables import joined_recordings
 from otterize_pcap.files.manifest_files import BrokenPromise
@@ -87,7 +88,7 @@ def require_pyarrow(where: str) -> None:
     try:
         import pyarrow.parquet  # noqa: F401, PLC0415
     except ImportError as error:
-        message = f"{where}: reduced captures need pyarrow; install it with `pip install pyarrow`"
+        message = f"{where}: reduced captures need pyarrow; {how_to_have('pyarrow')}"
         raise CaptureError(message) from error
 
 

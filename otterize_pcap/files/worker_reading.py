@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from otterize_pcap.errors import CaptureError, ClusterError, TooManyConnections, UsageError
+from otterize_pcap.extras import how_to_have
 from otterize_pcap.files.file_pieces import joined_pieces, pieces_of
 from otterize_pcap.files.manifest_files import ListedFile
 from otterize_pcap.files.opening import STDIN, path_text
@@ -256,9 +257,7 @@ def _distributed(scheduler: str) -> Any:  # noqa: ANN401 - it has no types of it
         # An optional extra, and half a second of start-up.
         return import_module("distributed")
     except ImportError as error:
-        message = (
-            f"--scheduler {scheduler}: needs distributed; install it with `pip install distributed`"
-        )
+        message = f"--scheduler {scheduler}: needs distributed; {how_to_have('distributed')}"
         raise UsageError(message) from error
 
 

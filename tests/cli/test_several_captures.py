@@ -21,6 +21,7 @@ def _end(path: Path) -> int:
     return max(file.last_ns or 0 for file in found.files)
 
 
+ERROR = 3
 EARLIER, LATER = sorted((FIXTURES / "two-nodes", BEFORE), key=_end)
 """Of other workloads, and minutes apart whenever they were recorded."""
 
@@ -155,3 +156,20 @@ def test_two_weeks_differ_as_their_merged_graphs_do(weeks: Path, command: Comman
         )
     again = differences(*graphs)
     assert again == found
+
+
+@pytest.mark.parametrize("name", ["connections", "reduce", "anonymise"])
+def test_what_takes_one_capture_names_those_of_a_directory(
+    weeks: Path, command: Command, tmp_path: Path, name: str
+) -> None:
+    """Who gives a week of captures where one is meant is told which there are."""
+    written = () if name == "connections" else ("-o", tmp_path / "out.parquet")
+    assert not command(name, weeks, *written)
+    assert command.code == ERROR
+    names = ", ".join(sorted(path.name for path in weeks.iterdir()))
+    assert (
+        f"no capture files in this directory; is it a capture directory?; left out of {weeks}: "
+        in command.err
+    )
+    assert f"{names} (a directory of its own; give it by itself)" in command.err
+    assert not (tmp_path / "out.parquet").exists()

@@ -295,7 +295,8 @@ def test_without_obstore(
     object_path.forget()
     assert run_here("intents", "list", "s3://bkt/x?y") == UsageError.exit_code
     assert capfd.readouterr().err == (
-        "otterize: s3://bkt/x?y: URLs need obstore; install it with `pip install obstore`\n"
+        "otterize: s3://bkt/x?y: URLs need obstore; install it with `pip install obstore`, "
+        "beside an otterize-pcap that pip installed: the one-file binary cannot use it\n"
     )
 
 
