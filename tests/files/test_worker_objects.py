@@ -41,7 +41,7 @@ CAPTURE = "s3://bkt/tutorial-before"
 OTHER = "pcap/node-b.pcap"
 SNAPSHOT = TUTORIAL / "snapshot.json"
 SOME = [*WHOLE[::12], TUTORIAL]
-PATIENCE, FIND = "PATIENCE_S", "import_module"
+PATIENCE, FIND, SHORT_S = "PATIENCE_S", "import_module", 4.0
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,9 @@ def store() -> Iterator[Proxy]:
 
 @pytest.fixture
 def s3(store: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
-    """The store; nobody here waits for it for long."""
+    """The store; it may be slow where much else runs, so that only who hangs is given up early."""
     for name, value in environment(store).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(object_store, PATIENCE, 4.0)
     object_path.forget()
     store.meddler = no_fault
     return store
@@ -76,7 +75,12 @@ def cluster(store: Proxy) -> Iterator[Cluster]:
 
 def _prepare(variables: dict[str, str]) -> None:
     os.environ.update(variables)
-    setattr(object_store, PATIENCE, 4.0)
+
+
+def _wait_for(seconds: float) -> None:
+    """How long a worker waits for the store from now on."""
+    setattr(object_store, PATIENCE, seconds)
+    object_path.forget()
 
 
 @pytest.fixture
@@ -159,7 +163,6 @@ def test_faults_that_pass_change_nothing(s3: Proxy, by_workers: ReadOptions, fau
     [
         (Fault(status=503), r"no whole answer \(status 503\)"),
         (Fault(cut_to=3), "no answer after 5 tries"),
-        (Fault(wait_s=6), "no answer after 5 tries, or 4 seconds"),
         (Fault(status=403), "may not be read; set AWS_ACCESS_KEY_ID"),
         (Fault(headers={"etag": '"another"'}), "another file than the one that was listed"),
     ],
@@ -177,6 +180,27 @@ def test_an_object_that_cannot_be_read_ends_it(
     s3.meddler = meddle
     with pytest.raises(StoreError, match=f"^{CAPTURE}/{OTHER}: {reason}"):
         graph_of([named_path(CAPTURE)], (), by_workers, FORCED)
+
+
+def test_an_object_that_does_not_come_ends_it(
+    cluster: Cluster, s3: Proxy, by_workers: ReadOptions
+) -> None:
+    """Workers give it up in time; the client waits for the store as long as ever."""
+    times: dict[str, int] = {}
+
+    def meddle(asked: Asked) -> Fault | None:
+        times[asked.path] = times.get(asked.path, 0) + 1
+        hangs = asked.path.endswith(OTHER) and times[asked.path] > 1
+        return Fault(wait_s=SHORT_S + 2) if hangs else None
+
+    s3.meddler = meddle
+    with distributed.Client(cluster) as client:
+        client.run(_wait_for, SHORT_S)
+        try:
+            with pytest.raises(StoreError, match=f"{OTHER}: no answer after 5 tries, or 4 seconds"):
+                graph_of([named_path(CAPTURE)], (), by_workers, FORCED)
+        finally:
+            client.run(_wait_for, object_store.PATIENCE_S)
 
 
 def test_an_object_that_changes_between_listing_and_reading(
