@@ -7,18 +7,17 @@ many pods there are as many groups as pairs of these, and each costs Python 15 �
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memset
 
 from otterize_pcap.connections._groups cimport CGroup, Groups, append_group, counted_group
 from otterize_pcap.connections._keys cimport Keys
 
 cdef enum:
-    # Classes that one sum can have; the groups of others are sums of their own.
+    # Classes that one sum can have; groups of others are added up by their class.
     CLASSES = 4
-    KEY_WORDS = 5
-    APART = 0
-    TOGETHER = 1
+    KEY_WORDS = 4
+    NO_SUM = 0xFFFFFFFF
 
 cdef struct CSum:
     CGroup group
@@ -40,6 +39,10 @@ cdef class GroupSums:
         families: For each class the number of those that are counted as one; 0 for none.
     """
 
+    cdef Groups groups
+    # Of each group the number of its sum, NO_SUM where it is one alone: of those there can be a
+    # million, each a server outside.
+    cdef uint32_t *sum_of
     cdef CSum *sum_
     cdef uint32_t room
     cdef Keys keys
@@ -49,20 +52,25 @@ cdef class GroupSums:
         cdef uint32_t number, client, server, family
         cdef const uint32_t *group
         cdef uint32_t key[KEY_WORDS]
+        self.groups = groups
         self.keys = Keys(groups.groups_by_key.secret)
+        self.sum_of = <uint32_t *>malloc((len(groups) + 1) * sizeof(uint32_t))
+        if self.sum_of == NULL:
+            raise MemoryError
         for number in range(groups.groups_by_key.count):
             group = <const uint32_t *>groups.groups_by_key.key(number)
             client, server, family = clients[group[1]], servers[group[2]], families[group[0]]
-            if client and server and family:
-                key[0], key[1], key[2], key[3], key[4] = TOGETHER, family, client, server, 0
-                if not self._has_room_for(key, group[0]):
-                    key[4] = group[0] + 1
-            else:
-                key[0], key[1], key[2], key[3], key[4] = (
-                    APART, group[0], group[1], group[2], group[3])
-            self._add(self._number_of(key), number, group[0], &groups.groups[number])
+            if not (client and server and family):
+                self.sum_of[number] = NO_SUM
+                continue
+            key[0], key[1], key[2], key[3] = family, client, server, 0
+            if not self._has_room_for(key, group[0]):
+                key[3] = group[0] + 1
+            self.sum_of[number] = self._number_of(key)
+            self._add(self.sum_of[number], number, group[0], &groups.groups[number])
 
     def __dealloc__(self):
+        free(self.sum_of)
         free(self.sum_)
 
     cdef bint _has_room_for(self, const uint32_t *key, uint32_t class_) noexcept nogil:
@@ -105,27 +113,31 @@ cdef class GroupSums:
             into.class_[at], into.classes = class_, at + 1
         into.connections[at] += group.connections
 
-    def all_sums(self, Groups groups):
-        """Each sum as (number of its first group, counted, its classes).
+    def all_sums(self):
+        """Each sum, and each group that is in none, as (number, counted, classes), in order.
 
-        Counted as `Groups.all_groups` has it, with the stands of the first group and the class of
-        the evidence. Classes are ((class, connections), …).
+        The number is that of the first group, counted is as `Groups.all_groups` has it, with the
+        stands of the first group and the class of the evidence. Classes are ((class, connections),
+        …), of a group that is in no sum none.
         """
         cdef uint32_t number, at
         cdef const uint32_t *key
         cdef CSum *each
         cdef list found = []
-        for number in range(self.keys.count):
-            each = &self.sum_[number]
-            key = <const uint32_t *>groups.groups_by_key.key(each.first)
-            found.append((
-                each.first,
-                counted_group(each.evidence_class, key[1], key[2], &each.group),
-                tuple([(each.class_[at], each.connections[at]) for at in range(each.classes)]),
-            ))
+        for number in range(self.groups.groups_by_key.count):
+            key = <const uint32_t *>self.groups.groups_by_key.key(number)
+            if self.sum_of[number] == NO_SUM:
+                counted = counted_group(key[0], key[1], key[2], &self.groups.groups[number])
+                found.append((number, counted, ()))
+                continue
+            each = &self.sum_[self.sum_of[number]]
+            if each.first == number:
+                counted = counted_group(each.evidence_class, key[1], key[2], &each.group)
+                found.append((number, counted, tuple([
+                    (each.class_[at], each.connections[at]) for at in range(each.classes)])))
         return found
 
 
 def added_up(Groups groups, clients, servers, families):
     """`GroupSums.all_sums` of groups."""
-    return GroupSums(groups, clients, servers, families).all_sums(groups)
+    return GroupSums(groups, clients, servers, families).all_sums()
