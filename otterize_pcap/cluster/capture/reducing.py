@@ -198,7 +198,8 @@ class Reducing:
             message = f"{job.node} tells of other tables than before"
             raise ClusterError(message)
         fresh = offered[known:]
-        self._room.claim_tables(job.node, sum(entry.size for entry in fresh))
+        sizes = [entry.size for entry in fresh]
+        self._room.claim_tables(job.node, node.size + sum(sizes), max(sizes, default=0))
         part = node.path.with_name(f"{job.node}.pulled-table")
         try:
             for entry in fresh:

@@ -19,6 +19,7 @@ class Room:
         self._lock = threading.Lock()
         self._claimed = 0
         self._offered: dict[str, int] = {}
+        self._tables: dict[str, tuple[int, int]] = {}
         self._free: int | None = None
 
     def claim(self, node: str, state: NodeState) -> None:
@@ -33,14 +34,19 @@ class Room:
         # Parts that were recorded at the same time are merged beside one another.
         self._take(node, offered, offered + (recorded if len(state.pcaps) > 1 else 0))
 
-    def claim_tables(self, node: str, size: int) -> None:
-        """Take the room for more tables of a node, and for the last of them once more.
+    def claim_tables(self, node: str, size: int, largest: int) -> None:
+        """Take the room for all tables of a node so far, and for the largest of them once more.
+
+        What was taken of it before is not taken again: who pulls them may have to try again.
 
         Raises:
             ClusterError: They are larger than a recording can be, or than what is left here.
             OSError: The disk cannot be asked.
         """
-        self._take(node, size, 2 * size)
+        before, spare = self._tables.get(node, (0, 0))
+        more, more_spare = max(0, size - before), max(0, largest - spare)
+        self._take(node, more, more + more_spare)
+        self._tables[node] = before + more, spare + more_spare
 
     def _take(self, node: str, offered: int, needed: int) -> None:
         with self._lock:
@@ -52,7 +58,6 @@ class Room:
                     f"no more than {self._most}; nothing of it is taken"
                 )
                 raise ClusterError(message)
-            self._offered[node] = of_it
             if self._free is None:
                 self._free = shutil.disk_usage(self._directory).free
             left = self._free - self._claimed
@@ -63,4 +68,5 @@ class Room:
                     "--max-size"
                 )
                 raise ClusterError(message)
+            self._offered[node] = of_it
             self._claimed += needed
