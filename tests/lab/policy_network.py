@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Self, TypeVar
 
 from tests.lab.packet_filter import Pod
@@ -41,6 +42,7 @@ KINDS = {
 }
 CLONE_NEWNET = 0x40000000
 PATIENCE_S = 3.0
+SETTLED_S = 30.0
 SENDERS = (10000, 31000)
 
 Result = TypeVar("Result")
@@ -97,6 +99,7 @@ class PolicyNetwork:
                 other = "b" if pod.node == "a" else "a"
                 self._ip(other, f"route add {pod.address} via {self.nodes[pod.node]}")
             self._listen()
+            self._await_links()
         except BaseException:
             self.close()
             raise
@@ -198,6 +201,32 @@ class PolicyNetwork:
             self._threads.append(thread)
         for began in ready:
             assert began.wait(10)
+
+    def _await_links(self) -> None:
+        """Wait until each end reaches each pod, and pods all ends: nothing filters yet.
+
+        A link is up when the kernel gets to it, on a busy machine a second later: until then there
+        is no route to who is behind it.
+        """
+        pods = {f"{pod.namespace}/{pod.name}" for pod in self._pods}
+        (port, *_) = (port for protocol, port in self._ports if protocol == "TCP")
+        deadline = time.monotonic() + SETTLED_S
+
+        def reach_all(client: str) -> None:
+            for server in self._made:
+                if client != server and pods & {client, server}:
+                    while not self._reaches((client, server, "TCP", port)):
+                        assert time.monotonic() < deadline, (client, server)
+                        time.sleep(0.05)
+
+        for name in self._made:
+            self._inside(name, partial(reach_all, name))
+
+    def _reaches(self, call: Call) -> bool:
+        try:
+            return self._connects(call)
+        except OSError:
+            return False
 
     def _serve(self, name: str, began: threading.Event) -> None:
         def open_all() -> list[socket.socket]:
