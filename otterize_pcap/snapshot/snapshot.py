@@ -71,12 +71,12 @@ class Backend(Struct, frozen=True):
 class Service(Struct, frozen=True, eq=False):
     """One Service: where it listens and what stands behind each of its ports.
 
-    `backends` maps (protocol, Service port) to its endpoints: those of its EndpointSlices, else
-    the pods that its selector matches. `from_slices` tells which, `has_selector` whether there is
-    one: without, anything can be behind it, also what is no pod. `hostnames` are those of its load
-    balancers that have no address. `external_policy` is its externalTrafficPolicy:
-    nodes put their own address in for a client outside ("Cluster"), or keep its ("Local"); empty
-    where a snapshot does not say.
+    `backends` maps (protocol, Service port) to its endpoints: those of its EndpointSlices, else,
+    and in an IP family of which it has no slice, the pods that its selector matches. `from_slices`
+    tells whether it has any, `has_selector` whether there is one: without, anything can be behind
+    it, also what is no pod. `hostnames` are those of its load balancers that have no address.
+    `external_policy` is its externalTrafficPolicy: nodes put their own address in for a client
+    outside ("Cluster"), or keep its ("Local"); empty where a snapshot does not say.
     """
 
     uid: str

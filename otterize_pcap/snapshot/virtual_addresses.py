@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from otterize_pcap.addresses import MAPPED, is_address, parse_address
 from otterize_pcap.intervals import ALWAYS, OPEN, Interval
 from otterize_pcap.snapshot.endpoints import SERVICE_NAME
 from otterize_pcap.snapshot.object_fields import address_of, describe, time_of
@@ -15,6 +16,9 @@ from otterize_pcap.snapshot.objects import (
 )
 from otterize_pcap.snapshot.snapshot import Backend, Listener, ServedPort, Service, Tenure
 from otterize_pcap.snapshot.watched_intervals import WatchedIntervals
+
+FAMILIES = IPV4, IPV6 = "IPv4", "IPv6"
+"""As Kubernetes spells them."""
 
 Slices = Mapping[tuple[str, str], list[EndpointSliceItem]]
 
@@ -134,12 +138,14 @@ class ServiceReader:
         for state in reversed(states):
             spec = state.spec or ServiceSpec()
             ports.update(dict.fromkeys(spec.ports or ()))
-            if slices:
-                found = self._slice_backends(slices, spec.ports or ())
-            else:
-                found = self._selected_backends(namespace, spec)
-            for served, backend in found:
+            for served, backend in self._slice_backends(slices, spec.ports or ()):
                 backends[served].append(backend)
+            untold = _families(spec) - _families_told(slices)
+            if slices and not untold:
+                continue
+            for served, backend in self._selected_backends(namespace, spec):
+                if not slices or _family(backend.address) in untold:
+                    backends[served].append(backend)
         return Service(
             uid=meta.uid,
             name=meta.name,
@@ -234,6 +240,30 @@ class ServiceReader:
 def _is_name(item: ServiceItem) -> bool:
     """Whether a Service is a mere name for another host."""
     return item.spec is not None and item.spec.type == "ExternalName"
+
+
+def _families(spec: ServiceSpec) -> set[str]:
+    """The IP families in which a Service has a ClusterIP: each has slices of its own."""
+    texts = {*(spec.clusterIPs or ()), spec.clusterIP or ""}
+    return {_family(parse_address(text)) for text in filter(is_address, texts)}
+
+
+def _families_told(slices: Iterable[EndpointSliceItem]) -> set[str]:
+    """The IP families whose members some slices tell; empty without any.
+
+    A Service has one slice at the least in each of its families, so that one of which there is none
+    is not known to have no members: the snapshot lacks it. Endpoints objects have one family.
+    """
+    told: set[str] = set()
+    for item in slices:
+        texts = filter(is_address, slice_addresses(item))
+        listed = {_family(parse_address(text)) for text in texts}
+        told |= {item.addressType} if item.addressType in FAMILIES else (listed or set(FAMILIES))
+    return told
+
+
+def _family(address: bytes) -> str:
+    return IPV4 if address.startswith(MAPPED) else IPV6
 
 
 def _is_ip(text: str) -> bool:

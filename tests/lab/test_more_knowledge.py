@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
@@ -121,6 +122,18 @@ def test_more_knowledge_loses_no_call_and_makes_none_up(
     more = without_api_port(found_edges(scenario, after, view))
     assert less & true <= more
     assert more - true <= less | looked_up
+
+
+@pytest.mark.parametrize("view", [RECORDED, "uplink"])
+def test_the_slice_of_one_family_takes_no_call_away(view: str) -> None:
+    """S21: one of a dual-stack Service's slices is no less knowledge than none."""
+    scenario = next(path for path in SCENARIOS if path.name == "dual-stack")
+    without = {"EndpointSlice", "conntrack-end", "line", "declared"}
+    least = {piece for piece in knowledge(scenario).held if piece.kind not in without}
+    slices = [piece for piece in knowledge(scenario).held if piece.kind == "EndpointSlice"]
+    assert len(slices) > 1
+    for one in slices:
+        assert found_edges(scenario, least, view) <= found_edges(scenario, least | {one}, view)
 
 
 def test_all_that_is_held_is_what_was_recorded() -> None:

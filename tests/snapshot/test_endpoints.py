@@ -2,6 +2,7 @@
 
 import pytest
 
+from otterize_pcap.addresses import format_address
 from otterize_pcap.resolve.resolution import AMBIGUOUS
 from tests.cluster_builder import (
     Json,
@@ -59,3 +60,32 @@ def test_endpoints_of_two_workloads_are_ambiguous() -> None:
     """S21: which of them answered is not guessed."""
     known = snapshot(CLIENT, *PODS, SERVICE, endpoints("10.1.0.2", "10.1.0.3"))
     assert fates(mapped(known, CALL)) == {AMBIGUOUS: 1}
+
+
+V4, V6 = "10.1.0.2", "fd00::2"
+BOTH = service(
+    "s", "10.96.0.1", target=8080, clusterIPs=["10.96.0.1", "fd00:96::1"], selector={"app": "one"}
+)
+TOLD = endpoint_slice("s", [V4], 8080) | {"addressType": "IPv4"}
+EMPTY = endpoint_slice("s", [], 8080) | {"addressType": "IPv6"}
+EMPTY["metadata"] = EMPTY["metadata"] | {"name": "s-6", "uid": "s-6"}
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        pytest.param([BOTH], {V4, V6}, id="no slice"),
+        pytest.param([BOTH, TOLD], {V4, V6}, id="of one family"),
+        pytest.param([BOTH, TOLD, EMPTY], {V4}, id="nobody in the other"),
+        pytest.param([service("s", "10.96.0.1", selector={"app": "one"}), TOLD], {V4}, id="IPv4"),
+        pytest.param([BOTH, endpoints(V4)], {V4, V6}, id="Endpoints have one family"),
+        pytest.param([BOTH, endpoints()], set(), id="Endpoints without any"),
+    ],
+)
+def test_a_family_without_a_slice_goes_by_the_selector(
+    made: list[Json], expected: set[str]
+) -> None:
+    """S21: one slice at the least there is in each family, so that the snapshot lacks it."""
+    (found,) = snapshot(pod("one", [V4, V6]), *made).services
+    (backends,) = found.backends.values() or ((),)
+    assert {format_address(each.address) for each in backends} == expected
