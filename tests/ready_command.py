@@ -86,7 +86,7 @@ def main() -> None:
     sys.path[0] = str(ROOT)
     import runpy  # noqa: PLC0415 - as `python -m` has
 
-    from otterize_pcap.cli.app import COMMANDS, command_line  # noqa: PLC0415
+    from otterize_pcap.cli.app import COMMANDS, command_line  # noqa: PLC0415 - not by the tests that start this
 
     command_line(*COMMANDS)
     line = socket.socket(fileno=int(sys.argv[1]))

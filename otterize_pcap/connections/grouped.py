@@ -8,7 +8,7 @@ has no shape is *odd* and looked at row by row, by the same rules (`connect`).
 import os
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from otterize_pcap.connections.any_clock import AnyClock, CapturedSnapshot
 from otterize_pcap.connections.clocks import (
@@ -185,7 +185,7 @@ class GroupedConnections:
             clients: For each stand the number of those that count as one client; 0 for none.
             servers: The same of servers.
         """
-        if FAST_PATH and isinstance(self._components, FastComponents):
+        if _is_fast(self._components):
             kinds = families(self._verdicts.classes)
             return self._groups_of(added_up(self._components.groups, clients, servers, kinds))
         return self.groups
@@ -270,5 +270,5 @@ def _components_of(
     return Components([table for table in tables if table is not None], believed, LIMITS)
 
 
-def _is_fast(components: "FastComponents | Components") -> bool:
+def _is_fast(components: "FastComponents | Components") -> "TypeGuard[FastComponents]":
     return FAST_PATH and isinstance(components, FastComponents)

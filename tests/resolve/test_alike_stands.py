@@ -132,9 +132,10 @@ def test_what_was_not_answered_is_told_apart() -> None:
 
 @compiled
 def test_more_classes_than_a_sum_has_room_for_are_all_counted() -> None:
-    """Five classes between two workloads: none is lost, and each rule is counted."""
+    """Six classes between two workloads: none is lost, and each rule is counted."""
     port = f"{FIRST}:80"
     clients = [f"{JOB}:{40000 + number}" for number in range(6)]
+    clients.append(f"{JOB}:700")
     hint, syn_ack = 1, SYN | ACK
     ways: list[list[Packet]] = [
         [packet(clients[0], port, SYN, 1), packet(port, clients[0], syn_ack, 5, 2),
@@ -145,13 +146,17 @@ def test_more_classes_than_a_sum_has_room_for_are_all_counted() -> None:
         [packet(clients[3], port, ACK, 2, 6), packet(port, clients[3], ACK, 6, 2)],
         [packet(clients[4], port, ACK, 2, 6, hint=hint), packet(port, clients[4], ACK, 6, 2)],
         [packet(clients[5], port, ACK, 2, 6), packet(port, clients[5], ACK, 6, 2, hint=hint)],
+        # No port of a client, so that S35 does not speak.
+        [packet(clients[6], port, ACK, 2, 6), packet(port, clients[6], ACK, 6, 2)],
     ]  # fmt: skip
     seen = [(each, 1.0 + at / 10, 1) for way in ways for at, each in enumerate(way)]
     known = snapshot(pod("job", JOB), pod("web", FIRST, ports=[80]))
     found = mapped(known, recording(seen, compiled=True))
     kinds = {each.connection.kind for each in found.groups}
-    assert len(kinds) > CLASSES_OF_A_SUM
+    assert len(kinds) == CLASSES_OF_A_SUM + 2
+    # Those for which there is no room are added up by their own class.
+    assert sorted(len(each.connection.rules) for each in found._to_count) == [1, 1, 4]
     assert {kind.outcome for kind in kinds} == {"established"}
     assert_same((found.graph, mapped(known, recording(seen, compiled=False)).graph))
     (shown,) = found.graph.calls
-    assert sum(count for _, count in shown.uses[0].rules) == shown.uses[0].connections == 5
+    assert sum(count for _, count in shown.uses[0].rules) == shown.uses[0].connections == 6
