@@ -13,6 +13,7 @@ from typer.testing import Result
 
 from otterize_pcap.capture_dir import Manifest, NodeCapture
 from otterize_pcap.cli import capture, snapshot_take
+from tests.awaiting import PATIENCE_S, until
 from tests.cluster.fake_api import FakeApi, Json
 from tests.cluster.fake_kubelet import Runtime
 
@@ -102,25 +103,19 @@ def nodes_of(directory: Path) -> dict[str, NodeCapture]:
 
 def assert_clean(api: FakeApi) -> None:
     """No Job is left, nor a pod of one; pods end a moment after their Jobs."""
-    deadline = time.monotonic() + 5
-    while True:
+
+    def left() -> list[Json]:
         pods = [p for p in api.listed("pods") if "job-name" in p["metadata"].get("labels", {})]
-        if not api.listed("jobs") and not pods:
-            return
-        assert time.monotonic() < deadline, (api.listed("jobs"), pods)
-        time.sleep(0.05)
+        return [*api.listed("jobs"), *pods]
+
+    until(lambda: not left(), left)
 
 
-def soon(
-    action: Callable[[], object], *, when: Callable[[], object], seconds: float = 10
-) -> threading.Thread:
-    """Do something in the background as soon as a condition holds, within some seconds."""
+def soon(action: Callable[[], object], *, when: Callable[[], object]) -> threading.Thread:
+    """Do something in the background as soon as a condition holds."""
 
     def wait() -> None:
-        deadline = time.monotonic() + seconds
-        while not when():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(when)
         action()
 
     thread = threading.Thread(target=wait, daemon=True)
@@ -128,11 +123,9 @@ def soon(
     return thread
 
 
-def wait_while_running(
-    process: subprocess.Popen[str], condition: Callable[[], object], seconds: float
-) -> None:
+def wait_while_running(process: subprocess.Popen[str], condition: Callable[[], object]) -> None:
     """Wait for a phase of a command, which must not end before."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()

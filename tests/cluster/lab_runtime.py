@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.awaiting import PATIENCE_S
 from tests.cluster.fake_kubelet import container_of
 
 Json = dict[str, Any]
@@ -153,8 +154,8 @@ class _LabContainer:
     @property
     def init(self) -> int:
         """The container's first process, as seen from outside."""
-        deadline = time.monotonic() + 5
-        while not self._init and time.monotonic() < deadline:
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._init and self._process.poll() is None and time.monotonic() < deadline:
             children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
             found = children.read_text().split() if children.exists() else []
             self._init = int(found[0]) if found else 0
@@ -179,7 +180,7 @@ class _LabContainer:
 
     def _until_entered(self) -> None:
         """Wait until the container has its root: nobody can run a command in it before."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline and self._process.poll() is None:
             with contextlib.suppress(OSError):
                 if Path(f"/proc/{self.init}/root").readlink() == self._root:

@@ -1,11 +1,11 @@
 """Runs of the script in scripts/capture-job.yaml as a process of its own."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 from otterize_pcap.cluster.capture.job import JobPlan
 from otterize_pcap.cluster.capture.node_state import NodeState, parse_state
+from tests.awaiting import until
 from tests.cluster.fake_kubelet import ProcessRuntime
 
 FAKE = Path(__file__).with_name("fake_tcpdump.sh")
@@ -37,17 +37,11 @@ class Started:
         self.directory = runtime.directory / pod["metadata"]["name"]
         self.container = runtime.start(pod)
 
-    def until_ready(self, seconds: float = 15) -> NodeState:
+    def until_ready(self) -> NodeState:
         """Wait for the state file and read it."""
-        deadline = time.monotonic() + seconds
-        while not (self.directory / "state").exists():
-            assert time.monotonic() < deadline, self.container.log()
-            time.sleep(0.05)
+        until((self.directory / "state").exists, self.container.log)
         return parse_state((self.directory / "state").read_text(), "pod")
 
     def until_logged(self, word: str) -> None:
         """Wait for a word in the log."""
-        deadline = time.monotonic() + 15
-        while word not in self.container.log():
-            assert time.monotonic() < deadline, self.container.log()
-            time.sleep(0.05)
+        until(lambda: word in self.container.log(), self.container.log)

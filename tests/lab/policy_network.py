@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Self, TypeVar
 
+from tests.awaiting import PATIENCE_S
 from tests.lab.packet_filter import Pod
 
 NODES = {"a": "192.168.0.1", "b": "192.168.0.2"}
@@ -41,8 +42,6 @@ KINDS = {
     "SCTP": (socket.SOCK_RAW, socket.IPPROTO_SCTP),
 }
 CLONE_NEWNET = 0x40000000
-PATIENCE_S = 3.0
-SETTLED_S = 30.0
 SENDERS = (10000, 31000)
 
 Result = TypeVar("Result")
@@ -200,7 +199,7 @@ class PolicyNetwork:
             thread.start()
             self._threads.append(thread)
         for began in ready:
-            assert began.wait(10)
+            assert began.wait(PATIENCE_S)
 
     def _await_links(self) -> None:
         """Wait until each end reaches each pod, and pods all ends: nothing filters yet.
@@ -210,7 +209,7 @@ class PolicyNetwork:
         """
         pods = {f"{pod.namespace}/{pod.name}" for pod in self._pods}
         (port, *_) = (port for protocol, port in self._ports if protocol == "TCP")
-        deadline = time.monotonic() + SETTLED_S
+        deadline = time.monotonic() + PATIENCE_S
 
         def reach_all(client: str) -> None:
             for server in self._made:

@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from hypothesis import strategies as st
 
 from otterize_pcap.capture_dir import decode_manifest
 from otterize_pcap.timestamps import SECOND_NS, parse_time
+from tests.awaiting import until
 from tests.lab.views import snapshot_files, unknown, uplink_of
 
 ROOT = Path(__file__).parents[2]
@@ -435,10 +435,7 @@ def test_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
     """After SIGTERM no namespace and no process of the run is left."""
     command = [sys.executable, str(RECORD), "ip-reuse", "-o", str(tmp_path)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as run:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "ip-reuse" / "pcap" / "node-b.pcap").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until((tmp_path / "ip-reuse" / "pcap" / "node-b.pcap").exists)
         assert namespaces_of(run.pid)
         run.send_signal(signal.SIGTERM)
         run.wait(timeout=60)

@@ -21,6 +21,7 @@ import lz4.frame
 import pytest
 import zstandard
 
+from tests.awaiting import until
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import assert_clean, capture_pods, kubeconfig, node, nodes_of, pod
 from tests.cluster.fake_kubelet import Kubelet, ScriptedRuntime
@@ -197,19 +198,12 @@ class Terminal:
             return
 
 
-def _until(condition: Callable[[], object], terminal: Terminal) -> None:
-    deadline = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < deadline, terminal.screen
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def recording(api: FakeApi, tmp_path: Path) -> Terminal:
     """A capture at a terminal, with both nodes recording."""
     words = ("capture", "--yes", "--duration", "60s", "-o", tmp_path / "out")
     terminal = Terminal(*words, "--kubeconfig", kubeconfig(api, tmp_path))
-    _until(lambda: len(capture_pods(api)) == 2, terminal)
+    until(lambda: len(capture_pods(api)) == 2, lambda: terminal.screen)
     time.sleep(0.5)
     return terminal
 

@@ -159,11 +159,11 @@ def test_job_deleted_by_someone_else(
     )
     began = time.monotonic()
 
-    result = run(api, "capture", "--duration", "60s", "-o", str(tmp_path / "out"))
+    result = run(api, "capture", "--duration", "10m", "-o", str(tmp_path / "out"))
 
     assert isinstance(result.exception, ClusterError)
     assert "deleted by someone else" in str(result.exception)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert_clean(api)
 
 

@@ -155,7 +155,7 @@ def test_size_limit_is_told(lab: Lab, start_api: StartApi, run: Run, tmp_path: P
     began = time.monotonic()
 
     result = run(
-        api, "capture", "--duration", "60s", "--profile", "headers", "--max-size", "1Mi",
+        api, "capture", "--duration", "10m", "--profile", "headers", "--max-size", "1Mi",
         "--snaplen", "4096",
         "--node", "node2", "-o", str(out),
     )  # fmt: skip
@@ -163,7 +163,7 @@ def test_size_limit_is_told(lab: Lab, start_api: StartApi, run: Run, tmp_path: P
     pump.communicate()
 
     assert result.exit_code == 0, result.output
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 200
     (node,) = read_manifest(out).nodes
     assert node.reason is not None
     assert "the size limit ended it after " in node.reason

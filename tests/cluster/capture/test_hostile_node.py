@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 from collections import namedtuple
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -394,13 +395,31 @@ def dead_kubelet(api: FakeApi) -> None:
     sick = next(n for n in api.listed("nodes") if n["metadata"]["name"] == "node2")
     condition = {"type": "Ready", "status": "Unknown", "message": "no word from it since 10:00"}
     api.update("nodes", "", "node2", status=sick["status"] | {"conditions": [condition]})
-    (dead,) = (
-        pod["metadata"]["name"]
-        for pod in api.listed("pods")
-        if pod["metadata"].get("annotations", {}).get("capture.otterize.com/node") == "node2"
-    )
+    (dead,) = pods_on(api, "node2")
     dial = 'Get "https://10.0.0.2:10250/": dial tcp 10.0.0.2:10250: connect: connection refused'
     api.faults.refusals += [("GET", f"{dead}/(log|exec)", 500, dial)]
+
+
+def pods_on(api: FakeApi, node: str) -> list[str]:
+    """A node's capture pods."""
+    return [
+        pod["metadata"]["name"]
+        for pod in api.listed("pods")
+        if pod["metadata"].get("annotations", {}).get("capture.otterize.com/node") == node
+    ]
+
+
+def when_pulled(api: FakeApi, node: str, then: Callable[[], object]) -> None:
+    """Do something once a node's files are asked for: till then its own time is not short."""
+    execute, seen = api.kubelet.execute, threading.Event()
+
+    def told(name: str, words: list[str], *given: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+        if words[0] == "dd" and name in pods_on(api, node) and not seen.is_set():
+            seen.set()
+            then()
+        return execute(name, words, *given)
+
+    api.kubelet.execute = told  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("moment", ["recording", "pulling"])
@@ -413,8 +432,8 @@ def test_dead_kubelet_is_the_reason(
     moment: str,
 ) -> None:
     """A kubelet that dies meanwhile fails its node with what the API server says of it."""
-    monkeypatch.setattr(follow, "LATE_S", 0.5)
     monkeypatch.setattr(collect, "STATE_PATIENCE_S", 0.3)
+    when_pulled(api, "node1", lambda: monkeypatch.setattr(follow, "LATE_S", 0.5))
     scripted.done.clear()
     killed = threading.Event()
 
@@ -447,33 +466,34 @@ def test_hanging_node_holds_up_itself_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A node whose requests hang fails by itself; the other is pulled while it still hangs."""
-    monkeypatch.setattr(follow, "LATE_S", 1.5)
-    pulled: list[float] = []
-    began = time.monotonic()
+    hung, over = threading.Event(), threading.Event()
+    answered: list[str] = []
+    at_pull: list[tuple[bool, int]] = []
 
     def before(method: str, path: str) -> None:
-        node = next(
-            (
-                pod["metadata"]["annotations"]["capture.otterize.com/node"]
-                for pod in api.listed("pods")
-                if f"/{pod['metadata']['name']}/" in path
-                and "job-name" in pod["metadata"]["labels"]
-            ),
-            "",
-        )
-        if method == "GET" and node == "node2":
-            time.sleep(4)
-        elif node == "node1" and path.endswith("/exec"):
-            pulled.append(time.monotonic() - began)
+        if method == "GET" and any(f"/{pod}/" in path for pod in pods_on(api, "node2")):
+            hung.set()
+            over.wait(60)
+            answered.append(path)
+        elif path.endswith("/log"):
+            hung.wait(60)
+
+    def pulling() -> None:
+        at_pull.append((hung.is_set(), len(answered)))
+        monkeypatch.setattr(follow, "LATE_S", 0.5)
 
     api.faults.before = before
+    when_pulled(api, "node1", pulling)
+    words = ("capture", "--duration", "1s", "--request-timeout", "10m")
 
-    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
+    result = run(api, *words, "-o", str(tmp_path / "out"))
 
+    assert at_pull == [(True, 0)]
+    assert answered == []
+    over.set()
     assert isinstance(result.exception, PartialCaptureError)
     assert nodes_of(tmp_path / "out")["node1"].status == "captured"
     assert "its kubelet does not answer" in (nodes_of(tmp_path / "out")["node2"].reason or "")
-    assert min(pulled) < 3.5
     assert_clean(api)
 
 

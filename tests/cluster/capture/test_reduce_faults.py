@@ -97,7 +97,6 @@ def test_evicted_pod_leaves_its_tables(
     evicted = soon(
         lambda: api.kubelet.evict(capture_pods(api)[0], "Pod used too much memory."),
         when=lambda: table.exists() and table.stat().st_size > 0,
-        seconds=60,
     )
 
     result = run(
@@ -165,7 +164,7 @@ m.BlockMaker.block = lambda *words: (time.sleep(1), make(*words))[1]"""
         most = max(most, sum(size_of(file) for file in files))
         return (out / "manifest.json").exists()
 
-    watched = soon(lambda: None, when=measure, seconds=120)
+    watched = soon(lambda: None, when=measure)
     result = run(
         api, "capture", "--duration", "12s", "--profile", "headers", "--snaplen", "65535",
         "--node", "node2", "--disk", "64Mi", "-o", str(out),

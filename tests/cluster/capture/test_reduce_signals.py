@@ -15,6 +15,7 @@ import pytest
 
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.resolve.map_capture import graph_capture
+from tests.awaiting import until
 from tests.cluster.capture.test_capture_signals import hear_interrupts
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import (
@@ -76,7 +77,7 @@ class Reduction:
 
     def until(self, condition: Callable[[], object]) -> None:
         """Wait for a phase."""
-        wait_while_running(self.process, condition, 60)
+        wait_while_running(self.process, condition)
 
     def end(self) -> tuple[int, str]:
         """Exit code and output."""
@@ -110,19 +111,17 @@ def packets_of(directory: Path) -> int:
 
 def assert_nothing_runs(lab: Lab) -> None:
     """On the nodes there is only their own traffic: no tcpdump, held or not, and no reducer."""
-    deadline = time.monotonic() + 5
-    while True:
+
+    def left() -> list[bytes]:
         running = [
             words
             for namespace in lab.namespaces.values()
             for number in subprocess.check_output(["ip", "netns", "pids", namespace]).split()
             if (words := _command_line(int(number)))
         ]
-        left = [words for words in running if b"lab_traffic" not in words]
-        if not left:
-            return
-        assert time.monotonic() < deadline, left
-        time.sleep(0.1)
+        return [words for words in running if b"lab_traffic" not in words]
+
+    until(lambda: not left(), left)
 
 
 def _command_line(number: int) -> bytes:

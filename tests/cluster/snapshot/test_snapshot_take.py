@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from otterize_pcap.cluster.snapshot.kept_objects import kept_object
 from otterize_pcap.cluster.snapshot.watch import SnapshotWatch
 from otterize_pcap.errors import ClusterError, UsageError
 from otterize_pcap.snapshot.kinds import KINDS, Kind
+from tests.awaiting import until
 from tests.cluster.fake_api import FakeApi, Json
 from tests.cluster.fake_cluster import RECORDINGS, Run, pod, recording, tiny_app
 
@@ -39,14 +40,6 @@ def watch(cluster: Cluster) -> Iterator[SnapshotWatch]:
     snapshot.start()
     yield snapshot
     snapshot.stop()
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for the watch to see something."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 # --- the command ----------------------------------------------------------------------------------
