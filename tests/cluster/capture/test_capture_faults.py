@@ -2,7 +2,6 @@
 
 import random
 import shutil
-import threading
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from otterize_pcap.errors import ClusterError, PartialCaptureError, UsageError
+from tests.cluster.capture_process import CaptureProcess
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import (
     Run,
@@ -168,26 +168,21 @@ def test_job_deleted_by_someone_else(
 
 
 def test_two_captures_at_once(
-    start_api: StartApi, scripted: ScriptedRuntime, run: Run, tmp_path: Path
+    start_api: StartApi, scripted: ScriptedRuntime, tmp_path: Path
 ) -> None:
     """Two captures of the same nodes neither collide nor delete each other's Jobs."""
     scripted.done.clear()
     api = start_api(scripted)
-    results = {}
+    words = ("--duration", "1s")
+    captures = [CaptureProcess(api, tmp_path / name, *words) for name in ("one", "two")]
 
-    def capture(name: str) -> None:
-        results[name] = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / name))
+    captures[0].until(lambda: len(capture_pods(api)) == 4)
+    scripted.done.set()
 
-    threads = [threading.Thread(target=capture, args=(name,)) for name in ("one", "two")]
-    for thread in threads:
-        thread.start()
-    soon(scripted.done.set, when=lambda: len(capture_pods(api)) == 4).join()
-    for thread in threads:
-        thread.join()
-
-    for name in ("one", "two"):
-        assert results[name].exit_code == 0, results[name].output
-        assert [found.status for found in nodes_of(tmp_path / name).values()] == ["captured"] * 2
+    for capture in captures:
+        code, output = capture.end()
+        assert code == 0, output
+        assert [found.status for found in nodes_of(capture.out).values()] == ["captured"] * 2
     assert_clean(api)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.node_status import NodeStatus
+from tests.cluster.capture_process import HERE, CaptureProcess, hear_interrupts
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import (
     StartApi,
@@ -20,59 +21,22 @@ from tests.cluster.fake_cluster import (
     kubeconfig,
     nodes_of,
     read_manifest,
-    wait_while_running,
 )
 from tests.cluster.fake_kubelet import ScriptedRuntime
 
-HERE = Path(__file__).parents[1]
-
-
-def hear_interrupts() -> None:
-    """Shells start what runs in the background deaf to Ctrl-C, and its children too."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-class Command:
-    """`otterize capture` running against a fake cluster."""
-
-    def __init__(self, api: FakeApi, place: Path) -> None:
-        self.api = api
-        self.out = place / "out"
-        words = ["capture", "--duration", "60s", "-o", str(self.out)]
-        environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
-        hear_interrupts()
-        self.process = subprocess.Popen(
-            [sys.executable, HERE / "tiny_main.py", *words, "--kubeconfig", kubeconfig(api, place)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            env=environment,
-        )
-
-    def until(self, condition: Callable[[], object]) -> None:
-        """Wait for a phase."""
-        wait_while_running(self.process, condition)
-
-    def end(self) -> tuple[int, str]:
-        """Exit code and output."""
-        output, _ = self.process.communicate(timeout=60)
-        return self.process.returncode, output
+Start = Callable[..., CaptureProcess]
 
 
 @pytest.fixture
-def command(
-    start_api: StartApi, scripted: ScriptedRuntime, tmp_path: Path
-) -> Iterator[Callable[..., Command]]:
+def command(start_api: StartApi, scripted: ScriptedRuntime, tmp_path: Path) -> Iterator[Start]:
     """Start a capture whose recordings last until someone ends them."""
-    started: list[Command] = []
+    started: list[CaptureProcess] = []
     scripted.done.clear()
     api = start_api(scripted)
 
-    def start(prepare: Callable[[FakeApi], object] = lambda _: None) -> Command:
+    def start(prepare: Callable[[FakeApi], object] = lambda _: None) -> CaptureProcess:
         prepare(api)
-        started.append(Command(api, tmp_path))
+        started.append(CaptureProcess(api, tmp_path, "--duration", "60s"))
         return started[-1]
 
     yield start
@@ -94,7 +58,7 @@ def slow(api: FakeApi, method: str, word: str) -> threading.Event:
     return reached
 
 
-def test_first_interrupt_keeps_what_there_is(command: Callable[..., Command]) -> None:
+def test_first_interrupt_keeps_what_there_is(command: Start) -> None:
     """Ctrl-C while recording stops the nodes, pulls what they have and exits 0."""
     running = command()
     running.until(lambda: len(capture_pods(running.api)) == 2)
@@ -109,7 +73,7 @@ def test_first_interrupt_keeps_what_there_is(command: Callable[..., Command]) ->
     assert_clean(running.api)
 
 
-def test_second_interrupt_abandons(command: Callable[..., Command]) -> None:
+def test_second_interrupt_abandons(command: Start) -> None:
     """A second Ctrl-C keeps nothing, deletes everything and exits 130."""
     running = command(lambda api: api.faults.refusals.append(("GET", "/exec", 503, "busy")))
     running.until(lambda: len(capture_pods(running.api)) == 2)
@@ -125,7 +89,7 @@ def test_second_interrupt_abandons(command: Callable[..., Command]) -> None:
     assert_clean(running.api)
 
 
-def test_interrupt_during_preflight(command: Callable[..., Command]) -> None:
+def test_interrupt_during_preflight(command: Start) -> None:
     """Ctrl-C before anything was created creates nothing."""
     reached: list[threading.Event] = []
     running = command(lambda api: reached.append(slow(api, "POST", "selfsubjectaccessreviews")))
@@ -141,7 +105,7 @@ def test_interrupt_during_preflight(command: Callable[..., Command]) -> None:
 
 
 @pytest.mark.parametrize("presses", [1, 2], ids=["once", "twice"])
-def test_interrupt_while_jobs_are_created(command: Callable[..., Command], presses: int) -> None:
+def test_interrupt_while_jobs_are_created(command: Start, presses: int) -> None:
     """Ctrl-C while Jobs are being created deletes those that came about."""
     reached: list[threading.Event] = []
     running = command(lambda api: reached.append(slow(api, "POST", "/jobs")))
@@ -156,7 +120,7 @@ def test_interrupt_while_jobs_are_created(command: Callable[..., Command], press
     assert_clean(running.api)
 
 
-def test_interrupt_while_pending(command: Callable[..., Command]) -> None:
+def test_interrupt_while_pending(command: Start) -> None:
     """Ctrl-C while nothing has started yet: there is nothing to keep, and nothing is left."""
     running = command(lambda api: api.kubelet.unschedulable.update({"node1", "node2"}))
     running.until(lambda: len(running.api.listed("jobs")) == 2)
@@ -169,9 +133,7 @@ def test_interrupt_while_pending(command: Callable[..., Command]) -> None:
     assert_clean(running.api)
 
 
-def test_interrupt_while_one_is_pending(
-    command: Callable[..., Command], scripted: ScriptedRuntime
-) -> None:
+def test_interrupt_while_one_is_pending(command: Start, scripted: ScriptedRuntime) -> None:
     """Ctrl-C while one node records and one waits: the first is kept, the second is missing."""
     scripted.files = {"calls.pcap": b"x"}
     running = command(lambda api: api.kubelet.unschedulable.add("node1"))
@@ -189,9 +151,7 @@ def test_interrupt_while_one_is_pending(
     assert_clean(running.api)
 
 
-def test_interrupts_while_pulling(
-    command: Callable[..., Command], scripted: ScriptedRuntime
-) -> None:
+def test_interrupts_while_pulling(command: Start, scripted: ScriptedRuntime) -> None:
     """Two Ctrl-C in the middle of a pull leave neither part files nor Jobs."""
     scripted.files = {"calls.pcap": b"x" * 5_000_000}
     reached: list[threading.Event] = []
@@ -216,7 +176,7 @@ def test_interrupts_while_pulling(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
-def test_termination_cleans_up(command: Callable[..., Command], number: int) -> None:
+def test_termination_cleans_up(command: Start, number: int) -> None:
     """SIGTERM and SIGHUP abandon at once, and still delete everything."""
     running = command()
     running.until(lambda: len(capture_pods(running.api)) == 2)
@@ -229,7 +189,7 @@ def test_termination_cleans_up(command: Callable[..., Command], number: int) -> 
 
 
 def test_interrupts_during_cleanup_change_nothing(
-    command: Callable[..., Command], scripted: ScriptedRuntime
+    command: Start, scripted: ScriptedRuntime
 ) -> None:
     """Ctrl-C during the clean-up does not stop it."""
     reached: list[threading.Event] = []
@@ -244,7 +204,7 @@ def test_interrupts_during_cleanup_change_nothing(
     assert_clean(running.api)
 
 
-def test_killed_client_is_cleaned_up_later(command: Callable[..., Command], tmp_path: Path) -> None:
+def test_killed_client_is_cleaned_up_later(command: Start, tmp_path: Path) -> None:
     """What a SIGKILL leaves, `otterize capture cleanup` removes by label."""
     running = command()
     running.until(lambda: len(capture_pods(running.api)) == 2)

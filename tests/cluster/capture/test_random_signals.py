@@ -3,8 +3,6 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from otterize_pcap.node_status import NodeStatus
+from tests.cluster.capture_process import CaptureProcess
 from tests.cluster.fake_api import FakeApi
-from tests.cluster.fake_cluster import StartApi, assert_clean, kubeconfig, read_manifest
+from tests.cluster.fake_cluster import StartApi, assert_clean, read_manifest
 from tests.cluster.fake_kubelet import ScriptedRuntime
 
-HERE = Path(__file__).parents[1]
 #: 100 with `make soak`; each is a whole capture, of which several run at a time.
 RUNS = 100 if "OTTERIZE_SOAK" in os.environ else 16
 AT_ONCE = 4
@@ -25,39 +23,25 @@ LASTS_S = 4.0
 NEVER_BEGAN = ("stopped before it began", "stopped before its Job was created")
 
 
-class Victim:
-    """A capture as a process of its own, and the signals that it is to get at which times."""
+class Victim(CaptureProcess):
+    """A capture, and the signals that it is to get at which times."""
 
     def __init__(self, api: FakeApi, place: Path, dice: random.Random) -> None:
-        place.mkdir()
-        self.out = place / "out"
-        words = ["capture", "--duration", "1s", "-o", str(self.out)]
-        config = kubeconfig(api, place)
-        self.process = subprocess.Popen(
-            [sys.executable, HERE / "tiny_main.py", *words, "--kubeconfig", config],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            env=os.environ | {"PYTHONPATH": str(HERE.parents[1])},
-        )
+        super().__init__(api, place, "--duration", "1s")
         count = dice.choice([1, 1, 2, 3])
         self.plan = sorted((dice.uniform(0, LASTS_S), dice.choice(SIGNALS)) for _ in range(count))
 
     def run(self) -> tuple[int, str]:
-        """Send the signals, each at its time; returns exit code and stderr."""
-        assert self.process.stderr is not None
-        line = self.process.stderr.readline()  # from here on signals are heard
+        """Send the signals, each at its time; returns exit code and output."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()  # from here on signals are heard
         began = time.monotonic()
         for moment, number in self.plan:
             time.sleep(max(0.0, moment - (time.monotonic() - began)))
             if self.process.poll() is None:
                 self.process.send_signal(number)
-        try:
-            _, rest = self.process.communicate(timeout=60)
-        finally:
-            self.process.kill()
-        return self.process.returncode, line + rest
+        code, rest = self.end()
+        return code, line + rest
 
 
 @pytest.mark.parametrize("seed", range(RUNS // AT_ONCE))
@@ -66,8 +50,6 @@ def test_signals_at_random_moments(start_api: StartApi, tmp_path: Path, seed: in
 
     Exit 0, 4 or 130, and 5 where one node was done before the signal and the other had not begun.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     dice = random.Random(seed)
     (tmp_path / "pods").mkdir()
     runtime = ScriptedRuntime(tmp_path / "pods", files={"calls.pcap": b"x" * 300_000})

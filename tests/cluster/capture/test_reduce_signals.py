@@ -5,9 +5,8 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,14 +15,12 @@ import pytest
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.resolve.map_capture import graph_capture
 from tests.awaiting import until
-from tests.cluster.capture.test_capture_signals import hear_interrupts
+from tests.cluster.capture_process import CaptureProcess
 from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import (
     StartApi,
     assert_clean,
-    kubeconfig,
     read_manifest,
-    wait_while_running,
 )
 from tests.cluster.lab_nodes import Lab, two_nodes
 from tests.cluster.lab_runtime import unavailable
@@ -35,7 +32,6 @@ pytestmark = [
     pytest.mark.lab,
     pytest.mark.skipif(WHY_NOT is not None, reason=f"no lab on this machine: {WHY_NOT}"),
 ]
-HERE = Path(__file__).parents[1]
 QUICK = "from otterize_pcap.files import reduce_recording as r; r.PERIOD_S = 0.5"
 #: 24 with `make soak`; each is a whole capture in the lab.
 RUNS = 24 if "OTTERIZE_SOAK" in os.environ else 4
@@ -51,41 +47,18 @@ def lab() -> Iterator[Lab]:
         yield nodes
 
 
-class Reduction:
-    """`otterize capture --reduce` as a process of its own, against the lab."""
+class Reduction(CaptureProcess):
+    """`otterize capture --reduce` against the lab."""
 
     def __init__(self, api: FakeApi, place: Path, duration: str = "60s") -> None:
         place.mkdir(exist_ok=True)
-        self.out = place / "out"
-        words = ["capture", "--duration", duration, "-o", str(self.out)]
         binary = str(program(place / "otterize", python=QUICK))
-        words += ["--reduce-binary", binary, "--kubeconfig", str(kubeconfig(api, place))]
-        hear_interrupts()
-        self.process = subprocess.Popen(
-            [sys.executable, HERE / "tiny_main.py", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            env=os.environ | {"PYTHONPATH": str(HERE.parents[1])},
-        )
+        super().__init__(api, place, "--duration", duration, "--reduce-binary", binary)
 
     def has_tables(self) -> bool:
         """Whether something came of both nodes."""
         found = list(self.out.glob("pcap/*.conntable"))
         return len(found) == 2 and all(table.stat().st_size for table in found)
-
-    def until(self, condition: Callable[[], object]) -> None:
-        """Wait for a phase."""
-        wait_while_running(self.process, condition)
-
-    def end(self) -> tuple[int, str]:
-        """Exit code and output."""
-        try:
-            output, _ = self.process.communicate(timeout=60)
-        finally:
-            self.process.kill()
-        return self.process.returncode, output
 
 
 def assert_whole(out: Path) -> None:
