@@ -7,7 +7,7 @@ COMPILED ?= any
 PINS = scripts/packaging/test-requirements.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo unit-cluster unit-recording unit-commands unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz oracle soak dist binary binary-test sbom audit verify-pins pins reference man site workflows newcomer page-libraries bench-layouts bench-growth bench-workers
+.PHONY: demo unit-cluster unit-recording unit-commands unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz examples oracle soak dist binary binary-test sbom audit verify-pins pins reference man site workflows newcomer page-libraries bench-layouts bench-growth bench-workers
 
 venv: $(VENV)/.installed
 
@@ -107,6 +107,10 @@ fuzz: venv
 	PYTHON=$(BIN)/python fuzz/run.sh 1800
 	OTTERIZE_MUTATIONS=10000 OTTERIZE_FIRST_MUTATION=$$(date +%s) \
 	  $(BIN)/python -m pytest -q tests/hostile/test_document_mutation.py
+
+# The laws again, with new examples each time and more of them where a law takes a number.
+examples: venv
+	MORE_KNOWLEDGE_EXAMPLES=20 $(BIN)/python -m pytest -q -m hypothesis --hypothesis-profile=new
 
 # 200 nodes at once, 2 GiB pulled, what each capture profile keeps of real traffic, every failure of
 # every request, and 100 captures with signals at random moments.

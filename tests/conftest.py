@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from otterize_pcap.table.chunk import FAST_PATH
 from tests.ready_command import ENVIRONMENT, READ_BY_RUNS, ReadyCommand
@@ -14,6 +15,13 @@ from tests.ready_command import ENVIRONMENT, READ_BY_RUNS, ReadyCommand
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
 GOLDEN = Path(__file__).parent / "golden"
+
+# Properties are asked of the same examples at each run, so that a change that fails has broken
+# something itself; `make examples` draws new ones. How long an example takes is never judged.
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", UNTIMED, derandomize=True)
+settings.register_profile("new", UNTIMED)
+settings.load_profile("same")
 
 Otterize = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -23,7 +23,7 @@ from otterize_pcap.graph.service_graph import (
 from otterize_pcap.node_status import NodeStatus
 
 # Machines that share processors miss deadlines for no reason of ours.
-laws = settings(max_examples=50, deadline=None)
+laws = settings(max_examples=50)
 
 HOSTILE = ("on", "null", "1_000", "12:30", "7763114e68", "a_b", "a-b", "~", "é", "x\ny", '"', "{}")
 NAMES = st.sampled_from(("api", "web", "db", *HOSTILE))

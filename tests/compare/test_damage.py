@@ -46,7 +46,7 @@ from tests.conftest import FIXTURES
 
 BY_MAKERS = Rules(owner=NamedBy.NEAREST)
 EXAMPLES = int(os.environ.get("DAMAGE_EXAMPLES", "20"))
-damages = settings(max_examples=EXAMPLES, deadline=None)
+damages = settings(max_examples=EXAMPLES)
 CAPTURES = sorted(
     path.parent
     for path in FIXTURES.rglob(SNAPSHOT)

@@ -473,7 +473,7 @@ LEGS = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     order=st.permutations(range(len(LEGS))),
     places=st.lists(st.integers(0, 2), min_size=len(LEGS), max_size=len(LEGS)),

@@ -1,7 +1,7 @@
 """S12: where each address sent from, in compiled tables and in readable ones."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from otterize_pcap.connections.origins import Origin, origins_in_rows, origins_of
@@ -30,7 +30,6 @@ seen = st.tuples(
 )
 
 
-@settings(deadline=None)
 @given(found=st.lists(seen, min_size=1, max_size=12))
 def test_compiled_tables_say_the_same(found: list[Seen]) -> None:
     """Both kinds of tables have the same origins of the addresses asked for, and no others."""

@@ -98,7 +98,7 @@ def grouped(
 
 
 @compiled
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(found=traffic())
 def test_compiled_and_readable_shapes_are_equal(found: Traffic) -> None:
     """Both kinds of components have the same shapes, stands, groups, connections and odd rows."""
@@ -108,7 +108,7 @@ def test_compiled_and_readable_shapes_are_equal(found: Traffic) -> None:
 
 
 @compiled
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(found=traffic(), threads=st.integers(2, 5))
 def test_threads_that_count_change_nothing(found: Traffic, threads: int) -> None:
     """What several threads count is that of one, numbered alike and in the same order."""
@@ -149,7 +149,7 @@ def calls_by_shape(found: Traffic, *, fast: bool) -> Calls:
     return Calls(graph.calls, graph.hidden, graph.coverage.connections)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(found=traffic())
 def test_shapes_change_no_graph(found: Traffic) -> None:
     """Whatever two nodes saw, and whatever conntrack said, the graph is that of one by one."""
@@ -159,7 +159,7 @@ def test_shapes_change_no_graph(found: Traffic) -> None:
 
 
 @compiled
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(found=traffic())
 def test_compiled_shapes_change_no_graph(found: Traffic) -> None:
     """The same of the compiled part."""
@@ -190,7 +190,7 @@ def test_shapes_change_no_recorded_capture(path: Path, *, fast: bool) -> None:
     )
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(found=traffic())
 def test_shapes_change_no_connection(found: Traffic) -> None:
     """By shape there are the connections that there are one by one, each with all that it tells."""
@@ -200,7 +200,7 @@ def test_shapes_change_no_connection(found: Traffic) -> None:
     assert sorted(map(_line, [*lines, *by_shape.odd])) == sorted(map(_line, found_one_by_one))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(found=traffic())
 def test_a_listing_tells_what_connections_tell(found: Traffic) -> None:
     """A listing has every connection that has a shape, in order, as they are one by one."""

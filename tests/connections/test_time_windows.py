@@ -36,7 +36,7 @@ def expected(found: Traffic, window: Interval, *, fast: bool) -> Calls:
 
 
 @pytest.mark.parametrize("fast", [False, pytest.param(True, marks=compiled)])
-@settings(max_examples=EXAMPLES // 2, deadline=None)
+@settings(max_examples=EXAMPLES // 2)
 @given(found=traffic(), window=WINDOWS)
 def test_a_window_keeps_what_it_keeps_one_by_one(
     fast: bool,
@@ -50,7 +50,7 @@ def test_a_window_keeps_what_it_keeps_one_by_one(
     assert calls == expected(found, window, fast=fast)
 
 
-@settings(max_examples=EXAMPLES // 2, deadline=None)
+@settings(max_examples=EXAMPLES // 2)
 @given(found=traffic(), window=WINDOWS)
 def test_groups_of_a_window_are_within_or_not(found: Traffic, window: Interval) -> None:
     """All connections of a group touch the window, or none; each is told with its own group."""
@@ -69,7 +69,7 @@ def test_groups_of_a_window_are_within_or_not(found: Traffic, window: Interval) 
 
 
 @compiled
-@settings(max_examples=EXAMPLES // 2, deadline=None)
+@settings(max_examples=EXAMPLES // 2)
 @given(found=traffic(), window=WINDOWS)
 def test_compiled_and_readable_windows_are_equal(found: Traffic, window: Interval) -> None:
     """Both make the same groups of a time, in one order."""

@@ -58,7 +58,7 @@ def time_of(record: bytes) -> tuple[int, int]:
     return seconds, fraction
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 1 << 32), scenario=st.sampled_from(WHOLE))
 def test_tables_of_rotated_parts_map_as_the_recording(seed: int, scenario: Path) -> None:
     """The whole graph, with all that can be asked for, whatever lay in which file."""
@@ -69,7 +69,7 @@ def test_tables_of_rotated_parts_map_as_the_recording(seed: int, scenario: Path)
         )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 1 << 32), scenario=st.sampled_from(WHOLE))
 def test_a_reducer_that_was_killed_goes_on(seed: int, scenario: Path) -> None:
     """Between blocks or in the middle of one: no packet is lost, and none is there twice."""

@@ -88,7 +88,7 @@ def named_alike(graph: str, directory: Path) -> str:
     return plain
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1 << 32), scenario=st.sampled_from(WHOLE))
 def test_wherever_a_recording_is_cut(seed: int, scenario: Path) -> None:
     """Blocks of one recording, one behind the other, are its table.
@@ -109,7 +109,7 @@ def test_wherever_a_recording_is_cut(seed: int, scenario: Path) -> None:
         assert of_tables == of_packets
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_damage_is_an_error(data: st.DataObject) -> None:
     """Whatever of a block is changed or cut off: it is read, or an error that names the file."""

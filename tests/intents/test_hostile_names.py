@@ -83,7 +83,7 @@ EVERY_NAME = ServiceGraph(
         )
     )
 )
-law = settings(max_examples=60, deadline=None)
+law = settings(max_examples=60)
 
 
 def findings_of(graph: ServiceGraph) -> FindingList:

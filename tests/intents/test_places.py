@@ -211,7 +211,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(found=st.lists(documents(), min_size=1, max_size=3), as_json=st.booleans())
 def test_any_document_is_intents_or_an_error(found: list[dict[str, Any]], as_json: bool) -> None:
     """Whatever the fields hold: a graph and its places, or an error of its kind."""

@@ -110,7 +110,7 @@ ODD_LINES = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(SIGNS | st.lists(st.sampled_from(ODD_LINES), max_size=8).map("\n".join))
 def test_located_objects_have_the_fields_that_loading_gives(text: str) -> None:
     """Whichever way a value is made, and where one way is an error the other is."""
@@ -124,7 +124,7 @@ def test_located_objects_have_the_fields_that_loading_gives(text: str) -> None:
     assert repr([each for each in found if each]) == repr([each for each in expected if each])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(SIGNS.map(str.encode) | st.binary(max_size=60))
 def test_any_text_is_documents_or_an_error(text: bytes) -> None:
     """Nothing else comes out of it, whatever the text."""

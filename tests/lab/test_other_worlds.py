@@ -129,7 +129,7 @@ def shown(scenario: Path, seed: int, change: Callable[[Path, Random], None]) -> 
     ids=lambda path: path.name,
 )
 @pytest.mark.parametrize("change", [lose_packets, begin_late, end_early])
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(seed=st.integers(0, 2**32))
 def test_less_recorded_makes_no_call_up(
     scenario: Path, change: Callable[[Path, Random], None], seed: int
@@ -140,7 +140,7 @@ def test_less_recorded_makes_no_call_up(
 
 @each_scenario
 @pytest.mark.parametrize("change", [turn_neighbours, double_packets, swap_names])
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(seed=st.integers(0, 2**32))
 def test_same_world_recorded_otherwise_shows_the_same(
     scenario: Path, change: Callable[[Path, Random], None], seed: int

@@ -7,7 +7,7 @@ from operator import attrgetter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -53,7 +53,7 @@ from tests.policies.random_clusters import (
 )
 from tests.policies.recordings import RECORDED
 
-laws = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+laws = settings(max_examples=60)
 EVERYTHING = Wanted(
     namespaces=frozenset((*NAMESPACES, "kube-system")),
     gates=Gates(accepted=frozenset(ACCEPTABLE)),

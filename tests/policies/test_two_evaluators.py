@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from otterize_pcap.addresses import parse_address
@@ -210,7 +210,7 @@ def read(texts: list[Json], cluster: Snapshot) -> Evaluator:
     return Evaluator(found.policies, cluster)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(
     documents(),
     pods(),

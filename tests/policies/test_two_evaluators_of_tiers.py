@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from otterize_pcap.intents.sort_files import NamedFile
@@ -37,7 +37,7 @@ from tests.policies.test_two_evaluators import (
     selectors,
 )
 
-tiers = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+tiers = settings(max_examples=60)
 KEYS = ("x", "k8s:y", "any:z", f"k8s:{NAMESPACE}", f"k8s:{OF_NAMESPACE}x", "reserved:world")
 VALUES = ("a", "b", *NAMESPACES)
 

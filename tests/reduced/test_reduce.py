@@ -78,7 +78,7 @@ def test_every_scenario_maps_as_its_packets_do(capture: Path, tmp_path: Path) ->
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1 << 32), scenario=st.sampled_from(WHOLE))
 def test_merged_parts_map_as_all_files_at_once(seed: int, scenario: Path) -> None:
     """Wherever recordings are cut, and however parts are put together again."""
@@ -186,7 +186,7 @@ def test_row_that_lacks_what_every_row_has_is_refused(name: str, tmp_path: Path)
         columns_of(rows.set_column(place, name, nothing))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_damage_is_an_error_and_nothing_else(data: st.DataObject) -> None:
     """Cut off, or with other bytes anywhere, it is read or refused on one line."""

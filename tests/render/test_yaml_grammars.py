@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -72,7 +72,7 @@ def test_what_some_grammar_misreads_is_quoted(text: str) -> None:
     assert scalar(text) == f'"{text}"'
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(look_alikes | identifiers | st.text(max_size=8))
 def test_text_without_quotes_is_text_under_every_grammar(text: str) -> None:
     """Whatever stays unquoted, no reader takes for a number, a boolean, a date or null."""
@@ -80,7 +80,7 @@ def test_text_without_quotes_is_text_under_every_grammar(text: str) -> None:
         assert misread(text) == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(identifiers)
 def test_manifest_says_text_under_every_grammar(identifier: str) -> None:
     """`capture --dry-run | kubectl create -f -` works whatever the random id is."""
@@ -105,7 +105,7 @@ def remarked(made: WorkloadPolicy, remark: str) -> WorkloadPolicy:
     return replace(made, allowed=tuple(replace(each, remarks=(remark,)) for each in made.allowed))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(
     st.lists(names, min_size=6, max_size=6, unique=True),
     st.dictionaries(names, names, max_size=3),

@@ -72,7 +72,7 @@ def assert_same(graphs: Sequence[ServiceGraph]) -> None:
 
 
 @compiled
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(found=traffic(), inclusion=st.sampled_from(INCLUSIONS))
 def test_random_captures(found: Traffic, inclusion: Inclusion) -> None:
     """Whatever is asked for, who is counted as one changes nothing; all pods are of two sets."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from otterize_pcap.packets.link_layer import CAME_IN, ON_SEGMENT
@@ -89,7 +89,6 @@ def seen_by_watch(turn: Turn, late: float, later: float) -> Json:
 AUDITED = pod("audit", AUDIT, node="b")
 
 
-@settings(deadline=None)
 @given(
     found=turns(),
     how=st.sampled_from(sorted(RECORDED)),
@@ -105,7 +104,6 @@ def test_watch_that_is_late_by_less_than_the_slack(
     assert edges(mapped(known, recorded(found, how))) <= true_edges(found)
 
 
-@settings(deadline=None)
 @given(
     found=turns(),
     how=st.sampled_from(["own interfaces", "own interfaces, one MAC"]),

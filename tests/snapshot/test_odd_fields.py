@@ -230,7 +230,7 @@ def mapped(name: str, document: Json, folder: Path) -> tuple[set[str], tuple[str
 
 
 @pytest.mark.parametrize("name", RECORDED)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_one_damaged_field_makes_no_edge(
     name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

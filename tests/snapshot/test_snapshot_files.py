@@ -210,7 +210,7 @@ def recorded_events() -> list[Json]:
     return [json.loads(line)["event"] for line in lines]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(order=st.randoms(use_true_random=False), pieces=st.integers(1, 4))
 def test_states_in_any_order_are_one_history(order: random.Random, pieces: int) -> None:
     """S61: a pod's states, in any order and in any files, are the same history."""
@@ -233,7 +233,7 @@ def recorded_lists() -> list[Json]:
     return found
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(order=st.randoms(use_true_random=False))
 def test_lists_in_any_order_are_one_snapshot(order: random.Random) -> None:
     """S61: the order of files, and of documents in a file, decides nothing."""

@@ -127,7 +127,7 @@ def assert_same(content: bytes, block: int = records.BLOCK_SIZE) -> None:
         assert outcome(content, options, block) == outcome(content, replace(options, fast=False))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(mutated=mutated_frames(), order=st.sampled_from("<>"))
 def test_mutated_frames_in_pcap(mutated: tuple[int, list[bytes]], order: str) -> None:
     """A frame with some bytes wrong is the same packet, or skipped for the same reason."""
@@ -136,7 +136,7 @@ def test_mutated_frames_in_pcap(mutated: tuple[int, list[bytes]], order: str) ->
     assert_same(pcap(frames * 2, link_type, order=order))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(mutated=mutated_frames(), order=st.sampled_from("<>"), resolution=st.integers(0, 255))
 def test_mutated_frames_in_pcapng(
     mutated: tuple[int, list[bytes]], order: str, resolution: int
@@ -151,7 +151,7 @@ def test_mutated_frames_in_pcapng(
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(content=st.binary(max_size=300), link_type=st.sampled_from(sorted(SEEDS)))
 def test_arbitrary_records(content: bytes, link_type: int) -> None:
     """Bytes that are no records at all end both paths at the same place."""
@@ -159,7 +159,7 @@ def test_arbitrary_records(content: bytes, link_type: int) -> None:
     assert_same(build.section() + build.interface(link_type) + content)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(frame=st.binary(max_size=200), link_type=st.sampled_from(sorted(SEEDS)))
 def test_arbitrary_frames(frame: bytes, link_type: int) -> None:
     """Frames of arbitrary bytes are skipped for the same reason."""
@@ -221,7 +221,7 @@ def test_threads_change_nothing_of_real_captures(path: Path, threads: int) -> No
 
 
 @pytest.mark.usefixtures("small_pieces")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     picks=st.lists(st.integers(0, len(SEEDS[1]) - 1), min_size=1, max_size=60),
     threads=st.integers(2, 6),
@@ -241,7 +241,7 @@ def test_threads_change_nothing(
     assert threaded([path, path], threads) == threaded([path, path], 1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     picks=st.lists(st.integers(0, len(SEEDS[1]) - 1), min_size=1, max_size=60),
     room=st.integers(64, 900),

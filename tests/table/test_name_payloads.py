@@ -88,7 +88,7 @@ def captures(draw: st.DrawFn) -> bytes:
 
 
 @compiled
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     content=captures(),
     labels=st.sampled_from([frozenset[bytes](), frozenset(LABELS[:1]), frozenset(LABELS), MANY]),
@@ -195,7 +195,7 @@ def conversations(draw: st.DrawFn) -> list[bytes]:
 
 @compiled
 @pytest.mark.parametrize("most", [1, 4096])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(frames=conversations())
 def test_both_paths_keep_the_same_payloads(most: int, frames: list[bytes]) -> None:
     """Whatever goes on where, the compiled path hands over all that the reference wants."""

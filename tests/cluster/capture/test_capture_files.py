@@ -87,7 +87,7 @@ def test_a_single_part_is_cut_too(
     assert [path.suffix for path in (tmp_path / "out" / "pcap").iterdir()] == [".pcap"] * 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(parts=st.lists(PACKETS, min_size=1, max_size=4), order=st.sampled_from("<>"))
 def test_merge_is_all_packets_by_time(parts: list[list[Packet]], order: str) -> None:
     """Merging yields every packet once, by time, as one capture would have written them."""
