@@ -171,7 +171,8 @@ def test_many_small_groups_are_read(tutorial: bytes, tmp_path: Path) -> None:
     with pq.ParquetWriter(target, table.schema) as writer:
         for number in range(3000):
             writer.write_table(table.slice(number % len(table), 1))
-    footer = encode_struct(parts(target.read_bytes())[1])
+    content = target.read_bytes()
+    footer = content[-8 - int.from_bytes(content[-8:-4], "little") : -8]
     walk = _Walk(footer)
     allowed = walk.left
     assert walk.struct(0, 1) == len(footer)
