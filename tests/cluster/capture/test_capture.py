@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from otterize_pcap.cluster.capture.follow import NodeJob, Phase
 from otterize_pcap.cluster.capture.progress_table import ProgressTable
 from otterize_pcap.errors import ClusterError, UsageError
+from tests.awaiting import PATIENCE_S
 from tests.cluster.fake_api import FakeApi, Json
 from tests.cluster.fake_cluster import (
     Run,
@@ -260,7 +261,7 @@ def test_nodes_are_pulled_and_cleaned_up_side_by_side(
             most = max(most, streams)
         # The second node's recording comes only when the first one's Job is being deleted.
         if words[0] == "dd" and "calls" in words[1] and name == max(api.kubelet.containers):
-            deleted_while_pulling.append(slow.wait(10))
+            deleted_while_pulling.append(slow.wait(PATIENCE_S))
         time.sleep(0.05)
         yield from execute(name, words, *given)
         with lock:

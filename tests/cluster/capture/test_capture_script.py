@@ -229,7 +229,7 @@ def test_filter_narrows_every_part(start: Start) -> None:
 
 def test_termination_ends_tcpdump_and_the_pod(start: Start) -> None:
     """SIGTERM, as a deleted pod gets it, ends the pod in its grace period, and its tcpdump."""
-    grace_s = pod_of_job(load_template())["spec"]["terminationGracePeriodSeconds"]
+    grace_s = load_template()["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     started = start(plan(seconds=600))
     started.until_logged("capture: recording since")
     began = time.monotonic()
