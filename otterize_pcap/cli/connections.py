@@ -125,7 +125,7 @@ def show_connections(  # noqa: PLR0913, PLR0917 - one parameter an option
     logs, rest = read_logs(list(captures or [newest_capture()]), options)
     read = read_recordings(rest, options) if rest else ReadFiles(())
     tables = read.recordings
-    shown = _legs(tables) if legs else table_connections(tables)
+    shown = _legs(tables) if legs else table_connections(tables, options.threads)
     shown = _merged(shown, listed_of_logs(logs, legs=legs))
     within = asked.within(last_packet(read, logs))
     if within is not None:
@@ -157,13 +157,15 @@ def _report(read: ReadFiles, logs: Sequence[LogRecords], reporting: Reporting) -
         raise CoverageError(DAMAGED)
 
 
-def table_connections(tables: Iterable[tuple[str, CaptureTable]]) -> Iterator[ListedConnection]:
+def table_connections(
+    tables: Iterable[tuple[str, CaptureTable]], threads: int = 1
+) -> Iterator[ListedConnection]:
     """All connections by time, made as they are written."""
     recordings = [
         Recording(table.files, node, TableRows(table.table), table.counts.first_ns, table.table)
         for node, table in tables
     ]
-    found = GroupedConnections(recordings, NoSnapshot(), listed=True)
+    found = GroupedConnections(recordings, NoSnapshot(), listed=True, threads=threads)
     odd = sorted(map(shown_connection, found.odd), key=_order)
     return _merged(found.listing(), odd) if odd else found.listing()
 
