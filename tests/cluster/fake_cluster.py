@@ -14,8 +14,9 @@ from typer.testing import Result
 from otterize_pcap.capture_dir import Manifest, NodeCapture
 from otterize_pcap.cli import capture, snapshot_take
 from tests.awaiting import PATIENCE_S, until
-from tests.cluster.fake_api import FakeApi, Json
+from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_kubelet import Runtime
+from tests.cluster.fake_store import Json
 
 RECORDINGS = Path(__file__).parents[2] / "fixtures" / "k8s-recordings"
 

@@ -18,8 +18,9 @@ from otterize_pcap.cluster.api.kubeconfig import connect
 from otterize_pcap.cluster.api.refusals import ApiRefusedError
 from otterize_pcap.cluster.capture.cleanup import DELETE_OPTIONS
 from otterize_pcap.errors import ClusterError, PartialCaptureError
-from tests.cluster.fake_api import WEBSOCKET_GUID, FakeApi
+from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import RECORDINGS, Run, assert_clean, recording
+from tests.cluster.fake_streams import WEBSOCKET_GUID
 
 HTTP = sorted(
     path.name for path in RECORDINGS.glob("*.json") if "response" in json.loads(path.read_text())

@@ -17,7 +17,7 @@ from otterize_pcap.cluster.capture.follow import NodeJob, Phase
 from otterize_pcap.cluster.capture.progress_table import ProgressTable
 from otterize_pcap.errors import ClusterError, UsageError
 from tests.awaiting import PATIENCE_S
-from tests.cluster.fake_api import FakeApi, Json
+from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import (
     Run,
     assert_clean,
@@ -28,6 +28,7 @@ from tests.cluster.fake_cluster import (
     tiny_app,
 )
 from tests.cluster.fake_kubelet import ScriptedRuntime
+from tests.cluster.fake_store import Json
 
 
 def test_capture_writes_a_directory_and_leaves_nothing(

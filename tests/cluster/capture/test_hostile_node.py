@@ -3,11 +3,7 @@
 import hashlib
 import json
 import shutil
-import struct
-import threading
-import time
 from collections import namedtuple
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otterize_pcap.cluster.api import exec_stream
-from otterize_pcap.cluster.api.client import Cluster
-from otterize_pcap.cluster.api.exec_stream import ExecFailedError, ExecResult, output_of, run_in_pod
-from otterize_pcap.cluster.capture import collect, directory, follow, pull
+from otterize_pcap.cluster.api.exec_stream import ExecResult
+from otterize_pcap.cluster.capture import collect, directory, pull
 from otterize_pcap.cluster.capture.node_state import parse_counters, parse_progress, parse_state
-from otterize_pcap.cluster.capture.pull import PullEnd, stored_sha256
+from otterize_pcap.cluster.capture.pull import stored_sha256
 from otterize_pcap.cluster.snapshot.address_history import stamp_of
 from otterize_pcap.errors import ClusterError, PartialCaptureError
 from otterize_pcap.files.writing import write_whole
 from tests.cluster.fake_api import FakeApi
-from tests.cluster.fake_cluster import Run, assert_clean, capture_pods, nodes_of, read_manifest
+from tests.cluster.fake_cluster import Run, assert_clean, nodes_of, read_manifest
 from tests.cluster.fake_kubelet import ScriptedRuntime
 from tests.cluster.script_runs import plan
 
@@ -294,224 +289,3 @@ def test_nodes_words_are_shown_not_obeyed(api: FakeApi, run: Run, tmp_path: Path
         assert "\x07" not in text
         assert "\n::error::" not in text
     assert "Evicted\\x1b]0;owned\\x07: \\x1b[31mred ::error::forged" in str(result.exception)
-
-
-# --- streams --------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def pod(api: FakeApi, scripted: ScriptedRuntime) -> tuple[str, str]:
-    """A pod in which commands can run."""
-    found = {"metadata": {"name": "p", "namespace": "default", "labels": {}}}
-    api.add("pods", found)
-    api.kubelet.containers["p"] = scripted.start(found)
-    return "default", "p"
-
-
-def answering(monkeypatch: pytest.MonkeyPatch, content: bytes, *, repeat: bool = False) -> None:
-    """Make exec streams consist of raw bytes instead of frames; `repeat` for ever."""
-    from tests.cluster import fake_api  # noqa: PLC0415 - its private handler
-
-    def stream(self: Any, _pod: str, _command: list[str]) -> None:  # noqa: ANN401
-        self.wfile.write(content)
-        self.wfile.flush()
-        while repeat:
-            time.sleep(0.01)
-            self.wfile.write(content)
-            self.wfile.flush()
-
-    monkeypatch.setattr(fake_api._Handler, "_stream", stream)
-
-
-def test_frame_without_measure_is_refused(
-    cluster: Cluster, pod: tuple[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A frame of 2^62 bytes is refused by its head: no memory is taken for it."""
-    answering(monkeypatch, b"\x82\x7f" + struct.pack("!Q", 1 << 62))
-
-    result = run_in_pod(cluster, pod, ["cat"], lambda _piece: None)
-
-    assert result == ExecResult(None, "the stream broke: it announces a frame without measure")
-
-
-@pytest.mark.parametrize(
-    "frame",
-    [b"\x82\x02\x02e", b"\x89\x00", b"\x02\x02\x02e", b"\x82\x00", b"\x82\x01\x09"],
-    ids=["stderr", "ping", "pieces", "empty", "channel-9"],
-)
-def test_babbling_without_an_end_is_left(
-    cluster: Cluster, pod: tuple[str, str], monkeypatch: pytest.MonkeyPatch, frame: bytes
-) -> None:
-    """A stream that says something for ever, but never its end, is left in time."""
-    monkeypatch.setattr(exec_stream, "SHORT_S", 0.3)
-    answering(monkeypatch, frame, repeat=True)
-    began = time.monotonic()
-
-    with pytest.raises(ExecFailedError):
-        output_of(cluster, pod, ["cat"], 100)
-
-    assert time.monotonic() - began < 8
-
-
-def test_message_in_pieces_is_taken_piece_by_piece(
-    cluster: Cluster, pod: tuple[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A WebSocket message in several frames is one: the channel stands at its beginning only."""
-    status = b'{"status":"Success"}'
-    answering(
-        monkeypatch,
-        b"\x02\x03\x01ab" + b"\x00\x02cd" + b"\x80\x01e" + bytes([2, 11, 3]) + status[:10]
-        + bytes([0x80, len(status) - 10]) + status[10:],
-    )  # fmt: skip
-    pieces: list[bytes] = []
-
-    result = run_in_pod(cluster, pod, ["cat"], pieces.append)
-
-    assert (result.exit_code, b"".join(pieces)) == (0, b"abcde")
-
-
-def test_pull_by_drops_ends_with_the_pods_time(
-    api: FakeApi, cluster: Cluster, pod: tuple[str, str], tmp_path: Path
-) -> None:
-    """A file that comes by a byte a stream is given up when the pod's time is over."""
-    api.faults.exec_cuts = [1] * 10_000
-    source = pull.PodFile(*pod, "/capture/calls.pcap", 7_000_000, DIGEST)
-    began = time.monotonic()
-
-    with pytest.raises(ClusterError, match="its files did not come within 0 s"):
-        pull.pull_file(
-            cluster, source, tmp_path / "f", lambda _n: None, PullEnd(threading.Event(), 0.4)
-        )
-
-    assert time.monotonic() - began < 8
-    assert list(tmp_path.glob("f*")) == []
-
-
-# --- kubelets that die ----------------------------------------------------------------------------
-
-
-def dead_kubelet(api: FakeApi) -> None:
-    """From now on neither logs nor exec reach node2, and the API server says why."""
-    sick = next(n for n in api.listed("nodes") if n["metadata"]["name"] == "node2")
-    condition = {"type": "Ready", "status": "Unknown", "message": "no word from it since 10:00"}
-    api.update("nodes", "", "node2", status=sick["status"] | {"conditions": [condition]})
-    (dead,) = pods_on(api, "node2")
-    dial = 'Get "https://10.0.0.2:10250/": dial tcp 10.0.0.2:10250: connect: connection refused'
-    api.faults.refusals += [("GET", f"{dead}/(log|exec)", 500, dial)]
-
-
-def pods_on(api: FakeApi, node: str) -> list[str]:
-    """A node's capture pods."""
-    return [
-        pod["metadata"]["name"]
-        for pod in api.listed("pods")
-        if pod["metadata"].get("annotations", {}).get("capture.otterize.com/node") == node
-    ]
-
-
-def when_pulled(api: FakeApi, node: str, then: Callable[[], object]) -> None:
-    """Do something once a node's files are asked for: till then its own time is not short."""
-    execute, seen = api.kubelet.execute, threading.Event()
-
-    def told(name: str, words: list[str], *given: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
-        if words[0] == "dd" and name in pods_on(api, node) and not seen.is_set():
-            seen.set()
-            then()
-        return execute(name, words, *given)
-
-    api.kubelet.execute = told  # type: ignore[method-assign]
-
-
-@pytest.mark.parametrize("moment", ["recording", "pulling"])
-def test_dead_kubelet_is_the_reason(
-    api: FakeApi,
-    scripted: ScriptedRuntime,
-    run: Run,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    moment: str,
-) -> None:
-    """A kubelet that dies meanwhile fails its node with what the API server says of it."""
-    monkeypatch.setattr(collect, "STATE_PATIENCE_S", 0.3)
-    when_pulled(api, "node1", lambda: monkeypatch.setattr(follow, "LATE_S", 0.5))
-    scripted.done.clear()
-    killed = threading.Event()
-
-    def before(method: str, path: str) -> None:
-        ready = moment == "recording" or (path.endswith("/exec") and scripted.done.is_set())
-        if method == "GET" and len(capture_pods(api)) == 2 and ready and not killed.is_set():
-            killed.set()
-            dead_kubelet(api)
-            scripted.done.set()
-
-    api.faults.before = before
-    if moment == "pulling":
-        scripted.done.set()
-
-    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
-
-    assert isinstance(result.exception, PartialCaptureError), result.output
-    found = nodes_of(tmp_path / "out")
-    assert found["node1"].status == "captured"
-    assert found["node2"].reason is not None
-    assert "10.0.0.2:10250: connect: connection refused" in found["node2"].reason
-    assert "its node is not Ready: no word from it since 10:00" in found["node2"].reason
-    assert_clean(api)
-
-
-def test_hanging_node_holds_up_itself_alone(
-    api: FakeApi,
-    run: Run,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A node whose requests hang fails by itself; the other is pulled while it still hangs."""
-    hung, over = threading.Event(), threading.Event()
-    answered: list[str] = []
-    at_pull: list[tuple[bool, int]] = []
-
-    def before(method: str, path: str) -> None:
-        if method == "GET" and any(f"/{pod}/" in path for pod in pods_on(api, "node2")):
-            hung.set()
-            over.wait(60)
-            answered.append(path)
-        elif path.endswith("/log"):
-            hung.wait(60)
-
-    def pulling() -> None:
-        at_pull.append((hung.is_set(), len(answered)))
-        monkeypatch.setattr(follow, "LATE_S", 0.5)
-
-    api.faults.before = before
-    when_pulled(api, "node1", pulling)
-    words = ("capture", "--duration", "1s", "--request-timeout", "10m")
-
-    result = run(api, *words, "-o", str(tmp_path / "out"))
-
-    assert at_pull == [(True, 0)]
-    assert answered == []
-    over.set()
-    assert isinstance(result.exception, PartialCaptureError)
-    assert nodes_of(tmp_path / "out")["node1"].status == "captured"
-    assert "its kubelet does not answer" in (nodes_of(tmp_path / "out")["node2"].reason or "")
-    assert_clean(api)
-
-
-def test_recording_that_never_ends_says_what_it_said(
-    api: FakeApi,
-    scripted: ScriptedRuntime,
-    run: Run,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A recording that goes on after its time fails with the last that it said."""
-    monkeypatch.setattr(follow, "LATE_S", 0.4)
-    scripted.done.clear()
-    scripted.lines = "capture: recording 9s bytes=1 packets=1 dropped=0\ncapture: odd\n"
-
-    result = run(api, "capture", "--duration", "1s", "-o", str(tmp_path / "out"))
-
-    assert isinstance(result.exception, ClusterError)
-    assert "still not ready 0 s after its time; the last that it said: capture: odd" in str(
-        result.exception
-    )

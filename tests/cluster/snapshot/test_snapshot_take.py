@@ -15,8 +15,9 @@ from otterize_pcap.cluster.snapshot.watch import SnapshotWatch
 from otterize_pcap.errors import ClusterError, UsageError
 from otterize_pcap.snapshot.kinds import KINDS, Kind
 from tests.awaiting import until
-from tests.cluster.fake_api import FakeApi, Json
+from tests.cluster.fake_api import FakeApi
 from tests.cluster.fake_cluster import RECORDINGS, Run, pod, recording, tiny_app
+from tests.cluster.fake_store import Json
 
 
 def document(snapshot: SnapshotWatch) -> Json:
