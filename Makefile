@@ -6,6 +6,9 @@ BIN = $(VENV)/bin
 COMPILED ?= any
 PINS = scripts/packaging/test-requirements.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Images of Python forbid bytecode: each of the tests' hundreds of processes would compile us anew,
+# 0.25 s of CPU time each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo unit-cluster unit-recording unit-commands unit-reading coverage test test-newest test-oldest test-pure rule-tests check lint types unit venv clean fixtures bench fuzz examples oracle soak dist binary binary-test sbom audit verify-pins pins reference man site workflows newcomer page-libraries bench-layouts bench-growth bench-workers
 
