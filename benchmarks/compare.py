@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cases import CASES, Capture, Case
 from contestants import CONTESTANTS, COPY, Contestant, is_installed
-from measure import Measured, run
+from measure import Measured, back_memory, run
 
 # Slow contestants read so much less.
 PART = 50
@@ -64,9 +64,9 @@ def chosen(case: Case, only: Sequence[str]) -> list[Contestant]:
 
 
 def measure(
-    contestants: Sequence[Contestant], capture: Capture, part: Capture, runs: int
+    contestants: Sequence[Contestant], capture: Capture, part: Capture, runs: int, backed: int
 ) -> dict[str, Result]:
-    """All contestants, in turn, several times."""
+    """All contestants, in turn, several times, each with so many MB of memory backed before."""
     for path in capture.files:
         warm(path)
     results: dict[str, Result] = {}
@@ -79,6 +79,8 @@ def measure(
             if result.cannot_read or max(result.wall.values(), default=0) > PATIENCE_S:
                 continue
             read = part if contestant.part else capture
+            if backed:
+                back_memory(backed)
             measured = run(contestant.command(read), contestant.refuses)
             if measured is None:
                 # nfpcapd, for one, does not know the second version of Linux' cooked captures.
@@ -129,6 +131,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--case", type=int, action="append", help="1 is the first; repeatable")
     parser.add_argument("--only", action="append", default=[], help="part of a contestant's name")
+    parser.add_argument(
+        "--backed", type=int, default=0, metavar="MB", help="see measure.back_memory"
+    )
     parser.add_argument("--divide", type=int, default=1, help="captures so many times smaller")
     options = parser.parse_args()
     for number, case in enumerate(CASES, 1):
@@ -137,7 +142,7 @@ def main() -> None:
         capture = case.prepare(options.divide)
         part = case.prepare(options.divide * PART)
         contestants = chosen(case, options.only)
-        results = measure(contestants, capture, part, options.runs)
+        results = measure(contestants, capture, part, options.runs, options.backed)
         print(table(case.name, capture, contestants, results), flush=True)
 
 
