@@ -31,7 +31,8 @@ Arrow = Any
 """pyarrow's arrays, tables and types: it says nothing of them itself."""
 
 TEXT = pa.dictionary(pa.int32(), pa.utf8())
-TIME = pa.timestamp("ns", "UTC")
+TIME = pa.int64()
+"""Nanoseconds since 1970: Spark reads no Parquet file with timestamps of them."""
 _ADDRESS = pa.binary(16)
 _INTEGERS = {1: pa.uint8(), 2: pa.uint16(), 4: pa.uint32(), 8: pa.uint64()}
 _MAYBE = {

@@ -14,9 +14,8 @@ BASE, TIMES, MOST = 16 << 20, 16, 2 << 30
 """Bytes that a footer may become: so many, and so many times its own size, and no more than that.
 What we write, of groups of one row each, becomes 11 times its size."""
 MOST_TEXT = 1 << 14
-"""Bytes of a text, but for the parts that we keep there: pyarrow's schema is one of 4 KB.
+"""Bytes of a text: pyarrow's schema is one of 4 KB.
 That is made objects of, too: at most eight for each of its bytes."""
-OURS = b"otterize."
 _MOST_DEPTH = 8
 _STRUCT, _BINARY, _LISTS = 12, 8, (9, 10)
 _NUMBERS = (4, 5, 6)
@@ -65,7 +64,6 @@ class _Walk:
     def struct(self, at: int, depth: int) -> int:
         """Where the struct ends that begins there."""
         data = self._data
-        is_ours = False
         while head := data[at]:
             at += 1
             if not head >> 4:
@@ -79,9 +77,8 @@ class _Walk:
                 at += 1
             elif kind == _BINARY:
                 size, at = self._count(at)
-                if size > MOST_TEXT and not is_ours:
+                if size > MOST_TEXT:
                     raise ValueError(size)
-                is_ours = data.startswith(OURS, at)
                 at += size
             elif kind == _STRUCT:
                 at = self._inner(at, depth)

@@ -1,10 +1,11 @@
-"""Reduced captures as Parquet files: rows as columns, and all else in the file's metadata.
+"""Reduced captures as Parquet files: rows as columns, and all else between them and the footer.
 
 Parquet's own format: https://parquet.apache.org/docs/file-format/. Whatever reads Parquet reads
-the rows; `docs/tables.md` says what each column means.
+the rows; `docs/tables.md` says what each column means. The footer says where the rest lies, and
+does not hold it: its texts are UTF-8, as Polars requires, and pyarrow reads none above 100 MB.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import SEEK_END
 from typing import BinaryIO
@@ -39,6 +40,7 @@ from otterize_pcap.table.rows import too_many_connections
 ROW_GROUP = 1 << 17
 """Rows that are made columns, and written, at a time."""
 SAVED, PAYLOADS = "otterize.capture", "otterize.payloads."
+OURS = b"otterize."
 MAX_TEXTS, BYTES_A_ROW = 16 << 20, 1024
 """Bytes that a file's rows may be decompressed to: so many, and so many more for each row."""
 _TEXTS = [field.name for field in SCHEMA if field.type == TEXT]
@@ -66,19 +68,49 @@ def write_parquet(
 ) -> None:
     """Write a reduced capture; `recordings` are those that `saved` tells of, in order."""
     few = [name for name in SCHEMA.names if name not in _VARIED]
+    # The writer counts what passes through this, and would not see what is written past it.
+    sink = pa.PythonFile(stream, mode="w")
     with pq.ParquetWriter(
-        stream,
+        sink,
         SCHEMA,
         compression=CODEC,
         use_dictionary=few,
         column_encoding=dict.fromkeys(_VARIED, "DELTA_BINARY_PACKED"),
     ) as writer:
-        kept = {SAVED: packed(encode_saved(saved), SAVED_TIMES)}
+        kept = {}
         for number, each in enumerate(recordings):
             for columns in each.columns:
                 writer.write_table(arrow_of(columns, each.node, each.files))
-            kept[f"{PAYLOADS}{number}"] = packed(encode_payloads(each.payloads), PAYLOAD_TIMES)
+            part = packed(encode_payloads(each.payloads), PAYLOAD_TIMES)
+            kept[f"{PAYLOADS}{number}"] = put_part(sink, part)
+        kept[SAVED] = put_part(sink, packed(encode_saved(saved), SAVED_TIMES))
         writer.add_key_value_metadata(kept)
+
+
+def put_part(sink: Arrow, part: bytes) -> str:
+    """Write a part where the file has come to; the text for the footer that says where it lies."""
+    begin = sink.tell()
+    sink.write(part)
+    return f"{begin} {len(part)}"
+
+
+def places_of(kept: Mapping[bytes, bytes], size: int) -> dict[str, tuple[int, int]]:
+    """Where the parts of a file of this size lie: the first byte of each, and how many it has.
+
+    Raises:
+        ValueError: No such file has them.
+    """
+    places = {}
+    left = size
+    for name, text in kept.items():
+        if name.startswith(OURS):
+            begin, length = map(int, text.split())
+            # Parts that lie where others do would each be unpacked.
+            left -= length
+            if min(begin, length, left, size - begin - length) < 0:
+                raise ValueError(text)
+            places[name.decode()] = (begin, length)
+    return places
 
 
 class ReducedFile:
@@ -94,9 +126,9 @@ class ReducedFile:
         try:
             require_bounded(stream)
             self._file = pq.ParquetFile(stream)
-            self._kept = self._file.metadata.metadata or {}
-            part = self._kept.get(SAVED.encode())
-            plain = None if part is None else unpacked(part, SAVED_TIMES)
+            size = stream.seek(0, SEEK_END)
+            self._places = places_of(self._file.metadata.metadata or {}, size)
+            plain = unpacked(self._part(SAVED), SAVED_TIMES) if SAVED in self._places else None
         except (pa.ArrowException, ValueError, OSError) as error:
             raise damaged(where) from error
         if plain is None:
@@ -127,11 +159,15 @@ class ReducedFile:
             CaptureError: It is damaged.
         """
         try:
-            part = self._kept[f"{PAYLOADS}{number}".encode()]
-            plain = unpacked(part, PAYLOAD_TIMES)
+            plain = unpacked(self._part(f"{PAYLOADS}{number}"), PAYLOAD_TIMES)
         except (pa.ArrowException, ValueError, LookupError, OSError) as error:
             raise damaged(self._where) from error
         return decode_payloads(plain, self._where)
+
+    def _part(self, name: str) -> bytes:
+        begin, length = self._places[name]
+        self._stream.seek(begin)
+        return self._stream.read(length)
 
 
 class _Rows:

@@ -16,7 +16,7 @@ from otterize_pcap.table.capture_counts import CaptureCounts, Payload
 from otterize_pcap.table.chunk import ReadOptions
 from otterize_pcap.table.rows import Endpoint
 
-VERSION = 1
+VERSION = 2
 
 
 class SavedClosed(msgspec.Struct, frozen=True, gc=False):

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.hostile.mutations import changed_bytes, changed_value
+from tests.reduced.kept_parts import kept_parts, with_parts
 
 ODD_TEXTS = (
     *("", " ", "\n", "vxlan", "tcp", "low", "::", "256.1.1.1", "vxlan 10.0.0.1 10.0.0.2", "forged"),
@@ -20,14 +21,10 @@ MOST = 1 << 24
 
 
 def mutated_parquet(document: bytes, seed: int) -> bytes:
-    """One reduced capture, changed in one to four places of its rows, its metadata or its bytes."""
+    """One reduced capture, changed in one to four places of its rows, its parts or its bytes."""
     random = Random(seed)
     file = pq.ParquetFile(io.BytesIO(document))
-    kept = {
-        name: value
-        for name, value in file.metadata.metadata.items()
-        if name.startswith(b"otterize.")
-    }
+    kept = kept_parts(document)
     table = file.read()
     groups = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
     for _ in range(random.choice((1, 1, 2, 4))):
@@ -40,11 +37,13 @@ def mutated_parquet(document: bytes, seed: int) -> bytes:
                 table = _changed_cells(table, random)
     if random.random() < 0.1:
         groups = random.choice(([7] * table.num_rows, [], groups[:-1], groups[::-1]))
-    content = _written(table.replace_schema_metadata(kept), groups, random)
+    compression = random.choice(("zstd", "none", "snappy"))
+    table = table.replace_schema_metadata(None)
+    content = with_parts(table, groups, kept, compression=compression)
     return changed_bytes(content, random) if random.random() < 0.1 else content
 
 
-def _changed_kept(kept: dict[bytes, bytes], random: Random) -> dict[bytes, bytes]:
+def _changed_kept(kept: dict[str, bytes], random: Random) -> dict[str, bytes]:
     """What is kept beside the rows with one part changed within, cut, or taken away."""
     if not kept:
         return kept
@@ -114,31 +113,15 @@ def _changed_cells(table: Any, random: Random) -> Any:  # noqa: ANN401
 def _plain(kind: Any) -> Any:  # noqa: ANN401
     if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
         return pa.utf8()
-    return pa.int64() if pa.types.is_timestamp(kind) else kind
+    return kind
 
 
 def _odd(kind: Any, random: Random) -> int | str | None:  # noqa: ANN401
     if random.random() < 0.2 or pa.types.is_null(kind):
         return None
-    if pa.types.is_timestamp(kind):
+    if pa.types.is_signed_integer(kind):
         return random.choice((0, -1, 1 << 62, -(1 << 63), (1 << 63) - 1, random.getrandbits(62)))
     if pa.types.is_integer(kind):
         most = (1 << kind.bit_width) - 1
         return random.choice((0, 1, most, most >> 1, random.randint(0, most)))
     return random.choice(ODD_TEXTS)
-
-
-def _written(table: Any, groups: list[int], random: Random) -> bytes:  # noqa: ANN401
-    """A file whose groups have so many rows; the last has all that are left."""
-    stream = io.BytesIO()
-    with pq.ParquetWriter(
-        stream,
-        table.schema,
-        compression=random.choice(("zstd", "none", "snappy")),
-    ) as writer:
-        for rows in groups:
-            writer.write_table(table.slice(0, rows))
-            table = table.slice(rows)
-        if table.num_rows:
-            writer.write_table(table)
-    return stream.getvalue()

@@ -11,10 +11,13 @@ from typing import Any
 import pyarrow as pa
 
 from tests.hostile.thrift_compact import I64, Field, Struct, decode_struct, encode_struct
+from tests.reduced.kept_parts import kept_parts
 
 MAGIC = b"PAR1"
 COLUMNS, ROW_GROUPS, ROWS, GROUP_ROWS, META = 1, 4, 3, 3, 3
 """Fields of RowGroup, FileMetaData, FileMetaData, RowGroup, ColumnChunk."""
+KEPT = 5
+"""The field of FileMetaData that says where parts lie."""
 PATH, VALUES, UNCOMPRESSED, COMPRESSED, DATA_AT, INDEX_AT, DICTIONARY_AT = 3, 5, 6, 7, 9, 10, 11
 """Fields of ColumnMetaData."""
 KIND, PLAIN_SIZE, SIZE, DATA, DICTIONARY, DATA_V2 = 1, 2, 3, 5, 7, 8
@@ -84,6 +87,7 @@ class ParquetPages:
     def __init__(self, document: bytes) -> None:
         size = int.from_bytes(document[-8:-4], "little")
         self.footer, _ = decode_struct(document, len(document) - 8 - size)
+        self._parts = kept_parts(document)
         self.chunks = [
             [
                 Chunk(column[META].value, _pages(document, column[META].value))
@@ -126,6 +130,10 @@ class ParquetPages:
                 chunk.meta[UNCOMPRESSED].value = plain
             for number, value in chunk.lies.items():
                 chunk.meta[number] = Field(I64, value)
+        for each in self.footer[KEPT].value.values:
+            if part := self._parts.get(each[1].value.decode()):
+                each[2].value = b"%d %d" % (len(out), len(part))
+                out += part
         footer = encode_struct(self.footer)
         return bytes(out) + footer + len(footer).to_bytes(4, "little") + MAGIC
 

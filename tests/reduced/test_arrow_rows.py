@@ -1,11 +1,19 @@
 """Rows as Arrow tables: nothing is lost, and null is what was not known."""
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 
 from otterize_pcap.packets.closed_tunnels import FORGED
 from otterize_pcap.packets.packet import Tunnel
-from otterize_pcap.reduced.arrow_rows import SCHEMA, arrow_of, columns_of, parse_path, path_text
+from otterize_pcap.reduced.arrow_rows import (
+    SCHEMA,
+    TEXT,
+    arrow_of,
+    columns_of,
+    parse_path,
+    path_text,
+)
 from otterize_pcap.table import table_columns
 from otterize_pcap.table.columns import rows_of
 from tests.table.test_columns import Recording, filled
@@ -21,6 +29,12 @@ def test_rows_come_back_as_they_were(recording: Recording) -> None:
     arrow = arrow_of(table_columns.columns_of(table), "node-a", FILES)
     assert arrow.schema == SCHEMA
     assert list(rows_of(columns_of(arrow))) == list(table.rows())
+
+
+def test_every_column_is_text_or_an_integer() -> None:
+    """Spark reads no timestamp of nanoseconds, nor the file that has one."""
+    for field in SCHEMA:
+        assert field.type == TEXT or pa.types.is_integer(field.type), field.name
 
 
 @pytest.mark.parametrize(

@@ -150,13 +150,38 @@ def test_file_without_a_footer(content: bytes, tmp_path: Path) -> None:
         open_captures([path], ())
 
 
-def test_long_texts_are_ours_alone(tutorial: bytes, tmp_path: Path) -> None:
-    """Pyarrow's own schema is read into objects, eight for a byte."""
+@pytest.mark.parametrize("name", [b"ARROW:schema", b"otterize.capture"])
+def test_long_texts_are_damage(name: bytes, tutorial: bytes, tmp_path: Path) -> None:
+    """Pyarrow's own schema is read into objects, eight for a byte; ours are two numbers."""
     before, footer = parts(tutorial)
-    for each in footer[KEPT].value.values:
-        if each[1].value == b"ARROW:schema":
-            assert len(each[2].value) < MOST_TEXT
-            each[2].value += b"=" * MOST_TEXT
+    (kept,) = (each for each in footer[KEPT].value.values if each[1].value == name)
+    assert len(kept[2].value) < MOST_TEXT
+    kept[2].value += b"=" * MOST_TEXT
+    path = tmp_path / "hostile.parquet"
+    path.write_bytes(with_footer(before, encode_struct(footer)))
+    with pytest.raises(CaptureError, match="a damaged reduced capture"):
+        open_captures([path], ())
+
+
+def test_every_text_is_utf_8(tutorial: bytes) -> None:
+    """Thrift's strings are: Polars reads no file that has another one in its footer."""
+    _, footer = parts(tutorial)
+    texts = [each[number].value for each in footer[KEPT].value.values for number in (1, 2)]
+    assert b"otterize.payloads.0" in texts
+    assert max(map(len, texts)) < MOST_TEXT
+    for text in texts:
+        text.decode("utf-8")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"5", b"1 2 3", b"-1 9", b"4 -1", b"4 999999999", b"999999999 0", b"4 \xff", b"0 %d"],
+)
+def test_part_that_lies_nowhere_is_damage(text: bytes, tutorial: bytes, tmp_path: Path) -> None:
+    """What is said of a part's place is no number, outside the file, or where other parts lie."""
+    before, footer = parts(tutorial)
+    (kept,) = (each for each in footer[KEPT].value.values if each[1].value == b"otterize.capture")
+    kept[2].value = text.replace(b"%d", b"%d" % len(tutorial))
     path = tmp_path / "hostile.parquet"
     path.write_bytes(with_footer(before, encode_struct(footer)))
     with pytest.raises(CaptureError, match="a damaged reduced capture"):

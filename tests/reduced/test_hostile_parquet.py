@@ -27,6 +27,7 @@ from otterize_pcap.table.chunk import ReadOptions
 from tests.hostile.memory import within_memory
 from tests.hostile.page_mutations import zeros
 from tests.hostile.parquet_pages import GROUP_ROWS, PAGE_VALUES, VALUES, Page, ParquetPages
+from tests.reduced.kept_parts import kept_parts, with_parts
 from tests.reduced.test_reduce import TUTORIAL
 
 TEXT_BYTES = 1 << 20
@@ -54,16 +55,7 @@ def changed(tutorial: Path, target: Path, columns: dict[str, Any], **how: Any) -
             else table.set_column(place, name, values)
         )
     groups = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
-    kept = {
-        name.decode(): value
-        for name, value in file.metadata.metadata.items()
-        if name.startswith(b"otterize.")
-    }
-    with pq.ParquetWriter(target, table.schema, **how) as writer:
-        for rows in groups:
-            writer.write_table(table.slice(0, rows))
-            table = table.slice(rows)
-        writer.add_key_value_metadata(kept)
+    target.write_bytes(with_parts(table, groups, kept_parts(tutorial.read_bytes()), **how))
     return target
 
 
@@ -240,9 +232,9 @@ def test_part_that_becomes_huge_is_damage(
     """What is kept beside the rows is held against its size in the file, and its values counted."""
     plain = b"\xdd" + values.to_bytes(4, "big") + value * values
     part = len(plain).to_bytes(8, "little") + pa.compress(plain, codec="zstd", asbytes=True)
-    kept = {**pq.ParquetFile(tutorial).metadata.metadata, name.encode(): part}
+    kept = {**kept_parts(tutorial.read_bytes()), name: part}
     path = tmp_path / "x.parquet"
-    pq.write_table(pq.read_table(tutorial).replace_schema_metadata(kept), path)
+    path.write_bytes(with_parts(pq.read_table(tutorial), [], kept))
     with within_memory(BOUND), pytest.raises(CaptureError, match="damaged reduced capture"):
         read(path, ReadOptions(collect_names=True))
 

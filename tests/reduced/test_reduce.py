@@ -134,9 +134,9 @@ def test_what_is_given_twice_counts_once(tmp_path: Path) -> None:
 
 def test_a_later_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it means is not known here."""
-    monkeypatch.setattr("otterize_pcap.files.write_reduced.VERSION", 2)
+    monkeypatch.setattr("otterize_pcap.files.write_reduced.VERSION", 3)
     table = reduced(tmp_path / "table.parquet", [TUTORIAL])
-    with pytest.raises(CaptureError, match=r"table\.parquet: a reduced capture of version 2"):
+    with pytest.raises(CaptureError, match=r"table\.parquet: a reduced capture of version 3"):
         graph_of([table])
 
 
