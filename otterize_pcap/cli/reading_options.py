@@ -1,5 +1,6 @@
 """Options that say how captures are read, for commands with a snapshot and without."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from otterize_pcap.table.read import ReadOptions
 MAX_THREADS = 1024
 MOST_CONNECTIONS = 1_000_000_000
 """More rows than any memory holds."""
+_SCHEDULER = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[^\s@/:\[\]]+):\d{1,5}/?", re.ASCII)
 
 VxlanPorts = Annotated[
     list[int] | None,
@@ -113,8 +115,9 @@ def _file_node(text: str) -> tuple[str, str]:
 def _scheduler(text: str) -> str:
     kind, _, rest = text.partition(":")
     is_local = kind == "local" and rest.isdecimal() and 0 < int(rest[:5]) <= MAX_THREADS
-    if text and not is_local and kind not in ("tcp", "tls"):
-        message = f"--scheduler {text}: expected local:N, as local:4, or tcp://HOST:PORT"
+    if text and not is_local and not _SCHEDULER.fullmatch(text):
+        shown = re.sub("//.*@", "//…@", text)
+        message = f"--scheduler {shown}: expected local:N, as local:4, or tcp://HOST:PORT"
         raise UsageError(message)
     return text
 

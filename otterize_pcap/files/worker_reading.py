@@ -4,6 +4,7 @@ Their tables are joined here. distributed is an extra of its own (`otterize-pcap
 module alone uses it.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -44,8 +45,14 @@ LOCAL = "local:"
 PATIENCE = "10s"
 """How long a scheduler is waited for."""
 ONLY_FATAL = 50
-"""The level of Python's logging at which workers speak: errors come back as values."""
+"""The level of Python's logging at which workers, and the client here, speak: errors are values."""
+LOGS = ("distributed", "distributed.client", "tornado.application")
+"""Who says on stderr, with a traceback, that a scheduler is lost; those below take their level."""
 FAILED = "error"
+NO_CERTIFICATE = (
+    "tls:// needs certificates; name them in Dask's configuration (distributed.comm.tls), "
+    "or by DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__CLIENT__CERT and …__CLIENT__KEY"
+)
 AT_ONCE = 32
 """Answers that are fetched at a time: the others wait where they were made."""
 OWN_THREADS, THREADS_A_WORKER = 6, 8
@@ -220,7 +227,7 @@ def _client(scheduler: str) -> Iterator[Any]:
     """
     distributed = _distributed(scheduler)
     try:
-        with ExitStack() as stack:
+        with _silenced(), ExitStack() as stack:
             try:
                 client = _begun(distributed, scheduler, stack)
             except RuntimeError as error:
@@ -231,9 +238,26 @@ def _client(scheduler: str) -> Iterator[Any]:
         raise ClusterError(message) from error
 
 
+@contextmanager
+def _silenced() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in LOGS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(ONLY_FATAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
 def _begun(distributed: Any, scheduler: str, stack: ExitStack) -> Any:  # noqa: ANN401 - untyped
     workers = scheduler.removeprefix(LOCAL)
     if scheduler == workers:
+        lacks = scheduler.startswith("tls:") and not distributed.Security().tls_client_cert
+        if lacks:
+            message = f"--scheduler {scheduler}: {NO_CERTIFICATE}"
+            raise UsageError(message)
         return stack.enter_context(distributed.Client(scheduler, timeout=PATIENCE))
     if not are_to_be_had(OWN_THREADS + int(workers) * THREADS_A_WORKER):
         # With some of them workers would be begun, and begun again, for ever.

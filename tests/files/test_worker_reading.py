@@ -1,5 +1,6 @@
 """Files read by the workers of a real Dask cluster of processes: the same, whatever befalls one."""
 
+import logging
 import os
 import shutil
 import signal
@@ -175,6 +176,47 @@ def test_nobody_answers() -> None:
     """A scheduler that is not there is one line, and what to look at."""
     with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9: no answer"):
         graph_of([TUTORIAL], (), ReadOptions(scheduler="tcp://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["tcp://scheduler", "tcp://scheduler:x", "tcp://:8786", "tcp://me:secret@host:1", "http://h:1"],
+)
+def test_what_is_no_address_of_a_scheduler(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line that says what is; who wrote a password sees it nowhere again."""
+    assert run_here("intents", "list", str(TUTORIAL), "--scheduler", address) == 2
+    told = capsys.readouterr().err
+    assert told.endswith(": expected local:N, as local:4, or tcp://HOST:PORT\n")
+    assert told.count("\n") == 1
+    assert "secret" not in told
+
+
+def test_tls_without_certificates_is_a_clear_error() -> None:
+    """Dask's own configuration names them."""
+    with pytest.raises(UsageError, match=r"tls://127\.0\.0\.1:9: tls:// needs certificates"):
+        graph_of([TUTORIAL], (), ReadOptions(scheduler="tls://127.0.0.1:9"))
+
+
+def test_a_client_logs_nothing_and_then_as_before(
+    by_workers: ReadOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduler that is lost is one line of ours, and no traceback of Dask's beside it."""
+    loggers = [logging.getLogger(name) for name in worker_reading.LOGS]
+    before = [logger.level for logger in loggers]
+    during: list[bool] = []
+
+    def begun(*_: object) -> None:
+        during.extend(logger.isEnabledFor(logging.ERROR) for logger in loggers)
+        raise OSError
+
+    monkeypatch.setattr(worker_reading, "_begun", begun)
+    with pytest.raises(ClusterError, match="no answer, or lost on the way"):
+        graph_of([TUTORIAL], (), by_workers)
+    assert during == [False] * len(loggers)
+    assert [logger.level for logger in loggers] == before
+    assert logging.getLogger("distributed.client").isEnabledFor(logging.ERROR)
 
 
 def test_standard_input_is_nobodys_but_ours(by_workers: ReadOptions) -> None:
