@@ -38,7 +38,7 @@ def inspect(
         typer.Argument(
             parser=named_path,
             metavar="FILE",
-            help="Snapshot files, directories of them, or capture directories. "
+            help="Snapshot files, directories of them, capture directories, or reduced captures. "
             "Default: the newest directory under ./otterize-captures/.",
             show_default=False,
         ),

@@ -223,12 +223,14 @@ def snapshot_of(documents: Sequence[SavedDocument]) -> Snapshot:
         SnapshotError: They are none.
     """
     return parse_snapshot(
-        (
-            (each.name, each.content if each.error is None else InputError(each.error))
-            for each in documents
-        ),
+        map(document_of, documents),
         {each.name for each in documents if each.is_foreign},
     )
+
+
+def document_of(saved: SavedDocument) -> tuple[str, bytes | InputError]:
+    """A saved document as `parse_snapshot` takes it: by name, or why it could not be read."""
+    return saved.name, saved.content if saved.error is None else InputError(saved.error)
 
 
 def reading_of(saved: SavedReading, options: ReadOptions, where: str) -> ReadOptions:

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 
 from otterize_pcap.capture_dir import snapshot_path
 from otterize_pcap.errors import InputError, SnapshotError
 from otterize_pcap.files.flow_log_files import flow_logs_among, read_flow_logs
 from otterize_pcap.files.opening import STDIN, map_file, path_text
+from otterize_pcap.files.reduced_files import document_of, is_reduced, open_reduced
 from otterize_pcap.flow_logs.connect_flows import MOST_FLOWS
 from otterize_pcap.flow_logs.logged import logged_of
 from otterize_pcap.records.compression import Decompressed, compression_of
 from otterize_pcap.records.stream import Window
+from otterize_pcap.reduced.saved_capture import SavedDocument
 from otterize_pcap.resolve.log_snapshot import with_logged
 from otterize_pcap.snapshot.plain_text import DocumentText
 from otterize_pcap.snapshot.read_snapshot import parse_snapshot
@@ -28,9 +31,11 @@ def load_snapshot(paths: Iterable[Path]) -> Snapshot:
     """A snapshot out of files, or directories of them (`kubectl cluster-info dump`).
 
     Files may be compressed. What lies in a directory and is no snapshot is left out, with a note.
-    A flow log is one as far as it names pods.
+    A flow log is one as far as it names pods, and a reduced capture holds the one that it was made
+    with.
 
     Raises:
+        CaptureError: A reduced capture is damaged, or pyarrow is not installed.
         InputError: A file is missing or unreadable.
         SnapshotError: A file is none, or there is no Pod or Service in any.
     """
@@ -63,11 +68,17 @@ def snapshot_documents(
     An error stands for a document that cannot be read.
 
     Raises:
+        CaptureError: A reduced capture is damaged, or pyarrow is not installed.
         SnapshotError: A directory holds none.
     """
     files: list[Path] = []
+    saved: list[SavedDocument] = []
     inside: set[str] = set()
     for path in map(snapshot_of, paths):
+        if path != STDIN and is_reduced(path):
+            with open_reduced(path) as reduced:
+                saved += reduced.saved.documents
+            continue
         if path == STDIN or not path.is_dir():
             files.append(path)
             continue
@@ -77,7 +88,8 @@ def snapshot_documents(
             raise SnapshotError(message)
         files += found
         inside.update(map(path_text, found))
-    return _documents(files), inside
+    inside.update(each.name for each in saved if each.is_foreign)
+    return chain(_documents(files), map(document_of, saved)), inside
 
 
 def _is_named_so(path: Path) -> bool:

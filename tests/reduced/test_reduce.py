@@ -17,7 +17,9 @@ from otterize_pcap.addresses import parse_network
 from otterize_pcap.errors import CaptureError, OtterizeError, UsageError
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.files.reduce_captures import reduce_captures
+from otterize_pcap.files.snapshot_files import load_snapshot
 from otterize_pcap.graph.graph_format import encode_graph
+from otterize_pcap.inspect_snapshot import inspect_snapshot
 from otterize_pcap.reduced.arrow_rows import columns_of
 from otterize_pcap.resolve.build_graph import Inclusion
 from otterize_pcap.resolve.capture_lookup import Rules
@@ -159,6 +161,24 @@ def test_another_snapshot_is_taken(tmp_path: Path) -> None:
     after = TUTORIAL.with_name("tutorial-after") / "snapshot.json"
     table = reduced(tmp_path / "table.parquet", [TUTORIAL])
     assert graph_of([table], [after]) == graph_of([TUTORIAL], [after])
+
+
+@pytest.mark.parametrize("scenario", [TUTORIAL, TUNNELS], ids=lambda path: path.name)
+def test_its_snapshot_is_taken_for_other_packets(scenario: Path, tmp_path: Path) -> None:
+    """Whatever takes a snapshot takes a reduced capture, and finds in it what it was made with."""
+    table = reduced(tmp_path / "table.parquet", [scenario])
+    own = load_snapshot([scenario])
+    assert inspect_snapshot(load_snapshot([table])) == inspect_snapshot(own)
+    packets = sorted((scenario / "pcap").iterdir())
+    assert graph_of(packets, [table]) == graph_of(packets, [scenario / "snapshot.json"])
+
+
+def test_damage_is_told_where_a_snapshot_is_asked_for(tmp_path: Path) -> None:
+    """It is not taken for a document that YAML does not allow."""
+    table = reduced(tmp_path / "table.parquet", [TUTORIAL])
+    table.write_bytes(table.read_bytes()[:-1])
+    with pytest.raises(CaptureError, match="a damaged reduced capture"):
+        load_snapshot([table])
 
 
 def test_a_snapshot_that_opens_other_tunnels_is_refused(tmp_path: Path) -> None:
