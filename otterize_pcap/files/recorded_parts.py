@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from stat import S_ISREG
 
 from msgspec import Struct
 
@@ -50,9 +51,16 @@ class RecordedParts(Struct):
         """The files that are there, and their sizes in bytes, by part and number."""
         found: dict[str, dict[int, int]] = {}
         for path in self.directory.iterdir():
-            if (named := parse_part_file(path.name)) is not None and path.is_file():
+            if (named := parse_part_file(path.name)) is None:
+                continue
+            try:
+                state = path.stat()
+            except FileNotFoundError:
+                # Who holds tcpdump looks from a thread of its own, while what was taken is deleted.
+                continue
+            if S_ISREG(state.st_mode):
                 part, number = named
-                found.setdefault(part, {})[number] = path.stat().st_size
+                found.setdefault(part, {})[number] = state.st_size
         return found
 
     def waiting(self) -> int:
