@@ -39,7 +39,8 @@ def believed_rows(block: TableBlock, opens: OuterEnds | None) -> BelievedRows:
     shut = [not all(opens(each.low, each.high) for each in path) for path in block.within.paths]
     pairs = set() if block.around is None else set(_pairs(block.around))
     closed = {pair for pair in pairs if not opens(*pair)}
-    if not closed and not any(shut):
+    is_lost = block.closed is not None and block.closed.closed.is_full
+    if not closed and not any(shut) and not is_lost:
         return BelievedRows(block.within, block.counts)
     paths = memoryview(block.within.values["path"]).cast("I")
     inside = [shut[path] for path in paths]
@@ -58,7 +59,7 @@ def believed_rows(block: TableBlock, opens: OuterEnds | None) -> BelievedRows:
 
 def _closed(block: TableBlock, opens: OuterEnds, inside: Columns) -> ClosedTunnels:
     """What is said of tunnels that are closed, of the rows inside them."""
-    found = ClosedTunnels()
+    found = ClosedTunnels(is_full=block.closed is not None and block.closed.closed.is_full)
     counted = {} if block.closed is None else block.closed.closed.packets
     for tunnel, packets in counted.items():
         if not opens(tunnel.low, tunnel.high):

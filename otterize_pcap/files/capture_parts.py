@@ -96,7 +96,7 @@ def _without_forged(tables: Sequence[CaptureTable]) -> ClosedTunnels:
     closed = ClosedTunnels()
     for table in tables:
         closed.append(table.counts.closed)
-    if closed.claims:
+    if closed.claims or closed.is_full:
         for table in tables:
             table.table.disown(None if closed.is_full else closed.claims)
     return closed

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from otterize_pcap.packets.closed_tunnels import ClosedTunnels
 from otterize_pcap.packets.fragments import (
+    HEADERS,
     MOST_HELD,
     FirstFragment,
     FragmentKey,
@@ -92,6 +93,8 @@ class Decoder:
         self._opens = opens
         # Whether a tunnel that is left closed holds something that is not all there.
         self._is_short = False
+        # Whether what is decoded is inside such a tunnel.
+        self._is_inside_closed = False
 
     def decode(self, record: Record) -> Decoded | Skipped:
         """Decode one frame; its link type must be one that `link_layer` knows."""
@@ -147,21 +150,48 @@ class Decoder:
         tunnels: tuple[Tunnel, ...],
     ) -> tuple[Packet, bytes]:
         """A packet's beginning: what it is part of is that of the fragments to come."""
-        held = header.payload if len(header.payload) == header.payload_length else None
-        held = None if held is None or len(held) > MOST_HELD else held
+        is_whole = len(header.payload) == header.payload_length
+        held = header.payload if is_whole and len(header.payload) <= MOST_HELD else None
         self._is_short = False
         try:
             packet, payload = self._follow(header, missing, number, tunnels)
         except UndecodableError as undecodable:
-            is_short = undecodable.short_of is not None and held is not None
+            is_short = undecodable.short_of is not None and is_whole
+            is_wanted = is_short or self._is_short
             found = SMALL_FRAGMENT if is_short else undecodable.skipped
-            wanted = held if is_short or self._is_short else None
-            self.fragments.remember(key, FirstFragment(number, found, wanted))
+            longer = self._remember(key, header, FirstFragment(number, found), is_wanted, held)
+            if longer is not None:
+                return self._first_fragment(key, longer, 0, number, tunnels)
             raise UndecodableError(found, None if is_short else undecodable.short_of) from None
-        self.fragments.remember(
-            key, FirstFragment(number, packet, held if self._is_short else None)
-        )
+        longer = self._remember(key, header, FirstFragment(number, packet), self._is_short, held)
+        if longer is not None:
+            return self._first_fragment(key, longer, 0, number, tunnels)
         return packet, payload
+
+    def _remember(
+        self,
+        key: FragmentKey,
+        header: IpHeader,
+        first: FirstFragment,
+        is_wanted: bool,
+        held: bytes | None,
+    ) -> IpHeader | None:
+        """Remember a first fragment; the packet as far as it is there, where more of it waits."""
+        is_closed = self._is_inside_closed or (
+            (self._is_short or header.protocol in IP_TUNNELS) and not self._is_open(header)
+        )
+        is_whole = len(header.payload) == header.payload_length
+        first = replace(
+            first,
+            held=held if is_wanted else None,
+            is_unclear=is_wanted and is_whole and is_closed,
+        )
+        self.fragments.remember(key, first, header.payload)
+        self.closed.is_full |= self.fragments.is_lost
+        if first.held is None:
+            return None
+        together = self.fragments.together(key, first.number, first.held)
+        return _longer(header, together) if len(together) > len(first.held) else None
 
     def _open_ip(self, header: IpHeader, number: int) -> tuple[str, bytes] | None:
         opened = open_ip_tunnel(header.protocol, header.payload)
@@ -195,6 +225,8 @@ class Decoder:
         tunnel = _tunnel(kind, header)
         decoder = Decoder(self._ports)
         decoder.fragments = self.fragments
+        decoder.closed = self.closed
+        decoder._is_inside_closed = True
         inside = None
         try:
             inside, _ = decoder._open(packet, 0, number, (tunnel,))
@@ -234,18 +266,20 @@ class Decoder:
     ) -> tuple[Packet, bytes]:
         """A fragment without headers: it is part of what its first one is part of."""
         first = self.fragments.find(key, number)
+        if _may_tell(first, header.fragment_offset):
+            self.fragments.wait(key, number, header.fragment_offset, header.payload)
+            self.closed.is_full |= self.fragments.is_lost
         if first is None:
             raise UndecodableError(ORPHAN_FRAGMENT)
         found = first.found
-        if first.held is not None and header.fragment_offset == len(first.held):
-            together = first.held + header.payload
-            whole = replace(
-                header, payload=together, payload_length=len(together), fragment_offset=0
-            )
-            packet, payload = self._first_fragment(key, whole, 0, number, tunnels)
-            if isinstance(found, Skipped):
-                return packet, payload
-            found = packet
+        if first.held is not None:
+            together = self.fragments.together(key, number, first.held)
+            if len(together) > len(first.held):
+                whole = _longer(header, together)
+                packet, payload = self._first_fragment(key, whole, 0, number, tunnels)
+                if isinstance(found, Skipped):
+                    return packet, payload
+                found = packet
         if isinstance(found, Skipped):
             raise UndecodableError(found)
         if len(found.tunnels) > len(tunnels):
@@ -272,6 +306,18 @@ class Decoder:
             tunnels=tunnels,
             unreachable=True,
         )
+
+
+def _may_tell(first: FirstFragment | None, offset: int) -> bool:
+    """Whether a later fragment may have headers, or say what a closed tunnel holds."""
+    if first is None or first.held is not None:
+        return offset <= MOST_HELD
+    return offset < HEADERS or (first.was_unclear and offset <= MOST_HELD)
+
+
+def _longer(header: IpHeader, payload: bytes) -> IpHeader:
+    """A packet with what was put together of it."""
+    return replace(header, payload=payload, payload_length=len(payload), fragment_offset=0)
 
 
 def _part_of(packet: Packet, length: int) -> Packet:

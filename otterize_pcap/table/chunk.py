@@ -171,6 +171,10 @@ class Chunk:
         fragments = self.decoder.fragments.for_what_follows(self.packets_read)
         return Unfinished(fragments, self._unfinished)
 
+    def settle(self) -> None:
+        """Note what no later fragment can tell any more (S25), once all is read."""
+        self.counts.closed.is_full |= self.decoder.fragments.settle(self.packets_read)
+
     def go_on(self, unfinished: "Unfinished") -> None:
         """Go on where another chunk ended, before anything is read."""
         self.decoder.fragments = unfinished.fragments

@@ -60,6 +60,7 @@ class Reading:
 
     def finish(self, chunk: Chunk, name: str) -> None:
         """Add the counts of a file that was read to its end."""
+        chunk.settle()
         counts, ending = chunk.counts, chunk.capture.reader.ending
         if counts.unsupported and counts.unsupported.total() == counts.packets:
             raise _unsupported(name, min(counts.unsupported))

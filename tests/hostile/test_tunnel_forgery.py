@@ -7,11 +7,14 @@ with `NET_RAW` by any protocol.
 import json
 import struct
 from collections.abc import Callable
+from ipaddress import IPv4Address
+from itertools import compress
 from pathlib import Path
 
 import pytest
 
 from otterize_pcap.files.captures import open_captures
+from otterize_pcap.packets.fragments import WINDOW
 from otterize_pcap.packets.protocols import ACK, SYN
 from otterize_pcap.resolve.map_capture import map_capture
 from otterize_pcap.table.read import FAST_PATH, ReadOptions
@@ -128,6 +131,82 @@ def test_nodes_own_tunnel_shows_the_call(tunnel: str, fast: bool, tmp_path: Path
 def test_pods_leg_in_fragments_is_seen(tunnel: str, cut: int, fast: bool, tmp_path: Path) -> None:
     """NAT puts fragments together: the node's copy is whole, and the pod's own leg is not."""
     frames = forged(TUNNELS[tunnel], WAYS["to another node, masqueraded"], cut)
+    assert not {edge for edge in calls_of(frames, tmp_path, fast=fast) if edge.startswith("a ->")}
+
+
+def in_disorder(frames: list[bytes], order: str) -> list[bytes]:
+    """The fragments of each packet that the pod sent, and the node's copy behind them."""
+    found: list[bytes] = []
+    pieces: list[bytes] = []
+    for frame in frames:
+        if frame[26:30] != IPv4Address(FORGER).packed:
+            found += {"last first": pieces[::-1], "second first": pieces[1:] + pieces[:1]}[order]
+            pieces = []
+            found.append(frame)
+        else:
+            pieces.append(frame)
+    return found
+
+
+@readers
+@pytest.mark.parametrize("tunnel", TUNNELS)
+@pytest.mark.parametrize("order", ["last first", "second first"])
+def test_fragments_in_any_order_are_seen(
+    tunnel: str, order: str, fast: bool, tmp_path: Path
+) -> None:
+    """S25: NAT puts fragments together whatever order they come in."""
+    frames = in_disorder(forged(TUNNELS[tunnel], WAYS["to another node, masqueraded"], 24), order)
+    assert not {edge for edge in calls_of(frames, tmp_path, fast=fast) if edge.startswith("a ->")}
+
+
+def nested(depth: int) -> Wrap:
+    """VXLAN around tunnels between nodes, each with as many options as Geneve has room for."""
+
+    def wrap(inner: bytes) -> tuple[int, bytes]:
+        for _ in range(depth):
+            around = geneve(inner, 0x0800, bytes(252))
+            inner = ipv4(around, 17, source=NODE_A, target=NODE_B)
+        return 17, vxlan(ethernet(inner), 4789)
+
+    return wrap
+
+
+@readers
+@pytest.mark.parametrize("cut", [8, 64, 512, 520, 552])
+def test_long_headers_in_fragments_make_no_call(cut: int, fast: bool, tmp_path: Path) -> None:
+    """S25: what is behind more headers than are held is believed of no tunnel."""
+    wrap = nested(2)
+    assert calls_of(forged(wrap, ((NODE_A, NODE_B),)), tmp_path, fast=fast) == {"a -> b:80"}
+    frames = forged(wrap, WAYS["to another node, masqueraded"], cut)
+    assert not {edge for edge in calls_of(frames, tmp_path, fast=fast) if edge.startswith("a ->")}
+
+
+@readers
+def test_fragments_far_apart_make_no_call(fast: bool, tmp_path: Path) -> None:
+    """S25: the kernel waits 30 s for a fragment, in which many packets pass."""
+    frames = forged(TUNNELS["vxlan"], WAYS["to another node, masqueraded"], 24)
+    is_first = [
+        frame[26:30] == IPv4Address(FORGER).packed and not frame[20] & 0x1F and not frame[21]
+        for frame in frames
+    ]
+    others = [ethernet(ipv4(udp(9, 9), 17, source=FORGER, target=OUTSIDE))] * (WINDOW + 9)
+    apart = [*compress(frames, is_first), *others]
+    apart += [frame for frame, first in zip(frames, is_first, strict=True) if not first]
+    calls = calls_of(apart, tmp_path, fast=fast)
+    assert not {edge for edge in calls if edge.startswith("a ->")}
+
+
+@readers
+@pytest.mark.parametrize("junk_first", [True, False])
+def test_fragment_in_two_ways_makes_no_call(junk_first: bool, fast: bool, tmp_path: Path) -> None:
+    """S25: the kernel drops what has a wrong checksum; which of two it took, nobody tells."""
+    frames = []
+    for frame in forged(TUNNELS["vxlan"], WAYS["to another node, masqueraded"], 48):
+        if frame[26:30] == IPv4Address(FORGER).packed and frame[21]:
+            other = frame[:-20] + bytes(byte ^ 1 for byte in frame[-20:])
+            frames += [other, frame] if junk_first else [frame, other]
+        else:
+            frames.append(frame)
     assert not {edge for edge in calls_of(frames, tmp_path, fast=fast) if edge.startswith("a ->")}
 
 

@@ -116,9 +116,10 @@ def test_ipv6_fragments_join_their_first() -> None:
     assert only_row([ethernet(first), ethernet(later)]).sides[0].packets == 2
 
 
+@pytest.mark.parametrize("order", ["first to last", "last to first", "first at last"])
 @pytest.mark.parametrize("size", [8, 16, 24, 1480])
 @pytest.mark.parametrize("version", [4, 6])
-def test_call_in_small_fragments_is_a_call(size: int, version: int) -> None:
+def test_call_in_small_fragments_is_a_call(size: int, version: int, order: str) -> None:
     """8 bytes hold no TCP flags: what came is put together until the header is there."""
     whole = tcp(1000, 80, SYN, 7, payload=bytes(40))
     frames = []
@@ -129,6 +130,10 @@ def test_call_in_small_fragments_is_a_call(size: int, version: int) -> None:
         else:
             head = struct.pack(">BBHI", 6, 0, start | more, 9)
             frames.append(ipv6(head + piece, 44))
+    if order == "last to first":
+        frames.reverse()
+    elif order == "first at last":
+        frames.append(frames.pop(0))
     row = only_row([ethernet(frame) for frame in frames])
     assert (row.client, row.client_isn) == (0, 7)
 

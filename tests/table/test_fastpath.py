@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from otterize_pcap.errors import CaptureError
 from otterize_pcap.packets.packet import Packet
+from otterize_pcap.packets.tunnels import OuterEnds
 from otterize_pcap.records import stream as records
 from otterize_pcap.records.containers import open_capture
 from otterize_pcap.records.pcap import PcapHeader
@@ -196,12 +197,12 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def threaded(
-    paths: list[Path], threads: int
+    paths: list[Path], threads: int, opens: OuterEnds | None = None
 ) -> tuple[list[Row], CaptureCounts, tuple[Payload, ...]]:
     """Read files from disk with so many threads; where names are collected, one reads."""
     with ExitStack() as stack:
         streams = [(path.name, stack.enter_context(path.open("rb"))) for path in paths]
-        table = read_parts(streams, "x", ReadOptions(threads=threads))
+        table = read_parts(streams, "x", ReadOptions(threads=threads, opens=opens))
     counts = {field: getattr(table.counts, field) for field in CaptureCounts.__struct_fields__}
     return list(table.rows()), CaptureCounts(**counts | {"declined": 0}), table.payloads
 
@@ -239,6 +240,51 @@ def test_threads_change_nothing(
     path = tmp_path_factory.mktemp("split") / "x.pcap"
     path.write_bytes(content)
     assert threaded([path, path], threads) == threaded([path, path], 1)
+
+
+def small_fragments(content: bytes, protocol: int, identification: int) -> list[bytes]:
+    """Frames of 16 bytes each of what is behind an IP header."""
+    return [
+        ethernet(
+            ipv4(
+                content[start : start + 16],
+                protocol,
+                identification=identification,
+                more=start + 16 < len(content),
+                offset=start,
+            )
+        )
+        for start in range(0, len(content), 16)
+    ]
+
+
+def no_ends(_one: bytes, _other: bytes) -> bool:
+    """No tunnel is opened."""
+    return False
+
+
+INSIDE = vxlan(ethernet(ipv4(tcp(1, 2, 2), 6)), 4789)
+IN_FRAGMENTS = [
+    *small_fragments(tcp(7, 80, 2, payload=bytes(20)), 6, 1),
+    *small_fragments(INSIDE, 17, 2),
+    *small_fragments(INSIDE[:-1] + b"x", 17, 2),
+    ethernet(ipv4(udp(7, 8), 17)),
+]
+
+
+@pytest.mark.usefixtures("small_pieces")
+@given(
+    picks=st.lists(st.integers(0, len(IN_FRAGMENTS) - 1), min_size=1, max_size=40),
+    threads=st.integers(2, 6),
+)
+def test_threads_change_nothing_of_fragments(
+    tmp_path_factory: pytest.TempPathFactory, picks: list[int], threads: int
+) -> None:
+    """In any order, of tunnels that are left closed too, wherever a file is split (S25)."""
+    path = tmp_path_factory.mktemp("split") / "x.pcap"
+    path.write_bytes(pcap([IN_FRAGMENTS[pick] for pick in picks]))
+    many = threaded([path], threads, no_ends)
+    assert many == threaded([path], 1, no_ends)
 
 
 @settings(max_examples=30)
