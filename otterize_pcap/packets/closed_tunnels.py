@@ -3,6 +3,10 @@
 A pod's datagram that looks like a tunnel's is not opened. Masquerading can give a copy of it the
 address of a node, and then it looks like the cluster's own tunnel. Its inside gives it away: a
 5-tuple that any closed tunnel held is believed of no open one either.
+
+A node takes what comes to its end of the network's tunnel from anybody, and sends on what is in it.
+Outside of tunnels, what a client that a closed tunnel held seems to have sent is believed where its
+own node recorded it, not on others.
 """
 
 from collections import Counter
@@ -13,6 +17,9 @@ from otterize_pcap.packets.packet import Packet, Tunnel
 
 Claim = tuple[int, tuple[bytes, int], tuple[bytes, int]]
 """Protocol and both endpoints of a packet inside, the lower one first."""
+
+ClaimedEnd = tuple[int, tuple[bytes, int]]
+"""Protocol and one endpoint of a packet inside."""
 
 MAX_NOTED = 1 << 18
 """Tunnels, and claims, that are kept apart: who sends that many means to fill memory."""
@@ -53,6 +60,10 @@ class ClosedTunnels(Struct):
         for claim in later.claims:
             self._claim(claim)
         self.is_full |= later.is_full
+
+    def ends(self) -> set[ClaimedEnd]:
+        """The endpoints of all that was claimed."""
+        return {(protocol, end) for protocol, *both in self.claims for end in both}
 
     def _count(self, tunnel: Tunnel, packets: int) -> None:
         if tunnel in self.packets or len(self.packets) < MAX_NOTED:

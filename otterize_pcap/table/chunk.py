@@ -6,14 +6,14 @@ them. Where the compiled path is there, it walks the buffer and stops in front o
 it declines; that one is decoded by the reference and goes into the same table.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from otterize_pcap.addresses import Network
-from otterize_pcap.packets.closed_tunnels import Claim
+from otterize_pcap.packets.closed_tunnels import Claim, ClaimedEnd
 from otterize_pcap.packets.decode import Decoded, Decoder
 from otterize_pcap.packets.fragments import FragmentMemory
 from otterize_pcap.packets.link_layer import LINK_TYPES
@@ -54,6 +54,9 @@ class Table(Protocol):
 
     def disown(self, claims: Container[Claim] | None) -> None:
         """Mark rows inside tunnels as forged: those claimed, or all where `claims` is None."""
+
+    def disown_strays(self, ends: Collection[ClaimedEnd], elsewhere: Container[bytes]) -> None:
+        """Mark rows outside of tunnels as forged: of clients of `ends` that are `elsewhere`."""
 
     def shift_numbers(self, offset: int) -> None:
         """Move packet numbers on, once it is known how many packets came before."""

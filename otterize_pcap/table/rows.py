@@ -16,13 +16,13 @@ is why every field below is a sum, a minimum, a maximum, or a first or last in f
 The compiled `_fastpath` keeps the same rows; tests hold the two equal.
 """
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 
 from msgspec import Struct, field
 
 from otterize_pcap.counted import counted
 from otterize_pcap.errors import TooManyConnections
-from otterize_pcap.packets.closed_tunnels import FORGED, Claim
+from otterize_pcap.packets.closed_tunnels import FORGED, Claim, ClaimedEnd
 from otterize_pcap.packets.packet import Packet, Tunnel
 from otterize_pcap.packets.protocols import ACK, RST, SYN, UDP
 
@@ -189,6 +189,12 @@ class ConnectionTable:
             if row.tunnels and (claims is None or (row.protocol, row.low, row.high) in claims):
                 row.tunnels = (FORGED,)
 
+    def disown_strays(self, ends: Collection[ClaimedEnd], elsewhere: Container[bytes]) -> None:
+        """Mark rows outside of tunnels as forged: of clients of `ends` that are `elsewhere`."""
+        for row in self._rows:
+            if not row.tunnels and is_stray(row, ends, elsewhere):
+                row.tunnels = (FORGED,)
+
     def shift_numbers(self, offset: int) -> None:
         """Move packet numbers on, once it is known how many packets came before."""
         for row in self._rows:
@@ -209,6 +215,12 @@ class ConnectionTable:
             raise too_many_connections(self._max_rows)
         self._rows.append(row)
         self._current[key] = row
+
+
+def is_stray(row: Row, ends: Container[ClaimedEnd], elsewhere: Container[bytes]) -> bool:
+    """Whether a row's client, or who sent first, was in a closed tunnel (S25), and is elsewhere."""
+    client = (row.low, row.high)[row.first_sender if row.client is None else row.client]
+    return client[0] in elsewhere and (row.protocol, client) in ends
 
 
 def _row_of(packet: Packet, time_ns: int, number: int, interface: int) -> Row:
