@@ -19,6 +19,7 @@ cdef enum:
     IS_CROWDED = 8
     SENDER_SHIFT = 4
     BEGAN_WITH_LAST = 64
+    LACKS_QUESTION = 128
 
 
 cdef class ShapeWriter:
@@ -47,6 +48,7 @@ cdef class ShapeWriter:
     cdef bint _tell_streams_of(self, int end) noexcept nogil
     cdef bint _overlap(self, int one, int one_side, int other, int other_side) noexcept nogil
     cdef void _write_flow(self, int place) noexcept nogil
+    cdef bint _lacks_question(self, int place, int client) noexcept nogil
     cdef void _write_sightings(self) noexcept nogil
     cdef void _write_gaps(self) noexcept nogil
     cdef bint _is_apart(self, int one, int other) noexcept nogil

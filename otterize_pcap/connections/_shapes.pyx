@@ -252,6 +252,8 @@ cdef class ShapeWriter:
             facts |= BEGAN_WITH_LAST
         if flow.client != NO_CLIENT and self.isns.is_crowded(self.pieces.protocol, flow.client_isn):
             facts |= IS_CROWDED
+        if flow.client != NO_CLIENT and flow.has_legs and self._lacks_question(place, flow.client):
+            facts |= LACKS_QUESTION
         self.put(flow.low)
         self.put(flow.high)
         self.put(facts)
@@ -262,6 +264,14 @@ cdef class ShapeWriter:
             self.put(flow.facts[side])
             self.put(self.acked[place][side])
             self.put(self.streams[place][side])
+
+    cdef bint _lacks_question(self, int place, int client) noexcept nogil:
+        """`legs.Flow.lacks_question`."""
+        cdef uint32_t i
+        for i in range(self.pieces.legs):
+            if self.pieces.leg[i].place == place and self.pieces.leg[i].row.sides[client].syns:
+                return False
+        return True
 
     cdef void _write_sightings(self) noexcept nogil:
         cdef CSighting *sighting

@@ -52,6 +52,13 @@ def decide(flows: list[Flow], known: Known, served: ServedPorts) -> Decision:
             voted, _ = _combined(flows, said)
             if voted not in (None, sides):
                 return _decision(sides, Rule.UNDIRECTED, said)
+        # A SYN-ACK to no SYN that was recorded may be forged into what the client had begun before.
+        if all(flow.lacks_question for flow in flows if flow.client is not None):
+            said = [answers_of(flow, known, served) for flow in flows]
+            strong = [[answer for answer in each if answer.rule.strong] for each in said]
+            voted, rule = _combined(flows, strong)
+            if voted not in (None, sides) and rule is not None:
+                return _decision(voted, rule, said)
         return Decision(sides, Rule.HANDSHAKE)
     return _without_handshake(flows, known, served)
 

@@ -90,6 +90,7 @@ def _flow(facts: ShapeFacts, place: int, endpoints: tuple[Endpoint, ...], times:
     first_ns, last_ns = times["first", place], times["last", place]
     client = flow.facts & 3
     client_isn, server_isn, timestamp = flow.tokens
+    asked = not flow.facts & FlowFact.LACKS_QUESTION
     row = Row(
         protocol=facts.protocol,
         tunnels=(),
@@ -104,21 +105,22 @@ def _flow(facts: ShapeFacts, place: int, endpoints: tuple[Endpoint, ...], times:
         client_isn=client_isn or None,
         server_isn=SERVER_ISNS[server_isn - 1] if server_isn else None,
         sides=(
-            _side(flow.sides[0], timestamp if client == 0 else 0),
-            _side(flow.sides[1], timestamp if client == 1 else 0),
+            _side(flow.sides[0], timestamp if client == 0 else 0, client == 0 and asked),
+            _side(flow.sides[1], timestamp if client == 1 else 0, client == 1 and asked),
         ),
     )
     began = first_ns - UDP_GAP_NS + (not flow.facts & FlowFact.SETTLED)
     return Flow(Leg(Recording(("",), "", (), began), row, first_ns, last_ns))
 
 
-def _side(side: tuple[int, int, int], timestamp: int) -> Side:
+def _side(side: tuple[int, int, int], timestamp: int, asked: bool) -> Side:
     said, acknowledged, stream = side
     sequence = stream * STREAM_APART if stream else None
     return Side(
         packets=int(bool(said & SideFact.PACKETS)),
         bytes=0,
         flags=(RST if said & SideFact.RESET else 0) | (FIN if said & SideFact.WENT_ON else 0),
+        syns=int(asked),
         syn_acks=int(bool(said & SideFact.SYN_ACK)),
         ack_first=ACKNOWLEDGEMENTS[acknowledged] if said & SideFact.ACKNOWLEDGED else None,
         seq_first=sequence,

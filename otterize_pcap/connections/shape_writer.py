@@ -125,6 +125,9 @@ class ShapeWriter:
             piece.protocol, flow.client_isn, MANY
         ):
             facts |= FlowFact.CROWDED
+        if flow.client is not None and flow.legs:
+            asked = any(leg.row.sides[flow.client].syns for leg in flow.legs)
+            facts |= FlowFact.LACKS_QUESTION * (not asked)
         return facts
 
 

@@ -52,11 +52,13 @@ class FlowFact(IntFlag):
 
     `BEGAN_WITH_LAST` says that it began in the same ns as the flow before it. That is told only
     where there are sightings: what conntrack adds begins with the flow that it was recorded by.
+    `LACKS_QUESTION` says that no SYN of it was recorded, the SYN-ACK alone.
     """
 
     SETTLED = 4
     CROWDED = 8
     BEGAN_WITH_LAST = 64
+    LACKS_QUESTION = 128
 
 
 class SideFact(IntFlag):

@@ -1,5 +1,6 @@
 """External servers by the names their clients knew them by (S50)."""
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -14,6 +15,9 @@ from otterize_pcap.resolve.service_routes import service_text
 from otterize_pcap.snapshot.snapshot import Service, Snapshot
 
 USUAL_DOMAIN = ".cluster.local"
+MAX_HOST_NAME = 253
+_LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME = re.compile(rf"({_LABEL}\.)*(?![0-9]+$){_LABEL}", re.IGNORECASE)
 
 
 class ExternalNames:
@@ -60,8 +64,12 @@ class ExternalNames:
             for chain in self._told(resolution)
         )
         names = {name for name in told if name}
-        name = names.pop() if len(names) == 1 else self._greeted(resolution.connection)
-        return replace(resolution, server=External(name)) if name else resolution
+        name = names.pop() if len(names) == 1 else None
+        if name is None or not is_host_name(name):
+            name = self._greeted(resolution.connection)
+        if name is None or not is_host_name(name):
+            return resolution
+        return replace(resolution, server=External(name))
 
     def _told(self, resolution: Resolved[Connection]) -> Iterator[tuple[str, ...]]:
         """The names under which the client's pod was given the server's addresses."""
@@ -107,3 +115,11 @@ class ExternalNames:
             )
         names = tuple(sorted(map(service_text, services))) if isinstance(server, Party) else ()
         return Resolved(connection, resolution.client, server, port, names)
+
+
+def is_host_name(name: str) -> bool:
+    """Whether a name is a host's (RFC 1123, 2.1; underscores are in use), and no pattern of names.
+
+    A client decides what it asks for, and who answers: `*.com` would be a rule for all of them.
+    """
+    return len(name) <= MAX_HOST_NAME and _HOST_NAME.fullmatch(name) is not None

@@ -259,6 +259,17 @@ def test_forged_syn_ack_turns_no_connection_in_the_middle(after: float, seq: int
     assert edges(mapped(KNOWN, seen)) == {"client -> server:80"}
 
 
+@pytest.mark.parametrize(("seq", "ack"), [(7, 10), (7, 99), (1 << 30, 5)])
+def test_forged_syn_ack_at_the_beginning_turns_no_call(seq: int, ack: int) -> None:
+    """S30, S32: nor where it is the first that was recorded of a call that was there before."""
+    seen = [
+        (packet(A, B, SYN | ACK, seq, ack), 0.0, 1),
+        (packet(A, B, PSH | ACK, 8, 10), 1.0, 1),
+        (packet(B, A, PSH | ACK, 10, 20), 1.1, 1),
+    ]
+    assert edges(mapped(KNOWN, seen)) == {"client -> server:80"}
+
+
 SILENT = recording(call("10.1.0.7:1", "10.1.0.8:2"))
 
 

@@ -86,6 +86,27 @@ def test_a_cluster_name_is_no_internet_domain(chain: list[str], expected: str) -
     assert edges(found) == {f"web -> {expected}:443"}
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("*.com", OUTSIDE),
+        ("*", OUTSIDE),
+        ("a b.example", OUTSIDE),
+        ("-a.example", OUTSIDE),
+        ("9.9.9.9", OUTSIDE),
+        ("x\n::error::y", OUTSIDE),
+        ("a" * 64 + ".example", OUTSIDE),
+        ("_dmarc.a-b.example", "_dmarc.a-b.example"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("4.example", "4.example"),
+    ],
+)
+def test_only_a_hosts_name_is_a_name(asked: str, expected: str) -> None:
+    """S50: who asks for a pattern at a resolver that answers it is not exported as one."""
+    found = mapped(snapshot(pod("web", WEB)), told(asked), rules=INTERNET)
+    assert edges(found) == {f"web -> {expected}:443"}
+
+
 def test_an_address_of_several_names_has_none() -> None:
     """S50: whoever owns the second name may have given it that address to be allowed with it."""
     found = mapped(
