@@ -48,7 +48,6 @@ cdef class ShapeWriter:
     cdef bint _tell_streams_of(self, int end) noexcept nogil
     cdef bint _overlap(self, int one, int one_side, int other, int other_side) noexcept nogil
     cdef void _write_flow(self, int place) noexcept nogil
-    cdef bint _lacks_question(self, int place, int client) noexcept nogil
     cdef void _write_sightings(self) noexcept nogil
     cdef void _write_gaps(self) noexcept nogil
     cdef bint _is_apart(self, int one, int other) noexcept nogil
@@ -56,3 +55,11 @@ cdef class ShapeWriter:
     cdef inline void put(self, uint32_t byte) noexcept nogil:
         self.out[self.length] = <uint8_t>byte
         self.length += 1
+
+    cdef inline bint _lacks_question(self, int place, int client) noexcept nogil:
+        """`legs.Flow.lacks_question`."""
+        cdef uint32_t i
+        for i in range(self.pieces.legs):
+            if self.pieces.leg[i].place == place and self.pieces.leg[i].row.sides[client].syns:
+                return False
+        return True

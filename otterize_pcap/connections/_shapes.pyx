@@ -265,14 +265,6 @@ cdef class ShapeWriter:
             self.put(self.acked[place][side])
             self.put(self.streams[place][side])
 
-    cdef bint _lacks_question(self, int place, int client) noexcept nogil:
-        """`legs.Flow.lacks_question`."""
-        cdef uint32_t i
-        for i in range(self.pieces.legs):
-            if self.pieces.leg[i].place == place and self.pieces.leg[i].row.sides[client].syns:
-                return False
-        return True
-
     cdef void _write_sightings(self) noexcept nogil:
         cdef CSighting *sighting
         cdef int place, which

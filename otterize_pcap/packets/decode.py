@@ -10,14 +10,17 @@ from msgspec.structs import replace
 
 from otterize_pcap.packets.closed_tunnels import ClosedTunnels
 from otterize_pcap.packets.fragments import (
-    HEADERS,
     MOST_HELD,
     FirstFragment,
     FragmentKey,
     FragmentMemory,
+    fragment_key,
+    may_tell,
+    part_of,
+    with_payload,
 )
 from otterize_pcap.packets.headers import UndecodableError
-from otterize_pcap.packets.icmp import quoted_packet
+from otterize_pcap.packets.icmp import undelivered
 from otterize_pcap.packets.link_layer import open_link, station_of
 from otterize_pcap.packets.network import IpHeader, parse_ip
 from otterize_pcap.packets.packet import (
@@ -34,17 +37,7 @@ from otterize_pcap.packets.packet import (
     Tunnel,
 )
 from otterize_pcap.packets.ports import TunnelPorts
-from otterize_pcap.packets.protocols import (
-    ESP,
-    GRE,
-    ICMP_V4,
-    ICMP_V6,
-    IP6IP,
-    IPIP,
-    SCTP,
-    TCP,
-    UDP,
-)
+from otterize_pcap.packets.protocols import ESP, GRE, ICMP_V4, ICMP_V6, IP6IP, IPIP, SCTP, TCP, UDP
 from otterize_pcap.packets.transport import Segment, parse_segment
 from otterize_pcap.packets.tunnels import (
     OuterEnds,
@@ -117,7 +110,7 @@ class Decoder:
         header = parse_ip(packet, missing)
         if header.fragment_id is None:
             return self._follow(header, missing, number, tunnels)
-        key = _fragment_key(header, header.fragment_id, tunnels)
+        key = fragment_key(header, header.fragment_id, tunnels)
         if header.fragment_offset:
             return self._later_fragment(key, header, number, tunnels)
         return self._first_fragment(key, header, missing, number, tunnels)
@@ -191,7 +184,7 @@ class Decoder:
         if first.held is None:
             return None
         together = self.fragments.together(key, first.number, first.held)
-        return _longer(header, together) if len(together) > len(first.held) else None
+        return with_payload(header, together) if len(together) > len(first.held) else None
 
     def _open_ip(self, header: IpHeader, number: int) -> tuple[str, bytes] | None:
         opened = open_ip_tunnel(header.protocol, header.payload)
@@ -217,8 +210,8 @@ class Decoder:
                 self._leave_closed(header, *opened, number)
         return None
 
-    def _is_open(self, header: IpHeader) -> bool:
-        return self._opens is None or self._opens(header.source, header.destination)
+    def _is_open(self, outer: IpHeader | Packet) -> bool:
+        return self._opens is None or self._opens(outer.source, outer.destination)
 
     def _leave_closed(self, header: IpHeader, kind: str, packet: bytes, number: int) -> None:
         """Note a tunnel that is not opened, and what is inside of it all the same."""
@@ -266,7 +259,7 @@ class Decoder:
     ) -> tuple[Packet, bytes]:
         """A fragment without headers: it is part of what its first one is part of."""
         first = self.fragments.find(key, number)
-        if _may_tell(first, header.fragment_offset):
+        if may_tell(first, header.fragment_offset):
             self.fragments.wait(key, number, header.fragment_offset, header.payload)
             self.closed.is_full |= self.fragments.is_lost
         if first is None:
@@ -275,7 +268,7 @@ class Decoder:
         if first.held is not None:
             together = self.fragments.together(key, number, first.held)
             if len(together) > len(first.held):
-                whole = _longer(header, together)
+                whole = with_payload(header, together)
                 packet, payload = self._first_fragment(key, whole, 0, number, tunnels)
                 if isinstance(found, Skipped):
                     return packet, payload
@@ -285,59 +278,20 @@ class Decoder:
         if len(found.tunnels) > len(tunnels):
             # A tunnel's outer packet: the inner one is counted with the first.
             raise UndecodableError(TUNNEL_FRAGMENT)
-        return _part_of(found, header.length), b""
+        return part_of(found, header.length), b""
 
     def _undelivered(self, error: IpHeader, tunnels: tuple[Tunnel, ...]) -> Packet:
         """The packet that an ICMP error quotes."""
-        header, source_port, destination_port = quoted_packet(error.protocol, error.payload)
+        quoted = undelivered(error, tunnels)
         if (
-            header.protocol == UDP
-            and self._ports.carries(destination_port)
-            and self._is_open(header)
+            quoted.protocol == UDP
+            and self._ports.carries(quoted.destination_port)
+            and self._is_open(quoted)
         ):
             raise UndecodableError(ICMP)
-        return Packet(
-            protocol=header.protocol,
-            source=header.source,
-            destination=header.destination,
-            source_port=source_port,
-            destination_port=destination_port,
-            length=header.length,
-            tunnels=tunnels,
-            unreachable=True,
-        )
-
-
-def _may_tell(first: FirstFragment | None, offset: int) -> bool:
-    """Whether a later fragment may have headers, or say what a closed tunnel holds."""
-    if first is None or first.held is not None:
-        return offset <= MOST_HELD
-    return offset < HEADERS or (first.was_unclear and offset <= MOST_HELD)
-
-
-def _longer(header: IpHeader, payload: bytes) -> IpHeader:
-    """A packet with what was put together of it."""
-    return replace(header, payload=payload, payload_length=len(payload), fragment_offset=0)
-
-
-def _part_of(packet: Packet, length: int) -> Packet:
-    """A later fragment of a packet: its ends, and neither flags nor sequence numbers."""
-    return Packet(
-        protocol=packet.protocol,
-        source=packet.source,
-        destination=packet.destination,
-        source_port=packet.source_port,
-        destination_port=packet.destination_port,
-        length=length,
-        tunnels=packet.tunnels,
-        fragment=True,
-    )
+        return quoted
 
 
 def _tunnel(kind: str, header: IpHeader) -> Tunnel:
     low, high = sorted((header.source, header.destination))
     return Tunnel(kind, low, high)
-
-
-def _fragment_key(header: IpHeader, fragment_id: int, tunnels: tuple[Tunnel, ...]) -> FragmentKey:
-    return (header.source, header.destination, header.protocol, fragment_id, tunnels)

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from msgspec import Struct
 from msgspec.structs import replace
 
+from otterize_pcap.packets.network import IpHeader
 from otterize_pcap.packets.packet import Packet, Skipped, Tunnel
 
 WINDOW = 65_536
@@ -189,3 +190,34 @@ class FragmentMemory:
 
 def _takes(pieces: Pieces) -> int:
     return sum(len(content) + PIECE_TAKES for content in pieces.contents.values())
+
+
+def may_tell(first: FirstFragment | None, offset: int) -> bool:
+    """Whether a later fragment may have headers, or say what a closed tunnel holds."""
+    if first is None or first.held is not None:
+        return offset <= MOST_HELD
+    return offset < HEADERS or (first.was_unclear and offset <= MOST_HELD)
+
+
+def with_payload(header: IpHeader, payload: bytes) -> IpHeader:
+    """A packet with what was put together of it."""
+    return replace(header, payload=payload, payload_length=len(payload), fragment_offset=0)
+
+
+def part_of(packet: Packet, length: int) -> Packet:
+    """A later fragment of a packet: its ends, and neither flags nor sequence numbers."""
+    return Packet(
+        protocol=packet.protocol,
+        source=packet.source,
+        destination=packet.destination,
+        source_port=packet.source_port,
+        destination_port=packet.destination_port,
+        length=length,
+        tunnels=packet.tunnels,
+        fragment=True,
+    )
+
+
+def fragment_key(header: IpHeader, fragment_id: int, tunnels: tuple[Tunnel, ...]) -> FragmentKey:
+    """What the fragments of one packet have in common."""
+    return (header.source, header.destination, header.protocol, fragment_id, tunnels)

@@ -2,19 +2,19 @@
 
 from otterize_pcap.packets.headers import IcmpHeader, UndecodableError, parse_header
 from otterize_pcap.packets.network import IpHeader, parse_ip
-from otterize_pcap.packets.packet import ICMP
+from otterize_pcap.packets.packet import ICMP, Packet, Tunnel
 from otterize_pcap.packets.protocols import ICMP_V6, SCTP, TCP, UDP
 
 
-def quoted_packet(protocol: int, payload: bytes) -> tuple[IpHeader, int, int]:
-    """The IP header that a destination-unreachable error quotes, and the ports behind it.
+def undelivered(error: IpHeader, tunnels: tuple[Tunnel, ...]) -> Packet:
+    """The packet that a destination-unreachable error quotes.
 
     The ports are in the first 4 of the 8 bytes that RFC 792 asks a router to quote.
 
     Raises:
         UndecodableError: It is another ICMP message, or quotes no such packet.
     """
-    quote = _quote(protocol, payload)
+    quote = _quote(error.protocol, error.payload)
     try:
         header = parse_ip(quote, 0)
     except UndecodableError as undecodable:
@@ -23,7 +23,16 @@ def quoted_packet(protocol: int, payload: bytes) -> tuple[IpHeader, int, int]:
         raise UndecodableError(ICMP)
     if len(header.payload) < 4 or _is_zeroed(header):
         raise UndecodableError(ICMP)
-    return header, int.from_bytes(header.payload[:2]), int.from_bytes(header.payload[2:4])
+    return Packet(
+        protocol=header.protocol,
+        source=header.source,
+        destination=header.destination,
+        source_port=int.from_bytes(header.payload[:2]),
+        destination_port=int.from_bytes(header.payload[2:4]),
+        length=header.length,
+        tunnels=tunnels,
+        unreachable=True,
+    )
 
 
 def _quote(protocol: int, payload: bytes) -> bytes:

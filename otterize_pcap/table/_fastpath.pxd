@@ -23,4 +23,5 @@ cdef class FastTable:
     cdef _must_be_open(self)
     cdef close(self)
     cdef _row_at(self, uint64_t index)
+    cdef uint64_t _forged_path(self) except? 0
     cdef _as_row(self, const CRow *row)

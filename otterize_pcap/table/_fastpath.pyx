@@ -11,10 +11,10 @@ bytes that are there, and nothing holds the GIL while it walks.
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memset
 
 from otterize_pcap.table._bare_rows cimport kept_row
 from otterize_pcap.table._batch cimport ERAS, Era, MAX_INTERFACES, Walk, begin_walk
+from otterize_pcap.table._forged cimport mark_claimed, mark_strays
 from otterize_pcap.table._handover cimport (
     as_payload, as_row, fill_packet, fill_row, know_labels, know_places,
     link_of, number_of_stream
@@ -23,7 +23,7 @@ from otterize_pcap.table._moved_rows cimport move_rows
 from otterize_pcap.table._naming cimport (
     EXPECTED_BITS, Expected, expect_stream, forget_stream
 )
-from otterize_pcap.table._row cimport CPacket, CRow, Key, be64
+from otterize_pcap.table._row cimport CPacket, CRow, Key
 from otterize_pcap.table._rows cimport (
     DONE, Outcome, Slot, Table, add_packet, free_index, free_table, hash_key, make_table,
     place_row, row_at
@@ -32,12 +32,10 @@ from otterize_pcap.table._stations cimport number_of_station
 from otterize_pcap.table._tunnel_paths cimport TunnelPaths, check
 from otterize_pcap.table._walk cimport walk_on
 
+from functools import partial
+
 from otterize_pcap.packets.closed_tunnels import FORGED
 from otterize_pcap.table.rows import is_stray
-
-cdef enum:
-    # Slots of a filter in front of a look-up of an endpoint.
-    CLAIM_SLOTS = 1 << 14
 
 # Why a walk ended.
 NEED_MORE = 0
@@ -266,40 +264,17 @@ cdef class FastTable:
 
     def disown(self, claims):
         """Mark rows inside tunnels as forged: those claimed, or all where `claims` is None."""
-        cdef uint64_t index
-        cdef uint64_t forged = self.tunnel_paths.number_of((FORGED,))
-        cdef CRow *row
         self._must_be_open()
-        for index in range(self.decoding.table.rows):
-            row = row_at(&self.decoding.table, index)
-            if (row.key.word[4] >> 8) & 0xFFFFFF == 0:
-                continue
-            found = self._as_row(row)
-            if claims is None or (found.protocol, found.low, found.high) in claims:
-                row.key.word[4] = (row.key.word[4] & ~<uint64_t>0xFFFFFF00) | forged << 8
+        mark_claimed(&self.decoding.table, self.path_tunnels, self._forged_path(), claims)
 
     def disown_strays(self, ends, elsewhere):
         """Mark rows outside of tunnels as forged: of clients of `ends` that are `elsewhere`."""
-        cdef uint64_t index
-        cdef uint64_t forged = self.tunnel_paths.number_of((FORGED,))
-        cdef CRow *row
-        cdef const uint8_t *text
-        cdef uint8_t[CLAIM_SLOTS] claimed
         self._must_be_open()
-        memset(claimed, 0, CLAIM_SLOTS)
-        for _, (address, _) in ends:
-            text = address
-            claimed[be64(text + 8) % CLAIM_SLOTS] = 1
-        for index in range(self.decoding.table.rows):
-            row = row_at(&self.decoding.table, index)
-            if (row.key.word[4] >> 8) & 0xFFFFFF:
-                continue
-            if not (
-                claimed[row.key.word[1] % CLAIM_SLOTS] or claimed[row.key.word[3] % CLAIM_SLOTS]
-            ):
-                continue
-            if is_stray(self._as_row(row), ends, elsewhere):
-                row.key.word[4] = (row.key.word[4] & ~<uint64_t>0xFFFFFF00) | forged << 8
+        mark_strays(&self.decoding.table, self.path_tunnels, self._forged_path(), ends,
+                    partial(is_stray, ends=ends, elsewhere=elsewhere))
+
+    cdef uint64_t _forged_path(self) except? 0:
+        return self.tunnel_paths.number_of((FORGED,))
 
     def shift_numbers(self, uint64_t offset):
         """Move packet numbers on, once it is known how many packets came before."""

@@ -36,7 +36,11 @@ class Handler(Streams):
         parsed = urlsplit(self.path)
         pairs = parse_qsl(parsed.query)
         length = int(self.headers.get("Content-Length") or 0)
-        body = json.loads(self.rfile.read(length)) if length else {}
+        content = self.rfile.read(length)
+        if len(content) < length:
+            # Who asked hung up before all was said.
+            raise ConnectionAbortedError
+        body = json.loads(content) if length else {}
         with self.api.changed:
             self.api.serving += 1
             watching = dict(pairs).get("watch") == "true"
