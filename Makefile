@@ -42,7 +42,7 @@ types: $(VENV)/.pinned
 # Four at once, on two processors: what records real traffic, or asks a browser, mostly waits, and
 # what reads it computes. Lint and types run beside them.
 CLUSTER = tests/cluster
-RECORDING = tests/lab tests/render
+RECORDING = tests/lab tests/render tests/hostile
 COMMANDS = tests/cli tests/compare tests/intents tests/docs tests/packaging tests/policies \
   tests/anonymise
 PARTS = unit-cluster unit-recording unit-commands unit-reading
