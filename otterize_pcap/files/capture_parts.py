@@ -1,18 +1,17 @@
 """A capture's parts as they were read → `Capture`."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from otterize_pcap.capture_dir import Manifest, NodeCapture, by_name
-from otterize_pcap.connections.conntrack import Dump
 from otterize_pcap.connections.legs import Recording, TableRows
 from otterize_pcap.connections.node_files import parse_inside_networks
 from otterize_pcap.files.coverage import file_coverage, node_coverage
+from otterize_pcap.files.forged_rows import Strays, closed_of
 from otterize_pcap.files.manifest_files import BrokenPromise, captured_nodes
 from otterize_pcap.files.node_folders import NodeFolder, SavedOfNodes
 from otterize_pcap.files.pcap_files import ReadFiles
@@ -62,13 +61,14 @@ def capture_of(parts: CaptureParts, snapshot: Snapshot) -> Capture:
     known = saved.addresses.keys() | snapshot.nodes.keys()
     inside = {network for each in saved.routes for network in parse_inside_networks(each, known)}
     tables = [table for _, table in read.recordings]
-    closed = _without_forged(read.recordings, snapshot)
-    recorded = {node for node, _ in read.recordings}
+    closed = closed_of(read.recordings)
+    strays = Strays.of(closed, {node for node, _ in read.recordings}, snapshot)
+    _disown(read.recordings, closed, strays)
     contents = CaptureContents(
         closed=closed.packets,
         recordings=[_recording(node, table, entries.get(node)) for node, table in read.recordings],
         snapshot=snapshot,
-        dumps=_without_strays(saved.dumps, closed, recorded, snapshot),
+        dumps=strays.left_out(saved.dumps),
         nodes=saved.addresses,
         inside=tuple(sorted(inside)),
         files_read=file_coverage(read, manifest, ()),
@@ -95,52 +95,15 @@ def _recording(node: str, table: CaptureTable, entry: NodeCapture | None) -> Rec
     return Recording(table.files, node, TableRows(table.table), began_ns, table.table)
 
 
-def _without_forged(
-    recordings: Sequence[tuple[str, CaptureTable]], snapshot: Snapshot
-) -> ClosedTunnels:
-    """The tunnels left closed; rows elsewhere that the same sender wrote are marked (S25)."""
-    closed = ClosedTunnels()
-    for _, table in recordings:
-        closed.append(table.counts.closed)
-    if closed.claims or closed.is_full:
-        recorded = {node for node, _ in recordings}
-        ends = closed.ends()
-        for node, table in recordings:
+def _disown(
+    recordings: Sequence[tuple[str, CaptureTable]], closed: ClosedTunnels, strays: Strays
+) -> None:
+    """Mark rows that were written by who wrote into closed tunnels (S25)."""
+    for node, table in recordings:
+        if closed.claims or closed.is_full:
             table.table.disown(None if closed.is_full else closed.claims)
-            table.table.disown_strays(ends, _elsewhere(node, recorded, snapshot))
-    return closed
-
-
-def _without_strays(
-    dumps: Sequence[Dump], closed: ClosedTunnels, recorded: Collection[str], snapshot: Snapshot
-) -> list[Dump]:
-    """Dumps without what nodes track of packets that came in closed tunnels (S25)."""
-    ends = closed.ends()
-    if not ends:
-        return list(dumps)
-    elsewhere = {dump.node: _elsewhere(dump.node, recorded, snapshot) for dump in dumps}
-    return [
-        replace(
-            dump,
-            entries=tuple(
-                entry
-                for entry in dump.entries
-                if entry.client[0] not in elsewhere[dump.node]
-                or (entry.protocol, entry.client) not in ends
-            ),
-        )
-        for dump in dumps
-    ]
-
-
-def _elsewhere(node: str, recorded: Collection[str], snapshot: Snapshot) -> frozenset[bytes]:
-    """The addresses of pods that were only on other nodes, of which all were recorded."""
-    others = {*recorded} - {node}
-    return frozenset(
-        address
-        for address, held in snapshot.tenures.items()
-        if all(tenure.pod.node in others for tenure in held)
-    )
+        if strays.ends:
+            table.table.disown_strays(strays.ends, strays.elsewhere(node))
 
 
 def _skipped(tables: Sequence[CaptureTable]) -> dict[str, int]:

@@ -56,6 +56,7 @@ class Streams(BaseHTTPRequestHandler):
         self._serve("DELETE")
 
     def _serve(self, method: str) -> None:
+        """What `fake_requests.Handler` does."""
         raise NotImplementedError
 
     def _log(self, where: Json, pairs: list[tuple[str, str]]) -> None:

@@ -8,12 +8,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from otterize_pcap.files.captures import open_captures
 from otterize_pcap.packets.protocols import ACK, SYN
 from otterize_pcap.resolve.map_capture import map_capture
-from otterize_pcap.table.read import FAST_PATH, ReadOptions
+from otterize_pcap.table.read import ReadOptions
 from tests.capture_bytes import SECOND, ethernet, ipv4, pcap, tcp, udp, vxlan
 from tests.cluster_builder import (
     NODE_A,
@@ -25,6 +23,7 @@ from tests.cluster_builder import (
     service,
 )
 from tests.conftest import Otterize
+from tests.readers import readers
 
 CLIENT, FORGER, SERVER, VIRTUAL = "10.1.0.1", "10.1.0.66", "10.1.1.2", "10.96.0.9"
 ITEMS = [
@@ -38,14 +37,6 @@ ITEMS = [
 TRACKED = (
     f"ipv4 2 tcp 6 86399 ESTABLISHED src={CLIENT} dst={SERVER} sport=40000 dport=80 "
     f"src={SERVER} dst={CLIENT} sport=80 dport=40000 [ASSURED] mark=0 use=2\n"
-)
-readers = pytest.mark.parametrize(
-    "fast",
-    [
-        pytest.param(True, marks=pytest.mark.skipif(not FAST_PATH, reason="not built")),
-        False,
-    ],
-    ids=["compiled", "readable"],
 )
 
 

@@ -14,9 +14,10 @@ from otterize_pcap.resolve.capture_lookup import Rules
 from otterize_pcap.resolve.map_capture import MappedCapture, map_capture
 from otterize_pcap.resolve.tunnel_ends import NO_NODES, TunnelEnds
 from otterize_pcap.snapshot.snapshot import Snapshot
-from otterize_pcap.table.read import FAST_PATH, ReadOptions
+from otterize_pcap.table.read import ReadOptions
 from tests.cluster_builder import NODE_A, NODE_B, edges, node, pod, snapshot
 from tests.conftest import FIXTURES
+from tests.readers import readers
 
 CASES = FIXTURES / "cases"
 LOCAL, GIVEN, OTHER = "192.168.9.9", "172.20.0.5", "198.51.100.7"
@@ -77,16 +78,6 @@ def test_what_was_left_closed_is_said_with_how_to_open_it() -> None:
         "3 packets of tunnels were left closed, as their ends are not known to be nodes: "
         f"{NODE_A} and {OTHER}; to open them: --tunnel-endpoints {OTHER}/32"
     )
-
-
-readers = pytest.mark.parametrize(
-    "fast",
-    [
-        pytest.param(True, marks=pytest.mark.skipif(not FAST_PATH, reason="not built")),
-        False,
-    ],
-    ids=["compiled", "readable"],
-)
 
 
 def mapped(

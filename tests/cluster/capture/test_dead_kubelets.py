@@ -42,7 +42,7 @@ def when_pulled(api: FakeApi, node: str, then: Callable[[], object]) -> None:
             then()
         return execute(name, words, *given)
 
-    api.kubelet.execute = told  # type: ignore[method-assign]
+    api.kubelet.execute = told  # type: ignore[method-assign]  # to look
 
 
 @pytest.mark.parametrize("moment", ["recording", "pulling"])

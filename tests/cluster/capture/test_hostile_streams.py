@@ -34,7 +34,7 @@ def pod(api: FakeApi, scripted: ScriptedRuntime) -> tuple[str, str]:
 def answering(monkeypatch: pytest.MonkeyPatch, content: bytes, *, repeat: bool = False) -> None:
     """Make exec streams consist of raw bytes instead of frames; `repeat` for ever."""
 
-    def stream(self: Any, _pod: str, _command: list[str]) -> None:  # noqa: ANN401
+    def stream(self: Any, _pod: str, _command: list[str]) -> None:  # noqa: ANN401 - any handler
         self.wfile.write(content)
         self.wfile.flush()
         while repeat:
